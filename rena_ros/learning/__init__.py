@@ -1,0 +1,1 @@
+"""Learning coefficients -> goals. The only place that imports torch."""

@@ -1,0 +1,1 @@
+"""The `rena mimic` run: start the graph, show it live, keep a film and a summary."""

@@ -1,0 +1,48 @@
+"""How every node starts, declares its parameters and leaves."""
+
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import rclpy
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+
+from rena_ros.errors import RenaError
+
+
+def run_node(make_node: Callable[[], Node]) -> int:
+    """Run one node until Ctrl-C, SIGTERM or shutdown, then call its ``destroy_node``.
+
+    Returns 0 after a clean end and 2 when a RenaError ended it (logged as one fatal line). Under
+    `ros2 launch` Ctrl-C may arrive twice: the second must not interrupt the leaving, in which a node
+    releases its servos or closes its file.
+    """
+    rclpy.init(args=sys.argv)
+    node = None
+    executor = SingleThreadedExecutor()
+    try:
+        node = make_node()
+        executor.add_node(node)
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except RenaError as error:
+        logger = node.get_logger() if node else rclpy.logging.get_logger("rena")
+        logger.fatal(str(error))
+        return 2
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if node is not None:
+            node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+def parameter(node: Node, name: str, default: Any, description: str) -> Any:
+    """Declare one parameter with its description (units included) and return its value."""
+    descriptor = ParameterDescriptor(description=description, dynamic_typing=default is None)
+    return node.declare_parameter(name, default, descriptor).value

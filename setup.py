@@ -1,0 +1,35 @@
+"""ament_python package `rena`: builds with `colcon build`, installs with pip where there is no ROS."""
+
+from glob import glob
+
+from setuptools import find_packages, setup
+
+NODES = ("camera", "blendshapes", "policy", "servos", "twin")
+
+setup(
+    name="rena",
+    version="0.1.0",
+    description="An animatronic face of 25 bus servos that learns to move by watching itself, then mirrors people",
+    license="Apache-2.0",
+    maintainer="The Rena authors",
+    maintainer_email="rena@example.org",
+    packages=find_packages(include=["rena_ros", "rena_ros.*"]),
+    package_data={"rena_ros.twin": ["*.npz", "CREDITS.md"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", ["resource/rena"]),
+        ("share/rena", ["package.xml"]),
+        ("share/rena/config", glob("config/*")),
+        ("share/rena/launch", glob("launch/*.launch.py")),
+        ("share/rena/models", glob("models/*")),
+    ],
+    python_requires=">=3.11",
+    install_requires=["setuptools"],
+    entry_points={
+        "console_scripts": [
+            "rena = rena_ros.cli:main",
+            "emulator = rena_ros.bus.emulator:main",
+            *(f"{name}_node = rena_ros.nodes.{name}:main" for name in NODES),
+        ]
+    },
+    zip_safe=False,
+)
