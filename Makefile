@@ -1,0 +1,55 @@
+# Two commands: `make mimic` and `make test`. Both make .venv on the first run and install nothing on the second.
+# Where a ROS 2 Jazzy is sourced, it is used; elsewhere ROS comes as wheels.
+
+SHELL := /bin/bash
+VENV := .venv
+PIP := $(VENV)/bin/python -m pip install --disable-pip-version-check --no-input --quiet -c requirements/constraints.txt
+ARGS ?=
+
+ifeq ($(ROS_DISTRO),)
+  ROS_SET := -r requirements/ros.txt
+  VENV_FLAGS :=
+else ifeq ($(ROS_DISTRO),jazzy)
+  ROS_SET :=
+  VENV_FLAGS := --system-site-packages
+else
+  $(error ROS 2 $(ROS_DISTRO) is sourced, but Rena is made for Jazzy: open a shell without it, or source Jazzy)
+endif
+
+.PHONY: mimic test lint clean
+
+mimic: $(VENV)/.run-installed
+	$(VENV)/bin/rena mimic --out out/mimic $(ARGS)
+
+test: $(VENV)/.test-installed
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+$(VENV)/bin/python:
+	@test "$$(uname -m)" = x86_64 || { echo "Rena's pinned mediapipe has wheels for x86-64 only; see 'Other machines' in the README."; exit 1; }
+	@for python in $(PYTHON) python3.12 python3.11 python3; do \
+	  $$python -c 'import sys, ensurepip; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null \
+	    && echo "Making $(VENV) with $$python" && $$python -m venv $(VENV_FLAGS) $(VENV) && exit 0; \
+	done; \
+	echo "No usable Python 3.11 or 3.12 with venv found: install one (Debian, Ubuntu: apt install python3-venv) or name it: make PYTHON=/path/to/python3.12 ..."; exit 1
+
+# Editable, so that a change in the source needs no new installation.
+$(VENV)/.run-installed: requirements/constraints.txt requirements/run.txt requirements/run-nodeps.txt requirements/ros.txt setup.py | $(VENV)/bin/python
+	@echo "Installing what running needs (once, about 160 MB to download) ..."
+	$(PIP) -r requirements/run.txt $(ROS_SET)
+	$(PIP) --no-deps -r requirements/run-nodeps.txt -e .
+	@$(VENV)/bin/python -m rena_ros.face_model
+	@touch $@
+
+$(VENV)/.test-installed: $(VENV)/.run-installed requirements/learn.txt requirements/test.txt
+	@echo "Installing what learning and testing need (once) ..."
+	$(PIP) -r requirements/run.txt -r requirements/learn.txt -r requirements/test.txt
+	@touch $@
+
+lint: $(VENV)/.test-installed
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+clean:
+	rm -rf $(VENV) out build install log
