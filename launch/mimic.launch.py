@@ -1,0 +1,78 @@
+"""`ros2 launch rena mimic.launch.py`: the same nodes as `rena mimic`, without its film and summary."""
+
+import sys
+
+from launch import LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    EmitEvent,
+    ExecuteProcess,
+    OpaqueFunction,
+    RegisterEventHandler,
+    SetEnvironmentVariable,
+)
+from launch.event_handlers import OnProcessExit
+from launch.events import Shutdown
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+from rena_ros.graph import environment_defaults, mimic_graph
+from rena_ros.share import share_path
+
+# argument -> (default, description, choices)
+ARGUMENTS = {
+    "source": ("performer", "Whom to mirror: 'performer', a video file, or a camera's index (0 is /dev/video0).", None),
+    "robot": ("twin", "'twin' (a drawn robot behind emulated servos) or the serial port of a real one.", None),
+    "model": ("", "ONNX model, coefficients to goals; empty: the one that ships with Rena.", None),
+    "mirror": ("false", "Turn the camera's picture around, as a looking-glass would.", ["true", "false"]),
+    "robot_file": ("", "The robot as data (servos and limits); empty: config/rena.yaml.", None),
+    "autostart": ("false", "Switch a real robot's torque on at start; the twin always does.", ["true", "false"]),
+    "loop": ("false", "Start the clip or the performer over at its end.", ["true", "false"]),
+    "realtime": ("true", "Play a video file at its own speed; false: as fast as it can be read.", ["true", "false"]),
+    "namespace": ("", "ROS namespace for all nodes.", None),
+    "params_file": (str(share_path("config/nodes.yaml")), "Parameters of every node.", None),
+    "link": ("/tmp/rena-servos", "Where the emulator puts its serial port (twin only).", None),
+    "report": ("", "JSON file for what the emulator counted (twin only); empty: none.", None),
+}
+
+
+def generate_launch_description() -> LaunchDescription:
+    """The declared arguments, the environment and, once the arguments are known, the processes."""
+    declared = [
+        DeclareLaunchArgument(name, default_value=default, description=text, choices=choices)
+        for name, (default, text, choices) in ARGUMENTS.items()
+    ]
+    environment = [SetEnvironmentVariable(name, value) for name, value in environment_defaults().items()]
+    return LaunchDescription([*declared, *environment, OpaqueFunction(function=_processes)])
+
+
+def _processes(context) -> list:
+    given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    namespace, params_file = given.pop("namespace"), given.pop("params_file")
+    for name in ("mirror", "autostart", "loop", "realtime"):
+        given[name] = given[name] == "true"
+    actions = []
+    for process in mimic_graph(**given):
+        action = _node(process, namespace, params_file) if process.node else _program(process)
+        # Half a robot is worse than none: when one process leaves, the others leave too.
+        leave = EmitEvent(event=Shutdown(reason=f"{process.name} has ended"))
+        actions += [action, RegisterEventHandler(OnProcessExit(target_action=action, on_exit=[leave]))]
+    return actions
+
+
+def _node(process, namespace: str, params_file: str) -> Node:
+    return Node(
+        package="rena",
+        executable=process.executable,
+        name=process.name,
+        namespace=namespace,
+        parameters=[params_file, dict(process.parameters)],
+        arguments=list(process.arguments),
+        output="screen",
+    )
+
+
+def _program(process) -> ExecuteProcess:
+    return ExecuteProcess(
+        cmd=[sys.executable, "-m", process.module, *process.arguments], name=process.name, output="screen"
+    )

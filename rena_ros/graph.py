@@ -1,0 +1,106 @@
+"""Which processes make up a run, as data: the command line and the launch files both read it. No ROS in here."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rena_ros.share import share_path
+
+TWIN = "twin"
+# node -> (a topic it publishes, a topic it listens to): what must be on the graph before a clip may begin,
+# or its first frames would reach nobody.
+TOPICS = {
+    "blendshapes": ("face/blendshapes", "camera/image_raw"),
+    "policy": ("servos/command", "face/blendshapes"),
+    "servos": ("joint_states", "servos/command"),
+    "twin": ("robot/image_raw", "joint_states"),
+}
+
+
+@dataclass(frozen=True)
+class Process:
+    """One operating-system process of a run.
+
+    ``module`` is what `python -m` starts and ``executable`` the same as a console script of this package.
+    A ROS node (``node``) takes ``parameters``; any other program takes ``arguments``.
+    """
+
+    name: str
+    module: str
+    executable: str
+    parameters: Mapping[str, str | bool | int | float] = field(default_factory=dict)
+    arguments: tuple[str, ...] = ()
+    node: bool = True
+
+    def command(self, *, params_file: Path | None = None, namespace: str = "") -> tuple[str, ...]:
+        """The command line that starts this process without any ROS tool, with this very Python."""
+        start = (sys.executable, "-m", self.module)
+        if not self.node:
+            return (*start, *self.arguments)
+        ros = ["--ros-args", "-r", f"__node:={self.name}"]
+        if namespace:
+            ros += ["-r", f"__ns:=/{namespace.strip('/')}"]
+        if params_file is not None:
+            ros += ["--params-file", str(params_file)]
+        for name, value in self.parameters.items():
+            # JSON is YAML: a quoted "0" stays a text, where a bare 0 would arrive as an integer.
+            ros += ["-p", f"{name}:={json.dumps(value)}"]
+        return (*start, *self.arguments, *ros)
+
+
+def mimic_graph(
+    source: str = "performer",
+    robot: str = TWIN,
+    *,
+    model: str = "",
+    mirror: bool = False,
+    robot_file: str = "",
+    autostart: bool = False,
+    loop: bool = False,
+    realtime: bool = True,
+    link: str = "/tmp/rena-servos",
+    report: str = "",
+) -> tuple[Process, ...]:
+    """The processes of `mimic`, in the order in which they are best started.
+
+    ``source``: ``performer``, a video file or a camera's index. ``robot``: ``twin``, or the serial port of
+    a real face. Only the twin has an emulator (its port is the ``link`` that the emulator makes, its
+    ``report`` what it counted) and switches torque on by itself; a real robot does so with ``autostart``.
+    ``mirror`` turns the camera's picture around, so that the robot does what a looking-glass would.
+    """
+    is_twin = robot == TWIN
+    emulator_arguments = ["--link", link]
+    if robot_file:
+        emulator_arguments += ["--robot-file", robot_file]
+    if report:
+        emulator_arguments += ["--report", report]
+    emulator = Process("emulator", "rena_ros.bus.emulator", "emulator", arguments=tuple(emulator_arguments), node=False)
+    servos = {"port": link if is_twin else robot, "robot_file": robot_file, "autostart": autostart or is_twin}
+    twin = _node("twin", {"robot_file": robot_file})
+    return (
+        *((emulator,) if is_twin else ()),
+        _node("servos", servos),
+        *((twin,) if is_twin else ()),
+        _node("policy", {"model_path": model, "robot_file": robot_file}),
+        _node("blendshapes", {}),
+        _node("camera", {"source": source, "loop": loop, "realtime": realtime, "mirror": mirror}),
+    )
+
+
+def environment_defaults(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The variables that every process of a run needs and that ``environment`` does not set itself.
+
+    Raw images need the shared-memory profile (Fast DDS loses most of them without), and a robot in a
+    shared network must not be heard, nor hear others, unless somebody asks for that.
+    """
+    defaults = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+    if "FASTDDS_DEFAULT_PROFILES_FILE" not in environment:
+        defaults["FASTRTPS_DEFAULT_PROFILES_FILE"] = str(share_path("config/fastdds.xml"))
+    return {name: value for name, value in defaults.items() if name not in environment}
+
+
+def _node(name: str, parameters: dict) -> Process:
+    return Process(name, f"rena_ros.nodes.{name}", f"{name}_node", parameters)

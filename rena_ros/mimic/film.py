@@ -1,0 +1,118 @@
+"""The film of a run: what was spooled, paired by time, as H.264 at a constant frame rate that plays in a browser."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from rena_ros.errors import RenaError
+from rena_ros.mimic.picture import Caption, compose, film_size
+from rena_ros.mimic.spool import SpoolReader
+
+RATE_HZ = 30
+
+
+def make_film(
+    path: Path,
+    spool: Path,
+    finished_ns: Mapping[int, int],
+    *,
+    with_robot: bool,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> int:
+    """Write ``path`` from the streams camera, landmarks and robot in ``spool``; returns the number of pictures.
+
+    ``finished_ns``: image stamp -> last byte of its command, for the latency shown. What is seen at a moment is
+    what was seen then: the newest picture of each stream, so the robot's lag stays visible. KeyboardInterrupt
+    leaves a shorter film that plays; it is raised again. Returns 0, and writes nothing, when no picture was spooled.
+    Raises RenaError when the film cannot be written.
+    """
+    camera = SpoolReader.open(spool, "camera")
+    if not len(camera):
+        return 0
+    robot, landmarks = SpoolReader.open(spool, "robot"), SpoolReader.open(spool, "landmarks")
+    times_ns = moments(int(camera.stamps_ns[0]), int(camera.stamps_ns[-1]))
+    marks_at = {int(stamp): i for i, stamp in enumerate(landmarks.stamps_ns)}
+    showing, mirrored = newest_at(camera.stamps_ns, times_ns), newest_at(robot.stamps_ns, times_ns)
+    total_s = (times_ns[-1] - times_ns[0]) / 1e9
+
+    def pictures() -> Iterable[np.ndarray]:
+        person, twin = _Decoder(camera), _Decoder(robot)
+        for k, (i, j) in enumerate(zip(showing, mirrored, strict=True)):
+            stamp_ns = int(camera.stamps_ns[i])
+            marks = marks_at.get(stamp_ns)
+            points = None if marks is None else np.frombuffer(landmarks[marks], np.float32).reshape(-1, 3)
+            end_ns = finished_ns.get(stamp_ns)
+            latency_ms = None if end_ns is None else (end_ns - stamp_ns) / 1e6
+            caption = Caption((times_ns[k] - times_ns[0]) / 1e9, total_s, latency_ms, face=points is not None)
+            yield compose(person[i], points, twin[j], caption, with_robot)
+            progress(k + 1, len(times_ns))
+
+    return encode(path, pictures(), film_size(with_robot))
+
+
+def moments(first_ns: int, last_ns: int, rate_hz: int = RATE_HZ) -> np.ndarray:
+    """The times of a film's pictures, int64 ns, ``rate_hz`` apart from ``first_ns`` to at most ``last_ns``."""
+    count = (last_ns - first_ns) * rate_hz // 1_000_000_000 + 1
+    return first_ns + np.arange(count, dtype=np.int64) * 1_000_000_000 // rate_hz
+
+
+def newest_at(stamps_ns: np.ndarray, times_ns: np.ndarray) -> np.ndarray:
+    """For each time the index of the newest stamp that is not later, or -1: int64 (n,). ``stamps_ns`` must rise."""
+    return np.searchsorted(stamps_ns, times_ns, side="right") - 1
+
+
+def encode(path: Path, pictures: Iterable[np.ndarray], size: tuple[int, int], rate_hz: int = RATE_HZ) -> int:
+    """Encode RGB pictures, uint8 (h, w, 3), as H.264 yuv420p with the index in front; returns their number.
+
+    The file appears under its name only when it is whole. When ``pictures`` raises KeyboardInterrupt the film ends
+    there, still whole, and the interrupt is raised again. Raises RenaError when the file cannot be written.
+    """
+    partial = path.with_name(path.name + ".part")
+    interrupted: KeyboardInterrupt | None = None
+    count = 0
+    try:
+        with av.open(str(partial), "w", format="mp4", options={"movflags": "faststart"}) as container:
+            stream = container.add_stream("libx264", rate=rate_hz, options={"preset": "veryfast", "crf": "20"})
+            stream.width, stream.height = size
+            stream.pix_fmt = "yuv420p"
+            stream.time_base = Fraction(1, rate_hz)
+            try:
+                for picture in pictures:
+                    frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                    frame.pts, frame.time_base = count, Fraction(1, rate_hz)
+                    container.mux(stream.encode(frame))
+                    count += 1
+            except KeyboardInterrupt as error:
+                interrupted = error
+            container.mux(stream.encode(None))
+        if count:
+            os.replace(partial, path)
+    except (OSError, av.error.FFmpegError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise RenaError(f"cannot write the film {path}: {reason}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    if interrupted is not None:
+        raise interrupted
+    return count
+
+
+class _Decoder:
+    """Decodes records to RGB and keeps the last one: a picture that is shown twice is decoded once."""
+
+    def __init__(self, stream: SpoolReader):
+        self._stream = stream
+        self._last: tuple[int, np.ndarray] | None = None
+
+    def __getitem__(self, i: int) -> np.ndarray | None:
+        if i < 0:
+            return None
+        if self._last is None or self._last[0] != i:
+            bgr = cv2.imdecode(np.frombuffer(self._stream[i], np.uint8), cv2.IMREAD_COLOR)
+            self._last = (i, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+        return self._last[1]

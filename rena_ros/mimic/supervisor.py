@@ -1,0 +1,131 @@
+"""Start the processes of a run, notice when one dies, and end them all in an orderly way. No ROS in here."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rena_ros.mimic import leash
+
+TAIL_LINES = 12
+# SIGINT is a request, SIGTERM an order, SIGKILL the end; each step gets this share of the time there is.
+_STEPS = ((signal.SIGINT, 0.6), (signal.SIGTERM, 0.25), (signal.SIGKILL, 0.15))
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A process that has ended: its exit code (negative: the signal that killed it) and its last lines."""
+
+    name: str
+    code: int
+    last_lines: tuple[str, ...]
+
+    @property
+    def how(self) -> str:
+        """The exit code in words."""
+        if self.code >= 0:
+            return f"ended with code {self.code}"
+        return f"was killed by {signal.Signals(-self.code).name}"
+
+
+class Supervisor:
+    """The child processes of one run, each in a session of its own so that Ctrl-C reaches only the parent.
+
+    What they print goes to ``log_dir/NAME.log``, and the last lines stay in memory even when the disk is full.
+    """
+
+    def __init__(self, log_dir: Path):
+        self._log_dir = log_dir
+        self._children: dict[str, _Child] = {}
+
+    def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        """Start one process. Raises FileExistsError when ``name`` runs already."""
+        if name in self._children:
+            raise FileExistsError(f"{name} has been started already")
+        self._children[name] = _Child(name, command, environment, self._log_dir)
+
+    def pids(self) -> dict[str, int]:
+        """Process ids of the children that are still running."""
+        return {name: child.process.pid for name, child in self._children.items() if child.process.poll() is None}
+
+    def ended(self) -> list[Ended]:
+        """The children that have ended so far, in the order in which they were started."""
+        return [child.end() for child in self._children.values() if child.process.poll() is not None]
+
+    def stop(self, names: Sequence[str] | None = None, limit_s: float = 3.0) -> dict[str, str]:
+        """End children (all, or those named) within ``limit_s``: SIGINT first, then SIGTERM, then SIGKILL.
+
+        Returns, for each one that did not leave on SIGINT, the signal that it took.
+        """
+        remaining = {n: c for n, c in self._children.items() if names is None or n in names}
+        forced: dict[str, str] = {}
+        for number, share in _STEPS:
+            remaining = {n: c for n, c in remaining.items() if c.process.poll() is None}
+            for name, child in remaining.items():
+                child.signal(number)
+                if number != signal.SIGINT:
+                    forced[name] = number.name
+            deadline = time.monotonic() + share * limit_s
+            for child in remaining.values():
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    child.process.wait(max(0.0, deadline - time.monotonic()))
+        return forced
+
+    def close(self) -> None:
+        """Make sure that nothing is left running and that every log file is complete."""
+        self.stop(limit_s=1.0)
+        for child in self._children.values():
+            child.close()
+
+
+class _Child:
+    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], log_dir: Path):
+        self.name = name
+        self._lines: deque[str] = deque(maxlen=TAIL_LINES)
+        self._log = open(log_dir / f"{name}.log", "w", encoding="utf-8")  # noqa: SIM115 (closed by the reader thread)
+        self.process = subprocess.Popen(
+            [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), *command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
+            start_new_session=True,
+            text=True,
+            errors="replace",
+        )
+        self._reader = threading.Thread(target=self._read, name=f"log of {name}", daemon=True)
+        self._reader.start()
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the child and to whatever it has started itself."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
+
+    def end(self) -> Ended:
+        """How it ended; its pipe may still hold the last words, so wait for them a moment."""
+        self._reader.join(timeout=0.5)
+        return Ended(self.name, self.process.returncode, tuple(self._lines))
+
+    def close(self) -> None:
+        """Wait for the last of its output."""
+        self._reader.join(timeout=1.0)
+
+    def _read(self) -> None:
+        writing = True
+        with self._log, self.process.stdout as lines:
+            for line in lines:
+                self._lines.append(line.rstrip("\n"))
+                if not writing:
+                    continue
+                try:
+                    self._log.write(line)
+                    self._log.flush()
+                except OSError:  # a full disk must not stop the child: it goes on being read, unwritten
+                    writing = False
