@@ -1,10 +1,21 @@
-"""ament_python package `rena`: builds with `colcon build`, installs with pip where there is no ROS."""
+"""ament_python package `rena`: builds with `colcon build`, installs with pip where there is no ROS.
+
+It names no dependencies for pip: ROS may come from apt or as wheels, and mediapipe must come without the
+packages that it names itself. requirements/*.txt say what to install, package.xml what rosdep may.
+"""
 
 from glob import glob
+from os.path import isfile
 
 from setuptools import find_packages, setup
 
 NODES = ("camera", "blendshapes", "policy", "servos", "twin")
+
+
+def files(pattern):
+    """The files, not folders, that fit a pattern, in an order that does not depend on the machine."""
+    return sorted(path for path in glob(pattern) if isfile(path))
+
 
 setup(
     name="rena",
@@ -18,12 +29,11 @@ setup(
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/rena"]),
         ("share/rena", ["package.xml"]),
-        ("share/rena/config", glob("config/*")),
-        ("share/rena/launch", glob("launch/*.launch.py")),
-        ("share/rena/models", glob("models/*")),
+        ("share/rena/config", files("config/*")),
+        ("share/rena/launch", files("launch/*.launch.py")),
+        ("share/rena/models", files("models/*")),
     ],
     python_requires=">=3.11",
-    install_requires=["setuptools"],
     entry_points={
         "console_scripts": [
             "rena = rena_ros.cli:main",

@@ -5,8 +5,12 @@ from pathlib import Path
 from rena_ros.errors import RenaError
 
 _PACKAGE = Path(__file__).resolve().parent
-# parents: rena_ros, site-packages, python3.x, lib, and then the prefix of a wheel or colcon installation.
-_ROOTS = (_PACKAGE.parent, *(prefix / "share" / "rena" for prefix in _PACKAGE.parents[3:4]))
+_ROOTS = (
+    _PACKAGE.parent,  # a source tree, also behind `pip install -e` and `colcon build --symlink-install`
+    # parents: rena_ros, site-packages, python3.x, lib, and then the prefix of a wheel or colcon installation
+    *(prefix / "share" / "rena" for prefix in _PACKAGE.parents[3:4]),
+    _PACKAGE.parent / "share" / "rena",  # `pip install --target`
+)
 
 
 def share_path(relative: str) -> Path:

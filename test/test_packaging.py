@@ -1,0 +1,195 @@
+"""What is declared, built and installed: package.xml, setup.py, the wheel, and the files that an installation finds."""
+
+import ast
+import re
+import subprocess
+import sys
+import zipfile
+from importlib.metadata import distribution, packages_distributions
+from pathlib import Path
+from shutil import copytree, ignore_patterns
+from unittest import mock
+from xml.etree import ElementTree
+
+import pytest
+
+import rena_ros
+from rena_ros import share
+from rena_ros.errors import RenaError
+
+ROOT = Path(__file__).parents[1]
+# import name -> rosdep key, as in rosdistro's rosdep/python.yaml (read 2026-08).
+ROSDEP_KEYS = {
+    "absl": "python3-absl",
+    "cv2": "python3-opencv",
+    "flatbuffers": "python3-flatbuffers",
+    "mediapipe": "python3-mediapipe-pip",
+    "numpy": "python3-numpy",
+    "onnxruntime": "python3-onnxruntime-pip",
+    "rich": "python3-rich",
+    "serial": "python3-serial",
+    "yaml": "python3-yaml",
+}
+# Not in rosdistro's python.yaml (for `ruckig`, jazzy has the C++ library only): requirements/*.txt alone name these.
+NO_ROSDEP_KEY = {"av", "direct", "panda3d", "ruckig"}
+ROS_PACKAGES = {
+    *("rclpy", "rcl_interfaces", "builtin_interfaces", "std_msgs", "sensor_msgs", "geometry_msgs", "diagnostic_msgs"),
+    *("std_srvs", "cv_bridge", "launch", "launch_ros", "ament_index_python", "rosidl_runtime_py", "tf2_ros"),
+}
+LEARNING_ONLY = {"torch", "onnx", "safetensors", "sklearn", "scipy"}
+
+
+@pytest.fixture(scope="module")
+def manifest():
+    return ElementTree.parse(ROOT / "package.xml").getroot()
+
+
+@pytest.fixture(scope="module")
+def setup_arguments():
+    """What setup.py hands to setuptools.setup."""
+    with mock.patch("setuptools.setup") as setup, pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        exec(compile((ROOT / "setup.py").read_text(), "setup.py", "exec"), {"__name__": "__main__"})
+    return setup.call_args.kwargs
+
+
+def imports_of(*folders: str) -> dict[str, set[str]]:
+    """Top-level module imported -> the files that import it, without the standard library and this package."""
+    found: dict[str, set[str]] = {}
+    for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [node.module]
+            else:
+                continue
+            for name in {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"rena_ros"}:
+                found.setdefault(name, set()).add(str(path.relative_to(ROOT)))
+    return found
+
+
+def required(*names: str) -> set[str]:
+    """The distributions named in requirements/*.txt, normalised."""
+    lines = [line for name in names for line in (ROOT / "requirements" / name).read_text().splitlines()]
+    stripped = (line.split("#")[0].strip() for line in lines)
+    return {normalised(re.split(r"[\[=<>!~; ]", line)[0]) for line in stripped if line and not line.startswith("-")}
+
+
+def normalised(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_manifest_and_setup_say_the_same(manifest, setup_arguments):
+    assert manifest.get("format") == "3"
+    assert manifest.findtext("name") == setup_arguments["name"] == "rena"
+    assert manifest.findtext("version") == setup_arguments["version"] == rena_ros.__version__
+    assert manifest.findtext("license") == setup_arguments["license"]
+    assert manifest.findtext("maintainer") == setup_arguments["maintainer"]
+    assert manifest.find("maintainer").get("email") == setup_arguments["maintainer_email"]
+    assert (ROOT / manifest.find("license").get("file")).read_text().lstrip().startswith("Apache License")
+    assert manifest.findtext("export/build_type") == "ament_python"
+    assert (ROOT / "resource" / manifest.findtext("name")).is_file()
+
+
+def test_every_ros_import_is_named_in_the_manifest(manifest):
+    named = {element.text for element in manifest.findall("exec_depend")}
+    imported = imports_of("rena_ros", "launch")
+    assert "rclpy" in imported and "launch_ros" in imported
+    missing = {name: files for name, files in imported.items() if name in ROS_PACKAGES and name not in named}
+    assert not missing
+
+
+def test_every_other_import_is_named_where_it_can_be(manifest):
+    named = {element.text for element in manifest.findall("exec_depend")}
+    running = required("run.txt", "run-nodeps.txt")
+    learning = running | required("learn.txt")
+    distributions = packages_distributions()
+    for module, files in imports_of("rena_ros", "launch").items():
+        if module in ROS_PACKAGES:
+            continue
+        in_learning = all(file.startswith("rena_ros/learning/") for file in files)
+        brings = {normalised(name) for name in distributions[module]}
+        assert brings & (learning if in_learning else running), f"{module} ({files}) is in no requirements file"
+        if not in_learning and module not in NO_ROSDEP_KEY:
+            assert ROSDEP_KEYS[module] in named, f"{module} ({files}) is not in package.xml"
+        assert in_learning or module not in LEARNING_ONLY
+
+
+def test_every_node_has_an_executable_and_every_executable_a_main(setup_arguments):
+    scripts = dict(line.split(" = ") for line in setup_arguments["entry_points"]["console_scripts"])
+    modules = {path.stem for path in (ROOT / "rena_ros/nodes").glob("*.py") if "def main(" in path.read_text()}
+    assert {name.removesuffix("_node") for name in scripts if name.endswith("_node")} == modules
+    for target in scripts.values():
+        module, function = target.split(":")
+        tree = ast.parse((ROOT / module.replace(".", "/")).with_suffix(".py").read_text())
+        assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, target
+
+
+def test_every_shipped_file_is_installed(setup_arguments):
+    installed = {path for _, paths in setup_arguments["data_files"] for path in paths}
+    for folder in ("config", "launch", "models"):
+        shipped = {
+            str(path.relative_to(ROOT)) for path in (ROOT / folder).rglob("*") if "__pycache__" not in path.parts
+        }
+        assert shipped and shipped <= installed
+    assert all((ROOT / path).is_file() for path in installed)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """A wheel built from a copy of the tree, as `pip install .` builds it, but without the network."""
+    build = tmp_path_factory.mktemp("wheel")
+    for folder in ("rena_ros", "config", "launch", "models", "resource"):
+        copytree(ROOT / folder, build / "tree" / folder, ignore=ignore_patterns("__pycache__"))
+    for name in ("setup.py", "setup.cfg", "pyproject.toml", "package.xml", "LICENSE"):
+        (build / "tree" / name).write_bytes((ROOT / name).read_bytes())
+    pip("wheel", "--no-build-isolation", "--wheel-dir", build, build / "tree")
+    return next(build.glob("*.whl"))
+
+
+def pip(verb, *arguments):
+    command = [sys.executable, "-m", "pip", verb, "-q", "--disable-pip-version-check", "--no-index", "--no-deps"]
+    result = subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-2000:]
+
+
+def test_the_wheel_holds_all_code_and_data(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    code = {str(path.relative_to(ROOT)) for path in (ROOT / "rena_ros").rglob("*.py")}
+    assert code <= names
+    assets = [path for path in (ROOT / "rena_ros").rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")]
+    assert {str(path.relative_to(ROOT)) for path in assets} <= names
+    data = {name.split(".data/data/")[1] for name in names if ".data/data/" in name}
+    assert "share/ament_index/resource_index/packages/rena" in data
+    assert {"share/rena/package.xml", "share/rena/config/rena.yaml", "share/rena/launch/mimic.launch.py"} <= data
+
+
+@pytest.mark.parametrize("layout", ["--prefix", "--target"])
+def test_an_installation_finds_its_own_files(wheel, tmp_path, layout):
+    pip("install", "--ignore-installed", layout, tmp_path, wheel)
+    packages = next(tmp_path.rglob("rena_ros")).parent
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from rena_ros.robot_file import load_robot; from rena_ros.share import share_path, __file__\n"
+        "print(__file__); print(share_path('config/rena.yaml')); print(len(load_robot().names))"
+    )
+    run = subprocess.run([sys.executable, "-c", program, packages], capture_output=True, text=True, cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    module, config, servos = run.stdout.split()
+    assert Path(module).is_relative_to(tmp_path) and Path(config).is_relative_to(tmp_path)
+    assert servos == "25"
+    if layout == "--prefix":
+        assert next(tmp_path.rglob("bin/servos_node"))
+
+
+def test_a_missing_file_is_one_error_that_names_the_places(monkeypatch, tmp_path):
+    monkeypatch.setattr(share, "_ROOTS", (tmp_path / "tree", tmp_path / "share"))
+    with pytest.raises(RenaError) as error:
+        share.share_path("config/rena.yaml")
+    assert str(tmp_path / "tree/config/rena.yaml") in str(error.value)
+    assert str(tmp_path / "share/config/rena.yaml") in str(error.value)
+
+
+def test_the_environment_runs_this_very_version():
+    assert distribution("rena").version == rena_ros.__version__
