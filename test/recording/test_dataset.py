@@ -1,0 +1,166 @@
+"""Datasets on disk: whole shards or none, clear refusals, and everything comes back as it was written."""
+
+import json
+
+import numpy as np
+import pytest
+
+from rena_ros.errors import RenaError
+from rena_ros.recording.dataset import FORMAT, image_path, load_dataset, shard_path
+from rena_ros.recording.shards import Shard, begin, locked, missing, write_shard
+
+NAMES = ["jaw", "neck"]
+
+
+def meta(samples: int, **changes) -> dict:
+    recipe = {
+        "seed": 3,
+        "shard_size": 4,
+        "names": NAMES,
+        "feature_names": [f"f{i}" for i in range(55)],
+        "image": {"width": 64, "height": 48},
+        "robot": "r",
+        "strategy": "s",
+        "face_model": "m",
+        "versions": {"numpy": "1"},
+    }
+    return {**recipe, "samples": samples, "command": "rena collect --out there", "commit": "c", **changes}
+
+
+def shard(first: int, samples: int) -> Shard:
+    rng = np.random.default_rng([9, first])
+    arrays = {
+        "goals": rng.random((samples, 2), np.float32),
+        "positions": rng.random((samples, 2)),
+        "features": rng.random((samples, 55), np.float32),
+        "landmarks": rng.random((samples, 478, 3), np.float32),
+        "groups": np.array([f"group {first + i}" for i in range(samples)], "U32"),
+        "attempts": np.zeros(samples, np.uint8),
+    }
+    return Shard(first, arrays, [f"jpeg {first + i}".encode() for i in range(samples)])
+
+
+def write(directory, samples: int) -> None:
+    directory.mkdir(exist_ok=True)
+    begin(directory, meta(samples))
+    for part in missing(directory, samples, 4):
+        write_shard(directory, shard(part.start, len(part)))
+
+
+def test_what_was_written_comes_back(tmp_path):
+    write(tmp_path, 10)
+    dataset = load_dataset(tmp_path)
+    assert len(dataset) == 10
+    for name in ("goals", "positions", "features", "landmarks", "groups", "attempts"):
+        there = np.concatenate([shard(first, n).arrays[name] for first, n in ((0, 4), (4, 4), (8, 2))])
+        np.testing.assert_array_equal(getattr(dataset, name), there)
+        assert getattr(dataset, name).dtype == there.dtype
+    assert dataset.names == ("jaw", "neck")
+    assert dataset.meta["seed"] == 3
+    assert [dataset.image(i).read_bytes() for i in (0, 9)] == [b"jpeg 0", b"jpeg 9"]
+
+
+def test_the_last_samples_are_the_test_set(tmp_path):
+    write(tmp_path, 10)
+    dataset = load_dataset(tmp_path)
+    train, test = dataset.split(test=3)
+    assert (len(train), len(test)) == (7, 3)
+    np.testing.assert_array_equal(test.goals, dataset.goals[7:])
+    assert test.groups.tolist() == ["group 7", "group 8", "group 9"]
+    assert test.image(0) == dataset.image(7)
+    assert test.part(np.array([2])).image(0) == dataset.image(9)
+    with pytest.raises(RenaError, match="10 samples: too few"):
+        dataset.split(test=10)
+
+
+def test_the_same_samples_give_the_same_bytes(tmp_path):
+    write(tmp_path / "a", 6)
+    write(tmp_path / "b", 6)
+    for first in (0, 4):
+        assert shard_path(tmp_path / "a", first).read_bytes() == shard_path(tmp_path / "b", first).read_bytes()
+
+
+def test_missing_partial_and_damaged_shards_are_made_again(tmp_path):
+    write(tmp_path, 10)
+    assert missing(tmp_path, 10, 4) == []
+    assert missing(tmp_path, 12, 4) == [range(8, 12)]  # grown: the last shard was partial
+    shard_path(tmp_path, 4).unlink()
+    with pytest.raises(RenaError, match="6 of 10 samples; the same command finishes it: rena collect --out there"):
+        load_dataset(tmp_path)
+    damaged = shard_path(tmp_path, 0)
+    damaged.write_bytes(damaged.read_bytes()[:200])
+    with pytest.raises(RenaError, match="is damaged"):
+        load_dataset(tmp_path)
+    assert missing(tmp_path, 10, 4) == [range(0, 4), range(4, 8)]
+    write(tmp_path, 10)
+    np.testing.assert_array_equal(load_dataset(tmp_path).goals[:4], shard(0, 4).arrays["goals"])
+
+
+def test_a_full_disk_is_explained_and_loses_nothing(tmp_path):
+    write(tmp_path, 4)
+    before = shard_path(tmp_path, 0).read_bytes()
+    begin(tmp_path, meta(8))
+    shard_path(tmp_path, 4).with_suffix(".tmp").symlink_to("/dev/full")
+    with pytest.raises(RenaError, match=r"No space left on device.*make room"):
+        write_shard(tmp_path, shard(4, 4))
+    assert shard_path(tmp_path, 0).read_bytes() == before
+    assert missing(tmp_path, 8, 4) == [range(4, 8)]
+    write(tmp_path, 8)
+    assert len(load_dataset(tmp_path)) == 8
+
+
+def test_a_full_disk_among_the_pictures(tmp_path):
+    begin(tmp_path, meta(4))
+    image_path(tmp_path, 2).symlink_to("/dev/full")
+    with pytest.raises(RenaError, match="No space left on device"):
+        write_shard(tmp_path, shard(0, 4))
+    assert not shard_path(tmp_path, 0).exists()
+
+
+@pytest.mark.parametrize("change", [{"seed": 4}, {"strategy": "t"}, {"names": ["jaw"]}, {"versions": {"numpy": "2"}}])
+def test_another_recipe_is_not_mixed_in(tmp_path, change):
+    write(tmp_path, 4)
+    text = (tmp_path / "meta.json").read_text()
+    with pytest.raises(RenaError, match=rf"made in another way \({next(iter(change))}: "):
+        begin(tmp_path, meta(4, **change))
+    assert (tmp_path / "meta.json").read_text() == text
+
+
+def test_a_dataset_can_grow_but_not_shrink(tmp_path):
+    write(tmp_path, 10)
+    with pytest.raises(RenaError, match="can grow, not shrink"):
+        begin(tmp_path, meta(8))
+    assert begin(tmp_path, meta(12))["samples"] == 10
+
+
+def test_a_directory_of_other_things_is_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("precious")
+    with locked(tmp_path), pytest.raises(RenaError, match=r"holds no dataset \(thesis.tex"):
+        begin(tmp_path, meta(4))
+    assert not (tmp_path / "meta.json").exists()
+
+
+def test_two_writers_at_once_are_refused(tmp_path):
+    with locked(tmp_path / "new"), pytest.raises(RenaError, match="another rena collect"), locked(tmp_path / "new"):
+        pass
+    with locked(tmp_path / "new"):
+        pass
+
+
+def test_what_is_no_dataset_is_refused(tmp_path):
+    with pytest.raises(RenaError, match="holds no dataset"):
+        load_dataset(tmp_path)
+    (tmp_path / "meta.json").write_text("{")
+    with pytest.raises(RenaError, match="cannot read"):
+        load_dataset(tmp_path)
+    (tmp_path / "meta.json").write_text(json.dumps({"format": FORMAT + 1}))
+    with pytest.raises(RenaError, match=f"format {FORMAT}"):
+        load_dataset(tmp_path)
+
+
+def test_nothing_is_unpickled(tmp_path):
+    write(tmp_path, 4)
+    arrays = {**shard(0, 4).arrays, "groups": np.array([{"a": 1}] * 4, object)}
+    np.savez(shard_path(tmp_path, 0), **arrays)
+    with pytest.raises(RenaError, match="is damaged"):
+        load_dataset(tmp_path)
