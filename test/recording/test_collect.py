@@ -1,0 +1,205 @@
+"""rena collect: the real way from goals over bytes, servos and picture to a reading, and that runs can be continued."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import pytest
+
+from rena_ros.cli import main
+from rena_ros.errors import RenaError
+from rena_ros.perception import FaceReader
+from rena_ros.recording import collect
+from rena_ros.recording.dataset import load_dataset, shard_path
+from rena_ros.recording.film import ATTEMPTS, film_shard
+from rena_ros.recording.plan import planned, replacement
+from rena_ros.recording.stage import Sight, Stage
+from rena_ros.robot import RAD_PER_TICK
+from rena_ros.robot_file import load_robot
+from rena_ros.strategy import load_strategy
+
+ROBOT = load_robot()
+STRATEGY = load_strategy()
+
+
+def run(directory, samples: int, *more: str) -> int:
+    return main(
+        [
+            "collect",
+            "--robot",
+            "twin",
+            "--fast",
+            "--samples",
+            str(samples),
+            "--seed",
+            "4",
+            "--out",
+            str(directory),
+            *more,
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Seven samples in shards of three, made in one go."""
+    directory = tmp_path_factory.mktemp("whole")
+    before, collect.SHARD_SIZE = collect.SHARD_SIZE, 3
+    try:
+        assert run(directory, 7, "--workers", "1", "--json", str(directory.parent / "figures.json")) == 0
+        yield directory
+    finally:
+        collect.SHARD_SIZE = before
+
+
+def test_samples_hold_what_was_told_where_it_rested_and_what_was_seen(whole):
+    dataset = load_dataset(whole)
+    assert dataset.goals.shape == dataset.positions.shape == (7, 25)
+    assert dataset.features.shape == (7, 55)
+    assert dataset.landmarks.shape == (7, 478, 3)
+    plan = planned(ROBOT, STRATEGY, seed=4, samples=7)
+    np.testing.assert_array_equal(dataset.goals, [expression.goals for expression in plan])
+    assert dataset.groups.tolist() == [expression.group for expression in plan]
+    assert np.abs(dataset.positions - ROBOT.positions(dataset.goals)).max() <= 0.5 * RAD_PER_TICK + 1e-6
+    # The head's pose in the reading is the pose of the robot's neck; all else is a matter of calibration.
+    yaw, neck = dataset.features[:, -3], dataset.positions[:, ROBOT.index["neck_yaw"]]
+    assert np.ptp(neck) > 0.1
+    assert np.corrcoef(yaw, neck)[0, 1] > 0.95
+    with FaceReader(video=False) as reader:
+        picture = cv2.cvtColor(cv2.imread(str(dataset.image(6))), cv2.COLOR_BGR2RGB)
+        assert picture.shape == (480, 640, 3)
+        again = reader.read(picture, 0)
+    np.testing.assert_allclose(again.landmarks[:, :2], dataset.landmarks[6][:, :2], atol=0.01)
+
+
+def test_the_figures_are_written(whole):
+    figures = json.loads((whole.parent / "figures.json").read_text())
+    assert figures["samples"] == figures["collected_now"] == figures["frames_with_face"] == 7
+    assert figures["samples_per_s"] > 0
+    assert sum(figures["groups"].values()) == 7
+    assert figures["servos"]["jaw"]["mean"] == pytest.approx(
+        load_dataset(whole).goals[:, ROBOT.index["jaw"]].mean(), abs=1e-4
+    )
+
+
+def test_an_interrupted_dataset_is_finished_bit_for_bit(whole, tmp_path, capsys):
+    assert run(tmp_path, 4, "--workers", "1") == 0  # as if ended after the first shard and one sample
+    shard_path(tmp_path, 0).unlink()  # and a shard lost
+    assert run(tmp_path, 7, "--workers", "2") == 0
+    assert "0 of 7 samples are there" in capsys.readouterr().out
+    files = sorted(path.relative_to(whole) for folder in ("shards", "images") for path in (whole / folder).iterdir())
+    assert len(files) == 3 + 7
+    for file in files:
+        assert (tmp_path / file).read_bytes() == (whole / file).read_bytes(), file
+    assert run(tmp_path, 7) == 0
+    assert "all of them there already" in capsys.readouterr().out
+
+
+def test_ctrl_c_leaves_a_directory_that_can_be_continued(whole, tmp_path):
+    code = (
+        "import sys; from rena_ros.recording import collect; from rena_ros.cli import main; collect.SHARD_SIZE = 3;"
+        f"sys.exit(main('collect --robot twin --fast --samples 6000 --seed 4 --workers 2 --out {tmp_path}'.split()))"
+    )
+    command = [sys.executable, "-c", code]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, process_group=0)
+    deadline = time.monotonic() + 60
+    while not shard_path(tmp_path, 0).exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)  # a terminal's Ctrl-C reaches the workers as well
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 130, output
+    assert "the same command continues" in output
+    assert "Traceback" not in output
+    assert shard_path(tmp_path, 0).read_bytes() == shard_path(whole, 0).read_bytes()
+    with pytest.raises(RenaError, match="of 6000 samples"):
+        load_dataset(tmp_path)
+
+
+def test_a_workers_refusal_reaches_the_person(tmp_path, monkeypatch, capsys):
+    broken = tmp_path / "robot.yaml"
+    broken.write_text(ROBOT.source.read_text())
+    before = collect.film
+
+    def with_the_file_gone(job, *rest):
+        broken.unlink()
+        before(job, *rest)
+
+    monkeypatch.setattr(collect, "film", with_the_file_gone)
+    assert run(tmp_path / "out", 3, "--workers", "1", "--robot-file", str(broken)) == 2
+    assert "cannot read the robot file" in capsys.readouterr().err
+
+
+@dataclass
+class Hidden:
+    """Stands in for the stage where it matters which expressions show no face: those whose jaw opens far."""
+
+    robot = ROBOT
+
+    def reset(self):
+        self.shown = 0
+
+    def show(self, goals):
+        self.shown += 1
+        sight = Sight(ROBOT.positions(goals), np.zeros((4, 4, 3), np.uint8), None)
+        return sight if goals[ROBOT.index["jaw"]] > 0 else replace(sight, reading=Reading())
+
+
+class Reading:
+    """As much of a reading as is written down."""
+
+    features = np.zeros(55, np.float32)
+    landmarks = np.zeros((478, 3), np.float32)
+
+
+def test_frames_without_a_face_are_replaced_deterministically_and_counted():
+    plan = planned(ROBOT, STRATEGY, 1, 40)
+    jaw = ROBOT.index["jaw"]
+    first, again = (
+        film_shard(Hidden(), 0, plan, lambda *which: replacement(ROBOT, STRATEGY, 1, *which), lambda _: None)
+        for _ in range(2)
+    )
+    assert (first.arrays["goals"][:, jaw] == 0).all()
+    hidden = np.array([expression.goals[jaw] > 0 for expression in plan])
+    assert 5 < hidden.sum() < 35
+    np.testing.assert_array_equal(first.arrays["attempts"] > 0, hidden)
+    np.testing.assert_array_equal(first.arrays["goals"][~hidden], np.stack([e.goals for e in plan])[~hidden])
+    np.testing.assert_array_equal(first.arrays["goals"], again.arrays["goals"])
+
+
+def test_a_twin_without_a_face_is_no_endless_loop():
+    plan = [replace(planned(ROBOT, STRATEGY, 1, 1)[0], goals=np.ones(25, np.float32))]
+    stage = Hidden()
+    with pytest.raises(RenaError, match=f"no face found in {ATTEMPTS} different"):
+        film_shard(stage, 0, plan, lambda *_: plan[0], lambda _: None)
+    assert stage.shown == ATTEMPTS
+
+
+def test_the_stage_refuses_what_the_limiter_would_change():
+    with Stage(ROBOT, 160, 120) as stage:
+        torn = ROBOT.neutral_goals.copy()
+        torn[[ROBOT.index["corner_left_up"], ROBOT.index["corner_left_down"]]] = 1
+        with pytest.raises(ValueError, match="not an expression"):
+            stage.show(torn)
+        np.testing.assert_allclose(stage.move(np.zeros(25)), 0, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--robot", "/dev/ttyUSB0", "--fast"], "today: rena collect --robot twin --fast"),
+        (["--robot", "twin"], "today: add --fast"),
+        (["--fast", "--samples", "0"], "--samples must be at least 1"),
+        (["--fast", "--workers", "0"], "--workers must be at least 1"),
+        (["--fast", "--strategy", "nowhere.yaml"], "cannot read the strategy file nowhere.yaml"),
+    ],
+)
+def test_what_cannot_be_collected_is_refused(tmp_path, capsys, arguments, complaint):
+    assert main(["collect", "--out", str(tmp_path / "out"), *arguments]) == 2
+    assert complaint in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
