@@ -1,0 +1,127 @@
+"""One serial port, owned alone: open, empty, write, read until a deadline.
+
+Everything that can go wrong with the port outside the program is a RenaError that says what to do; a
+port that vanishes while in use is ``PortLost``, one that is not there (yet) is ``PortMissing``.
+"""
+
+import contextlib
+import errno
+import os
+import select
+import termios
+import time
+from collections.abc import Callable
+
+import serial
+
+from rena_ros.bus.protocol import wire_time_s
+from rena_ros.errors import RenaError
+
+_WRITE_TIMEOUT_S = 0.1
+_CHUNK = 4096
+
+
+class PortMissing(RenaError):
+    """The port does not exist, perhaps because its cable is not plugged in."""
+
+
+class PortLost(RenaError):
+    """The port vanished while in use: its cable was pulled, or the adapter lost its power."""
+
+
+class Port:
+    """A serial port that nobody else has open. Opening it sends nothing."""
+
+    def __init__(self, path: str, baud: int) -> None:
+        """Open ``path``; raises PortMissing, or RenaError when it is taken, forbidden or no serial port."""
+        self.path = path
+        self.baud = baud
+        self._wire_free_s = 0.0
+        try:
+            self._serial = serial.Serial(path, baud, timeout=0, exclusive=True)
+        except (serial.SerialException, termios.error, ValueError, OSError) as error:
+            raise _explained(path, baud, error) from error
+        self._fd = self._serial.fileno()
+        # Only some USB adapters have a latency timer to turn down.
+        with contextlib.suppress(ValueError, OSError, NotImplementedError):
+            self._serial.set_low_latency_mode(True)
+
+    @property
+    def wire_free_s(self) -> float:
+        """time.monotonic() at which the last byte written has left."""
+        return self._wire_free_s
+
+    def empty(self) -> int:
+        """Throw away what was received; returns how many bytes that was."""
+        count = 0
+        while chunk := self._read_some():
+            count += len(chunk)
+        return count
+
+    def write(self, data: bytes) -> float:
+        """Send all of ``data``; returns the time.monotonic() at which its last byte is on the wire."""
+        start_s = max(time.monotonic(), self._wire_free_s)
+        try:
+            self._write_all(data)
+            termios.tcdrain(self._fd)
+        except (OSError, termios.error) as error:
+            raise PortLost(f"{self.path} is gone ({error}); is its cable plugged in?") from error
+        self._wire_free_s = max(time.monotonic(), start_s + wire_time_s(len(data), self.baud))
+        return self._wire_free_s
+
+    def read(self, expected_s: float, deadline_s: float, complete: Callable[[bytes], bool]) -> bytes:
+        """Collect bytes until they are ``complete`` or until ``deadline_s``; both times on time.monotonic().
+
+        Sleeps until ``expected_s``, when everything should have arrived, so that one read fetches it all.
+        """
+        received = b""
+        early_s = expected_s - time.monotonic()
+        if early_s > 0:
+            time.sleep(early_s)
+        while True:
+            left_s = deadline_s - time.monotonic()
+            try:
+                ready = select.select([self._fd], [], [], max(left_s, 0))[0]
+            except (OSError, ValueError) as error:
+                raise PortLost(f"{self.path} is gone ({error})") from error
+            if not ready:
+                return received
+            chunk = self._read_some()
+            if not chunk:
+                raise PortLost(f"{self.path} is gone; is its cable plugged in?")
+            received += chunk
+            if complete(received) or left_s <= 0:
+                return received
+
+    def close(self) -> None:
+        """Give the port back; harmless when it is gone."""
+        with contextlib.suppress(OSError, termios.error):
+            self._serial.close()
+
+    def _read_some(self) -> bytes:
+        try:
+            return os.read(self._fd, _CHUNK)
+        except BlockingIOError:
+            return b""
+        except OSError as error:
+            raise PortLost(f"{self.path} is gone ({error}); is its cable plugged in?") from error
+
+    def _write_all(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[os.write(self._fd, view) :]
+            except BlockingIOError:
+                if not select.select([], [self._fd], [], _WRITE_TIMEOUT_S)[1]:
+                    raise OSError(errno.EIO, "it takes no more bytes") from None
+
+
+def _explained(path: str, baud: int, error: Exception) -> RenaError:
+    number = getattr(error, "errno", None)
+    if number in (errno.ENOENT, errno.ENXIO, errno.ENODEV, errno.EIO):
+        return PortMissing(f"there is no port {path}: plug the adapter in, or name the right one with `port:=…`")
+    if number in (errno.EACCES, errno.EPERM):
+        return RenaError(f"no permission to open {path}: add yourself to its group (`sudo usermod -aG dialout $USER`)")
+    if number in (errno.EAGAIN, errno.EBUSY):
+        return RenaError(f"somebody else has {path} open: end that program first (`fuser {path}` names it)")
+    return RenaError(f"cannot open {path} as a serial port at {baud} baud: {error}")

@@ -1,0 +1,197 @@
+"""Bytes <-> packets of the Feetech STS bus. Pure: no port, no clock.
+
+A frame is ``FF FF ID LEN CODE PARAMS... CHK`` with LEN = number of params + 2 and CHK = the inverted low
+byte of the sum of everything between header and checksum. CODE is the instruction in a request and the
+status byte in a reply. Words are little-endian; a signed word has a sign bit of its own, not two's
+complement. Source: FEETECH communication protocol manual.
+
+What this module refuses (ValueError): an id outside 0..253 (254 is the broadcast), a value that is not a
+byte, more than 253 params, reading from the broadcast id (25 servos would answer at once), one id named
+twice in a SYNC frame, a value that does not fit beside its sign bit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+HEADER = b"\xff\xff"
+BROADCAST_ID = 0xFE
+MAX_ID = 0xFD
+MAX_PARAMS = 253
+OVERHEAD_BYTES = 6  # a frame without params: header 2, id, length, code, checksum
+BITS_PER_BYTE = 10  # on the wire: start, eight data, stop
+
+
+class Instruction(IntEnum):
+    """What a request asks for."""
+
+    PING = 0x01
+    READ = 0x02
+    WRITE = 0x03
+    REG_WRITE = 0x04
+    ACTION = 0x05
+    SYNC_READ = 0x82
+    SYNC_WRITE = 0x83
+
+
+@dataclass(frozen=True)
+class Packet:
+    """One frame without header, length and checksum; ``code`` is an instruction or a status byte."""
+
+    id: int
+    code: int
+    params: bytes = b""
+
+
+def checksum(body: bytes) -> int:
+    """Checksum of everything between header and checksum, one byte."""
+    return ~sum(body) & 0xFF
+
+
+def encode(packet: Packet) -> bytes:
+    """The frame of a packet. Raises ValueError for what the module docstring refuses."""
+    if not 0 <= packet.id <= BROADCAST_ID:
+        raise ValueError(f"id {packet.id} is outside 0..{BROADCAST_ID}")
+    if len(packet.params) > MAX_PARAMS:
+        raise ValueError(f"{len(packet.params)} params do not fit into a frame, at most {MAX_PARAMS} do")
+    body = bytes((packet.id, len(packet.params) + 2, packet.code)) + packet.params
+    return HEADER + body + bytes((checksum(body),))
+
+
+def ping(servo_id: int) -> bytes:
+    """Ask one servo (or, alone on the bus, the broadcast id) for a sign of life."""
+    return encode(Packet(servo_id, Instruction.PING))
+
+
+def read(servo_id: int, address: int, size: int) -> bytes:
+    """Ask one servo for ``size`` bytes from ``address`` on."""
+    if servo_id == BROADCAST_ID:
+        raise ValueError("READ from the broadcast id: every servo would answer at once")
+    return encode(Packet(servo_id, Instruction.READ, bytes((address, size))))
+
+
+def write(servo_id: int, address: int, data: bytes) -> bytes:
+    """Write bytes from ``address`` on; with the broadcast id to every servo, unanswered."""
+    return encode(Packet(servo_id, Instruction.WRITE, bytes((address,)) + data))
+
+
+def reg_write(servo_id: int, address: int, data: bytes) -> bytes:
+    """Like ``write``, but kept back by the servo until ``action``."""
+    return encode(Packet(servo_id, Instruction.REG_WRITE, bytes((address,)) + data))
+
+
+def action() -> bytes:
+    """Let every servo carry out what it kept back."""
+    return encode(Packet(BROADCAST_ID, Instruction.ACTION))
+
+
+def sync_read(ids: Sequence[int], address: int, size: int) -> bytes:
+    """Ask several servos for the same registers; they answer one after another in this order."""
+    _refuse_repeated(ids)
+    return encode(Packet(BROADCAST_ID, Instruction.SYNC_READ, bytes((address, size, *ids))))
+
+
+def sync_write(ids: Sequence[int], address: int, rows: np.ndarray) -> bytes:
+    """Write ``rows``, uint8 (n, size), one row to each of n servos; unanswered."""
+    _refuse_repeated(ids)
+    rows = np.asarray(rows)
+    if rows.dtype != np.uint8 or rows.ndim != 2 or len(rows) != len(ids):
+        raise ValueError(f"expected uint8 rows for {len(ids)} servos, got {rows.dtype} {rows.shape}")
+    table = np.column_stack((np.array(ids, np.uint8), rows))
+    head = bytes((address, rows.shape[1]))
+    return encode(Packet(BROADCAST_ID, Instruction.SYNC_WRITE, head + table.tobytes()))
+
+
+def reply(servo_id: int, status: int, params: bytes = b"") -> bytes:
+    """A servo's answer."""
+    return encode(Packet(servo_id, status, params))
+
+
+def to_word(value: int, sign_bit: int | None = None) -> bytes:
+    """One value as a little-endian word, its sign in ``sign_bit``."""
+    magnitude = abs(int(value))
+    if magnitude >= 1 << (16 if sign_bit is None else sign_bit) or (value < 0 and sign_bit is None):
+        raise ValueError(f"{value} does not fit into a word with sign bit {sign_bit}")
+    return (magnitude | (1 << sign_bit if value < 0 else 0)).to_bytes(2, "little")
+
+
+def from_words(data: np.ndarray, sign_bit: int | None = None) -> np.ndarray:
+    """Little-endian words, uint8 (..., 2) -> int64 (...), the sign taken from ``sign_bit``.
+
+    Bits above the sign bit carry other things in some registers (load) and are ignored.
+    """
+    raw = data[..., 0].astype(np.int64) | (data[..., 1].astype(np.int64) << 8)
+    if sign_bit is None:
+        return raw
+    magnitude = raw & ((1 << sign_bit) - 1)
+    return np.where(raw >> sign_bit & 1, -magnitude, magnitude)
+
+
+def wire_time_s(size: int, baud: int) -> float:
+    """How long ``size`` bytes take on the wire, seconds."""
+    return size * BITS_PER_BYTE / baud
+
+
+class Parser:
+    """Finds the packets in a stream of bytes that may hold garbage and break anywhere.
+
+    After a frame with a bad checksum it looks for the next header inside that frame, so one corrupt
+    length byte does not swallow what follows. A frame that never ends stays pending; who has a clock
+    calls ``reset`` after a silence.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self.bad_checksums = 0
+        self.skipped_bytes = 0
+
+    @property
+    def pending(self) -> int:
+        """Bytes of an unfinished frame."""
+        return len(self._buffer)
+
+    def reset(self) -> None:
+        """Forget an unfinished frame."""
+        self._skip(len(self._buffer))
+
+    def feed(self, data: bytes) -> list[Packet]:
+        """Take bytes in; return the packets they complete, in order."""
+        self._buffer += data
+        packets = []
+        while (packet := self._next()) is not None:
+            packets.append(packet)
+        return packets
+
+    def _next(self) -> Packet | None:
+        buffer = self._buffer
+        while True:
+            start = buffer.find(HEADER)
+            if start < 0:
+                self._skip(len(buffer) - buffer.endswith(b"\xff"))
+                return None
+            self._skip(start)
+            if len(buffer) < 4:
+                return None
+            size = buffer[3] + 4
+            if buffer[2] > BROADCAST_ID or size < OVERHEAD_BYTES:
+                self._skip(1)
+                continue
+            if len(buffer) < size:
+                return None
+            if checksum(buffer[2 : size - 1]) == buffer[size - 1]:
+                packet = Packet(buffer[2], buffer[4], bytes(buffer[5 : size - 1]))
+                del buffer[:size]
+                return packet
+            self.bad_checksums += 1
+            self._skip(1)
+
+    def _skip(self, count: int) -> None:
+        self.skipped_bytes += count
+        del self._buffer[:count]
+
+
+def _refuse_repeated(ids: Sequence[int]) -> None:
+    if len(set(ids)) != len(ids) or not all(0 <= servo_id <= MAX_ID for servo_id in ids):
+        raise ValueError(f"ids of a SYNC frame must differ and lie in 0..{MAX_ID}: {list(ids)}")

@@ -1,0 +1,66 @@
+"""The register table of a Feetech STS servo (ST3032, STS3032, STS3215), as data.
+
+Source: FEETECH's memory table of the STS series. Addresses, sizes, sign bits and factory values; words
+are little-endian. Registers below 40 live in EEPROM and survive a power cycle, the rest is RAM.
+"""
+
+from dataclasses import dataclass
+
+TICKS_PER_TURN = 4096
+RAM_START = 40
+STATUS_BITS = {1: "voltage", 2: "encoder", 4: "temperature", 8: "current", 32: "overload"}
+
+
+@dataclass(frozen=True)
+class Register:
+    """One register: ``size`` in bytes, ``sign_bit`` when its sign is a bit of its own, ``unit`` of one count."""
+
+    name: str
+    address: int
+    size: int
+    default: int = 0
+    sign_bit: int | None = None
+    writable: bool = True
+    unit: str = ""
+
+    @property
+    def eeprom(self) -> bool:
+        """Whether the value survives a power cycle (when the lock register allowed it to be saved)."""
+        return self.address < RAM_START
+
+
+REGISTERS: dict[str, Register] = {
+    register.name: register
+    for register in (
+        Register("firmware_major", 0, 1, 3, writable=False),
+        Register("firmware_minor", 1, 1, 10, writable=False),
+        Register("model", 3, 2, 521, writable=False),
+        Register("id", 5, 1, 1),
+        Register("baud_code", 6, 1, 0, unit="0 = 1 M, 1 = 500 k, 2 = 250 k, 3 = 128 k, 4 = 115200 baud"),
+        Register("return_delay", 7, 1, 250, unit="2 us"),
+        Register("response_level", 8, 1, 1, unit="0 answers PING and READ only, 1 everything"),
+        Register("min_angle", 9, 2, 0, unit="ticks"),
+        Register("max_angle", 11, 2, 4095, unit="ticks; with min_angle 0 = multi-turn"),
+        Register("max_temperature", 13, 1, 70, unit="C"),
+        Register("max_torque", 16, 2, 1000, unit="0.1 %"),
+        Register("mode", 33, 1, 0, unit="0 position"),
+        Register("protective_torque", 34, 1, 20, unit="%"),
+        Register("protection_time", 35, 1, 200, unit="10 ms"),
+        Register("overload_threshold", 36, 1, 80, unit="%"),
+        Register("torque_enable", 40, 1, 0, unit="0 off, 1 on; 128 redefines the middle: Rena never writes it"),
+        Register("acceleration", 41, 1, 0, unit="100 ticks/s2, 0 = as fast as it can"),
+        Register("goal_position", 42, 2, 0, 15, unit="ticks"),
+        Register("goal_time", 44, 2, 0, unit="ms, 0 = use goal_speed"),
+        Register("goal_speed", 46, 2, 0, 15, unit="ticks/s, 0 = as fast as it can"),
+        Register("torque_limit", 48, 2, 1000, unit="0.1 %"),
+        Register("lock", 55, 1, 1, unit="0 = EEPROM writes persist, 1 = they are lost with the power"),
+        Register("present_position", 56, 2, 0, 15, writable=False, unit="ticks"),
+        Register("present_speed", 58, 2, 0, 15, writable=False, unit="ticks/s"),
+        Register("present_load", 60, 2, 0, 10, writable=False, unit="0.1 %"),
+        Register("present_voltage", 62, 1, 60, writable=False, unit="0.1 V"),
+        Register("present_temperature", 63, 1, 30, writable=False, unit="C"),
+        Register("status", 65, 1, 0, writable=False, unit="bits as in STATUS_BITS"),
+        Register("moving", 66, 1, 0, writable=False),
+        Register("present_current", 69, 2, 0, 15, writable=False, unit="6.5 mA"),
+    )
+}

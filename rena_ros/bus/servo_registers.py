@@ -1,0 +1,174 @@
+"""The memory of a bank of STS servos and what writing to it sets in motion. Pure, virtual time.
+
+Simplified: only position mode moves; load follows the speed roughly; voltage and temperature stay.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rena_ros.bus.protocol import from_words
+from rena_ros.bus.registers import RAM_START, REGISTERS, TICKS_PER_TURN
+from rena_ros.bus.servo_motion import TrapezoidMotion
+from rena_ros.robot import Robot
+
+MAX_SPEED = 2900.0  # ticks/s, a servo without a load
+MAX_ACCELERATION = 100_000.0  # ticks/s2 when register 41 is 0: assumed, full speed within 30 ms
+MEMORY_BYTES = 128
+_LOAD_AT_MAX_SPEED = 200  # 0.1 %
+
+_AT = {name: register.address for name, register in REGISTERS.items()}
+_GOAL_START, _GOAL_END = _AT["goal_position"], _AT["goal_speed"] + 2
+_READ_ONLY = np.ones(MEMORY_BYTES, bool)
+for _register in REGISTERS.values():
+    if _register.writable:
+        _READ_ONLY[_register.address : _register.address + _register.size] = False
+
+
+@dataclass
+class WriteTally:
+    """What was written. A goal write is one goal for one servo; ``limit_violations``: goal writes outside
+    the robot file's limits, as sent, before the servo clamps them to its own."""
+
+    goal_writes: int = 0
+    torque_on_writes: int = 0
+    limit_violations: int = 0
+
+
+class ServoRegisters:
+    """Registers uint8 (n, 128) of all servos and the motion they cause; servos are addressed by index."""
+
+    def __init__(self, robot: Robot, positions: np.ndarray, return_delay_us: int) -> None:
+        self.robot = robot
+        self.tally = WriteTally()
+        self.motion = TrapezoidMotion(positions)
+        self._factory = _factory_memory(robot, return_delay_us)
+        self._eeprom = self._factory[:, :RAM_START].copy()
+        self.memory = self._factory.copy()
+        self.power_cycle()
+
+    def power_cycle(self) -> None:
+        """Off and on again: RAM as from the factory, EEPROM as saved, torque off."""
+        self.memory[:] = self._factory
+        self.memory[:, :RAM_START] = self._eeprom
+        everyone = np.arange(len(self.memory))
+        self.motion.stop(everyone)
+        here = np.rint(self.motion.now()[0]).astype(int)
+        self.memory[:, _GOAL_START : _GOAL_START + 2] = _words(here, 15)
+        self._index_ids()
+
+    def where(self, servo_id: int) -> int | None:
+        """Index of the servo with this id."""
+        i = int(self.by_id[servo_id])
+        return i if i >= 0 else None
+
+    def byte(self, i: int, name: str) -> int:
+        """One servo's one-byte register."""
+        return int(self.memory[i, _AT[name]])
+
+    def span(self, i: int, address: int, size: int) -> bytes:
+        """One servo's bytes from ``address`` on; zeros beyond the end of its memory."""
+        data = self.memory[i, address : address + size].tobytes()
+        return data + bytes(size - len(data))
+
+    def store(self, i: int, address: int, data: bytes) -> None:
+        """Write one servo's registers: read-only bytes stay, EEPROM is saved only while the lock is open."""
+        end = min(address + len(data), MEMORY_BYTES)
+        if address >= end:
+            return
+        span = slice(address, end)
+        new = np.frombuffer(data, np.uint8)[: end - address]
+        self.memory[i, span] = np.where(_READ_ONLY[span], self.memory[i, span], new)
+        if address < RAM_START and self.memory[i, _AT["lock"]] == 0:
+            saved = slice(address, min(end, RAM_START))
+            self._eeprom[i, saved] = self.memory[i, saved]
+        if address <= _AT["id"] < end:
+            self._index_ids()
+        if address < _GOAL_END and end > _GOAL_START:
+            self._goals_written(np.array([i]))
+        if address <= _AT["torque_enable"] < end:
+            self._torque_written(i)
+
+    def store_goals(self, which: np.ndarray, rows: np.ndarray) -> None:
+        """Write goal position (and, in longer rows, time and speed) of several servos: uint8 (m, 2..6)."""
+        self.memory[which, _GOAL_START : _GOAL_START + rows.shape[1]] = rows
+        self._goals_written(which)
+
+    def refresh(self) -> None:
+        """Bring the registers that tell of the present up to date."""
+        places, speeds = self.motion.now()
+        here = np.rint(places).astype(int)
+        single_turn = self.memory[:, _AT["max_angle"] : _AT["max_angle"] + 2].any(axis=1)
+        here = np.where(single_turn, here % TICKS_PER_TURN, here)
+        load = np.rint(speeds / MAX_SPEED * _LOAD_AT_MAX_SPEED).astype(int)
+        present = np.hstack((_words(here, 15), _words(np.rint(speeds).astype(int), 15), _words(load, 10)))
+        self.memory[:, _AT["present_position"] : _AT["present_position"] + 6] = present
+        self.memory[:, _AT["moving"]] = self.motion.moving()
+
+    def _torque_written(self, i: int) -> None:
+        value = self.byte(i, "torque_enable")
+        self.tally.torque_on_writes += value == 1
+        one = np.array([i])
+        if value == 1:
+            self._start(one)
+            return
+        self.motion.stop(one)
+        if value == 128:  # "here is the middle": the servo counts from a new zero
+            self.motion.put(one, np.array([TICKS_PER_TURN / 2]))
+            self.memory[i, _AT["torque_enable"]] = 0
+
+    def _goals_written(self, which: np.ndarray) -> None:
+        """Count goals that broke the robot's limits, clamp them as the servo does, and set off."""
+        goals = self._word(which, "goal_position")
+        robot = self.robot
+        outside = (goals < robot.min_ticks[which]) | (goals > robot.max_ticks[which])
+        self.tally.goal_writes += len(which)
+        self.tally.limit_violations += int(outside.sum())
+        low, high = self._word(which, "min_angle"), self._word(which, "max_angle")
+        multi_turn = (low == 0) & (high == 0)
+        clamped = np.where(multi_turn, goals, np.minimum(np.maximum(goals, low), np.maximum(high, low)))
+        if (clamped != goals).any():
+            self.memory[which, _GOAL_START : _GOAL_START + 2] = _words(clamped, 15)
+        self._start(which)
+
+    def _start(self, which: np.ndarray) -> None:
+        """Move those servos that have torque and are in position mode to their goals.
+
+        A goal time means: so slow that a cruise all the way would take that long.
+        """
+        which = which[(self.memory[which, _AT["torque_enable"]] == 1) & (self.memory[which, _AT["mode"]] == 0)]
+        if not which.size:
+            return
+        goals = self._word(which, "goal_position").astype(np.float64)
+        way = np.abs(goals - self.motion.now()[0][which])
+        speed = np.abs(self._word(which, "goal_speed")).astype(np.float64)
+        speed[speed == 0] = MAX_SPEED
+        time_s = self._word(which, "goal_time") / 1000
+        speed = np.divide(way, time_s, out=speed, where=time_s > 0)
+        acceleration = self.memory[which, _AT["acceleration"]] * 100.0
+        acceleration[acceleration == 0] = MAX_ACCELERATION
+        self.motion.go(which, goals, np.minimum(np.maximum(speed, 1.0), MAX_SPEED), acceleration)
+
+    def _word(self, which: np.ndarray, name: str) -> np.ndarray:
+        at = _AT[name]
+        return from_words(self.memory[which, at : at + 2], REGISTERS[name].sign_bit)
+
+    def _index_ids(self) -> None:
+        self.by_id = np.full(256, -1)
+        self.by_id[self.memory[:, _AT["id"]]] = np.arange(len(self.memory))
+
+
+def _words(values: np.ndarray, sign_bit: int) -> np.ndarray:
+    """Integers (n,) -> little-endian sign-and-magnitude words, uint8 (n, 2)."""
+    raw = np.abs(values) | np.where(values < 0, 1 << sign_bit, 0)
+    return raw.astype("<u2").view(np.uint8).reshape(-1, 2)
+
+
+def _factory_memory(robot: Robot, return_delay_us: int) -> np.ndarray:
+    memory = np.zeros((len(robot.servos), MEMORY_BYTES), np.uint8)
+    for register in REGISTERS.values():
+        value = register.default.to_bytes(register.size, "little")
+        memory[:, register.address : register.address + register.size] = np.frombuffer(value, np.uint8)
+    memory[:, _AT["id"]] = robot.ids
+    memory[:, _AT["return_delay"]] = min(return_delay_us // 2, 250)
+    return memory
