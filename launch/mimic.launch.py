@@ -1,7 +1,5 @@
 """`ros2 launch rena mimic.launch.py`: the same nodes as `rena mimic`, without its film and summary."""
 
-import sys
-
 from launch import LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
@@ -15,6 +13,7 @@ from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+from launch_ros.substitutions import ExecutableInPackage
 
 from rena_ros.graph import environment_defaults, mimic_graph
 from rena_ros.share import share_path
@@ -73,6 +72,6 @@ def _node(process, namespace: str, params_file: str) -> Node:
 
 
 def _program(process) -> ExecuteProcess:
-    return ExecuteProcess(
-        cmd=[sys.executable, "-m", process.module, *process.arguments], name=process.name, output="screen"
-    )
+    # Not this Python with -m: `ros2` may run on another than the virtual environment that the nodes run in.
+    program = ExecutableInPackage(package="rena", executable=process.executable)
+    return ExecuteProcess(cmd=[program, *process.arguments], name=process.name, output="screen")

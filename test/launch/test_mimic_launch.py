@@ -1,0 +1,118 @@
+"""launch/mimic.launch.py, loaded and run by the real `launch`: the processes of graph.py, with their parameters.
+
+The nodes' executables are stood in for by a program that tells what rclpy made of its command line; the
+emulator is the real one.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from rena_ros.graph import mimic_graph
+
+WHY = "`launch` comes with a ROS 2 installation only, not as a wheel"
+# Its modules, not only `launch`: without the real package this folder's own name would pass for it.
+actions = pytest.importorskip("launch.actions", reason=WHY)
+sources = pytest.importorskip("launch.launch_description_sources", reason=WHY)
+launch = pytest.importorskip("launch", reason=WHY)
+pytest.importorskip("launch_ros.actions", reason=WHY)
+
+LAUNCH_FILE = Path(__file__).parents[2] / "launch/mimic.launch.py"
+STAND_IN = """#!{python}
+import json, os, pathlib, sys, time
+import rclpy
+from rclpy.node import Node
+
+rclpy.init(args=sys.argv)
+node = Node("unnamed", automatically_declare_parameters_from_overrides=True)
+seen = {{
+    "executable": pathlib.Path(sys.argv[0]).name,
+    "namespace": node.get_namespace(),
+    "parameters": {{name: node.get_parameter(name).value for name in node.list_parameters([], 0).names}},
+    "environment": dict(os.environ),
+}}
+folder = pathlib.Path({folder!r})
+(folder / "part").with_suffix("." + node.get_name()).write_text(json.dumps(seen))
+(folder / "part").with_suffix("." + node.get_name()).rename(folder / (node.get_name() + ".json"))
+node.destroy_node()
+rclpy.shutdown()
+# The first to leave ends the launch: wait for the others.
+deadline = time.monotonic() + 60
+while len(list(folder.glob("*.json"))) < {count} and time.monotonic() < deadline:
+    time.sleep(0.05)
+"""
+EMULATOR = f"#!{sys.executable}\nimport sys\nfrom rena_ros.bus.emulator import main\nsys.exit(main())\n"
+
+
+@pytest.fixture
+def run_launch(tmp_path):
+    """Run the launch file with these arguments until every stand-in has spoken. Returns node name -> what it saw."""
+
+    def run(**arguments: str) -> dict[str, dict]:
+        nodes = [process for process in mimic_graph(robot=arguments.get("robot", "twin")) if process.node]
+        seen = tmp_path / "seen"
+        seen.mkdir()
+        marker = tmp_path / "prefix/share/ament_index/resource_index/packages/rena"
+        marker.parent.mkdir(parents=True)
+        marker.touch()
+        programs = tmp_path / "prefix/lib/rena"
+        programs.mkdir(parents=True)
+        stand_in = STAND_IN.format(python=sys.executable, folder=str(seen), count=len(nodes))
+        for name, text in {process.executable: stand_in for process in nodes}.items() | {("emulator", EMULATOR)}:
+            (programs / name).write_text(text)
+            (programs / name).chmod(0o755)
+        # launch sets variables in this very process: put them back afterwards.
+        ours = {"AMENT_PREFIX_PATH": str(tmp_path / "prefix"), "ROS_LOG_DIR": str(tmp_path), "ROS_DOMAIN_ID": "61"}
+        with mock.patch.dict(os.environ, ours):
+            for name in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"):
+                os.environ.pop(name, None)
+            service = launch.LaunchService(noninteractive=True)
+            source = sources.PythonLaunchDescriptionSource(str(LAUNCH_FILE))
+            service.include_launch_description(
+                actions.IncludeLaunchDescription(source, launch_arguments=list(arguments.items()))
+            )
+            assert service.run() == 0
+        return {path.stem: json.loads(path.read_text()) for path in seen.glob("*.json")}
+
+    return run
+
+
+def test_it_declares_its_arguments_each_with_a_description_and_a_default():
+    description = sources.get_launch_description_from_python_launch_file(str(LAUNCH_FILE))
+    arguments = {argument.name: argument for argument in description.get_launch_arguments()}
+    assert {"source", "robot", "model", "mirror", "autostart", "namespace"} <= set(arguments)
+    for argument in arguments.values():
+        assert argument.description and argument.description != "no description given"
+        assert argument.default_value is not None
+    assert arguments["mirror"].choices == ["true", "false"]
+
+
+def test_it_starts_the_nodes_of_the_graph_with_their_parameters(run_launch, tmp_path):
+    link, report = tmp_path / "servos", tmp_path / "report.json"
+    seen = run_launch(
+        source="clip.mp4", robot="twin", model="m.onnx", mirror="true", link=str(link), report=str(report)
+    )
+    graph = mimic_graph("clip.mp4", "twin", model="m.onnx", mirror=True, link=str(link), report=str(report))
+    assert set(seen) == {process.name for process in graph if process.node}
+    for process in (process for process in graph if process.node):
+        node = seen[process.name]
+        assert node["executable"] == process.executable
+        assert node["namespace"] == "/"
+        assert dict(process.parameters).items() <= node["parameters"].items()
+        assert node["environment"]["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
+        assert Path(node["environment"]["FASTRTPS_DEFAULT_PROFILES_FILE"]).is_file()
+    assert seen["servos"]["parameters"]["rate_hz"] == 50.0, "config/nodes.yaml reaches the nodes"
+    assert report.exists() and not link.exists(), "the emulator ran, and left cleanly"
+
+
+def test_a_real_robot_has_no_emulator_and_keeps_its_torque_off(run_launch):
+    seen = run_launch(source="0", robot="/dev/ttyUSB9", namespace="lab1")
+    assert set(seen) == {process.name for process in mimic_graph(robot="/dev/ttyUSB9") if process.node}
+    assert {node["namespace"] for node in seen.values()} == {"/lab1"}
+    assert seen["servos"]["parameters"]["port"] == "/dev/ttyUSB9"
+    assert seen["servos"]["parameters"]["autostart"] is False
+    assert seen["camera"]["parameters"]["source"] == "0", "a text: the camera node would refuse an integer"
