@@ -3,7 +3,7 @@
 import math
 import threading
 from array import array
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -94,7 +94,7 @@ class Samples:
             bus = self._bus[-1000:].tolist()
             face = bool(self._faces[-1]) if self._faces else None
             health = {name: (level, message) for name, (level, message, _) in self._health.items()}
-        latency = latencies_ms(recent["servos"])
+        latency = latencies_ms(recent["servos"], recent["policy"])
         return Snapshot(
             frames=frames,
             frames_with_face=with_face,
@@ -110,9 +110,12 @@ class Samples:
         )
 
 
-def latencies_ms(finished: Mapping[int, int]) -> np.ndarray:
-    """Image stamp -> finishing time, both ns, as latencies in ms, float64 (n,)."""
-    return np.array([(end - start) / 1e6 for start, end in finished.items()], np.float64)
+def latencies_ms(finished: Mapping[int, int], images: Container[int]) -> np.ndarray:
+    """Image stamp -> finishing time, both ns, as latencies in ms, float64 (n,).
+
+    Only those of ``images``: the way back to neutral while nobody is there is no answer to any image.
+    """
+    return np.array([(end - image) / 1e6 for image, end in finished.items() if image in images], np.float64)
 
 
 def stage_medians_ms(events: Mapping[str, Mapping[int, int]]) -> dict[str, float]:

@@ -51,6 +51,10 @@ class Supervisor:
             raise FileExistsError(f"{name} has been started already")
         self._children[name] = _Child(name, command, environment, self._log_dir)
 
+    def names(self) -> tuple[str, ...]:
+        """The names of all children that have been started."""
+        return tuple(self._children)
+
     def pids(self) -> dict[str, int]:
         """Process ids of the children that are still running."""
         return {name: child.process.pid for name, child in self._children.items() if child.process.poll() is None}
@@ -89,7 +93,7 @@ class _Child:
     def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], log_dir: Path):
         self.name = name
         self._lines: deque[str] = deque(maxlen=TAIL_LINES)
-        self._log = open(log_dir / f"{name}.log", "w", encoding="utf-8")  # noqa: SIM115 (closed by the reader thread)
+        self._log = open(log_dir / f"{name}.log", "wb", buffering=0)  # noqa: SIM115 (closed by the reader thread)
         self.process = subprocess.Popen(
             [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), *command],
             stdin=subprocess.DEVNULL,
@@ -97,8 +101,6 @@ class _Child:
             stderr=subprocess.STDOUT,
             env=dict(environment),
             start_new_session=True,
-            text=True,
-            errors="replace",
         )
         self._reader = threading.Thread(target=self._read, name=f"log of {name}", daemon=True)
         self._reader.start()
@@ -121,11 +123,10 @@ class _Child:
         writing = True
         with self._log, self.process.stdout as lines:
             for line in lines:
-                self._lines.append(line.rstrip("\n"))
+                self._lines.append(line.decode(errors="replace").rstrip("\n"))
                 if not writing:
                     continue
                 try:
                     self._log.write(line)
-                    self._log.flush()
                 except OSError:  # a full disk must not stop the child: it goes on being read, unwritten
                     writing = False

@@ -1,0 +1,110 @@
+"""Everything that can be known to be wrong before a process is started: one clear line each."""
+
+import fcntl
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from rena_ros.errors import RenaError
+from rena_ros.robot_file import load_robot
+from rena_ros.share import share_path
+from rena_ros.twin import performer
+
+PERFORMER = "performer"
+NEEDED_BYTES = 100_000_000
+
+
+@dataclass(frozen=True)
+class Source:
+    """Whom to mirror: ``name`` as the camera node takes it, and how long one showing lasts (None: no end)."""
+
+    name: str
+    duration_s: float | None
+
+
+def check_source(text: str) -> Source:
+    """Resolve `--source`: ``performer``, a camera's index or device, or a video file. Raises RenaError."""
+    if text == PERFORMER:
+        return Source(text, float(performer.DURATION_S))
+    if text.isdecimal() or text.startswith("/dev/video"):
+        device = Path(f"/dev/video{text}" if text.isdecimal() else text)
+        if not device.exists():
+            raise RenaError(
+                f"there is no camera {text}: {device} does not exist; plug one in, or use --source performer"
+            )
+        if not os.access(device, os.R_OK | os.W_OK):
+            raise RenaError(f"may not open {device}; add yourself to the group `video` (sudo usermod -aG video $USER)")
+        return Source(text, None)
+    path = Path(text)
+    if not path.is_file():
+        raise RenaError(
+            f"no such source: {text} is neither a file, nor a camera's index, nor `performer`; check the path"
+        )
+    return Source(str(path.resolve()), _video_duration_s(path))
+
+
+def check_robot(text: str) -> None:
+    """`--robot twin`, or a serial port that is there and may be opened. Raises RenaError."""
+    if text == "twin":
+        return
+    port = Path(text)
+    if not port.exists():
+        raise RenaError(f"there is no serial port {text}; plug the robot in (ls /dev/ttyUSB* /dev/ttyACM*) or use twin")
+    if not os.access(port, os.R_OK | os.W_OK):
+        raise RenaError(f"may not open {text}; add yourself to the group `dialout` (sudo usermod -aG dialout $USER)")
+
+
+def check_model(text: str | None) -> Path:
+    """The model file to use. Raises RenaError when it is missing; whether it fits, the policy node says."""
+    path = Path(text) if text else share_path("models/rena.onnx")
+    if not path.is_file():
+        raise RenaError(f"there is no model {path}; give --model FILE, or train one with `rena train`")
+    return path.resolve()
+
+
+def check_robot_file(text: str | None) -> str:
+    """Validate `--robot-file` and return its absolute path, or "" for the robot that ships with Rena."""
+    if not text:
+        return ""
+    load_robot(text)
+    return str(Path(text).resolve())
+
+
+def prepare_out(out: Path) -> int:
+    """Make DIR, its log and spool; clear away the results of an earlier run. Raises RenaError when that fails.
+
+    Returns a file descriptor that holds a lock on DIR: two runs must not write into the same one.
+    """
+    try:
+        for directory in (out, out / "log", out / ".spool"):
+            directory.mkdir(parents=True, exist_ok=True)
+        lock = os.open(out / ".spool" / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(lock)
+            raise RenaError(f"another `rena mimic` is writing to {out}; give this one its own --out DIR") from error
+        for name in ("mimic.mp4", "summary.json"):
+            (out / name).unlink(missing_ok=True)
+        free = shutil.disk_usage(out).free
+    except OSError as error:
+        raise RenaError(f"cannot write to {out}: {error.strerror}; choose another --out DIR") from error
+    if free < NEEDED_BYTES:
+        os.close(lock)
+        raise RenaError(f"only {free // 1_000_000} MB are free in {out}; a minute of film needs about 300 MB meanwhile")
+    return lock
+
+
+def _video_duration_s(path: Path) -> float | None:
+    capture = cv2.VideoCapture(str(path))
+    try:
+        readable, _ = capture.read()
+        frames, rate_hz = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
+    finally:
+        capture.release()
+    if not readable:
+        raise RenaError(f"cannot read any picture from {path}; is it a video? (`ffprobe` shows what it is)")
+    return frames / rate_hz if frames > 0 and rate_hz > 0 else None

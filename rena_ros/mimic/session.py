@@ -1,0 +1,169 @@
+"""The live part of a run: bring the nodes up, watch them until the end, and take them down again."""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from rena_ros.errors import RenaError
+from rena_ros.graph import TOPICS, Process
+from rena_ros.mimic.live import LiveView
+from rena_ros.mimic.samples import Samples
+from rena_ros.mimic.spool import SpoolWriter
+from rena_ros.mimic.supervisor import Ended, Supervisor
+from rena_ros.share import share_path
+
+STREAMS = ("camera", "robot", "readings", "landmarks")
+LINK_LIMIT_S = 15.0
+# A node imports its libraries and maps its model before it is there: seconds on a cold disk.
+UP_LIMIT_S = 60.0
+# The camera leaves first, the others finish what it sent, and the servos still need the emulator while they
+# release their torque. Together less than the 3 s that Ctrl-C may take.
+CAMERA_STOP_S, DRAIN_S, NODES_STOP_S, EMULATOR_STOP_S = 0.6, 0.25, 1.5, 0.5
+
+
+class ProcessDied(RenaError):
+    """A process of the run ended on its own; the text names it, says how, and gives its last lines."""
+
+    def __init__(self, ended: Ended, log_dir: Path):
+        last = "\n".join(f"    {line}" for line in ended.last_lines) or "    (it printed nothing)"
+        where = log_dir / f"{ended.name}.log"
+        super().__init__(f"{ended.name} {ended.how}, so the run ended. Its last lines (all of them: {where}):\n{last}")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the live part ended: ``complete`` (the clip or the time is over), ``interrupted`` or ``failed``."""
+
+    ending: str
+    failure: RenaError | None
+    forced: dict[str, str]
+    spool_failure: str | None
+
+
+class Session:
+    """One run of the processes of a graph, watched by a monitor."""
+
+    def __init__(self, processes: Sequence[Process], out: Path, console: Console, namespace: str = ""):
+        self._processes = {process.name: process for process in processes}
+        self._out = out
+        self._console = console
+        self._namespace = namespace
+        self._supervisor = Supervisor(out / "log")
+        self.samples = Samples()
+
+    def run(self, title: str, limit_s: float | None, total_s: float | None) -> Outcome:
+        """Run until the camera's clip is over, ``limit_s`` seconds have passed, Ctrl-C, or a process dies."""
+        ending, failure, forced = "interrupted", None, {}
+        spool = SpoolWriter(self._out / ".spool", STREAMS)
+        with contextlib.ExitStack() as leaving:
+            leaving.callback(spool.close)
+            leaving.callback(self._supervisor.close)
+            try:
+                monitor = self._watch(spool, leaving)
+                self._bring_up(monitor)
+                ending = self._follow(monitor, spool, title, limit_s, total_s)
+            except KeyboardInterrupt:
+                pass
+            except RenaError as error:
+                ending, failure = "failed", error
+            forced = self._take_down()
+        return Outcome(ending, failure, forced, spool.failure)
+
+    def _watch(self, spool: SpoolWriter, leaving: contextlib.ExitStack):
+        from rena_ros.nodes.monitor import Monitor  # rclpy: only once everything else is known to be in order
+
+        monitor = Monitor(self.samples, spool, self._namespace)
+        leaving.callback(monitor.stop)
+        return monitor
+
+    def _bring_up(self, monitor) -> None:
+        """Start everything, the camera last: a clip begins when there is somebody to see it."""
+        with self._console.status("starting the nodes") if self._console.is_terminal else contextlib.nullcontext():
+            for process in self._processes.values():
+                if process.name == "camera":
+                    continue
+                self._start(process)
+                if process.name == "emulator":
+                    link = Path(process.arguments[process.arguments.index("--link") + 1])
+                    self._until(link.exists, LINK_LIMIT_S, lambda: "the emulator's serial port did not appear")
+            expected = {name: TOPICS[name] for name in self._processes if name in TOPICS}
+            self._until(
+                lambda: not monitor.node.missing(expected),
+                UP_LIMIT_S,
+                lambda: f"did not come up: {', '.join(monitor.node.missing(expected))}; see {self._out / 'log'}",
+            )
+            doubled = monitor.node.doubled(expected)
+            if doubled:
+                raise RenaError(
+                    f"another run is in this ROS domain ({', '.join(doubled)} is there twice); "
+                    "end it, or give this one its own: ROS_DOMAIN_ID=… rena mimic"
+                )
+            self._start(self._processes["camera"])
+
+    def _follow(self, monitor, spool: SpoolWriter, title: str, limit_s: float | None, total_s: float | None) -> str:
+        started_s: float | None = None
+        told = False
+        with LiveView(title, self._out / "mimic.mp4", total_s, self._console) as view:
+            while True:
+                time.sleep(0.1)
+                if self._camera_has_left():
+                    return "complete"
+                if monitor.failure() is not None:
+                    raise monitor.failure()
+                snapshot = self.samples.snapshot()
+                if started_s is None and snapshot.frames:
+                    started_s = time.monotonic()
+                elapsed_s = 0.0 if started_s is None else time.monotonic() - started_s
+                if limit_s is not None and elapsed_s >= limit_s:
+                    return "complete"
+                if spool.failure and not told:
+                    told = True
+                    self._console.print(f"cannot keep pictures for the film any more: {spool.failure}; the run goes on")
+                view.show(snapshot, elapsed_s)
+
+    def _camera_has_left(self) -> bool:
+        """True when the clip is over. Raises ProcessDied for any other end of any process."""
+        for ended in self._supervisor.ended():
+            if ended.name != "camera" or ended.code != 0:
+                raise ProcessDied(ended, self._out / "log")
+        return "camera" in self._supervisor.names() and "camera" not in self._supervisor.pids()
+
+    def _take_down(self) -> dict[str, str]:
+        """End all processes in order; returns those that did not leave on SIGINT, with the signal it took."""
+        nodes = [name for name in self._supervisor.names() if name not in ("camera", "emulator")]
+        forced: dict[str, str] = {}
+        steps = ((["camera"], CAMERA_STOP_S), ([], DRAIN_S), (nodes, NODES_STOP_S), (["emulator"], EMULATOR_STOP_S))
+        for names, limit_s in steps:
+            try:
+                if names:
+                    forced |= self._supervisor.stop(names, limit_s)
+                else:
+                    time.sleep(limit_s)
+            except KeyboardInterrupt:  # an impatient second Ctrl-C: on to the next; `close` ends what is left
+                continue
+        return forced
+
+    def _start(self, process: Process) -> None:
+        command = process.command(params_file=share_path("config/nodes.yaml"), namespace=self._namespace)
+        quiet = {"PYTHONUNBUFFERED": "1", "RCUTILS_COLORIZED_OUTPUT": "0", "ROS_LOG_DIR": str(self._out / "log")}
+        self._supervisor.start(process.name, command, {**quiet, **os.environ})
+
+    def _until(self, condition, limit_s: float, complaint) -> None:
+        for _ in _ticks(limit_s):
+            for ended in self._supervisor.ended():
+                raise ProcessDied(ended, self._out / "log")
+            if condition():
+                return
+        raise RenaError(f"within {limit_s:.0f} s: {complaint()}")
+
+
+def _ticks(limit_s: float) -> Iterator[None]:
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        yield
+        time.sleep(0.05)

@@ -1,0 +1,128 @@
+"""The figures of a run: computed once, written as summary.json, printed as a table."""
+
+import hashlib
+import json
+import math
+import platform
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from rena_ros import __version__
+from rena_ros.errors import RenaError
+from rena_ros.mimic.round_trip import HEADLINES
+from rena_ros.mimic.samples import STAGES, Samples, latencies_ms, percentile, rate_hz, stage_medians_ms
+
+_LIBRARIES = ("mediapipe", "onnxruntime", "numpy", "opencv-python-headless", "rclpy", "ruckig", "panda3d", "av")
+
+
+def measure(samples: Samples, emulator: Mapping[str, object] | None) -> dict:
+    """The measured part of summary.json.
+
+    A frame is an image that the camera node published; it was dropped when it led to no reading. Latency runs
+    from the image's stamp to the last byte of the SYNC_WRITE it caused. ``emulator``: what the emulator counted
+    from the bytes, or None for a real robot.
+    """
+    events = {stage: samples.events(stage) for stage in STAGES}
+    frames, readings = events["camera"], samples.readings()
+    latency = latencies_ms(events["servos"], frames)
+    return {
+        "frames": len(frames),
+        "frames_with_face": sum(face for image, face in readings.items() if image in frames),
+        "commands_written": len(latency),
+        "dropped_frames": sum(image not in readings for image in frames),
+        "latency_ms": {f"p{q}": _rounded(percentile(latency, q)) for q in (50, 95, 99)},
+        "stage_ms": {stage: _rounded(median) for stage, median in stage_medians_ms(events).items()},
+        "rate_hz": {
+            "camera": _rounded(rate_hz(list(frames))),
+            "reading": _rounded(rate_hz(list(events["blendshapes"].values()))),
+            "bus": _rounded(rate_hz(samples.bus_stamps())),
+        },
+        "limit_violations": None if emulator is None else emulator.get("limit_violations"),
+        "round_trip": None,
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of what took part, for the provenance."""
+    found = {"rena": __version__, "python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def fingerprint(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal: which model it was, whatever its name."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write(summary: Mapping[str, object], *paths: Path) -> None:
+    """Write the summary as JSON. Raises RenaError when a file cannot be written."""
+    text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
+    for path in paths:
+        try:
+            partial = path.with_name(path.name + ".part")
+            partial.write_text(text)
+            partial.replace(path)
+        except OSError as error:
+            raise RenaError(f"cannot write {path}: {error.strerror}") from error
+
+
+def show(summary: Mapping[str, object], console: Console) -> None:
+    """Print the figures, and every channel of the round trip."""
+    table = Table(title="This run", title_justify="left", show_header=False, box=None, padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column()
+    frames = summary["frames"]
+    table.add_row("frames", f"{frames}, with a face {_share(summary['frames_with_face'], frames)}")
+    table.add_row("commands written", _share(summary["commands_written"], frames))
+    table.add_row("dropped frames", str(summary["dropped_frames"]))
+    for name, unit in (("latency_ms", "ms"), ("stage_ms", "ms, each stage's median"), ("rate_hz", "Hz")):
+        values = " · ".join(f"{key} {_text(value)}" for key, value in summary[name].items())
+        table.add_row(name.split("_")[0], f"{values} {unit}")
+    violations = summary["limit_violations"]
+    table.add_row("limit violations", "not counted: no emulator" if violations is None else str(violations))
+    console.print(table, highlight=False)
+    if summary["round_trip"]:
+        show_round_trip(summary["round_trip"], console)
+
+
+def show_round_trip(trip: Mapping[str, object], console: Console) -> None:
+    """Print the correlations: the headlines, then all channels, those that hardly moved with their spread."""
+    console.print(
+        f"\nRound trip: correlation over time of the robot's face with the person's, "
+        f"{trip['samples']} moments, robot {trip['lag_ms']:.0f} ms behind",
+        highlight=False,
+    )
+    headlines = Table(box=None, padding=(0, 2))
+    for title in ("", "r", "r without shift"):
+        headlines.add_column(title, justify="left" if not title else "right")
+    for name in HEADLINES:
+        headlines.add_row(name, _text(trip[name], 3), _text(trip["zero_lag"][name], 3))
+    console.print(headlines, highlight=False)
+    moved = {name: channel for name, channel in trip["channels"].items() if channel["r"] is not None}
+    still = {name: channel for name, channel in trip["channels"].items() if channel["r"] is None}
+    console.print("\nall channels: " + ", ".join(f"{n} {_text(c['r'], 2)}" for n, c in moved.items()), highlight=False)
+    console.print(
+        "hardly moved (standard deviation): " + ", ".join(f"{n} {_text(c['std'], 3)}" for n, c in still.items()),
+        highlight=False,
+        style="dim",
+    )
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part} ({100 * part / whole:.1f} %)" if whole else str(part)
+
+
+def _text(value: float | None, digits: int = 1) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _rounded(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 3)

@@ -1,0 +1,161 @@
+"""Real child processes, small ones: what they say when they die, and that none survives."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from rena_ros.mimic.supervisor import TAIL_LINES, Supervisor
+
+DEADLINE_S = 20.0
+
+
+def until(condition, what: str):
+    deadline = time.monotonic() + DEADLINE_S
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"never saw: {what}"
+        time.sleep(0.02)
+    return found
+
+
+@pytest.fixture
+def supervisor(tmp_path):
+    made = Supervisor(tmp_path)
+    yield made
+    made.close()
+    assert made.pids() == {}
+
+
+def python(supervisor: Supervisor, name: str, code: str) -> None:
+    supervisor.start(name, [sys.executable, "-I", "-S", "-u", "-c", textwrap.dedent(code)], os.environ)
+
+
+def says(log: Path, text: str) -> None:
+    until(lambda: log.exists() and text in log.read_text(), f"{text!r} in {log.name}")
+
+
+def alive(pid: int) -> bool:
+    """Neither gone nor a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_process_that_dies_is_named_with_its_last_lines_and_its_code(supervisor, tmp_path):
+    python(supervisor, "well", "import time; time.sleep(60)")
+    python(supervisor, "ill", "for i in range(50): print('line', i)\nimport sys; sys.exit('out of paper')")
+    (ended,) = until(supervisor.ended, "the end")
+    assert (ended.name, ended.code, ended.how) == ("ill", 1, "ended with code 1")
+    assert ended.last_lines == (*(f"line {i}" for i in range(50 - TAIL_LINES + 1, 50)), "out of paper")
+    assert (tmp_path / "ill.log").read_text().splitlines()[:2] == ["line 0", "line 1"]
+    assert set(supervisor.pids()) == {"well"}
+
+
+def test_a_process_killed_by_a_signal_says_which(supervisor):
+    python(supervisor, "crashing", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    (ended,) = until(supervisor.ended, "the end")
+    assert ended.how == "was killed by SIGSEGV"
+
+
+def test_stop_asks_politely_first(supervisor, tmp_path):
+    code = """
+        import time
+        print("ready")
+        try:
+            time.sleep(60)
+        except KeyboardInterrupt:
+            print("torque released")
+    """
+    python(supervisor, "servos", code)
+    says(tmp_path / "servos.log", "ready")
+    assert supervisor.stop() == {}
+    supervisor.close()
+    (ended,) = supervisor.ended()
+    assert ended.code == 0
+    assert ended.last_lines == ("ready", "torque released")
+
+
+@pytest.mark.parametrize(
+    ("ignored", "taken"), [("SIGINT", "SIGTERM"), ("SIGINT SIGTERM", "SIGKILL")], ids=["term", "kill"]
+)
+def test_a_stubborn_process_is_ended_by_force_and_named(supervisor, tmp_path, ignored, taken):
+    code = f"""
+        import signal, time
+        for name in "{ignored}".split():
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+        print("ready")
+        while True:
+            time.sleep(60)
+    """
+    python(supervisor, "stubborn", code)
+    python(supervisor, "willing", "print('ready'); import time; time.sleep(60)")
+    for name in ("stubborn", "willing"):
+        says(tmp_path / f"{name}.log", "ready")
+    assert supervisor.stop(limit_s=1.5) == {"stubborn": taken}
+    assert supervisor.pids() == {}
+
+
+def test_only_the_named_processes_are_stopped(supervisor):
+    for name in ("camera", "servos"):
+        python(supervisor, name, "import time; time.sleep(60)")
+    supervisor.stop(["camera"])
+    assert set(supervisor.pids()) == {"servos"}
+
+
+def test_ctrl_c_works_even_when_it_was_ignored_at_start(tmp_path):
+    """`rena mimic &` in a script: the shell has switched SIGINT off, and children inherit that."""
+    code = f"""
+        import os, signal, sys, time
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        from pathlib import Path
+        from rena_ros.mimic.supervisor import Supervisor
+        supervisor = Supervisor(Path({str(tmp_path)!r}))
+        supervisor.start("child", [sys.executable, "-c", "print('up', flush=True); import time; time.sleep(60)"], os.environ)
+        while "up" not in Path({str(tmp_path / "child.log")!r}).read_text():
+            time.sleep(0.02)
+        print(supervisor.stop())
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=DEADLINE_S, check=True
+    )
+    assert done.stdout.strip() == "{}"
+
+
+def test_children_do_not_outlive_a_parent_that_was_killed(tmp_path):
+    code = f"""
+        import os, sys, time
+        from pathlib import Path
+        from rena_ros.mimic.supervisor import Supervisor
+        supervisor = Supervisor(Path({str(tmp_path)!r}))
+        supervisor.start("child", [sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(60)"], os.environ)
+        time.sleep(60)
+    """
+    parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)])
+    try:
+        log = tmp_path / "child.log"
+        until(lambda: log.exists() and log.read_text().endswith("\n"), "the child's process id")
+        child = int(log.read_text())
+        assert alive(child)
+    finally:
+        parent.send_signal(signal.SIGKILL)
+        parent.wait()
+    until(lambda: not alive(child), "the child's end")
+
+
+def test_a_full_disk_does_not_stop_a_child(tmp_path):
+    """/dev/full takes the place of the log: every write fails, the last lines are still there."""
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    (tmp_path / "child.log").symlink_to("/dev/full")
+    supervisor = Supervisor(tmp_path)
+    python(supervisor, "child", "for i in range(2000): print('x' * 100)\nprint('done')")
+    (ended,) = until(supervisor.ended, "the end")
+    supervisor.close()
+    assert ended.code == 0
+    assert ended.last_lines[-1] == "done"
