@@ -138,6 +138,11 @@ class Camera:
         return Frame(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), t_s) if good else None
 
     @property
+    def is_open(self) -> bool:
+        """Whether the device is held; a lost frame of an open camera needs no waiting."""
+        return self._device is not None
+
+    @property
     def problem(self) -> str:
         """Why there is no picture and what to do, for a person to read."""
         if not os.path.exists(self.path):
