@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     )
     total_s = args.duration or source.duration_s
     title = f"rena mimic · {args.source} → {args.robot}"
-    console.print(f"{title}, {_length(total_s)}; results in {out}", highlight=False)
+    console.print(f"{title}, {_length(total_s)}; results in {out}", highlight=False, markup=False)
     session = Session(processes, out, console, args.namespace)
     outcome = session.run(title, args.duration, total_s)
     try:
@@ -113,9 +113,9 @@ def _results(args, console: Console, session: Session, outcome: Outcome, model: 
     if figures["frames"]:
         summary.show(figures, console)
     for note in notes:
-        console.print(f"note: {note}", highlight=False, style="yellow")
+        console.print(f"note: {note}", highlight=False, markup=False, style="yellow")
     if figures["provenance"]["film"]:
-        console.print(f"film: {out / 'mimic.mp4'}", highlight=False, soft_wrap=True)
+        console.print(f"film: {out / 'mimic.mp4'}", highlight=False, markup=False, soft_wrap=True)
     if problem is not None:
         print(f"rena mimic: {problem}", file=sys.stderr)
         return 1

@@ -44,7 +44,9 @@ class LiveView:
             self._live.update(self._panel(snapshot, elapsed_s), refresh=True)
         elif time.monotonic() >= self._plain_at:
             self._plain_at = time.monotonic() + PLAIN_EVERY_S
-            self._console.print(plain_line(snapshot, elapsed_s, self._total_s), highlight=False, soft_wrap=True)
+            self._console.print(
+                plain_line(snapshot, elapsed_s, self._total_s), highlight=False, markup=False, soft_wrap=True
+            )
 
     def _panel(self, snapshot: Snapshot, elapsed_s: float) -> Panel:
         table = Table.grid(padding=(0, 2))
@@ -63,7 +65,7 @@ class LiveView:
             word, colour = _LEVELS.get(level, ("?", "red"))
             table.add_row(Text(name), Text.assemble((word, colour), f"  {message}"))
         table.add_row("film", Text(str(self._film)))
-        return Panel(Group(table, self._progress(elapsed_s)), title=self._title, subtitle="Ctrl-C ends the run")
+        return Panel(Group(table, self._progress(elapsed_s)), title=Text(self._title), subtitle="Ctrl-C ends the run")
 
     def _progress(self, elapsed_s: float) -> Table:
         row = Table.grid(padding=(0, 1))

@@ -123,7 +123,9 @@ class Session:
                     return "complete"
                 if spool.failure and not told:
                     told = True
-                    self._console.print(f"cannot keep pictures for the film any more: {spool.failure}; the run goes on")
+                    self._console.print(
+                        f"cannot keep pictures for the film any more: {spool.failure}; the run goes on", markup=False
+                    )
                 view.show(snapshot, elapsed_s)
 
     def _camera_has_left(self) -> bool:

@@ -116,7 +116,8 @@ def test_ctrl_c_works_even_when_it_was_ignored_at_start(tmp_path):
         from pathlib import Path
         from rena_ros.mimic.supervisor import Supervisor
         supervisor = Supervisor(Path({str(tmp_path)!r}))
-        supervisor.start("child", [sys.executable, "-c", "print('up', flush=True); import time; time.sleep(60)"], os.environ)
+        child = "print('up', flush=True); import time; time.sleep(60)"
+        supervisor.start("child", [sys.executable, "-c", child], os.environ)
         while "up" not in Path({str(tmp_path / "child.log")!r}).read_text():
             time.sleep(0.02)
         print(supervisor.stop())
@@ -133,7 +134,8 @@ def test_children_do_not_outlive_a_parent_that_was_killed(tmp_path):
         from pathlib import Path
         from rena_ros.mimic.supervisor import Supervisor
         supervisor = Supervisor(Path({str(tmp_path)!r}))
-        supervisor.start("child", [sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(60)"], os.environ)
+        child = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+        supervisor.start("child", [sys.executable, "-c", child], os.environ)
         time.sleep(60)
     """
     parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)])
