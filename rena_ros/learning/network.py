@@ -11,6 +11,7 @@ the 52 coefficients distinct.
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -101,10 +102,7 @@ class Network(nn.Module):
         self.attention = SelfAttention(config.token)
         self.readout = nn.Linear(config.token, config.readout)
         widths = (config.coefficients * config.readout + config.pose, config.hidden, config.hidden, config.servos)
-        self.layers = nn.ModuleList(
-            KanLayer(inputs, outputs, config.intervals)
-            for inputs, outputs in zip(widths[:-1], widths[1:], strict=True)
-        )
+        self.layers = nn.ModuleList(KanLayer(inputs, outputs, config.intervals) for inputs, outputs in pairwise(widths))
 
     def forward(self, features: Tensor) -> Tensor:
         normalised = (features - self.centre) / self.spread

@@ -1,0 +1,76 @@
+"""`rena evaluate`: held-out errors of a model, of ridge regression and of predicting the mean."""
+
+import argparse
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from rena_ros.learning.evaluation import Score, evaluate
+from rena_ros.learning.metrics import left_right_gap
+from rena_ros.learning.preparation import TEST_SAMPLES
+from rena_ros.policy import Policy
+from rena_ros.recording.dataset import load_dataset
+from rena_ros.robot_file import load_robot
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `rena evaluate`."""
+    parser.add_argument("--model", metavar="FILE", help="an exported model; default: the one that ships with Rena")
+    parser.add_argument("--data", metavar="DIR", required=True, help="a dataset made by `rena collect`")
+    parser.add_argument(
+        "--test", metavar="N", type=int, default=TEST_SAMPLES, help="held-out samples (default %(default)s)"
+    )
+    parser.add_argument("--robot-file", metavar="FILE", help="the robot that both belong to; default: Rena")
+    parser.add_argument("--json", metavar="FILE", help="write the figures there, too")
+    parser.add_argument("--out", metavar="DIR", help="write plots there: cumulative errors, errors per servo")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate, print, and write what was asked for."""
+    policy = Policy(args.model, load_robot(args.robot_file))
+    dataset = load_dataset(args.data)
+    scores = evaluate(policy, dataset, args.test)
+    gap = left_right_gap(dataset.split(args.test)[1].goals, dataset.names)
+    _print(scores, dataset.names, args.test, gap)
+    if args.json:
+        _write_json(Path(args.json), scores, dataset.names, args.test, gap)
+    if args.out:
+        _write_plots(Path(args.out), scores, dataset.names)
+    return 0
+
+
+def _print(scores: dict[str, Score], names: tuple[str, ...], samples: int, gap: float) -> None:
+    table = Table(title=f"RMSE of goals on {samples} held-out samples, % of a servo's range")
+    table.add_column("servo")
+    for name in scores:
+        table.add_column(name, justify="right")
+    for i, servo in enumerate(names):
+        table.add_row(servo, *(f"{100 * score.per_servo[i]:.1f}" for score in scores.values()))
+    table.add_section()
+    table.add_row("overall", *(f"{100 * score.rmse:.2f}" for score in scores.values()), style="bold")
+    table.add_row("left/right gap", *(f"{100 * score.left_right_gap:.2f}" for score in scores.values()))
+    console = Console()
+    console.print(table)
+    console.print(f"left/right gap of eyes and brows in the held-out goals themselves: {100 * gap:.2f} %")
+
+
+def _write_json(path: Path, scores: dict[str, Score], names: tuple[str, ...], samples: int, gap: float) -> None:
+    figures = {
+        name: {
+            "rmse": score.rmse,
+            "rmse_per_servo": dict(zip(names, score.per_servo.tolist(), strict=True)),
+            "left_right_gap": score.left_right_gap,
+        }
+        for name, score in scores.items()
+    }
+    path.write_text(json.dumps({"held_out": samples, "left_right_gap_of_goals": gap, **figures}, indent=1) + "\n")
+
+
+def _write_plots(folder: Path, scores: dict[str, Score], names: tuple[str, ...]) -> None:
+    from rena_ros.learning import plots  # matplotlib takes a second to import
+
+    folder.mkdir(parents=True, exist_ok=True)
+    plots.cumulative_errors(folder / "cumulative_errors.png", {name: s.per_sample for name, s in scores.items()})
+    plots.servo_errors(folder / "servo_errors.png", names, {name: s.per_servo for name, s in scores.items()})

@@ -1,0 +1,53 @@
+"""Pictures of a training run and of an evaluation, as PNG files."""
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+
+
+def learning_curves(path: Path, losses: list[float], errors: list[float | None], best_epoch: int) -> None:
+    """Training loss, and validation RMSE where there is one, over the epochs."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    epochs = np.arange(1, len(losses) + 1)
+    left.plot(epochs, losses)
+    left.set(xlabel="epoch", ylabel="training loss", yscale="log")
+    if errors[-1] is not None:
+        right.plot(epochs, 100 * np.array(errors))
+        right.axvline(best_epoch + 1, color="grey", linewidth=1, label=f"best: {100 * errors[best_epoch]:.2f} %")
+        right.legend()
+    right.set(xlabel="epoch", ylabel="validation RMSE of goals, %", yscale="log")
+    _save(figure, path)
+
+
+def cumulative_errors(path: Path, errors: dict[str, np.ndarray]) -> None:
+    """Share of samples (vertical) whose RMSE stays below a value (horizontal), for each model's errors (n,)."""
+    figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
+    for name, values in errors.items():
+        axes.plot(100 * np.sort(values), np.arange(1, len(values) + 1) / len(values), label=name)
+    axes.set(xlabel="RMSE of a sample's goals, %", ylabel="share of held-out samples", ylim=(0, 1), xlim=(0, None))
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right")
+    _save(figure, path)
+
+
+def servo_errors(path: Path, servo_names: tuple[str, ...], errors: dict[str, np.ndarray]) -> None:
+    """RMSE of every servo, one row of bars a servo, for each model's errors (25,)."""
+    figure, axes = plt.subplots(figsize=(7, 9), layout="constrained")
+    rows, height = np.arange(len(servo_names)), 0.8 / len(errors)
+    for i, (name, values) in enumerate(errors.items()):
+        axes.barh(rows + i * height, 100 * np.asarray(values), height, label=name)
+    axes.set_yticks(rows + 0.4 - height / 2, servo_names)
+    axes.invert_yaxis()
+    axes.set(xlabel="held-out RMSE of goals, %")
+    axes.grid(axis="x", alpha=0.3)
+    axes.legend()
+    _save(figure, path)
+
+
+def _save(figure, path: Path) -> None:
+    figure.savefig(path, dpi=120)
+    plt.close(figure)

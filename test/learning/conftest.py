@@ -1,0 +1,58 @@
+"""A small dataset on disk, written as `rena collect` writes one, of a made-up face that is easy to read."""
+
+import numpy as np
+import pytest
+
+from rena_ros.perception import READING_NAMES
+from rena_ros.recording.dataset import load_dataset
+from rena_ros.recording.shards import Shard, begin, missing, write_shard
+from rena_ros.robot_file import load_robot
+
+SHARD = 100
+
+
+def made_up_readings(goals: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Goals (n, 25) -> features float32 (n, 55): smooth, curved, a little noisy; the pose is the neck's."""
+    mixing = np.random.default_rng(5).uniform(-1, 1, (25, 52)) * (np.random.default_rng(6).random((25, 52)) < 0.15)
+    coefficients = 1 / (1 + np.exp(-3 * (goals @ mixing) + 1)) + rng.normal(0, 0.01, (len(goals), 52))
+    pose = (goals[:, -3:] - 0.5) * [1.05, 0.63, 0.63]
+    return np.concatenate((np.clip(coefficients, 0, 1), pose), axis=1).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def dataset_directory(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("dataset")
+    robot, rng = load_robot(), np.random.default_rng(1)
+    meta = {
+        "command": "made up by a test",
+        "samples": 500,
+        "seed": 1,
+        "shard_size": SHARD,
+        "names": list(robot.names),
+        "feature_names": list(READING_NAMES),
+        "robot_rest": made_up_readings(robot.neutral_goals[None], rng)[0].tolist(),
+        "image": {},
+        "robot": "",
+        "strategy": "",
+        "face_model": "",
+        "versions": {},
+        "commit": None,
+    }
+    begin(directory, meta)
+    for part in missing(directory, 500, SHARD):
+        goals = rng.random((len(part), 25)).astype(np.float32)
+        arrays = {
+            "goals": goals,
+            "positions": robot.positions(goals),
+            "features": made_up_readings(goals, rng),
+            "landmarks": np.zeros((len(part), 478, 3), np.float32),
+            "groups": np.array(["mouth"] * len(part), "U32"),
+            "attempts": np.zeros(len(part), np.uint8),
+        }
+        write_shard(directory, Shard(part.start, arrays, [b""] * len(part)))
+    return directory
+
+
+@pytest.fixture(scope="session")
+def dataset(dataset_directory):
+    return load_dataset(dataset_directory)

@@ -1,0 +1,45 @@
+"""Eq. 8 to 10 and the figures that are reported, by hand."""
+
+import numpy as np
+import pytest
+import torch
+
+from rena_ros.learning.losses import FaceLoss
+from rena_ros.learning.metrics import left_right_gap, rmse, rmse_per_sample, rmse_per_servo
+from rena_ros.robot_file import load_robot
+
+NAMES = load_robot().names
+
+
+def goals_with(**values) -> np.ndarray:
+    goals = np.full((1, 25), 0.5, np.float32)
+    for name, value in values.items():
+        goals[0, NAMES.index(name)] = value
+    return goals
+
+
+def test_gap_counts_eyes_and_brows_only():
+    assert left_right_gap(goals_with(), NAMES) == 0
+    # Eyes: yaw and pitch, so the mean of two; brows: raise and frown, likewise; a wink is allowed.
+    assert left_right_gap(goals_with(eye_left_yaw=0.9), NAMES) == pytest.approx(0.4 / 2)
+    assert left_right_gap(goals_with(brow_right_frown=0.2, eye_left_pitch=0.6), NAMES) == pytest.approx(
+        0.3 / 2 + 0.1 / 2
+    )
+    assert left_right_gap(goals_with(lid_left=1.0, corner_left_up=1.0), NAMES) == 0
+
+
+def test_loss_is_mean_squared_error_plus_lambda_times_the_gap():
+    rng = np.random.default_rng(0)
+    predicted, goals = rng.random((2, 8, 25)).astype(np.float32)
+    gap = left_right_gap(predicted, NAMES)
+    for weight in (0.0, 0.01, 1.0):
+        found = FaceLoss(NAMES, weight)(torch.from_numpy(predicted), torch.from_numpy(goals))
+        assert float(found) == pytest.approx(((predicted - goals) ** 2).mean() + weight * gap, rel=1e-5)
+
+
+def test_rmse_overall_per_servo_and_per_sample():
+    predicted, goals = np.zeros((2, 25), np.float32), np.zeros((2, 25), np.float32)
+    goals[0, 3] = 0.6
+    assert rmse(predicted, goals) == pytest.approx(np.sqrt(0.36 / 50))
+    assert rmse_per_servo(predicted, goals)[3] == pytest.approx(np.sqrt(0.36 / 2))
+    np.testing.assert_allclose(rmse_per_sample(predicted, goals), [np.sqrt(0.36 / 25), 0], rtol=1e-6)

@@ -1,0 +1,92 @@
+"""The network's parts against independent implementations: SciPy's splines, torch's attention, plain NumPy."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.interpolate import BSpline
+from torch.nn import functional as F
+
+from rena_ros.learning.network import (
+    KanLayer,
+    Network,
+    NetworkConfig,
+    SelfAttention,
+    cubic_basis,
+    positional_encoding,
+)
+
+
+@pytest.mark.parametrize("intervals", [1, 5, 8])
+def test_cubic_basis_is_scipys(intervals):
+    step = 2 / intervals
+    knots = -1 + step * np.arange(-3, intervals + 4)
+    x = np.linspace(-1, 1, 201)[:-1]  # SciPy's half-open intervals leave the last point to extrapolation
+    expected = np.stack(
+        [BSpline(knots, np.eye(intervals + 3)[i], 3, extrapolate=False)(x) for i in range(intervals + 3)], axis=1
+    )
+    found = cubic_basis(torch.from_numpy(x), intervals).numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_inputs_beyond_the_grid_do_not_fade():
+    inside = cubic_basis(torch.tensor([-1.0, 1.0]), 5)
+    beyond = cubic_basis(torch.tensor([-7.0, 1.6]), 5)
+    torch.testing.assert_close(beyond, inside)
+    torch.testing.assert_close(beyond.sum(dim=1), torch.ones(2))
+
+
+def test_kan_layer_is_equation_7_summed_over_the_inputs():
+    torch.manual_seed(0)
+    layer = KanLayer(3, 2, 5)
+    x = torch.rand(6, 3) * 1.8 - 0.9
+    knots, weights = -1 + 0.4 * np.arange(-3, 9), layer.spline.detach().numpy().reshape(3, 8, 2)
+    base = layer.base.detach().numpy()
+    for row in range(6):
+        for q in range(2):
+            expected = 0.0
+            for p in range(3):
+                value = float(x[row, p])
+                expected += float(BSpline(knots, weights[p, :, q], 3)(value))
+                expected += base[p, q] * value / (1 + math.exp(-value))
+            assert float(layer(x)[row, q].detach()) == pytest.approx(expected, abs=1e-5)
+
+
+def test_positional_encoding_is_the_formula_element_by_element():
+    found = positional_encoding(52, 16).numpy()
+    for position in (0, 1, 17, 51):
+        for i in range(8):
+            angle = position / 10000 ** (2 * i / 16)
+            assert found[position, 2 * i] == pytest.approx(math.sin(angle), abs=1e-5)
+            assert found[position, 2 * i + 1] == pytest.approx(math.cos(angle), abs=1e-5)
+
+
+def test_the_printed_exponent_would_not_tell_coefficients_apart():
+    """Why 10000^{2i} is read as 10000^{2i/d}: as printed, coefficients 0 and 44 almost coincide."""
+    angles = np.arange(52)[:, None] / 10000.0 ** (2.0 * np.arange(8))
+    printed = np.concatenate((np.sin(angles), np.cos(angles)), axis=1)
+    assert np.ptp(printed[:, [i for i in range(16) if i not in (0, 8)]], axis=0).max() < 1e-6
+    assert np.linalg.norm(printed[0] - printed[44]) < 0.02
+    ours = positional_encoding(52, 16).numpy()
+    distances = np.linalg.norm(ours[:, None] - ours[None], axis=2)[~np.eye(52, dtype=bool)]
+    assert distances.min() > 0.5
+
+
+def test_self_attention_is_torchs():
+    torch.manual_seed(1)
+    attention, tokens = SelfAttention(16), torch.randn(4, 52, 16)
+    query, key, value = attention.query_key_value(tokens).chunk(3, dim=-1)
+    torch.testing.assert_close(attention(tokens) - tokens, F.scaled_dot_product_attention(query, key, value))
+
+
+def test_network_normalises_and_stays_finite_far_from_its_data():
+    torch.manual_seed(2)
+    spread = torch.full((55,), 0.1)
+    network = Network(NetworkConfig(), torch.full((55,), 0.5), spread).eval()
+    shifted = Network(NetworkConfig(), torch.zeros(55), torch.ones(55)).eval()
+    shifted.load_state_dict({**network.state_dict(), "centre": torch.zeros(55), "spread": torch.ones(55)})
+    x = torch.rand(7, 55)
+    torch.testing.assert_close(network(x), shifted((x - 0.5) / 0.1))
+    assert network(x).shape == (7, 25)
+    assert torch.isfinite(network(1e6 * x)).all()
