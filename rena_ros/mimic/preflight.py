@@ -11,7 +11,6 @@ import cv2
 from rena_ros.errors import RenaError
 from rena_ros.robot_file import load_robot
 from rena_ros.share import share_path
-from rena_ros.twin import performer
 
 PERFORMER = "performer"
 NEEDED_BYTES = 100_000_000
@@ -28,6 +27,8 @@ class Source:
 def check_source(text: str) -> Source:
     """Resolve `--source`: ``performer``, a camera's index or device, or a video file. Raises RenaError."""
     if text == PERFORMER:
+        from rena_ros.twin import performer  # draws: only where it is wanted
+
         return Source(text, float(performer.DURATION_S))
     if text.isdecimal() or text.startswith("/dev/video"):
         device = Path(f"/dev/video{text}" if text.isdecimal() else text)
@@ -90,6 +91,7 @@ def prepare_out(out: Path) -> int:
         for name in ("mimic.mp4", "summary.json"):
             (out / name).unlink(missing_ok=True)
         free = shutil.disk_usage(out).free
+        (out / ".spool" / "servos").unlink(missing_ok=True)  # the port of a run that was killed leads nowhere
     except OSError as error:
         raise RenaError(f"cannot write to {out}: {error.strerror}; choose another --out DIR") from error
     if free < NEEDED_BYTES:

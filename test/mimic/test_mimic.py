@@ -1,0 +1,141 @@
+"""The whole chain, for real: a short clip of the performer in, servos moving behind the emulator, a film out."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import pytest
+
+from rena_ros.mimic.film import encode
+from rena_ros.mimic.round_trip import HEADLINES
+from rena_ros.twin.performer import Performer
+
+SECONDS, RATE_HZ = 4, 20
+DEADLINE_S = 120.0
+KEYS = {
+    "frames", "frames_with_face", "commands_written", "dropped_frames", "latency_ms", "stage_ms", "rate_hz",
+    "limit_violations", "round_trip", "provenance",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("clip") / "performer.mp4"
+    performer = Performer()
+    pictures = (performer.frame(2.0 + i / RATE_HZ) for i in range(SECONDS * RATE_HZ))
+    assert encode(path, pictures, (640, 480), RATE_HZ) == SECONDS * RATE_HZ
+    return path
+
+
+def start(domain: int, *arguments: object) -> subprocess.Popen:
+    """`rena mimic` in a ROS domain of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "rena_ros.cli", "mimic", *map(str, arguments)],
+        env={**os.environ, "ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(run: subprocess.Popen) -> tuple[str, str]:
+    """Wait for its end; kill it rather than leave it behind."""
+    try:
+        return run.communicate(timeout=DEADLINE_S)
+    finally:
+        run.kill()
+
+
+def children(run: subprocess.Popen) -> dict[str, int]:
+    """Name of each node of a run -> its process id, read from the command lines in /proc."""
+    found = {}
+    for tasks in Path(f"/proc/{run.pid}/task").glob("*/children"):
+        for pid in tasks.read_text().split():
+            words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+            module = next((word for word in words if word.startswith("rena_ros.")), "")
+            found[module.rpartition(".")[2]] = int(pid)
+    return found
+
+
+def until_it_moves(run: subprocess.Popen) -> dict[str, int]:
+    """Wait until the camera runs, which is started when all others are up; returns the processes."""
+    deadline = time.monotonic() + DEADLINE_S
+    while "camera" not in (found := children(run)):
+        assert run.poll() is None, finish(run)
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return found
+
+
+def test_a_clip_becomes_commands_a_film_and_figures(tmp_path, clip):
+    run = start(81, "--source", clip, "--out", tmp_path / "out", "--json", tmp_path / "figures.json")
+    said, complained = finish(run)
+    assert run.returncode == 0, said + complained
+    summary = json.loads((tmp_path / "out/summary.json").read_text())
+    assert json.loads((tmp_path / "figures.json").read_text()) == summary
+    assert set(summary) == KEYS
+
+    frames = summary["frames"]
+    assert frames == SECONDS * RATE_HZ
+    assert 0 < summary["commands_written"] <= summary["frames_with_face"] <= frames - summary["dropped_frames"]
+    assert summary["frames_with_face"] > 0.5 * frames
+    assert summary["limit_violations"] == 0
+    assert summary["provenance"]["emulator"]["sync_writes"] >= summary["commands_written"]
+    assert summary["provenance"]["ended"] == "complete"
+    latency = summary["latency_ms"]
+    assert 0 < latency["p50"] <= latency["p95"] <= latency["p99"]
+    assert set(summary["stage_ms"]) == {"camera", "blendshapes", "policy", "servos"}
+    assert summary["rate_hz"]["camera"] == pytest.approx(RATE_HZ, rel=0.2)
+    assert set(HEADLINES) < set(summary["round_trip"])
+    assert len(summary["round_trip"]["channels"]) == 55
+
+    with av.open(str(tmp_path / "out/mimic.mp4")) as film:
+        stream = film.streams.video[0]
+        assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
+        pictures = list(film.decode(stream))
+    assert len(pictures) / 30 == pytest.approx(SECONDS, abs=0.5)
+    assert {path.stem for path in (tmp_path / "out/log").glob("*.log")} >= {"emulator", "servos", "twin", "camera"}
+    assert not (tmp_path / "out/.spool").exists()
+
+
+def test_ctrl_c_ends_everything_and_keeps_what_there_is(tmp_path):
+    run = start(82, "--duration", 60, "--out", tmp_path)
+    pids = until_it_moves(run)
+    assert set(pids) >= {"emulator", "servos", "twin", "policy", "blendshapes", "camera"}
+    log = tmp_path / ".spool/readings.spool"
+    deadline = time.monotonic() + DEADLINE_S
+    while not log.stat().st_size and time.monotonic() < deadline:
+        time.sleep(0.05)
+    run.send_signal(signal.SIGINT)
+    said, complained = finish(run)
+    assert run.returncode == 0, said + complained
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids.values())
+    provenance = json.loads((tmp_path / "summary.json").read_text())["provenance"]
+    assert provenance["ended"] == "interrupted"
+    assert provenance["notes"] == [] or not any("SIGKILL" in note for note in provenance["notes"])
+    with av.open(str(tmp_path / "mimic.mp4")) as film:
+        assert next(film.decode(video=0)).width == 1280
+
+
+def test_a_node_that_is_killed_ends_the_run_by_name(tmp_path):
+    run = start(83, "--duration", 60, "--out", tmp_path)
+    pids = until_it_moves(run)
+    os.kill(pids["policy"], signal.SIGKILL)
+    said, complained = finish(run)
+    assert run.returncode == 1, said + complained
+    assert "policy was killed by SIGKILL" in complained
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids.values())
+
+
+def test_a_node_that_refuses_its_parameters_is_quoted(tmp_path):
+    (tmp_path / "no.onnx").write_text("not a model")
+    run = start(84, "--duration", 60, "--out", tmp_path / "out", "--model", tmp_path / "no.onnx")
+    said, complained = finish(run)
+    assert run.returncode == 1, said + complained
+    assert "policy ended with code 2" in complained
+    assert "no.onnx is not a model" in complained
