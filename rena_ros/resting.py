@@ -31,8 +31,9 @@ _REST_LIMITS = {
     "mouthLowerDown": 0.3,
 }
 _FRONTAL_RAD = np.deg2rad([15.0, 20.0, 15.0])  # |yaw|, |pitch|, |roll|; cameras often stand low or high
-_CALM_COEFFICIENT, _CALM_RAD = 0.12, np.deg2rad(4.0)  # largest change from one frame to the next
-_CALM_S = 0.25  # a calm run counts once it has lasted this long: a blink or a turning point does not
+# A face is calm while nothing changes by more than this within _CALM_S. Resting faces flicker by .07 to .11 as
+# MediaPipe reads them. A calm run counts once it has lasted _CALM_S: a blink or a turning point does not.
+_CALM_COEFFICIENT, _CALM_RAD, _CALM_S = 0.15, np.deg2rad(4.0), 0.25
 _GAP_S = 0.2  # a longer pause between two frames ends a calm run
 _KNOT = (0.01, 0.8)  # where the person's rest may lie in the map: closer to 0 or 1 it would amplify noise
 
@@ -65,37 +66,30 @@ class RestingFace:
         self.rest: np.ndarray | None = None
         self._calm_s = 0.0
         self._frames: list[np.ndarray] = []
-        self._run: list[np.ndarray] = []
-        self._run_start_s = 0.0
-        self._last_s: float | None = None
+        self._begin_run()
 
     def observe(self, features: np.ndarray, t_s: float) -> bool:
         """Look at one reading (55,) taken at ``t_s`` (seconds, rising). True when it completes the measurement."""
         if self.measured:
             return False
         features = np.array(features, np.float32)
-        previous, last_s = self._run[-1] if self._run else None, self._last_s
-        self._last_s = t_s
         if not self._looks_like_rest(features):
-            self._run = []
+            self._begin_run()
             return False
-        if previous is None or not 0 < t_s - last_s <= _GAP_S or not _calm(features - previous):
-            self._run, self._run_start_s = [features], t_s
+        if self._run and not 0 < t_s - self._run[-1][0] <= _GAP_S:
+            self._begin_run()
+        recent = [frame for then_s, frame in self._run if t_s - then_s <= _CALM_S]
+        if not _calm([*recent, features]):
+            self._begin_run()
+        self._run.append((t_s, features))
+        if t_s - self._run[0][0] < _CALM_S:
             return False
-        self._run.append(features)
-        run_s = t_s - self._run_start_s
-        if run_s < _CALM_S:
-            return False
-        if len(self._frames) == 0 or self._frames[-1] is not previous:  # the run has just become long enough
-            self._frames += self._run
-            self._calm_s += run_s
-        else:
-            self._frames.append(features)
-            self._calm_s += t_s - last_s
+        self._count()
         if self._calm_s < self.rest_seconds:
             return False
         self.rest = np.median(self._frames, axis=0).astype(np.float32)
-        self._frames, self._run = [], []
+        self._frames = []
+        self._begin_run()
         return True
 
     def adapt(self, features: np.ndarray) -> np.ndarray:
@@ -122,6 +116,18 @@ class RestingFace:
         order = np.argsort(-np.abs(self.rest - self.robot_rest))[:count]
         return [(READING_NAMES[i], float(self.rest[i]), float(self.robot_rest[i])) for i in order]
 
+    def _begin_run(self) -> None:
+        self._run: list[tuple[float, np.ndarray]] = []  # (time, frame) of the calm run under way
+        self._counted = False
+
+    def _count(self) -> None:
+        """Take over what is new of a run that has lasted long enough: all of it the first time, then its last frame."""
+        new = self._run[-1:] if self._counted else self._run
+        since_s = self._run[-2][0] if self._counted else self._run[0][0]
+        self._frames += [frame for _, frame in new]
+        self._calm_s += self._run[-1][0] - since_s
+        self._counted = True
+
     def _looks_like_rest(self, features: np.ndarray) -> bool:
         frontal = (np.abs(features[COEFFICIENTS:]) <= _FRONTAL_RAD).all()
         return bool(frontal and (features[:COEFFICIENTS] <= self._limits).all())
@@ -131,6 +137,6 @@ def _limit(name: str) -> float:
     return _REST_LIMITS.get(name.removesuffix("Left").removesuffix("Right"), np.inf)
 
 
-def _calm(change: np.ndarray) -> bool:
-    change = np.abs(change)
+def _calm(frames: list[np.ndarray]) -> bool:
+    change = np.ptp(frames, axis=0)
     return bool(change[:COEFFICIENTS].max() <= _CALM_COEFFICIENT and change[COEFFICIENTS:].max() <= _CALM_RAD)

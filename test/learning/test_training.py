@@ -111,7 +111,7 @@ def test_ctrl_c_keeps_what_is_done(tmp_path, dataset_directory, monkeypatch):
 def test_a_run_refuses_other_settings_and_other_data(tmp_path, dataset_directory):
     words = ("--data", dataset_directory, "--out", tmp_path, "--epochs", 1, "--validation", 50, "--test")
     assert train.run(arguments(*words, 100)) == 0
-    with pytest.raises(RenaError, match="other settings.*seed: 0 there, 4 now"):
+    with pytest.raises(RenaError, match=r"other settings.*seed: 0 there, 4 now"):
         train.run(arguments(*words, 100, "--seed", 4))
     with pytest.raises(RenaError, match="other data"):
         train.run(arguments(*words, 150))
