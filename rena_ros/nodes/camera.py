@@ -20,6 +20,8 @@ from rena_ros.nodes.running import parameter, run_node
 from rena_ros.video import Camera, DrawnPerformer, VideoFile, open_source
 
 FRAME_ID = "camera_optical_frame"
+# From being known on the graph until both ends are connected and even best-effort images arrive.
+CONNECTING_S = 0.3
 # How often an absent camera is looked for.
 RETRY_S = 1.0
 # How long the node stays after the last frame, so that everybody still receives it.
@@ -142,6 +144,7 @@ class CameraNode(Node):
         while time.monotonic() < give_up_s and not self._leaving.is_set():
             missing = [topic for topic in self._wait_for if self.count_subscribers(topic) == 0]
             if not missing:
+                self._leaving.wait(CONNECTING_S)
                 return
             self._leaving.wait(0.02)
         if self._wait_s > 0 and not self._leaving.is_set():
