@@ -25,8 +25,8 @@ from rena_ros.robot_file import load_robot
 class PolicyNode(Node):
     """See the module. Services: ``rest`` measures the person's resting face anew."""
 
-    def __init__(self):
-        super().__init__("policy")
+    def __init__(self, **node_options):
+        super().__init__("policy", **node_options)
         model_path = parameter(self, "model_path", "", "exported model (ONNX); empty: the one that ships with Rena")
         robot_file = parameter(self, "robot_file", "", "robot file (YAML); empty: the Rena that ships")
         rate_hz = parameter(self, "rate_hz", 50.0, "commands per second while nobody is there, Hz")

@@ -1,0 +1,176 @@
+"""The policy node over real ROS topics: readings in, commands and timing out."""
+
+import json
+import os
+import time
+
+import numpy as np
+import onnx
+import pytest
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from onnx import TensorProto, helper, numpy_helper
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import JointState, TimeReference
+from std_srvs.srv import Trigger
+
+from rena_ros.nodes.policy import PolicyNode
+from rena_ros.perception import READING_NAMES
+from rena_ros.robot_file import load_robot
+
+ROBOT = load_robot()
+DEADLINE_S = 20.0
+DOMAIN_ID = 10 + os.getpid() % 90
+os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+
+
+@pytest.fixture(scope="module")
+def model_path(tmp_path_factory):
+    """Goals = the first 25 features, whatever they mean."""
+    weights = np.eye(55, 25, dtype=np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["features", "weights"], ["goals"])],
+        "first",
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", 55])],
+        [helper.make_tensor_value_info("goals", TensorProto.FLOAT, ["n", 25])],
+        [numpy_helper.from_array(weights, "weights")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    labels = {
+        "rena.servo_names": ROBOT.names,
+        "rena.feature_names": READING_NAMES,
+        "rena.robot_rest": [0.2] * 52 + [0.0] * 3,
+        "rena.provenance": {},
+    }
+    helper.set_model_props(model, {key: json.dumps(value) for key, value in labels.items()})
+    path = tmp_path_factory.mktemp("model") / "first.onnx"
+    onnx.save(model, path)
+    return path
+
+
+class Bench:
+    """The node under test, and a peer that feeds it and writes down what it says."""
+
+    def __init__(self, model_path):
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context, domain_id=DOMAIN_ID)
+        overrides = [Parameter("model_path", value=str(model_path)), Parameter("rest_seconds", value=0.4)]
+        self.node = PolicyNode(context=self.context, namespace="/face1", parameter_overrides=overrides)
+        self.peer = rclpy.create_node("peer", context=self.context, namespace="/face1")
+        self.commands, self.timings, self.diagnostics = [], [], []
+        self.readings = self.peer.create_publisher(JointState, "face/blendshapes", 5)
+        self.peer.create_subscription(JointState, "servos/command", self.commands.append, 10)
+        self.peer.create_subscription(TimeReference, "timing", self.timings.append, 100)
+        self.peer.create_subscription(DiagnosticArray, "/diagnostics", self.diagnostics.append, 10)
+        self.rest = self.peer.create_client(Trigger, "rest")
+        self.executor = SingleThreadedExecutor(context=self.context)
+        self.executor.add_node(self.node)
+        self.executor.add_node(self.peer)
+        self.until(lambda: self.readings.get_subscription_count() and self.commands and self.rest.service_is_ready())
+        self._stamp_s = 1000
+
+    def until(self, condition) -> None:
+        end_s = time.monotonic() + DEADLINE_S
+        while not condition():
+            assert time.monotonic() < end_s, "waited too long"
+            self.executor.spin_once(timeout_sec=0.02)
+
+    def show(self, **values) -> JointState:
+        """Publish one reading, 0.1 s of image time after the one before, and wait for its command."""
+        self._stamp_s += 1
+        features = {
+            **dict.fromkeys(READING_NAMES, 0.05),
+            "head_yaw": 0.0,
+            "head_pitch": 0.0,
+            "head_roll": 0.0,
+            **values,
+        }
+        message = JointState(name=list(features), position=[float(value) for value in features.values()])
+        message.header.stamp.sec, tenths = divmod(self._stamp_s, 10)
+        message.header.stamp.nanosec = tenths * 100_000_000
+        self.readings.publish(message)
+        self.until(lambda: any(command.header.stamp == message.header.stamp for command in self.commands))
+        return next(command for command in self.commands if command.header.stamp == message.header.stamp)
+
+    def stay(self, seconds_of_easing: float = 0.6, **values) -> JointState:
+        """Show the same reading until the easing is over; the last command."""
+        end_s = time.monotonic() + seconds_of_easing
+        while time.monotonic() < end_s:
+            command = self.show(**values)
+        return command
+
+    def close(self) -> None:
+        self.node.destroy_node()
+        self.peer.destroy_node()
+        rclpy.shutdown(context=self.context)
+
+
+@pytest.fixture(scope="module")
+def shared_bench(model_path):
+    bench = Bench(model_path)
+    yield bench
+    bench.close()
+
+
+@pytest.fixture
+def bench(shared_bench):
+    shared_bench.node.resting.reset()
+    shared_bench.until(lambda: shared_bench.node.presence.absent(time.monotonic()) is not None)
+    for told in (shared_bench.commands, shared_bench.timings, shared_bench.diagnostics):
+        told.clear()
+    return shared_bench
+
+
+def test_a_reading_becomes_a_command_with_the_images_stamp(bench):
+    command = bench.stay(jawOpen=0.5, browDownLeft=0.9)  # jawOpen is feature 25, and so no goal of this model
+    assert tuple(command.name) == ROBOT.names
+    goals = np.full(25, 0.05)
+    goals[READING_NAMES.index("browDownLeft")] = 0.9
+    np.testing.assert_allclose(command.position, ROBOT.positions(goals), atol=1e-6)
+    bench.until(lambda: any(timing.time_ref == command.header.stamp for timing in bench.timings))
+    assert {timing.source for timing in bench.timings} == {"policy"}
+
+
+def test_nobody_there_eases_to_neutral_without_timing(bench):
+    bench.stay(browDownLeft=0.9)
+    bench.commands.clear()
+    bench.readings.publish(JointState())
+    bench.until(lambda: bench.commands and np.allclose(bench.commands[-1].position, 0, atol=1e-6))
+    eased = np.array([command.position[1] for command in bench.commands])  # brow_right_raise, feature 1
+    assert eased[0] > 0.8 * ROBOT.positions(np.full(25, 0.9))[1]
+    assert (np.diff(eased) <= 1e-9).all() and len(eased) > 10
+    assert all(command.header.stamp.sec > 1_000_000 for command in bench.commands)  # the present, not an image's
+    assert all(timing.time_ref.sec < 1_000_000 for timing in bench.timings)  # and those are of images only
+
+
+def test_the_resting_face_is_measured_and_measured_anew(bench):
+    person = {"jawOpen": 0.1, "browInnerUp": 0.4}
+    for _ in range(6):  # 0.5 s of image time
+        bench.show(**person)
+    assert bench.node.resting.measured
+    rested = bench.stay(**person)
+    np.testing.assert_allclose(ROBOT.goals(rested.position), 0.2, atol=1e-5)  # the robot's rest
+    future = bench.rest.call_async(Trigger.Request())
+    bench.until(future.done)
+    assert future.result().success
+    assert not bench.node.resting.measured
+
+
+def test_readings_that_do_not_fit_are_refused_and_reported(bench):
+    bench.stay(browDownLeft=0.9)
+    bench.diagnostics.clear()
+    bad = JointState(name=list(READING_NAMES), position=[float("nan")] * 55)
+    short = JointState(name=["jawOpen"], position=[0.5])
+    for message in (bad, short):
+        bench.readings.publish(message)
+        bench.until(lambda: any("refused" in status.message for array in bench.diagnostics for status in array.status))
+        bench.diagnostics.clear()
+    assert all(np.isfinite(command.position).all() for command in bench.commands)
+
+
+def test_diagnostics_say_how_it_goes(bench):
+    bench.diagnostics.clear()
+    bench.until(lambda: bench.diagnostics)
+    status = bench.diagnostics[-1].status[0]
+    assert {value.key for value in status.values} == {"rate_hz", "inference_ms", "person_present", "rest_measured"}
