@@ -20,6 +20,7 @@ KNOWS = {
     "perception": set(),
     "strategy": set(),
     "motion": set(),
+    "gate": {"bus", "motion"},  # the way of a command from the limiter to the wire
     "presence": set(),
     "graph": set(),
     "cli": set(),  # imports a command only when it is called
@@ -30,7 +31,7 @@ KNOWS = {
     "recording": {"strategy", "bus", "twin", "perception"},  # babble, move, draw, read: collecting is all four
     "learning": {"recording", "perception", "policy"},  # datasets in, a model that Policy accepts out
     "mimic": {"graph", "perception", "nodes", "twin"},  # the run as a whole; nodes: its monitor
-    "nodes": {"bus", "perception", "policy", "presence", "resting", "motion", "twin", "video", "mimic"},
+    "nodes": {"bus", "gate", "perception", "policy", "presence", "resting", "motion", "twin", "video", "mimic"},
 }
 
 

@@ -26,11 +26,12 @@ from rena_ros.recording.workers import Job, film, worker_count
 from rena_ros.robot import Robot
 from rena_ros.robot_file import load_robot
 from rena_ros.strategy import Strategy, load_strategy
+from rena_ros.twin.asset import PATH as TWIN_ASSET
 
 SHARD_SIZE = 100
 WIDTH, HEIGHT = 640, 480
 # Packages whose version may change a sample: the reader, the renderer, the number generator.
-DECIDING = ("mediapipe", "panda3d", "numpy")
+DECIDING = ("mediapipe", "numba", "numpy")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     robot = load_robot(args.robot_file)
     strategy = load_strategy(args.strategy, robot)
     workers = worker_count(args.workers)
-    console = Console()
+    console = Console(soft_wrap=True)
     with locked(args.out):
         meta = _meta(args, robot, strategy)
         earlier = begin(args.out, meta)
@@ -162,10 +163,12 @@ def _report(console: Console, directory: Path, figures: dict) -> None:
             f"{servo['highest']:.3f}",
         )
     console.print(table)
-    rate = f", {figures['samples_per_s']:.1f} samples/s with {figures['workers']} process(es)"
+    if figures["collected_now"]:
+        speed = f"{figures['samples_per_s']:.1f} samples/s with {figures['workers']} process(es)"
+    else:
+        speed = "all of them there already"
     console.print(
-        f"{figures['samples']} samples in {directory}"
-        f"{rate if figures['collected_now'] else ', all of them there already'}; "
+        f"{figures['samples']} samples in {directory}, {speed}; "
         f"face found in {figures['frames_with_face']} of {figures['frames']} frames; "
         f"servos settled within {figures['settled_within_rad']:.4f} rad of their goals"
     )
@@ -189,7 +192,7 @@ def _meta(args: argparse.Namespace, robot: Robot, strategy: Strategy) -> dict:
         "neutral_goals": robot.neutral_goals.tolist(),
         "lower_rad": robot.lower.tolist(),
         "span_rad": (robot.upper - robot.lower).tolist(),
-        "image": {"width": WIDTH, "height": HEIGHT, "source": "twin"},
+        "image": {"width": WIDTH, "height": HEIGHT, "source": "twin", "twin_asset": _sha256(TWIN_ASSET)},
         "robot": _sha256(robot.source),
         "strategy": _sha256(strategy.source),
         "face_model": _sha256(find_face_model()),

@@ -16,7 +16,7 @@ from rena_ros.perception import FaceReader, FaceReading
 from rena_ros.robot import Robot
 from rena_ros.twin.face import TwinFace
 
-STEP_S = 0.01
+STEP_S = 0.05
 SETTLED_WITHIN_S = 10.0
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -101,16 +102,22 @@ def test_an_interrupted_dataset_is_finished_bit_for_bit(whole, tmp_path, capsys)
     assert "all of them there already" in capsys.readouterr().out
 
 
-def test_ctrl_c_leaves_a_directory_that_can_be_continued(whole, tmp_path):
+def started(directory) -> subprocess.Popen:
+    """A long run in a process group of its own, once its first shard is there."""
     code = (
         "import sys; from rena_ros.recording import collect; from rena_ros.cli import main; collect.SHARD_SIZE = 3;"
-        f"sys.exit(main('collect --robot twin --fast --samples 6000 --seed 4 --workers 2 --out {tmp_path}'.split()))"
+        f"sys.exit(main('collect --robot twin --fast --samples 6000 --seed 4 --workers 2 --out {directory}'.split()))"
     )
     command = [sys.executable, "-c", code]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, process_group=0)
     deadline = time.monotonic() + 60
-    while not shard_path(tmp_path, 0).exists() and process.poll() is None and time.monotonic() < deadline:
+    while not shard_path(directory, 0).exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
+    return process
+
+
+def test_ctrl_c_leaves_a_directory_that_can_be_continued(whole, tmp_path):
+    process = started(tmp_path)
     os.killpg(process.pid, signal.SIGINT)  # a terminal's Ctrl-C reaches the workers as well
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 130, output
@@ -119,6 +126,17 @@ def test_ctrl_c_leaves_a_directory_that_can_be_continued(whole, tmp_path):
     assert shard_path(tmp_path, 0).read_bytes() == shard_path(whole, 0).read_bytes()
     with pytest.raises(RenaError, match="of 6000 samples"):
         load_dataset(tmp_path)
+
+
+def test_a_worker_that_dies_ends_the_run_with_a_word(tmp_path):
+    process = started(tmp_path)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    workers = [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    os.kill(workers[0], signal.SIGKILL)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 2, output
+    assert "a collecting process died (exit code -9)" in output
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
 
 
 def test_a_workers_refusal_reaches_the_person(tmp_path, monkeypatch, capsys):
