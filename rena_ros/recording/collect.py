@@ -5,7 +5,6 @@ import hashlib
 import importlib.metadata
 import json
 import shlex
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -16,12 +15,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from rena_ros import __version__
+from rena_ros.commit import source_commit
 from rena_ros.errors import RenaError
 from rena_ros.face_model import find_face_model
 from rena_ros.perception import READING_NAMES
 from rena_ros.recording.dataset import Dataset, load_dataset
 from rena_ros.recording.plan import planned
 from rena_ros.recording.shards import begin, locked, missing
+from rena_ros.recording.stage import Stage
 from rena_ros.recording.workers import Job, film, worker_count
 from rena_ros.robot import Robot
 from rena_ros.robot_file import load_robot
@@ -190,6 +191,7 @@ def _meta(args: argparse.Namespace, robot: Robot, strategy: Strategy) -> dict:
         "names": list(robot.names),
         "feature_names": list(READING_NAMES),
         "neutral_goals": robot.neutral_goals.tolist(),
+        "robot_rest": _rest_reading(robot),
         "lower_rad": robot.lower.tolist(),
         "span_rad": (robot.upper - robot.lower).tolist(),
         "image": {"width": WIDTH, "height": HEIGHT, "source": "twin", "twin_asset": _sha256(TWIN_ASSET)},
@@ -198,26 +200,18 @@ def _meta(args: argparse.Namespace, robot: Robot, strategy: Strategy) -> dict:
         "face_model": _sha256(find_face_model()),
         "versions": {name: importlib.metadata.version(name) for name in DECIDING},
         "rena_version": __version__,
-        "commit": _commit(),
+        "commit": source_commit(),
     }
+
+
+def _rest_reading(robot: Robot) -> list[float]:
+    """The features (55,) that the robot's own neutral face reads as: what people's resting faces are mapped to."""
+    with Stage(robot, WIDTH, HEIGHT) as stage:
+        reading = stage.show(robot.neutral_goals).reading
+    if reading is None:
+        raise RenaError("no face is found in the robot's neutral face; look at the twin's picture")
+    return reading.features.tolist()
 
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _commit() -> str | None:
-    """The commit of the source tree this runs from, "-dirty" when it was changed; None in an installation."""
-    root = Path(__file__).resolve().parents[2]
-    if not (root / ".git").exists():
-        return None
-    try:
-        described = subprocess.run(
-            ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return described.stdout.strip() or None
