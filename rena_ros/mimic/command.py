@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     )
     total_s = args.duration or source.duration_s
     title = f"rena mimic · {args.source} → {args.robot}"
-    console.print(f"{title}, {_length(total_s)}; results in {out}", highlight=False, markup=False)
+    console.print(f"{title}, {_length(total_s)}; results in {out}", highlight=False, markup=False, soft_wrap=True)
     session = Session(processes, out, console, args.namespace)
     outcome = session.run(title, args.duration, total_s)
     try:
@@ -113,7 +113,7 @@ def _results(args, console: Console, session: Session, outcome: Outcome, model: 
     if figures["frames"]:
         summary.show(figures, console)
     for note in notes:
-        console.print(f"note: {note}", highlight=False, markup=False, style="yellow")
+        console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True, style="yellow")
     if figures["provenance"]["film"]:
         console.print(f"film: {out / 'mimic.mp4'}", highlight=False, markup=False, soft_wrap=True)
     if problem is not None:
@@ -168,8 +168,8 @@ def _progress(console: Console) -> Progress:
 
 
 def _recorded_s(session: Session) -> float:
-    stamps = list(session.samples.events("camera"))
-    return round((max(stamps) - min(stamps)) / 1e9, 3) if stamps else 0.0
+    frames = session.samples.frames()
+    return round((frames[-1] - frames[0]) / 1e9, 3) if frames else 0.0
 
 
 def _read_report(report: Path) -> dict | None:

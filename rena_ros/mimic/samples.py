@@ -70,6 +70,10 @@ class Samples:
             first.setdefault(image_ns, finished_ns)
         return first
 
+    def frames(self) -> list[int]:
+        """Stamps of all images the camera published, rising: those it told of, and those that were read."""
+        return sorted(self.events("camera").keys() | self.readings().keys())
+
     def readings(self) -> dict[int, bool]:
         """Image stamp -> whether a face was in it, for every image that was read."""
         with self._lock:
@@ -89,7 +93,7 @@ class Samples:
         """The state of the last few seconds."""
         with self._lock:
             recent = {stage: _recent(events) for stage, events in self._events.items()}
-            frames = len(self._events["camera"]) // 2
+            frames = max(len(self._events["camera"]) // 2, len(self._readings))
             readings, with_face = self._readings[-400:].tolist(), sum(self._faces)
             bus = self._bus[-1000:].tolist()
             face = bool(self._faces[-1]) if self._faces else None

@@ -21,9 +21,8 @@ STREAMS = ("camera", "robot", "readings", "landmarks")
 LINK_LIMIT_S = 15.0
 # A node imports its libraries and maps its model before it is there: seconds on a cold disk.
 UP_LIMIT_S = 60.0
-# The camera leaves first, the others finish what it sent, and the servos still need the emulator while they
-# release their torque. Together less than the 3 s that Ctrl-C may take.
-CAMERA_STOP_S, DRAIN_S, NODES_STOP_S, EMULATOR_STOP_S = 0.6, 0.25, 1.5, 0.5
+# The camera leaves first and the others finish what it sent. Together less than the 3 s that Ctrl-C may take.
+CAMERA_STOP_S, DRAIN_S, OTHERS_STOP_S = 0.6, 0.25, 2.0
 
 
 class ProcessDied(RenaError):
@@ -137,17 +136,12 @@ class Session:
 
     def _take_down(self) -> dict[str, str]:
         """End all processes in order; returns those that did not leave on SIGINT, with the signal it took."""
-        nodes = [name for name in self._supervisor.names() if name not in ("camera", "emulator")]
         forced: dict[str, str] = {}
-        steps = ((["camera"], CAMERA_STOP_S), ([], DRAIN_S), (nodes, NODES_STOP_S), (["emulator"], EMULATOR_STOP_S))
-        for names, limit_s in steps:
-            try:
-                if names:
-                    forced |= self._supervisor.stop(names, limit_s)
-                else:
-                    time.sleep(limit_s)
-            except KeyboardInterrupt:  # an impatient second Ctrl-C: on to the next; `close` ends what is left
-                continue
+        with contextlib.suppress(KeyboardInterrupt):  # an impatient second Ctrl-C skips to the next step
+            forced |= self._supervisor.stop(["camera"], CAMERA_STOP_S)
+            time.sleep(DRAIN_S)
+        with contextlib.suppress(KeyboardInterrupt):
+            forced |= self._supervisor.stop(limit_s=OTHERS_STOP_S)
         return forced
 
     def _start(self, process: Process) -> None:

@@ -27,17 +27,17 @@ def measure(samples: Samples, emulator: Mapping[str, object] | None) -> dict:
     from the bytes, or None for a real robot.
     """
     events = {stage: samples.events(stage) for stage in STAGES}
-    frames, readings = events["camera"], samples.readings()
-    latency = latencies_ms(events["servos"], frames)
+    frames, readings = samples.frames(), samples.readings()
+    latency = latencies_ms(events["servos"], set(frames))
     return {
         "frames": len(frames),
-        "frames_with_face": sum(face for image, face in readings.items() if image in frames),
+        "frames_with_face": sum(readings.values()),
         "commands_written": len(latency),
         "dropped_frames": sum(image not in readings for image in frames),
         "latency_ms": {f"p{q}": _rounded(percentile(latency, q)) for q in (50, 95, 99)},
         "stage_ms": {stage: _rounded(median) for stage, median in stage_medians_ms(events).items()},
         "rate_hz": {
-            "camera": _rounded(rate_hz(list(frames))),
+            "camera": _rounded(rate_hz(frames)),
             "reading": _rounded(rate_hz(list(events["blendshapes"].values()))),
             "bus": _rounded(rate_hz(samples.bus_stamps())),
         },

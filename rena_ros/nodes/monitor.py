@@ -28,7 +28,15 @@ class MonitorNode(Node):
     """Subscribes to the whole chain. Pictures go to the spool as JPEG, everything else to ``samples``."""
 
     def __init__(self, samples: Samples, spool: SpoolWriter, context: Context | None = None, namespace: str = ""):
-        super().__init__("monitor", context=context, namespace=namespace, use_global_arguments=False)
+        # No services of its own and no log topic: what it does not have, it need not wait for.
+        super().__init__(
+            "monitor",
+            context=context,
+            namespace=namespace,
+            use_global_arguments=False,
+            start_parameter_services=False,
+            enable_rosout=False,
+        )
         self._samples = samples
         self._spool = spool
         newest = QoSProfile(depth=2, reliability=QoSReliabilityPolicy.BEST_EFFORT)
