@@ -63,28 +63,31 @@ def _mover(robot: Robot, group: Group) -> Callable[[np.ndarray, np.random.Genera
         state[servos] = neutral
         if rng.random() < group.rest:
             return
+        moved: set[str] = set()
         for draw in actions[_pick(shares, rng)]:
-            draw(state, rng)
+            moved.update(draw(state, rng, moved))
 
     return move
 
 
-def _bound(robot: Robot, move: Move) -> Callable[[np.ndarray, np.random.Generator], None]:
-    """Return the draw of one move, its names and `neutral` resolved for this robot."""
+def _bound(robot: Robot, move: Move) -> Callable[[np.ndarray, np.random.Generator, set[str]], tuple[str, ...]]:
+    """Return the draw of one move, its names and `neutral` resolved for this robot; it tells which servos it moved."""
     servos = np.array([robot.index[name] for name in move.servos])
     neutral = robot.neutral_goals.astype(np.float64)[servos]
     start, end = (neutral if value == "neutral" else np.full(len(servos), value) for value in move.range)
+    size = () if move.synchronised else len(servos)
 
-    def draw(state: np.ndarray, rng: np.random.Generator) -> None:
-        if rng.random() >= move.chance:
-            return
-        shares = rng.random() if move.synchronised else rng.random(len(servos))
+    def draw(state: np.ndarray, rng: np.random.Generator, moved: set[str]) -> tuple[str, ...]:
+        if rng.random() >= move.chance or not moved.isdisjoint(move.not_beside):
+            return ()
+        shares = (rng.random(size) + rng.random(size)) / 2 if move.centred else rng.random(size)
         drawn = start + shares * (end - start)
         if rng.random() < move.one_sided:
             one = rng.integers(len(servos))
             state[servos[one]] = drawn[one]
         else:
             state[servos] = drawn
+        return move.servos
 
     return draw
 

@@ -15,14 +15,20 @@ _LINE = "line of the file"
 
 @dataclass(frozen=True)
 class Move:
-    """Servos that are drawn together; ``range`` holds two goals in [0, 1], or "neutral" in place of one."""
+    """Servos that are drawn together; ``range`` holds two goals in [0, 1], or "neutral" in place of one.
+
+    ``centred``: drawn mostly near the middle of the range (triangular), else uniformly. ``not_with``: actions,
+    and ``not_beside``: servos moved before it in the same draw, that rule a companion out.
+    """
 
     servos: tuple[str, ...]
     range: tuple[float | str, float | str]
     chance: float = 1.0
     synchronised: bool = True
     one_sided: float = 0.0
+    centred: bool = False
     not_with: tuple[str, ...] = ()
+    not_beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -164,11 +170,10 @@ class _Reader:
         return Action(self._text(row, "name"), self._number(row, "weight", 1e-6, 1e6), moves)
 
     def _move(self, raw: object, line: int, actions: tuple[str, ...]) -> Move:
-        optional = {"chance", "synchronised", "one_sided"} | ({"not_with"} if actions else set())
+        optional = {"chance", "synchronised", "one_sided", "centred"} | (
+            {"not_with", "not_beside"} if actions else set()
+        )
         row = self._row(raw, line, "a move", {"servos", "range"}, optional)
-        synchronised = row.get("synchronised", True)
-        if not isinstance(synchronised, bool):
-            self.faults.append((row[_LINE], f"synchronised must be true or false, not {synchronised!r}"))
         not_with = tuple(self._list(row, "not_with", empty=True))
         for other in not_with:
             if other not in actions:
@@ -177,9 +182,11 @@ class _Reader:
             servos=self._servos(row, "servos"),
             range=self._range(row),
             chance=self._number(row, "chance", 0, 1, default=1.0),
-            synchronised=synchronised,
+            synchronised=self._flag(row, "synchronised", default=True),
             one_sided=self._number(row, "one_sided", 0, 1, default=0.0),
+            centred=self._flag(row, "centred", default=False),
             not_with=not_with,
+            not_beside=self._servos(row, "not_beside") if "not_beside" in row else (),
         )
 
     def _hidden(self, raw: object, line: int) -> Hidden:
@@ -238,6 +245,12 @@ class _Reader:
             kind = "a whole number" if whole else "a number"
             self.faults.append((row[_LINE], f"{field} must be {kind} in {low:g}..{high:g}, found {value!r}"))
             return low
+        return value
+
+    def _flag(self, row: dict, field: str, default: bool) -> bool:
+        value = row.get(field, default)
+        if not isinstance(value, bool):
+            self.faults.append((row[_LINE], f"{field} must be true or false, not {value!r}"))
         return value
 
     def _text(self, row: dict, field: str) -> str:
