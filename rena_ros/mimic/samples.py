@@ -36,6 +36,7 @@ class Samples:
     _readings: array = field(default_factory=lambda: array("q"))
     _faces: array = field(default_factory=lambda: array("b"))
     _bus: array = field(default_factory=lambda: array("q"))
+    _pictures: dict[str, int] = field(default_factory=dict)
     _health: dict[str, tuple[int, str, Mapping[str, str]]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -56,10 +57,20 @@ class Samples:
         with self._lock:
             self._bus.append(stamp_ns)
 
+    def add_picture(self, stream: str) -> None:
+        """A picture of ``stream`` (camera, robot) arrived."""
+        with self._lock:
+            self._pictures[stream] = self._pictures.get(stream, 0) + 1
+
     def add_health(self, name: str, level: int, message: str, values: Mapping[str, str]) -> None:
         """The newest diagnostic status of one part; ``level`` 0 good, 1 warning, 2 error, 3 stale."""
         with self._lock:
             self._health[name] = (level, message, dict(values))
+
+    def pictures(self, stream: str) -> int:
+        """How many pictures of ``stream`` have arrived."""
+        with self._lock:
+            return self._pictures.get(stream, 0)
 
     def events(self, stage: str) -> dict[int, int]:
         """Image stamp -> when ``stage`` was first finished with it, both in ns."""

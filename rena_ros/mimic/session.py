@@ -102,6 +102,8 @@ class Session:
                     f"another run is in this ROS domain ({', '.join(doubled)} is there twice); "
                     "end it, or give this one its own: ROS_DOMAIN_ID=… rena mimic"
                 )
+            if "twin" in self._processes:
+                self._until(lambda: self.samples.pictures("robot"), UP_LIMIT_S, lambda: "the twin drew no picture")
             self._start(self._processes["camera"])
 
     def _follow(self, monitor, spool: SpoolWriter, title: str, limit_s: float | None, total_s: float | None) -> str:

@@ -71,10 +71,16 @@ class MonitorNode(Node):
         return {end.node_name for end in ask(self.resolve_topic_name(topic))}
 
     def _on_camera(self, message: Image) -> None:
-        self._spool.append("camera", _ns(message.header.stamp), _jpeg(message))
+        self._keep("camera", message)
 
     def _on_robot(self, message: Image) -> None:
-        self._spool.append("robot", _ns(message.header.stamp), _jpeg(message))
+        self._keep("robot", message)
+
+    def _keep(self, stream: str, message: Image) -> None:
+        self._samples.add_picture(stream)
+        bgr = cv2.cvtColor(from_image_msg(message), cv2.COLOR_RGB2BGR)
+        jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
+        self._spool.append(stream, _ns(message.header.stamp), jpeg.tobytes())
 
     def _on_reading(self, message: JointState) -> None:
         stamp_ns = _ns(message.header.stamp)
@@ -151,11 +157,6 @@ class Monitor:
             if self._node is not None:
                 self._node.destroy_node()
             self._context.try_shutdown()
-
-
-def _jpeg(message: Image) -> memoryview:
-    bgr = cv2.cvtColor(from_image_msg(message), cv2.COLOR_RGB2BGR)
-    return memoryview(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]).cast("B")
 
 
 def _ns(stamp) -> int:
