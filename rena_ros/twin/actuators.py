@@ -1,0 +1,119 @@
+"""What each servo does to the face: goals -> weights of sculpted displacements, gaze and head pose.
+
+The face units are sculpted after ARKit's names. A **channel** is the sum of some of them, on one side only
+(split with a smoothstep across the middle of the face); the weight of a channel follows one or two servos.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rena_ros.robot import Robot
+
+GAZE_RAD = np.radians(28.0)
+NECK_RAD = np.radians([30.0, 18.0, 18.0])  # yaw, pitch, roll
+LID_REST = 0.3
+SIDE_BLEND = 0.12  # mesh units: half the width over which the two sides of the face melt into one another
+BASE = {"eyeWideLeft": 0.45, "eyeWideRight": 0.45}  # the resting face: the sculpted one looks sleepy
+LID_FOLLOWS = 0.75  # how far the lids go with a vertical gaze
+
+# channel -> (face unit, weight); {S} is Left or Right, and what is not named after a side is split in the middle
+SIDED = {
+    "brow_raise": (("browOuterUp{S}", 1.25), ("browInnerUp", 1.2)),
+    "brow_frown": (("browDown{S}", 1.5), ("noseSneer{S}", 0.25)),
+    "lid_close": (("eyeBlink{S}", 1.0), ("eyeWide{S}", -0.45)),
+    "lid_wide": (("eyeWide{S}", 0.9),),
+    "gaze_up": (("eyeLookUp{S}", 1.0),),
+    "gaze_down": (("eyeLookDown{S}", 1.0),),
+    "lip_upper": (("mouthUpperUp{S}", 1.5), ("noseSneer{S}", 0.25)),
+    "lip_lower": (("mouthLowerDown{S}", 1.5), ("jawOpen", 0.3), ("mouthRollLower", -0.6)),
+    "corner_up": (("mouthSmile{S}", 0.75), ("cheekSquint{S}", 0.35)),
+    "corner_back": (("mouthStretch{S}", 0.95), ("mouthDimple{S}", 0.5)),
+    "corner_down": (("mouthFrown{S}", 1.4), ("mouthStretch{S}", 0.4)),
+}
+CENTRAL = {
+    "jaw": (("jawOpen", 1.15),),
+    "pucker": (("mouthPucker", 1.0), ("mouthFunnel", 0.3)),
+}
+# A lower lip is pulled where it is soft: of jawOpen only what lies close to the mouth.
+LOCAL = {("lip_lower", "jawOpen"), ("lip_lower", "mouthRollLower")}
+LOCAL_CENTRE = np.array([0.0, 6.58, 1.5])
+LOCAL_RADIUS = 0.42
+
+
+def _channels() -> dict[str, tuple[tuple[str, float, int], ...]]:
+    """Channel name -> (unit, weight, side): side +1 left, -1 right, 0 both."""
+    channels = {}
+    for name, parts in SIDED.items():
+        for side, sign in (("left", 1), ("right", -1)):
+            units = tuple((unit.format(S=side.title()), w, 0 if "{S}" in unit else sign) for unit, w in parts)
+            channels[f"{name}_{side}"] = units
+    channels.update({name: tuple((unit, w, 0) for unit, w in parts) for name, parts in CENTRAL.items()})
+    return channels
+
+
+CHANNELS = _channels()
+UNITS = tuple(sorted({unit for parts in CHANNELS.values() for unit, _, _ in parts} | set(BASE)))
+
+
+@dataclass(frozen=True)
+class Pose:
+    """What the servos ask of the face.
+
+    ``weights`` float64 (len(CHANNELS),); ``gaze`` rad (2, 2): left eye, right eye: yaw (+ left), pitch (+ down);
+    ``neck`` rad (3,): yaw (+ left), pitch (+ down), roll (+ right shoulder); ``lids`` (2,): 0 wide, 1 closed.
+    """
+
+    weights: np.ndarray
+    gaze: np.ndarray
+    neck: np.ndarray
+    lids: np.ndarray
+
+
+def sculpt(units: dict[str, tuple[np.ndarray, np.ndarray]], points: np.ndarray) -> list[np.ndarray]:
+    """Displacement of each channel, float64 (n, 3) each, from the face units (moved points, displacement)."""
+    share = _smoothstep((points[:, 0] + SIDE_BLEND) / (2 * SIDE_BLEND))
+    distance = np.linalg.norm((points - LOCAL_CENTRE) / (1.0, 1.0, 1.6), axis=1)
+    near = _smoothstep((LOCAL_RADIUS - distance) / (0.6 * LOCAL_RADIUS))
+    dense = []
+    for channel, parts in CHANNELS.items():
+        total = np.zeros((len(points), 3))
+        for unit, weight, side in parts:
+            index, delta = units[unit]
+            scale = np.full(len(index), weight)
+            if side:
+                scale *= share[index] if side > 0 else 1 - share[index]
+            if (channel.rsplit("_", 1)[0], unit) in LOCAL:
+                scale *= near[index]
+            total[index] += scale[:, None] * delta
+        dense.append(total)
+    return dense
+
+
+def pose(robot: Robot, goals: np.ndarray) -> Pose:
+    """Goals (n,) in [0, 1], in the order of ``robot.names`` -> Pose."""
+    goal = dict(zip(robot.names, np.asarray(goals, np.float64).tolist(), strict=True))
+    weight = dict.fromkeys(CHANNELS, 0.0)
+    gaze, lids = np.zeros((2, 2)), np.zeros(2)
+    for i, side in enumerate(("left", "right")):
+        for name in ("brow_{}_raise", "brow_{}_frown", "lip_upper_{}", "lip_lower_{}"):
+            region, action = name.split("_{}")[0], name.split("_{}")[1].strip("_")
+            weight["_".join(filter(None, (region, action, side)))] = goal[name.format(side)]
+        for action in ("up", "back", "down"):
+            weight[f"corner_{action}_{side}"] = goal[f"corner_{side}_{action}"]
+        gaze[i] = [(2 * goal[f"eye_{side}_{axis}"] - 1) * GAZE_RAD for axis in ("yaw", "pitch")]
+        lids[i] = goal[f"lid_{side}"]
+        closed = max(0.0, (lids[i] - LID_REST) / (1 - LID_REST))
+        weight[f"lid_close_{side}"] = closed
+        weight[f"lid_wide_{side}"] = max(0.0, (LID_REST - lids[i]) / LID_REST)
+        down = gaze[i, 1] / GAZE_RAD * (1 - closed)
+        weight[f"gaze_down_{side}"] = LID_FOLLOWS * max(0.0, down)
+        weight[f"gaze_up_{side}"] = LID_FOLLOWS * max(0.0, -down)
+    weight["jaw"], weight["pucker"] = goal["jaw"], goal["pucker"]
+    neck = np.array([2 * goal[f"neck_{axis}"] - 1 for axis in ("yaw", "pitch", "roll")]) * NECK_RAD
+    return Pose(np.array([weight[name] for name in CHANNELS]), gaze, neck, lids)
+
+
+def _smoothstep(x: np.ndarray) -> np.ndarray:
+    x = np.clip(x, 0, 1)
+    return x * x * (3 - 2 * x)

@@ -1,0 +1,90 @@
+"""Where each vertex of the head lies in the skin texture, and looking things up in textures. Bake time only."""
+
+import numba
+import numpy as np
+
+from rena_ros.twin.asset import SWATCHES, Part
+
+SIZE = 1024  # pixels, the skin texture is square
+CENTRE = np.array([0.0, 7.05, 0.3])  # the head seen from here fills the texture: the face in its middle
+COLLAR_SPAN = 0.3  # mesh units that the shirt's swatch shows above and below the collar
+
+
+def project(points: np.ndarray) -> np.ndarray:
+    """Points on the head (n, 3) -> texture coordinates (n, 2), v downwards, inside a disc of radius .5.
+
+    Azimuthal around the axis out of the face, with the middle (eyes, mouth) enlarged.
+    """
+    direction = points - CENTRE
+    direction[:, 2] -= 2.0 * np.maximum(0, 6.0 - points[:, 1])  # or the neck would hide behind chin and chest
+    across = np.hypot(direction[:, 0], direction[:, 1])
+    angle = np.arctan2(across, direction[:, 2]) / np.pi
+    radius = 0.5 * np.minimum(1, angle / 0.83) ** 0.75
+    across = np.maximum(across, 1e-9)
+    return np.stack([0.5 + radius * direction[:, 0] / across, 0.5 - radius * direction[:, 1] / across], 1)
+
+
+def texture_coordinates(
+    points: np.ndarray, vertex_point: np.ndarray, vertex_part: np.ndarray, triangles: np.ndarray, corner_uv: np.ndarray
+) -> np.ndarray:
+    """Texture coordinates of every vertex, float64 (v, 2) in [0, 1], v downwards."""
+    own = np.zeros((len(vertex_point), 2))
+    own[triangles.ravel()] = corner_uv.reshape(-1, 2)
+    uv = project(points[vertex_point])
+    for part in (Part.MOUTH, Part.TEETH, Part.TONGUE):
+        left, top, width, height = SWATCHES[part]
+        here = vertex_part == part
+        low, span = own[here].min(0), np.ptp(own[here], axis=0)
+        uv[here] = (left, top) + (own[here] - low) / span * (width, height)
+    left, top, width, height = SWATCHES[Part.SHIRT]
+    here = vertex_part == Part.SHIRT
+    below = np.clip(0.5 + below_collar(points[vertex_point[here]]) / (2 * COLLAR_SPAN), 0.02, 0.98)
+    uv[here] = np.stack([np.full(here.sum(), left + width / 2), top + height * below], 1)
+    strip_of = (points[vertex_point, 0] > 0).astype(int) * 2 + (own[:, 1] > 0.955)
+    for strip in range(4):
+        here = (vertex_part == Part.LASH) & (strip_of == strip)
+        low, span = own[here].min(0), np.ptp(own[here], axis=0)
+        uv[here] = (own[here] - low) / span
+    return uv
+
+
+def below_collar(points: np.ndarray) -> np.ndarray:
+    """How far points (..., 3) lie below the shirt's collar, mesh units, negative above it."""
+    below = 5.86 - 0.3 * np.clip(points[..., 2], 0, 1) - points[..., 1]
+    shoulder = 0.5 * (np.abs(points[..., 0]) - 0.9)  # the collar stays at the neck
+    return np.where(points[..., 1] < 6.0, np.maximum(below, shoulder), below)
+
+
+def makehuman(uv: np.ndarray) -> np.ndarray:
+    """MakeHuman's texture coordinates, v upwards -> v downwards."""
+    return np.stack([uv[..., 0], 1 - uv[..., 1]], -1)
+
+
+def sample(picture: np.ndarray, uv: np.ndarray) -> np.ndarray:
+    """Nearest pixels of a picture (h, w, ...) at uv (..., 2) in [0, 1], v downwards."""
+    height, width = picture.shape[:2]
+    x = np.clip((uv[..., 0] * width).astype(int), 0, width - 1)
+    y = np.clip((uv[..., 1] * height).astype(int), 0, height - 1)
+    return picture[y, x]
+
+
+@numba.njit(cache=True)
+def spread(uv: np.ndarray, attributes: np.ndarray, size: int) -> np.ndarray:
+    """Fill triangles in texture space: uv (t, 3, 2), attributes (t, 3, k) -> (size, size, k), NaN where empty."""
+    out = np.full((size, size, attributes.shape[2]), np.nan)
+    for t in range(len(uv)):
+        x0, y0 = uv[t, 0, 0] * size - 0.5, uv[t, 0, 1] * size - 0.5
+        x1, y1 = uv[t, 1, 0] * size - 0.5, uv[t, 1, 1] * size - 0.5
+        x2, y2 = uv[t, 2, 0] * size - 0.5, uv[t, 2, 1] * size - 0.5
+        area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
+        if abs(area) < 1e-9:
+            continue
+        for y in range(max(0, int(min(y0, y1, y2)) - 1), min(size, int(max(y0, y1, y2)) + 2)):
+            for x in range(max(0, int(min(x0, x1, x2)) - 1), min(size, int(max(x0, x1, x2)) + 2)):
+                b = ((x - x0) * (y2 - y0) - (x2 - x0) * (y - y0)) / area
+                c = ((x1 - x0) * (y - y0) - (x - x0) * (y1 - y0)) / area
+                a = 1 - b - c
+                if min(a, b, c) >= -0.02:
+                    for k in range(attributes.shape[2]):
+                        out[y, x, k] = a * attributes[t, 0, k] + b * attributes[t, 1, k] + c * attributes[t, 2, k]
+    return out

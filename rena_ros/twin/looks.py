@@ -1,0 +1,75 @@
+"""The two people that can be drawn: their shape (MakeHuman targets) and their colours (sRGB, 0..255)."""
+
+from dataclasses import dataclass
+
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Colours of one look; ``brow``: strokes as (x, y, thickness) from the inner end, mesh units above the eye."""
+
+    skin: Colour
+    blush: Colour
+    shade: Colour  # lids, under the eyes
+    lip: Colour
+    brow: Colour
+    hair: Colour
+    hairline: float  # mesh units, height of the hairline over the forehead
+    stubble: float  # 0..1
+    freckles: int
+    iris: Colour
+    iris_rim: Colour
+    shirt: Colour
+    brow_line: tuple[tuple[float, float, float], ...]
+
+
+PALETTES = {
+    "rena": Palette(
+        skin=(214, 168, 142),
+        blush=(214, 128, 112),
+        shade=(172, 118, 104),
+        lip=(182, 96, 98),
+        brow=(72, 48, 34),
+        hair=(70, 50, 38),
+        hairline=7.98,
+        stubble=0.0,
+        freckles=140,
+        iris=(96, 104, 84),
+        iris_rim=(40, 46, 42),
+        shirt=(58, 66, 78),
+        brow_line=(
+            (0.13, 0.215, 0.036),
+            (0.27, 0.255, 0.034),
+            (0.4, 0.28, 0.026),
+            (0.49, 0.265, 0.016),
+            (0.555, 0.23, 0.006),
+        ),
+    ),
+    "performer": Palette(
+        skin=(176, 122, 92),
+        blush=(170, 94, 76),
+        shade=(126, 80, 62),
+        lip=(148, 84, 78),
+        brow=(34, 24, 20),
+        hair=(26, 20, 18),
+        hairline=7.92,
+        stubble=0.55,
+        freckles=0,
+        iris=(108, 70, 38),
+        iris_rim=(46, 28, 18),
+        shirt=(122, 58, 48),
+        brow_line=(
+            (0.11, 0.2, 0.045),
+            (0.27, 0.235, 0.048),
+            (0.4, 0.255, 0.042),
+            (0.5, 0.235, 0.028),
+            (0.57, 0.2, 0.012),
+        ),
+    ),
+}
+# look -> MakeHuman targets (without .target.gz) and their weights
+SHAPES: dict[str, dict[str, float]] = {
+    "rena": {"macrodetails/caucasian-female-young": 0.5},
+    "performer": {"macrodetails/caucasian-male-young": 0.8, "head/head-square": 0.5, "nose/nose-scale-vert-incr": 0.3},
+}
