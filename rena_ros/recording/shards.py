@@ -20,6 +20,8 @@ from rena_ros.recording.dataset import ARRAYS, FORMAT, image_path, read_meta, re
 
 # What the samples follow from: a dataset that differs in one of these cannot be continued.
 RECIPE = ("seed", "shard_size", "names", "feature_names", "image", "robot", "strategy", "face_model", "versions")
+# The reading of the neutral face stands for everything else: a robot that looks different now would be mixed in.
+RECIPE += ("robot_rest",)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ def meta(samples: int, **changes) -> dict:
         "strategy": "s",
         "face_model": "m",
         "versions": {"numpy": "1"},
+        "robot_rest": [0.1] * 55,
     }
     return {**recipe, "samples": samples, "command": "rena collect --out there", "commit": "c", **changes}
 
@@ -117,7 +118,10 @@ def test_a_full_disk_among_the_pictures(tmp_path):
     assert not shard_path(tmp_path, 0).exists()
 
 
-@pytest.mark.parametrize("change", [{"seed": 4}, {"strategy": "t"}, {"names": ["jaw"]}, {"versions": {"numpy": "2"}}])
+@pytest.mark.parametrize(
+    "change",
+    [{"seed": 4}, {"strategy": "t"}, {"names": ["jaw"]}, {"versions": {"numpy": "2"}}, {"robot_rest": [0.2] * 55}],
+)
 def test_another_recipe_is_not_mixed_in(tmp_path, change):
     write(tmp_path, 4)
     text = (tmp_path / "meta.json").read_text()
