@@ -24,6 +24,7 @@ ROSDEP_KEYS = {
     "cv2": "python3-opencv",
     "flatbuffers": "python3-flatbuffers",
     "mediapipe": "python3-mediapipe-pip",
+    "numba": "python3-numba",
     "numpy": "python3-numpy",
     "onnxruntime": "python3-onnxruntime-pip",
     "rich": "python3-rich",
@@ -36,6 +37,8 @@ ROS_PACKAGES = {
     *("rclpy", "rcl_interfaces", "builtin_interfaces", "std_msgs", "sensor_msgs", "geometry_msgs", "diagnostic_msgs"),
     *("std_srvs", "cv_bridge", "launch", "launch_ros", "ament_index_python", "rosidl_runtime_py", "tf2_ros"),
 }
+# Run by developers only, with requirements/learn.txt installed.
+DEVELOPERS_ONLY = ("rena_ros/learning/", "rena_ros/twin/bake.py", "rena_ros/twin/paint.py")
 LEARNING_ONLY = {"torch", "onnx", "safetensors", "sklearn", "scipy"}
 
 
@@ -108,8 +111,8 @@ def test_every_other_import_is_named_where_it_can_be(manifest):
     for module, files in imports_of("rena_ros", "launch").items():
         if module in ROS_PACKAGES:
             continue
-        in_learning = all(file.startswith("rena_ros/learning/") for file in files)
-        brings = {normalised(name) for name in distributions[module]}
+        in_learning = all(file.startswith(DEVELOPERS_ONLY) for file in files)
+        brings = {normalised(name) for name in distributions.get(module, [module])}
         assert brings & (learning if in_learning else running), f"{module} ({files}) is in no requirements file"
         if not in_learning and module not in NO_ROSDEP_KEY:
             assert ROSDEP_KEYS[module] in named, f"{module} ({files}) is not in package.xml"
@@ -158,7 +161,8 @@ def test_the_wheel_holds_all_code_and_data(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     code = {str(path.relative_to(ROOT)) for path in (ROOT / "rena_ros").rglob("*.py")}
     assert code <= names
-    assets = [path for path in (ROOT / "rena_ros").rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")]
+    data = (path for path in (ROOT / "rena_ros").rglob("*") if path.suffix != ".py" and "__pycache__" not in path.parts)
+    assets = [path for path in data if path.is_file()]
     assert {str(path.relative_to(ROOT)) for path in assets} <= names
     data = {name.split(".data/data/")[1] for name in names if ".data/data/" in name}
     assert "share/ament_index/resource_index/packages/rena" in data
