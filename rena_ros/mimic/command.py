@@ -100,15 +100,18 @@ def _results(args, console: Console, session: Session, outcome: Outcome, model: 
     paths = [out / "summary.json", *([args.json] if args.json else [])]
     summary.write(figures, *paths)  # the film may take a while, and the figures are safe meanwhile
     problem = outcome.failure
+    if problem is not None:
+        print(f"rena mimic: {problem}", file=sys.stderr, flush=True)
     try:
         if figures["frames"]:
             _add_film(figures, console, session, out, is_twin)
-            _add_round_trip(figures, console, out, is_twin)
+            if problem is None:
+                _add_round_trip(figures, console, out, is_twin)
     except KeyboardInterrupt:
         notes.append("interrupted while the film or the round trip was being made")
     except RenaError as error:
         notes.append(str(error))
-        problem = problem or error
+        problem = error
     summary.write(figures, *paths)
     if figures["frames"]:
         summary.show(figures, console)
@@ -117,7 +120,6 @@ def _results(args, console: Console, session: Session, outcome: Outcome, model: 
     if figures["provenance"]["film"]:
         console.print(f"film: {out / 'mimic.mp4'}", highlight=False, markup=False, soft_wrap=True)
     if problem is not None:
-        print(f"rena mimic: {problem}", file=sys.stderr)
         return 1
     if not figures["frames"]:
         print("rena mimic: the run ended before the camera sent a picture", file=sys.stderr)

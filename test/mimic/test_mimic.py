@@ -9,11 +9,12 @@ import time
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 
 from rena_ros.mimic.film import encode
 from rena_ros.mimic.round_trip import HEADLINES
-from rena_ros.twin.performer import Performer
+from rena_ros.twin.face import TwinFace
 
 SECONDS, RATE_HZ = 4, 20
 DEADLINE_S = 120.0
@@ -25,10 +26,21 @@ KEYS = {
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory) -> Path:
+    """The performer's face, smiling, opening its mouth and turning its head, each at its own pace."""
     path = tmp_path_factory.mktemp("clip") / "performer.mp4"
-    performer = Performer()
-    pictures = (performer.frame(2.0 + i / RATE_HZ) for i in range(SECONDS * RATE_HZ))
-    assert encode(path, pictures, (640, 480), RATE_HZ) == SECONDS * RATE_HZ
+    with TwinFace(look="performer") as face:
+        index, goals = face.robot.index, face.robot.neutral_goals.copy()
+
+        def picture(t_s: float) -> np.ndarray:
+            smile, jaw, turn = (0.5 - 0.5 * np.cos(2 * np.pi * t_s / period_s) for period_s in (2.0, 1.3, 3.1))
+            for name in ("corner_left_up", "corner_right_up"):
+                goals[index[name]] = smile
+            goals[index["jaw"]] = 0.7 * jaw
+            goals[index["neck_yaw"]] = 0.3 + 0.4 * turn
+            return face.render(goals)
+
+        count = encode(path, (picture(i / RATE_HZ) for i in range(SECONDS * RATE_HZ)), (640, 480), RATE_HZ)
+    assert count == SECONDS * RATE_HZ
     return path
 
 
@@ -103,8 +115,8 @@ def test_a_clip_becomes_commands_a_film_and_figures(tmp_path, clip):
     assert not (tmp_path / "out/.spool").exists()
 
 
-def test_ctrl_c_ends_everything_and_keeps_what_there_is(tmp_path):
-    run = start(82, "--duration", 60, "--out", tmp_path)
+def test_ctrl_c_ends_everything_and_keeps_what_there_is(tmp_path, clip):
+    run = start(82, "--source", clip, "--duration", 60, "--namespace", "lab", "--out", tmp_path)
     pids = until_it_moves(run)
     assert set(pids) >= {"emulator", "servos", "twin", "policy", "blendshapes", "camera"}
     log = tmp_path / ".spool/readings.spool"
@@ -122,8 +134,8 @@ def test_ctrl_c_ends_everything_and_keeps_what_there_is(tmp_path):
         assert next(film.decode(video=0)).width == 1280
 
 
-def test_a_node_that_is_killed_ends_the_run_by_name(tmp_path):
-    run = start(83, "--duration", 60, "--out", tmp_path)
+def test_a_node_that_is_killed_ends_the_run_by_name(tmp_path, clip):
+    run = start(83, "--source", clip, "--duration", 60, "--out", tmp_path)
     pids = until_it_moves(run)
     os.kill(pids["policy"], signal.SIGKILL)
     said, complained = finish(run)
@@ -132,9 +144,9 @@ def test_a_node_that_is_killed_ends_the_run_by_name(tmp_path):
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids.values())
 
 
-def test_a_node_that_refuses_its_parameters_is_quoted(tmp_path):
+def test_a_node_that_refuses_its_parameters_is_quoted(tmp_path, clip):
     (tmp_path / "no.onnx").write_text("not a model")
-    run = start(84, "--duration", 60, "--out", tmp_path / "out", "--model", tmp_path / "no.onnx")
+    run = start(84, "--source", clip, "--out", tmp_path / "out", "--model", tmp_path / "no.onnx")
     said, complained = finish(run)
     assert run.returncode == 1, said + complained
     assert "policy ended with code 2" in complained
