@@ -1,0 +1,94 @@
+"""The blendshapes node as a process: the image's own stamp, absence said, landmarks only on demand."""
+
+import numpy as np
+import pytest
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image, JointState, PointCloud2, TimeReference
+
+from rena_ros.nodes.images import to_image_msg
+from rena_ros.perception import READING_NAMES, FaceReader
+from rena_ros.robot_file import load_robot
+from rena_ros.twin.face import TwinFace
+
+NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+RELIABLE = QoSProfile(depth=100)
+
+
+@pytest.fixture(scope="module")
+def face():
+    """A picture of the twin with one eye closed, and what FaceReader reads in it."""
+    robot = load_robot()
+    goals = robot.neutral_goals.copy()
+    goals[robot.index["lid_left"]] = 1.0
+    with TwinFace(robot) as twin, FaceReader(video=False) as reader:
+        picture = twin.render(goals)
+        return picture, reader.read(picture)
+
+
+def test_readings_carry_the_stamp_of_their_image(bench, face):
+    picture, expected = face
+    empty = np.full_like(picture, 90)
+    readings = bench.listen(JointState, "face/blendshapes", RELIABLE)
+    timings = bench.listen(TimeReference, "timing", RELIABLE)
+    diagnostics = bench.listen(DiagnosticArray, "/diagnostics", RELIABLE)
+    images = bench.peer.create_publisher(Image, "camera/image_raw", NEWEST)
+    node = bench.start("blendshapes")
+
+    def ask(frame: np.ndarray, second: int) -> JointState:
+        """The answer to one image; best effort may lose images while the nodes are still finding each other."""
+        stamp = Time(sec=second, nanosec=7)
+
+        def answered() -> bool:
+            if not any(reading.header.stamp == stamp for reading in readings):
+                images.publish(to_image_msg(frame, stamp, "camera"))
+            return any(reading.header.stamp == stamp for reading in readings)
+
+        bench.until(answered)
+        return next(reading for reading in readings if reading.header.stamp == stamp)
+
+    bench.until(lambda: images.get_subscription_count() and bench.peer.count_publishers("face/blendshapes"))
+    nobody = ask(empty, 100)
+    assert (list(nobody.name), list(nobody.position)) == ([], [])
+    somebody = ask(picture, 101)
+    assert tuple(somebody.name) == READING_NAMES
+    np.testing.assert_allclose(somebody.position, expected.features, atol=1e-6)
+    assert (list(ask(empty, 102).name)) == []
+
+    clouds = bench.listen(PointCloud2, "face/landmarks", QoSProfile(depth=2, reliability=ReliabilityPolicy.BEST_EFFORT))
+    second = iter(range(200, 1000))
+    bench.until(lambda: ask(picture, next(second)) and clouds)
+    points = np.frombuffer(clouds[0].data, np.float32).reshape(-1, 3)
+    np.testing.assert_allclose(points, expected.landmarks, atol=1e-6)
+    assert [field.name for field in clouds[0].fields] == ["x", "y", "z"]
+    assert (clouds[0].width, clouds[0].point_step, clouds[0].header.stamp.sec >= 200) == (478, 12, True)
+
+    bench.until(lambda: len({timing.time_ref.sec for timing in timings}) >= 4)
+    assert {timing.source for timing in timings} == {"blendshapes"}
+    bench.until(lambda: any(value(message, "frames_read") not in ("", "0") for message in diagnostics))
+    status = next(message for message in diagnostics if value(message, "frames_read") not in ("", "0"))
+    assert float(value(status, "frame_ms")) > 0
+    assert bench.leave(node) == (0, "")
+
+
+def value(message: DiagnosticArray, key: str) -> str:
+    return next((pair.value for status in message.status for pair in status.values if pair.key == key), "")
+
+
+def test_images_that_cannot_be_read_end_the_node_with_a_clear_line(bench):
+    images = bench.peer.create_publisher(Image, "camera/image_raw", NEWEST)
+    node = bench.start("blendshapes")
+
+    def gone() -> bool:
+        images.publish(Image(height=2, width=2, encoding="bayer_rggb16", step=4, data=bytes(8)))
+        return node.poll() is not None
+
+    bench.until(gone)
+    code, said = bench.ended(node)
+    assert code == 2 and "bayer_rggb16" in said and "Traceback" not in said
+
+
+def test_a_missing_face_model_is_said_at_the_start(bench, tmp_path):
+    code, said = bench.ended(bench.start("blendshapes", model_path=tmp_path / "absent.task"))
+    assert code == 2 and "absent.task" in said and "pip install" in said and "Traceback" not in said

@@ -1,0 +1,97 @@
+"""The camera node as a process: clips whole and in their own time, honest stamps, clean ends."""
+
+import cv2
+import numpy as np
+import pytest
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, Image, TimeReference
+
+from rena_ros.nodes.images import from_image_msg
+
+NEWEST = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
+RELIABLE = QoSProfile(depth=100)
+FRAMES, RATE_HZ = 20, 25
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """20 frames of 640x480 at 25 Hz; frame k is grey of 12 k."""
+    path = tmp_path_factory.mktemp("clip") / "steps.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), RATE_HZ, (640, 480))
+    for k in range(FRAMES):
+        writer.write(np.full((480, 640, 3), 12 * k, np.uint8))
+    writer.release()
+    return path
+
+
+def seconds(stamp) -> float:
+    return stamp.sec + stamp.nanosec * 1e-9
+
+
+def steps(images: list) -> list[int]:
+    """Which frames of the clip these are."""
+    return [round(float(from_image_msg(image).mean()) / 12) for image in images]
+
+
+def test_a_clip_once_in_its_own_time(bench, clip):
+    images = bench.listen(Image, "camera/image_raw", NEWEST)
+    infos = bench.listen(CameraInfo, "camera/camera_info", NEWEST)
+    timings = bench.listen(TimeReference, "timing", RELIABLE)
+    code, said = bench.ended(bench.start("camera", source=clip))
+    assert (code, said) == (0, "")
+    assert steps(images) == list(range(FRAMES))
+    stamps = [seconds(image.header.stamp) for image in images]
+    # The stamps are when frames are due, so they are as regular as the clip, however late they were sent.
+    assert np.diff(stamps) == pytest.approx(np.full(FRAMES - 1, 1 / RATE_HZ), abs=0.03)
+    assert np.mean(np.diff(stamps)) == pytest.approx(1 / RATE_HZ, abs=0.01)
+    assert images[0].header.frame_id == infos[0].header.frame_id == "camera_optical_frame"
+    assert [timing.time_ref for timing in timings] == [image.header.stamp for image in images]
+    assert {timing.source for timing in timings} == {"camera"}
+    assert all(seconds(timing.header.stamp) > seconds(timing.time_ref) for timing in timings)
+    # All zero K: not calibrated, by the convention of CameraInfo.
+    assert (infos[0].width, infos[0].height, infos[0].k.tolist()) == (640, 480, [0.0] * 9)
+
+
+def test_as_fast_as_it_is_read_loses_nothing(bench, clip):
+    """Frames follow each other's answers: with a reader at hand the clip is over sooner than it lasts."""
+    answers = bench.peer.create_publisher(TimeReference, "timing", RELIABLE)
+    images = []
+
+    def read(image: Image) -> None:
+        images.append(image)
+        answers.publish(TimeReference(time_ref=image.header.stamp, source="blendshapes"))
+
+    bench.peer.create_subscription(Image, "camera/image_raw", read, NEWEST)
+    code, said = bench.ended(bench.start("camera", source=clip, realtime="false", mirror="true"))
+    assert (code, said) == (0, "")
+    assert steps(images) == list(range(FRAMES))
+
+
+def test_a_looped_clip_goes_on_until_it_is_told_to_leave_and_late_listeners_see_it(bench, clip):
+    first = bench.listen(Image, "camera/image_raw", NEWEST)
+    camera = bench.start("camera", source=clip, loop="true")
+    bench.until(lambda: len(first) > FRAMES + 3)
+    late = bench.listen(Image, "camera/image_raw", NEWEST)
+    bench.until(lambda: len(late) > 3)
+    assert bench.leave(camera) == (0, "")
+    stamps = [seconds(image.header.stamp) for image in first]
+    assert min(np.diff(stamps)) > 0
+    order = steps(first)
+    assert order[: FRAMES + 1] == [*range(FRAMES), 0]
+
+
+def test_what_cannot_be_read_is_one_line_and_code_2(bench, tmp_path):
+    (tmp_path / "broken.mp4").write_text("not a video")
+    code, said = bench.ended(bench.start("camera", source=tmp_path / "absent.mp4"))
+    assert code == 2 and "absent.mp4" in said and len(said.splitlines()) == 1
+    code, said = bench.ended(bench.start("camera", source=tmp_path / "broken.mp4"))
+    assert code == 2 and "is not a video" in said and "Traceback" not in said
+
+
+def test_an_absent_camera_is_waited_for(bench):
+    camera = bench.start("camera", source="/dev/video-that-is-not-there")
+    bench.until(lambda: "camera" in bench.peer.get_node_names())
+    assert camera.poll() is None
+    code, said = bench.leave(camera)
+    assert code == 0
+    assert said.count("is not there: plug it in") == 1

@@ -1,0 +1,37 @@
+"""The twin node as a process: joint_states in, the drawn face of exactly that state out."""
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image, JointState
+
+from rena_ros.nodes.images import from_image_msg
+from rena_ros.robot_file import load_robot
+from rena_ros.twin.face import TwinFace
+
+ROBOT = load_robot()
+NEWEST = QoSProfile(depth=2, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
+def test_the_twin_shows_the_newest_state_with_its_stamp(bench):
+    pictures = bench.listen(Image, "robot/image_raw", NEWEST)
+    states = bench.peer.create_publisher(JointState, "joint_states", QoSProfile(depth=5))
+    node = bench.start("twin", width=320, height=240)
+    bench.until(lambda: states.get_subscription_count() and bench.peer.count_publishers("robot/image_raw"))
+    for _ in range(10):
+        bench.until(lambda: True)
+    assert not pictures, "something was drawn before anything was known"
+
+    expected = np.zeros(len(ROBOT.names))
+    # First only some servos, then others; one beyond its limit, one of another robot, one without a number.
+    for second, positions in enumerate(({"jaw": 0.3}, {"neck_yaw": 9.0, "tail": 1.0, "pucker": float("nan")}), 1):
+        state = JointState(name=list(positions), position=list(positions.values()))
+        state.header.stamp = Time(sec=second)
+        states.publish(state)
+        bench.until(lambda second=second: any(picture.header.stamp.sec == second for picture in pictures))
+    expected[ROBOT.index["jaw"]], expected[ROBOT.index["neck_yaw"]] = 0.3, ROBOT.upper[ROBOT.index["neck_yaw"]]
+    with TwinFace(ROBOT, 320, 240) as face:
+        drawn = face.render(ROBOT.goals(expected))
+    shown = next(picture for picture in pictures if picture.header.stamp.sec == 2)
+    np.testing.assert_array_equal(from_image_msg(shown), drawn)
+    assert bench.leave(node) == (0, "")
