@@ -67,7 +67,7 @@ class Motion:
         self._command_s = -np.inf
         self._plan(now_s)
 
-    def follow(self, target: np.ndarray, now_s: float) -> None:
+    def follow(self, target: np.ndarray, now_s: float, speed_scale: float = 1.0) -> None:
         """Go to ``target`` (inside the limits) as one of a stream of commands, aiming ahead. Raises like ``move``."""
         target = self._accepted(target)
         since_s = now_s - self._command_s
@@ -77,7 +77,7 @@ class Motion:
             self._aim = self._robot.limit(self._robot.names, target + LEAD_S * speed, target).positions
         self._target = target
         self._command_s = now_s
-        self._speed_scale = 1.0
+        self._speed_scale = speed_scale
         self._plan(now_s)
 
     def ease_to_neutral(self, now_s: float) -> None:

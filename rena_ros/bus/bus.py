@@ -26,6 +26,7 @@ _RETURN_DELAY_S = 2e-6  # one count of the register
 _SLOWEST_RETURN_DELAY_S = 250 * _RETURN_DELAY_S  # the factory's setting
 # The servo's own speed limit while Rena streams goals to it: a backstop above the limit that the motion keeps.
 _SPEED_HEADROOM = 1.2
+_SILENT_AFTER = 3  # misses in a row
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Bus:
     """The servos of one robot on one port. Raises RenaError when the port cannot be opened (see ``Port``),
     and PortLost from every method once it has vanished."""
 
-    def __init__(self, port: str, robot: Robot, baud: int = 1_000_000, *, margin_s: float = 0.008, retries: int = 2):
+    def __init__(self, port: str, robot: Robot, baud: int = 1_000_000, *, margin_s: float = 0.012, retries: int = 2):
         """``margin_s``: patience beyond the computed end of an answer, for the operating system and USB;
         ``retries``: how often a single request is repeated. Sending all states' requests again is left to
         the next cycle."""
@@ -76,7 +77,7 @@ class Bus:
         self._retries = retries
         self._ids = tuple(int(servo_id) for servo_id in robot.ids)
         self._return_delays_s = np.full(len(self._ids), _SLOWEST_RETURN_DELAY_S)
-        self._state_request = protocol.sync_read(self._ids, _STATE, _STATE_BYTES)
+        self._misses = np.zeros(len(self._ids), int)
         self._data = np.zeros((len(self._ids), _STATE_BYTES), np.uint8)
         self._status = np.zeros(len(self._ids), np.uint8)
         self._seen_s = np.full(len(self._ids), -np.inf)
@@ -105,7 +106,7 @@ class Bus:
     def read_state(self) -> BusState:
         """Ask all servos for position, speed, load, voltage and temperature in one SYNC_READ."""
         start_s = time.monotonic()
-        replies = self._sync_read(self._state_request, _STATE_BYTES)
+        replies = self._sync_read(_STATE, _STATE_BYTES)
         now_s = time.monotonic()
         fresh = replies.fresh
         self._data[fresh] = replies.data[fresh]
@@ -157,10 +158,15 @@ class Bus:
         Servos that do not answer are missing from the result and keep being granted the factory's 500 us.
         """
         size = REGISTERS["return_delay"].address - REGISTERS["model"].address + 1
-        replies = self._sync_read(protocol.sync_read(self._ids, REGISTERS["model"].address, size), size)
-        self._return_delays_s[replies.fresh] = replies.data[replies.fresh, -1] * _RETURN_DELAY_S
-        where = np.flatnonzero(replies.fresh)
-        return {self.robot.names[i]: round(self._return_delays_s[i] * 1e6) for i in where}
+        known = np.zeros(len(self._ids), bool)
+        for attempt in range(self._retries + 1):
+            self.counters.retries += attempt > 0
+            replies = self._sync_read(REGISTERS["model"].address, size)
+            self._return_delays_s[replies.fresh] = replies.data[replies.fresh, -1] * _RETURN_DELAY_S
+            known |= replies.fresh
+            if known.all():
+                break
+        return {self.robot.names[i]: round(self._return_delays_s[i] * 1e6) for i in np.flatnonzero(known)}
 
     def close(self) -> None:
         """Give the port back. Does not touch torque."""
@@ -207,15 +213,22 @@ class Bus:
             self.counters.reply_errors += bool(received)
         return None
 
-    def _sync_read(self, request: bytes, size: int) -> Replies:
+    def _sync_read(self, address: int, size: int) -> Replies:
+        """Ask all servos at once. Those that have been silent lately are asked first: an answer of the last
+        one then tells that nothing more will come, so that a dead servo costs the others no waiting."""
+        order = np.argsort(self._misses < _SILENT_AFTER, kind="stable")
+        ids = np.array(self._ids)[order]
         self.counters.discarded_bytes += self._port.empty()
-        sent_s = self._port.write(request)
-        wire_s = wire_time_s(len(self._ids) * (OVERHEAD_BYTES + size), self._port.baud)
+        sent_s = self._port.write(protocol.sync_read(ids.tolist(), address, size))
+        wire_s = wire_time_s(len(ids) * (OVERHEAD_BYTES + size), self._port.baud)
         expected_s = sent_s + wire_s + float(self._return_delays_s.sum())
-        last = self._ids[-1]
+        last = int(ids[-1])
         received = self._port.read(
             expected_s, expected_s + self._margin_s, lambda received: ends_with_reply(received, last, size)
         )
-        replies = match_replies(received, np.array(self._ids), size)
-        self.counters.reply_errors += replies.errors
+        asked = match_replies(received, ids, size)
+        self.counters.reply_errors += asked.errors
+        back = np.argsort(order)
+        replies = Replies(asked.data[back], asked.status[back], asked.fresh[back], asked.errors)
+        self._misses = np.where(replies.fresh, 0, self._misses + 1)
         return replies

@@ -8,6 +8,7 @@ from typing import Any
 import rclpy
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
 from rclpy.node import Node
 
 from rena_ros.errors import RenaError
@@ -29,6 +30,9 @@ def run_node(make_node: Callable[[], Node]) -> int:
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    except _rclpy.RCLError:
+        if rclpy.ok():  # a callback that publishes at the very moment of the shutdown is no fault
+            raise
     except RenaError as error:
         logger = node.get_logger() if node else rclpy.logging.get_logger("rena")
         logger.fatal(str(error))
