@@ -28,10 +28,8 @@ class Policy:
         metadata = _read_metadata(self.path, self._session)
         _check_names(self.path, "features", metadata["rena.feature_names"], READING_NAMES, "this version reads")
         _check_names(self.path, "servos", metadata["rena.servo_names"], self.robot.names, "the robot file lists")
-        self.robot_rest = np.asarray(metadata["rena.robot_rest"], np.float32)
+        self.robot_rest = _checked_rest(self.path, metadata["rena.robot_rest"])
         self.provenance: dict = metadata["rena.provenance"]
-        if self.robot_rest.shape != (len(READING_NAMES),) or not np.isfinite(self.robot_rest).all():
-            raise RenaError(f"the model {self.path} holds no usable reading of the robot at rest; train it again")
         self._check_graph()
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
@@ -97,9 +95,21 @@ def _read_metadata(path: Path, session: onnxruntime.InferenceSession) -> dict:
         raise RenaError(f"the metadata of the model {path} is not JSON: {error}") from error
 
 
-def _check_names(path: Path, what: str, found: list[str], wanted: tuple[str, ...], who: str) -> None:
-    if list(found) == list(wanted):
+def _checked_rest(path: Path, values: object) -> np.ndarray:
+    try:
+        rest = np.asarray(values, np.float32)
+    except (TypeError, ValueError):
+        rest = np.empty(0, np.float32)
+    if rest.shape != (len(READING_NAMES),) or not np.isfinite(rest).all():
+        raise RenaError(f"the model {path} holds no usable reading of the robot at rest; train it again")
+    return rest
+
+
+def _check_names(path: Path, what: str, found: object, wanted: tuple[str, ...], who: str) -> None:
+    if found == list(wanted):
         return
+    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+        raise RenaError(f"the model {path} lists its {what} in no form that this version knows; train it again")
     lacking = [name for name in wanted if name not in found]
     unknown = [name for name in found if name not in wanted]
     misfit = "; ".join(
