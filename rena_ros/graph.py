@@ -63,13 +63,15 @@ def mimic_graph(
     realtime: bool = True,
     link: str = "/tmp/rena-servos",
     report: str = "",
+    listeners: int = 1,
 ) -> tuple[Process, ...]:
     """The processes of `mimic`, in the order in which they are best started.
 
     ``source``: ``performer``, a video file or a camera's index. ``robot``: ``twin``, or the serial port of
     a real face. Only the twin has an emulator (its port is the ``link`` that the emulator makes, its
     ``report`` what it counted) and switches torque on by itself; a real robot does so with ``autostart``.
-    ``mirror`` turns the camera's picture around, so that the robot does what a looking-glass would.
+    ``mirror`` turns the camera's picture around, so that the robot does what a looking-glass would. A clip
+    begins when ``listeners`` subscribe to its images.
     """
     is_twin = robot == TWIN
     emulator_arguments = ["--link", link]
@@ -86,7 +88,10 @@ def mimic_graph(
         *((twin,) if is_twin else ()),
         _node("policy", {"model_path": model, "robot_file": robot_file}),
         _node("blendshapes", {}),
-        _node("camera", {"source": source, "loop": loop, "realtime": realtime, "mirror": mirror}),
+        _node(
+            "camera",
+            {"source": source, "loop": loop, "realtime": realtime, "mirror": mirror, "listeners": listeners},
+        ),
     )
 
 

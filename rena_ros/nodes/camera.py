@@ -20,7 +20,7 @@ from rena_ros.nodes.running import parameter, run_node
 from rena_ros.video import Camera, DrawnPerformer, VideoFile, open_source
 
 FRAME_ID = "camera_optical_frame"
-# From being known on the graph until both ends are connected and even best-effort images arrive.
+# From being known to this end until both ends are connected and even best-effort images arrive.
 CONNECTING_S = 0.3
 # How often an absent camera is looked for.
 RETRY_S = 1.0
@@ -44,9 +44,7 @@ class CameraNode(Node):
         width = parameter(self, "width", 640, "width asked of a camera, px; a file's longer side is scaled down to it")
         height = parameter(self, "height", 480, "height asked of a camera, px")
         self._mirror = parameter(self, "mirror", False, "flip the picture, as a looking-glass would")
-        self._wait_for = parameter(
-            self, "wait_for", ["camera/image_raw"], "topics that must have a subscriber before a clip begins"
-        )
+        self._listeners = parameter(self, "listeners", 1, "subscribers to the images that a clip waits for")
         self._wait_s = parameter(self, "wait_s", 10.0, "how long to wait for them, s; 0: begin at once")
         self._source = open_source(source, width, height, rate_hz)
 
@@ -142,13 +140,14 @@ class CameraNode(Node):
     def _wait_for_subscribers(self) -> None:
         give_up_s = time.monotonic() + self._wait_s
         while time.monotonic() < give_up_s and not self._leaving.is_set():
-            missing = [topic for topic in self._wait_for if self.count_subscribers(topic) == 0]
-            if not missing:
+            if (connected := self._images.get_subscription_count()) >= self._listeners:
                 self._leaving.wait(CONNECTING_S)
                 return
             self._leaving.wait(0.02)
         if self._wait_s > 0 and not self._leaving.is_set():
-            self.get_logger().warning(f"nobody listens to {', '.join(missing)} after {self._wait_s:g} s; beginning")
+            self.get_logger().warning(
+                f"{connected} instead of {self._listeners} listen to the images after {self._wait_s:g} s; beginning"
+            )
 
     def _publish(self, rgb, captured_s: float) -> None:
         """Publish one frame captured at ``captured_s`` of time.monotonic()."""

@@ -41,13 +41,14 @@ class MonitorNode(Node):
         self._spool = spool
         newest = QoSProfile(depth=2, reliability=QoSReliabilityPolicy.BEST_EFFORT)
         subscriptions = (
-            (Image, "camera/image_raw", self._on_camera, newest),
             (Image, "robot/image_raw", self._on_robot, newest),
             (JointState, "face/blendshapes", self._on_reading, 20),
             (PointCloud2, "face/landmarks", self._on_landmarks, qos_profile_sensor_data),
             (JointState, "joint_states", self._on_joint_states, 20),
             (TimeReference, "timing", self._on_timing, 200),
             (DiagnosticArray, "/diagnostics", self._on_diagnostics, 20),
+            # Last: the camera takes this one for the sign that the monitor is there.
+            (Image, "camera/image_raw", self._on_camera, newest),
         )
         for kind, topic, callback, qos in subscriptions:
             self.create_subscription(kind, topic, callback, qos)

@@ -119,9 +119,9 @@ def test_ctrl_c_ends_everything_and_keeps_what_there_is(tmp_path, clip):
     run = start(82, "--source", clip, "--duration", 60, "--namespace", "lab", "--out", tmp_path)
     pids = until_it_moves(run)
     assert set(pids) >= {"emulator", "servos", "twin", "policy", "blendshapes", "camera"}
-    log = tmp_path / ".spool/readings.spool"
+    pictures = tmp_path / ".spool/camera.spool"
     deadline = time.monotonic() + DEADLINE_S
-    while not log.stat().st_size and time.monotonic() < deadline:
+    while not pictures.stat().st_size and time.monotonic() < deadline:
         time.sleep(0.05)
     run.send_signal(signal.SIGINT)
     said, complained = finish(run)
