@@ -7,6 +7,7 @@ a millisecond as a USB adapter does. When asked to end it stays until its client
 """
 
 import argparse
+import contextlib
 import errno
 import gc
 import json
@@ -154,7 +155,7 @@ def _place_link(link: Path, target: str) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the emulator until SIGINT or SIGTERM. Returns 0, or 2 for something the user can mend."""
+    """Run the emulator until SIGINT, SIGTERM or SIGHUP. Returns 0, or 2 for something the user can mend."""
     parser = argparse.ArgumentParser(prog="emulator", description=__doc__.splitlines()[0])
     parser.add_argument("--link", type=Path, required=True, help="where to put the link to the serial port")
     parser.add_argument("--robot-file", help="robot file; default: the Rena that ships with the package")
@@ -167,9 +168,11 @@ def main(argv: list[str] | None = None) -> int:
     except RenaError as error:
         print(f"emulator: {error}", file=sys.stderr)
         return 2
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, emulator.stop)
     gc.freeze()
+    with contextlib.suppress(OSError):  # real servos do not wait for a busy computer either
+        os.setpriority(os.PRIO_PROCESS, 0, -10)
     try:
         emulator.run()
     finally:
