@@ -45,6 +45,7 @@ class VideoFile:
         self.period_s = 1 / rate_hz if 1 <= rate_hz <= 1000 else 1 / 30
         self.next_s = 0.0
         self._beginning_s: float | None = None
+        self._last_s = -self.period_s
 
     def read(self) -> Frame | None:
         """The next frame, or None at the end. ``next_s`` then says when the following one is expected."""
@@ -55,9 +56,11 @@ class VideoFile:
         if self._beginning_s is None:
             self._beginning_s = position_s
         t_s = position_s - self._beginning_s
-        if t_s <= self.next_s - self.period_s:
+        if t_s <= self._last_s:
             # A container without usable time stamps.
             t_s = self.next_s
+        # With a variable frame rate the nominal rate is a mean: expect a frame no later than after the shortest gap.
+        self.period_s, self._last_s = min(self.period_s, t_s - self._last_s), t_s
         good, bgr = self._capture.retrieve()
         if not good:
             raise RenaError(f"{self._path}: the frame at {t_s:.2f} s cannot be decoded")

@@ -35,7 +35,8 @@ class CameraNode(Node):
 
     def __init__(self):
         super().__init__("camera")
-        source = parameter(self, "source", "performer", "performer, a video file, a camera's number or its /dev path")
+        # Without a fixed type, for a bare 0 on a command line arrives as a number.
+        source = parameter(self, "source", None, "performer, a video file, a camera's number or its /dev path")
         self._loop = parameter(self, "loop", False, "begin a clip again at its end")
         self._realtime = parameter(
             self, "realtime", True, "play a clip by its own time; false: send a frame as soon as the last one was read"
@@ -46,7 +47,7 @@ class CameraNode(Node):
         self._mirror = parameter(self, "mirror", False, "flip the picture, as a looking-glass would")
         self._listeners = parameter(self, "listeners", 1, "subscribers to the images that a clip waits for")
         self._wait_s = parameter(self, "wait_s", 10.0, "how long to wait for them, s; 0: begin at once")
-        self._source = open_source(source, width, height, rate_hz)
+        self._source = open_source("performer" if source is None else str(source), width, height, rate_hz)
 
         newest = QoSProfile(depth=2, reliability=ReliabilityPolicy.BEST_EFFORT)
         self._images = self.create_publisher(Image, "camera/image_raw", newest)
