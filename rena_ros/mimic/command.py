@@ -16,7 +16,12 @@ from rena_ros.mimic.session import Session
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `rena mimic` takes."""
-    parser.add_argument("--source", default=preflight.PERFORMER, metavar="performer|FILE|CAMERA_INDEX")
+    parser.add_argument(
+        "--source",
+        default=preflight.PERFORMER,
+        metavar="performer|FILE|CAMERA_INDEX",
+        help="whom to mirror; default: the built-in performer, which needs no camera",
+    )
     parser.add_argument("--robot", default=TWIN, metavar="twin|PORT", help="the drawn robot, or a serial port")
     parser.add_argument("--out", type=Path, default=Path("out/mimic"), metavar="DIR", help="default: out/mimic")
     parser.add_argument(
@@ -41,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
     model = preflight.check_model(args.model)
     robot_file = preflight.check_robot_file(args.robot_file)
     out = args.out.resolve()
+    preflight.check_json(args.json)
     lock = preflight.prepare_out(out)
     spool, report = out / ".spool", out / ".spool" / "emulator.json"
     report.unlink(missing_ok=True)
@@ -60,6 +66,8 @@ def run(args: argparse.Namespace) -> int:
     total_s = args.duration or source.duration_s
     title = f"rena mimic · {args.source} → {args.robot}"
     console.print(f"{title}, {_length(total_s)}; results in {out}", highlight=False, markup=False, soft_wrap=True)
+    if args.source == preflight.PERFORMER:
+        console.print("the source is the built-in performer; --source 0 takes the first camera", markup=False)
     session = Session(processes, out, console, args.namespace)
     outcome = session.run(title, args.duration, total_s)
     try:

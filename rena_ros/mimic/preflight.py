@@ -74,6 +74,12 @@ def check_robot_file(text: str | None) -> str:
     return str(Path(text).resolve())
 
 
+def check_json(path: Path | None) -> None:
+    """`--json FILE`: its folder must be there. Raises RenaError, before the run and not after it."""
+    if path is not None and not path.resolve().parent.is_dir():
+        raise RenaError(f"cannot write {path}: there is no folder {path.resolve().parent}")
+
+
 def prepare_out(out: Path) -> int:
     """Make DIR, its log and spool; clear away the results of an earlier run. Raises RenaError when that fails.
 

@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,7 +36,7 @@ def conclude(
     """Write ``out``/summary.json (and ``copy``) and ``out``/mimic.mp4, and print the figures. Returns the exit code.
 
     ``told``: what the user asked for, source, robot and mirror. ``report``: the emulator's. A part that cannot be
-    made, or that a Ctrl-C cuts short, is named in the summary's notes.
+    made, or that a Ctrl-C cuts short, is named in the summary's notes. The spool is gone afterwards.
     """
     is_twin = told["robot"] == TWIN
     notes = [f"{name} did not leave on Ctrl-C and took a {number}" for name, number in outcome.forced.items()]
@@ -60,7 +61,8 @@ def conclude(
     if failed:
         _complain(outcome.failure, notes)
     paths = [out / "summary.json", *([copy] if copy else [])]
-    summary.write(figures, *paths)  # the film may take a while, and the figures are safe meanwhile
+    with contextlib.suppress(RenaError):  # the film may take a while: the figures are to be safe meanwhile
+        summary.write(figures, *paths)
     try:
         if figures["frames"]:
             _add_film(figures, samples, out, is_twin, console)
@@ -71,9 +73,14 @@ def conclude(
     except RenaError as error:
         failed = True
         _complain(error, notes)
-    summary.write(figures, *paths)
+    shutil.rmtree(out / ".spool", ignore_errors=True)  # on a full disk this makes the room for the summary
     if figures["frames"]:
         summary.show(figures, console)
+    try:
+        summary.write(figures, *paths)
+    except RenaError as error:
+        failed = True
+        _complain(error, notes)
     for note in notes:
         console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True, style="yellow")
     if figures["provenance"]["film"]:

@@ -138,13 +138,12 @@ class Session:
 
     def _take_down(self) -> dict[str, str]:
         """End all processes in order; returns those that did not leave on SIGINT, with the signal it took."""
-        forced: dict[str, str] = {}
         with contextlib.suppress(KeyboardInterrupt):  # an impatient second Ctrl-C skips to the next step
-            forced |= self._supervisor.stop(["camera"], CAMERA_STOP_S)
+            self._supervisor.ask("camera", CAMERA_STOP_S)
             time.sleep(DRAIN_S)
         with contextlib.suppress(KeyboardInterrupt):
-            forced |= self._supervisor.stop(limit_s=OTHERS_STOP_S)
-        return forced
+            return self._supervisor.stop(OTHERS_STOP_S)
+        return {}
 
     def _start(self, process: Process) -> None:
         command = process.command(params_file=share_path("config/nodes.yaml"), namespace=self._namespace)

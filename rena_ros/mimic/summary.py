@@ -66,11 +66,12 @@ def write(summary: Mapping[str, object], *paths: Path) -> None:
     """Write the summary as JSON. Raises RenaError when a file cannot be written."""
     text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
     for path in paths:
+        partial = path.with_name(path.name + ".part")
         try:
-            partial = path.with_name(path.name + ".part")
             partial.write_text(text)
             partial.replace(path)
         except OSError as error:
+            partial.unlink(missing_ok=True)
             raise RenaError(f"cannot write {path}: {error.strerror}") from error
 
 

@@ -63,12 +63,20 @@ class Supervisor:
         """The children that have ended so far, in the order in which they were started."""
         return [child.end() for child in self._children.values() if child.process.poll() is not None]
 
-    def stop(self, names: Sequence[str] | None = None, limit_s: float = 3.0) -> dict[str, str]:
-        """End children (all, or those named) within ``limit_s``: SIGINT first, then SIGTERM, then SIGKILL.
+    def ask(self, name: str, wait_s: float) -> None:
+        """Send one child a SIGINT and give it ``wait_s`` to leave."""
+        child = self._children.get(name)
+        if child is not None and child.process.poll() is None:
+            child.signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.process.wait(wait_s)
+
+    def stop(self, limit_s: float = 3.0) -> dict[str, str]:
+        """End all children within ``limit_s``: SIGINT first, then SIGTERM, then SIGKILL.
 
         Returns, for each one that did not leave on SIGINT, the signal that it took.
         """
-        remaining = {n: c for n, c in self._children.items() if names is None or n in names}
+        remaining = dict(self._children)
         forced: dict[str, str] = {}
         for number, share in _STEPS:
             remaining = {n: c for n, c in remaining.items() if c.process.poll() is None}

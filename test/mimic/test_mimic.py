@@ -129,7 +129,6 @@ def test_ctrl_c_ends_everything_and_keeps_what_there_is(tmp_path, clip):
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids.values())
     provenance = json.loads((tmp_path / "summary.json").read_text())["provenance"]
     assert provenance["ended"] == "interrupted"
-    assert provenance["notes"] == [] or not any("SIGKILL" in note for note in provenance["notes"])
     with av.open(str(tmp_path / "mimic.mp4")) as film:
         assert next(film.decode(video=0)).width == 1280
 

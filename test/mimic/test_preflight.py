@@ -60,6 +60,13 @@ def test_a_place_that_cannot_be_written(capsys, tmp_path, clip):
     assert "cannot write to" in said and "Not a directory" in said
 
 
+def test_no_folder_for_the_figures(capsys, tmp_path, clip):
+    model = tmp_path / "some.onnx"
+    model.touch()
+    said = complaint(capsys, "--source", clip, "--model", model, "--out", tmp_path, "--json", tmp_path / "no/f.json")
+    assert "there is no folder" in said
+
+
 def test_a_full_disk(monkeypatch, tmp_path):
     usage = type("usage", (), {"free": 5_000_000})
     monkeypatch.setattr(preflight.shutil, "disk_usage", lambda path: usage)

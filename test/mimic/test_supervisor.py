@@ -101,10 +101,11 @@ def test_a_stubborn_process_is_ended_by_force_and_named(supervisor, tmp_path, ig
     assert supervisor.pids() == {}
 
 
-def test_only_the_named_processes_are_stopped(supervisor):
+def test_one_can_be_asked_to_leave_first(supervisor, tmp_path):
     for name in ("camera", "servos"):
-        python(supervisor, name, "import time; time.sleep(60)")
-    supervisor.stop(["camera"])
+        python(supervisor, name, "print('ready'); import time; time.sleep(60)")
+        says(tmp_path / f"{name}.log", "ready")
+    supervisor.ask("camera", DEADLINE_S)
     assert set(supervisor.pids()) == {"servos"}
 
 
