@@ -24,6 +24,8 @@ FRAME_ID = "camera_optical_frame"
 CONNECTING_S = 0.3
 # How often an absent camera is looked for.
 RETRY_S = 1.0
+# How far a clip may fall behind its own time before it goes on from where it is.
+BEHIND_S = 0.5
 # How long the node stays after the last frame, so that everybody still receives it.
 AFTERWARDS_S = 1.0
 # How long a frame of a clip that is read as fast as possible may go unanswered.
@@ -126,7 +128,7 @@ class CameraNode(Node):
                 due_s = begin_s + frame.t_s
                 # With a variable frame rate the frame may be due only later than expected.
                 self._leaving.wait(max(0.0, due_s - time.monotonic()))
-                if taken_s - due_s > clip.period_s:
+                if taken_s - due_s > BEHIND_S:
                     # Too slow for the clip's time: go on from here rather than rush after it.
                     begin_s, due_s = begin_s + taken_s - due_s, taken_s
                 taken_s = due_s
