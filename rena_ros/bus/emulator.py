@@ -116,7 +116,8 @@ class Emulator:
     def _wait_s(self) -> float:
         now_s = time.monotonic()
         next_s = self._wire.next_s()
-        leave_s = now_s + 1.0 if self._leave_s is None else self._leave_s
+        # A signal does not end select early (PEP 475): without traffic this is how late it is noticed.
+        leave_s = now_s + 0.1 if self._leave_s is None else self._leave_s
         return max(0.0, min(leave_s, leave_s if next_s is None else next_s) - now_s)
 
     def _take(self, now_s: float) -> bool:
@@ -168,7 +169,8 @@ def main(argv: list[str] | None = None) -> int:
     except RenaError as error:
         print(f"emulator: {error}", file=sys.stderr)
         return 2
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    closed_terminal = [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL else []  # not under nohup
+    for number in (signal.SIGINT, signal.SIGTERM, *closed_terminal):
         signal.signal(number, emulator.stop)
     gc.freeze()
     with contextlib.suppress(OSError):  # real servos do not wait for a busy computer either

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from rena_ros.mimic.samples import Snapshot
 
-PLAIN_EVERY_S = 2.0
+DRAW_EVERY_S, PLAIN_EVERY_S = 0.25, 2.0
 _LEVELS = {0: ("good", "green"), 1: ("warning", "yellow"), 2: ("ERROR", "bold red"), 3: ("stale", "magenta")}
 
 
@@ -25,7 +25,7 @@ class LiveView:
         self._title = title
         self._film = film
         self._total_s = total_s
-        self._plain_at = 0.0
+        self._next_s = 0.0
         self._live: Live | None = None
 
     def __enter__(self) -> "LiveView":
@@ -40,10 +40,14 @@ class LiveView:
 
     def show(self, snapshot: Snapshot, elapsed_s: float) -> None:
         """Draw the newest state."""
+        now_s = time.monotonic()
+        if now_s < self._next_s:
+            return
         if self._live is not None:
+            self._next_s = now_s + DRAW_EVERY_S
             self._live.update(self._panel(snapshot, elapsed_s), refresh=True)
-        elif time.monotonic() >= self._plain_at:
-            self._plain_at = time.monotonic() + PLAIN_EVERY_S
+        else:
+            self._next_s = now_s + PLAIN_EVERY_S
             self._console.print(
                 plain_line(snapshot, elapsed_s, self._total_s), highlight=False, markup=False, soft_wrap=True
             )
