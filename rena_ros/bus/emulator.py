@@ -82,8 +82,9 @@ class Emulator:
         _place_link(link, os.ttyname(self._slave))
 
     def stop(self, *_signal: object) -> None:
-        """End once the client has closed the port; asked a second time, at once."""
-        self._leave_s = time.monotonic() + (LINGER_S if self._leave_s is None else 0.0)
+        """End once the client has closed the port. Asking again changes nothing: a Ctrl-C may arrive twice."""
+        if self._leave_s is None:
+            self._leave_s = time.monotonic() + LINGER_S
 
     def run(self) -> None:
         """Serve until asked to stop."""

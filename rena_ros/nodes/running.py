@@ -7,6 +7,7 @@ from typing import Any
 
 import rclpy
 from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
 from rclpy.node import Node
@@ -15,7 +16,7 @@ from rena_ros.errors import RenaError
 
 
 def run_node(make_node: Callable[[], Node]) -> int:
-    """Run one node until Ctrl-C, SIGTERM or shutdown, then call its ``destroy_node``.
+    """Run one node until Ctrl-C, SIGTERM, a closed terminal or shutdown, then call its ``destroy_node``.
 
     Returns 0 after a clean end and 2 when a RenaError ended it (logged as one fatal line). Under
     `ros2 launch` Ctrl-C may arrive twice: the second must not interrupt the leaving, in which a node
@@ -26,6 +27,7 @@ def run_node(make_node: Callable[[], Node]) -> int:
     executor = SingleThreadedExecutor()
     try:
         node = make_node()
+        _end_with_the_terminal(node)
         executor.add_node(node)
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
@@ -38,12 +40,21 @@ def run_node(make_node: Callable[[], Node]) -> int:
         logger.fatal(str(error))
         return 2
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+def _end_with_the_terminal(node: Node) -> None:
+    """Let a closed terminal or a lost connection (SIGHUP) end a node as Ctrl-C does, not kill it."""
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_DFL:  # `nohup` has it ignored, and that stays
+        return
+    signal.signal(signal.SIGHUP, signal.default_int_handler)
+    # rclpy wakes a waiting executor for SIGINT and SIGTERM only; Python sees other signals when it wakes anyway.
+    node.create_timer(0.25, lambda: None, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
 
 def parameter(node: Node, name: str, default: Any, description: str) -> Any:
