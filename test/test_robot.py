@@ -140,9 +140,7 @@ def test_repeated_names_ids_and_unknown_antagonists_are_faults(tmp_path):
     assert "line 4: two: antagonist 'three'" in text
 
 
-@pytest.mark.parametrize(
-    ("text", "says"), [("servos: [", "not YAML"), ("joints: []", "no list named"), ("", "no list")]
-)
+@pytest.mark.parametrize(("text", "says"), [("servos: [", "not YAML"), ("joints: []", "no list"), ("", "no list")])
 def test_a_file_that_is_no_robot_says_so(tmp_path, text, says):
     path = tmp_path / "robot.yaml"
     path.write_text(text)

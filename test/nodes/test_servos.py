@@ -1,0 +1,147 @@
+"""The servos node as a process: topics in, bytes at the emulator out; and how it leaves."""
+
+import math
+import signal
+
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import JointState, TimeReference
+from std_srvs.srv import SetBool, Trigger
+
+from rena_ros.robot_file import load_robot
+
+ROBOT = load_robot()
+
+
+class ServosBench:
+    """The node's neighbours: who commands, who listens."""
+
+    def __init__(self, bench):
+        self.bench = bench
+        self.until = bench.until
+        self.states = bench.listen(JointState, "joint_states", QoSProfile(depth=50))
+        self.timings = bench.listen(TimeReference, "timing", QoSProfile(depth=100))
+        self.diagnostics = bench.listen(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
+        self.commands = bench.peer.create_publisher(JointState, "servos/command", QoSProfile(depth=1))
+        self._torque = bench.peer.create_client(SetBool, "set_torque")
+        self._neutral = bench.peer.create_client(Trigger, "neutral")
+
+    def start(self, port, **parameters):
+        return self.bench.start("servos", port=port, **parameters)
+
+    def command(self, stamp_s=0, **positions):
+        message = JointState(name=list(positions), position=list(positions.values()))
+        message.header.stamp.sec = stamp_s
+        self.commands.publish(message)
+
+    def hold(self, condition, **positions):
+        """Repeat a command, as the policy does, until the condition holds."""
+
+        def held():
+            self.command(stamp_s=12, **positions)
+            return condition()
+
+        self.until(held)
+
+    def at(self, **positions):
+        """Whether the newest states say so, within two ticks."""
+        seen = dict(zip(self.states[-1].name, self.states[-1].position, strict=True)) if self.states else {}
+        return all(name in seen and abs(seen[name] - wanted) < 0.004 for name, wanted in positions.items())
+
+    def value(self, key):
+        """A value of the newest diagnostics."""
+        values = {pair.key: pair.value for status in self.diagnostics[-1].status for pair in status.values}
+        return values.get(key)
+
+    def says(self, key, wanted):
+        return bool(self.diagnostics) and self.value(key) == wanted
+
+    def ask(self, client, request):
+        self.until(client.service_is_ready)
+        future = client.call_async(request)
+        self.until(future.done)
+        return future.result()
+
+    def set_torque(self, on):
+        return self.ask(self._torque, SetBool.Request(data=on))
+
+    def neutral(self):
+        return self.ask(self._neutral, Trigger.Request())
+
+
+@pytest.fixture
+def around(bench):
+    return ServosBench(bench)
+
+
+def test_from_command_to_bytes_to_states_and_a_limp_end(around, emulator):
+    node = around.start(emulator.link, autostart="true")
+    around.until(lambda: around.says("torque", "true"))
+    goal = 0.9 * ROBOT.upper[ROBOT.index["jaw"]]
+    around.hold(lambda: around.at(jaw=goal, neck_yaw=-0.3), jaw=goal, neck_yaw=-0.3)
+    assert tuple(around.states[-1].name) == ROBOT.names and len(around.states[-1].velocity) == 25
+    servos = [timing for timing in around.timings if timing.source == "servos"]
+    assert servos and all(timing.time_ref.sec == 12 for timing in servos)
+    assert all(timing.header.stamp.sec > 1_000_000 for timing in servos)
+    # Beyond the limits, malformed, and then no more: clamped, refused, eased to neutral.
+    around.hold(lambda: around.at(jaw=ROBOT.upper[ROBOT.index["jaw"]]), jaw=40.0)
+    refused = int(around.value("commands_refused"))
+    around.hold(lambda: around.diagnostics and int(around.value("commands_refused")) > refused, jaw=math.nan)
+    around.until(lambda: around.at(**dict.fromkeys(ROBOT.names, 0.0)))
+    code, said = around.bench.leave(node, signal.SIGINT)
+    assert code == 0 and "torque is off" in said and "Traceback" not in said
+    assert "jaw: nan is not a finite position" in said
+    report = emulator.end()
+    assert report["limit_violations"] == 0 and report["bad_checksums"] == 0
+    assert report["torque_on"] == [] and report["torque_on_writes"] == 25
+    assert report["goal_writes"] == 25 * (report["sync_writes"] + 1)
+
+
+def test_limp_until_asked_and_again_when_asked(around, emulator):
+    node = around.start(emulator.link)
+    around.until(lambda: around.says("connected", "true") and around.states)
+    around.hold(lambda: int(around.value("commands_refused")) > 0, jaw=0.3)
+    assert not around.neutral().success
+    assert around.set_torque(True).success
+    around.hold(lambda: around.at(jaw=0.3), jaw=0.3)
+    assert around.neutral().success
+    around.until(lambda: around.at(jaw=0.0))
+    assert around.set_torque(False).success
+    around.until(lambda: around.says("torque", "false"))
+    code, said = around.bench.leave(node, signal.SIGTERM)
+    assert code == 0 and "torque is off" in said
+    assert emulator.end()["torque_on"] == []
+
+
+def test_a_dead_servo_is_named_and_costs_only_itself(around, servos):
+    servos.spoil = lambda frames: [frame for frame in frames if frame[2] != 21]
+    node = around.start(servos.path, autostart="true")
+    around.until(lambda: around.says("torque", "true") and around.states)
+    assert set(ROBOT.names) - set(around.states[-1].name) == {"jaw"}
+    around.until(lambda: "silent: jaw" in around.diagnostics[-1].status[0].message)
+    around.hold(lambda: around.at(neck_yaw=0.2), neck_yaw=0.2)
+    code, said = around.bench.leave(node)
+    assert code == 0 and "torque could not be switched off: jaw: does not answer" in said
+    assert not np.any(servos.bank.torque)
+
+
+def test_a_pulled_cable_is_said_once_and_taken_up_again_limp(around, emulator, make_emulator):
+    node = around.start(emulator.link, autostart="true")
+    around.until(lambda: around.says("torque", "true"))
+    emulator.process.kill()
+    around.until(lambda: around.says("connected", "false"))
+    make_emulator()
+    around.until(lambda: around.says("connected", "true"))
+    assert around.value("torque") == "false"
+    code, said = around.bench.leave(node)
+    assert code == 0 and said.count("is gone") == 1 and "the robot is limp" in said
+
+
+def test_a_port_that_is_taken_ends_the_node_with_one_clear_line(around, servos):
+    import serial
+
+    with serial.Serial(servos.path, exclusive=True):
+        code, said = around.bench.ended(around.start(servos.path))
+    assert code == 2 and "somebody else has" in said and "Traceback" not in said

@@ -1,0 +1,147 @@
+"""Motion: limits for the whole way, no jumps whatever is asked, antagonists one at a time, known durations."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rena_ros.motion import EASE, JERK_TIME_S, LEAD_HOLD_S, Motion
+from rena_ros.robot import RAD_PER_TICK
+from rena_ros.robot_file import load_robot
+
+ROBOT = load_robot()
+COUNT = len(ROBOT.names)
+STEP_S = 0.002
+orders = st.lists(
+    st.tuples(st.sampled_from(["follow", "move", "slow", "ease"]), st.integers(0, 2**32), st.integers(1, 60)),
+    min_size=1,
+    max_size=12,
+)
+
+
+def random_target(seed):
+    rng = np.random.default_rng(seed)
+    goals = rng.choice([0.0, 1.0, rng.random()], COUNT)
+    return ROBOT.limit(ROBOT.names, ROBOT.positions(goals), np.zeros(COUNT)).positions
+
+
+def one_joint(name, goal):
+    positions = np.zeros(COUNT)
+    i = ROBOT.index[name]
+    positions[i] = ROBOT.lower[i] + goal * (ROBOT.upper[i] - ROBOT.lower[i])
+    return positions
+
+
+def run(order, motion, now_s):
+    kind, seed, steps = order
+    if kind == "follow":
+        motion.follow(random_target(seed), now_s)
+    elif kind == "ease":
+        motion.ease_to_neutral(now_s)
+    else:
+        motion.move(random_target(seed), now_s, EASE if kind == "slow" else 1.0)
+    path = []
+    for _ in range(steps):
+        now_s += STEP_S
+        motion.update(now_s)
+        path.append(motion.at(now_s))
+    return path, now_s
+
+
+@settings(max_examples=60, deadline=None)
+@given(orders)
+def test_limits_of_position_speed_and_acceleration_hold_through_any_change_of_mind(some_orders):
+    motion, now_s, path = Motion(ROBOT, np.zeros(COUNT), 0.0), 0.0, [np.zeros(COUNT)] * 3
+    for order in some_orders:
+        more, now_s = run(order, motion, now_s)
+        path += more
+    path = np.array(path)
+    speed = np.diff(path, axis=0) / STEP_S
+    acceleration = np.diff(speed, axis=0) / STEP_S
+    assert (path >= ROBOT.lower).all() and (path <= ROBOT.upper).all()
+    assert (np.abs(speed) <= ROBOT.max_speed_rad_s * (1 + 1e-6)).all()
+    assert (np.abs(acceleration) <= ROBOT.max_acceleration_rad_s2 * (1 + 1e-6)).all()
+    for a, b in ROBOT.antagonist_pairs:
+        assert (np.minimum(np.abs(path[:, a]), np.abs(path[:, b])) <= 2 * RAD_PER_TICK).all()
+
+
+def test_a_rest_to_rest_move_takes_the_time_of_a_jerk_limited_profile():
+    # With acceleration and speed limits both reached, T = d/v + v/a + a/j; a/j is JERK_TIME_S.
+    motion = Motion(ROBOT, one_joint("neck_yaw", 0.0), 0.0)
+    target = one_joint("neck_yaw", 1.0)
+    motion.move(target, 0.0)
+    i = ROBOT.index["neck_yaw"]
+    speed, acceleration = ROBOT.max_speed_rad_s[i], ROBOT.max_acceleration_rad_s2[i]
+    way = ROBOT.upper[i] - ROBOT.lower[i]
+    duration_s = way / speed + speed / acceleration + JERK_TIME_S
+    assert not motion.settled(duration_s - 1e-3)
+    assert motion.settled(duration_s + 1e-3)
+    assert motion.at(duration_s + 1)[i] == pytest.approx(target[i])
+    assert motion.at(duration_s / 2)[i] == pytest.approx(0, abs=1e-6)  # symmetric around its middle
+
+
+def test_easing_is_as_much_slower_as_it_says():
+    start = one_joint("jaw", 1.0)
+    motion = Motion(ROBOT, start, 0.0)
+    motion.ease_to_neutral(0.0)
+    path = np.array([motion.at(t) for t in np.arange(0, 2, 0.001)])
+    i = ROBOT.index["jaw"]
+    assert np.abs(np.diff(path[:, i])).max() / 0.001 == pytest.approx(EASE * ROBOT.max_speed_rad_s[i], rel=1e-3)
+    assert np.abs(path[-1]).max() == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf, 10.0])
+def test_what_is_no_target_is_refused_by_name_and_changes_nothing(wrong):
+    motion = Motion(ROBOT, np.zeros(COUNT), 0.0)
+    motion.move(one_joint("jaw", 1.0), 0.0)
+    before = motion.at(0.1)
+    target = np.zeros(COUNT)
+    target[ROBOT.index["pucker"]] = wrong
+    for ask in (motion.move, motion.follow):
+        with pytest.raises(ValueError, match="pucker"):
+            ask(target, 0.05)
+    assert (motion.at(0.1) == before).all()
+
+
+def test_following_a_stream_lags_less_than_moving_from_target_to_target():
+    i = ROBOT.index["neck_yaw"]
+
+    def wanted(t):
+        return 0.3 * np.sin(2 * np.pi * t)
+
+    def error(ask):
+        motion, worst = Motion(ROBOT, np.zeros(COUNT), 0.0), []
+        for t in np.arange(0, 3, 1 / 30):
+            target = np.zeros(COUNT)
+            target[i] = wanted(t)
+            getattr(motion, ask)(target, t)
+            worst += [motion.at(u)[i] - wanted(u) for u in t + np.arange(0, 1 / 30, 0.005)]
+        return np.sqrt(np.mean(np.square(worst)))
+
+    assert error("follow") < 0.8 * error("move")
+
+
+def test_when_the_stream_ends_the_lead_is_taken_back():
+    motion = Motion(ROBOT, np.zeros(COUNT), 0.0)
+    motion.follow(one_joint("jaw", 0.3), 0.0)
+    motion.follow(one_joint("jaw", 0.5), 0.033)
+    now_s = 0.033
+    while now_s < 0.033 + LEAD_HOLD_S + 0.5:
+        now_s += 0.01
+        motion.update(now_s)
+    np.testing.assert_allclose(motion.at(now_s), one_joint("jaw", 0.5), atol=1e-9)
+    assert motion.settled(now_s)
+
+
+def test_an_antagonist_waits_until_the_other_has_let_go():
+    up, down = ROBOT.index["corner_left_up"], ROBOT.index["corner_left_down"]
+    motion = Motion(ROBOT, one_joint("corner_left_up", 1.0), 0.0)
+    motion.move(one_joint("corner_left_down", 1.0), 0.0)
+    path = []
+    for now_s in np.arange(0.005, 1.5, 0.005):
+        motion.update(now_s)
+        path.append(motion.at(now_s))
+    path = np.array(path)
+    let_go = int(np.argmax(path[:, up] <= RAD_PER_TICK))
+    assert let_go > 0 and (path[:let_go, down] == 0).all()
+    assert path[-1, down] == pytest.approx(ROBOT.upper[down])
