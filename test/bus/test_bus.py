@@ -1,6 +1,8 @@
 """The bus over a pty: what it writes, what it believes, and how it fails."""
 
 import os
+import select
+import time
 
 import numpy as np
 import pytest
@@ -49,8 +51,6 @@ def test_a_goal_outside_the_robots_limits_raises_and_is_not_sent(servos, bus, wr
 
 
 def test_the_time_of_the_last_byte_is_not_before_the_wire_can_have_carried_it(bus):
-    import time
-
     before_s = time.monotonic()
     assert bus.write_goals(ROBOT.neutral_ticks) - before_s >= 83 * 10 / 1e6
 
@@ -100,10 +100,15 @@ def test_a_corrupt_reply_is_never_a_reading(servos, bus):
     assert bus.counters.reply_errors > 0
 
 
-def test_replies_of_an_earlier_request_are_thrown_away(servos, bus):
-    os.write(servos.master, protocol.reply(1, 0, bytes([1, 2, 3, 4, 5, 6, 7, 8])))
+def test_replies_of_an_earlier_request_are_thrown_away(servos, bus, until):
+    late = protocol.reply(1, 0, bytes([1, 2, 3, 4, 5, 6, 7, 8]))
+    os.write(servos.master, late)
+    until(lambda: select.select([servos.slave], [], [], 0)[0])
+    # Now servo 1 is silent: only the old reply could be taken for its answer.
+    servos.spoil = without(0)
     state = bus.read_state()
-    assert state.fresh.all() and state.ticks[0] == ROBOT.neutral_ticks[0]
+    assert np.flatnonzero(~state.fresh).tolist() == [0]
+    assert bus.counters.discarded_bytes == len(late)
 
 
 def test_torque_goes_on_where_the_servos_are_and_moves_nothing(servos, bus):
