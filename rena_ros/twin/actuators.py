@@ -15,28 +15,27 @@ NECK_RAD = np.radians([30.0, 18.0, 18.0])  # yaw, pitch, roll
 LID_REST = 0.3
 SIDE_BLEND = 0.12  # mesh units: half the width over which the two sides of the face melt into one another
 BASE = {"eyeWideLeft": 0.45, "eyeWideRight": 0.45}  # the resting face: the sculpted one looks sleepy
-LID_FOLLOWS = 0.75  # how far the lids go with a vertical gaze
 
 # channel -> (face unit, weight); {S} is Left or Right, and what is not named after a side is split in the middle
 SIDED = {
-    "brow_raise": (("browOuterUp{S}", 1.25), ("browInnerUp", 1.2)),
+    "brow_raise": (("browOuterUp{S}", 1.35), ("browInnerUp", 1.35)),
     "brow_frown": (("browDown{S}", 1.5), ("noseSneer{S}", 0.25)),
     "lid_close": (("eyeBlink{S}", 1.0), ("eyeWide{S}", -0.45)),
-    "lid_wide": (("eyeWide{S}", 0.9),),
-    "gaze_up": (("eyeLookUp{S}", 1.0),),
+    "lid_wide": (("eyeWide{S}", 1.1),),
+    "gaze_up": (("eyeLookUp{S}", 1.2),),
     "gaze_down": (("eyeLookDown{S}", 1.0),),
     "lip_upper": (("mouthUpperUp{S}", 1.5), ("noseSneer{S}", 0.25)),
-    "lip_lower": (("mouthLowerDown{S}", 1.5), ("jawOpen", 0.3), ("mouthRollLower", -0.6)),
+    "lip_lower": (("mouthLowerDown{S}", 2.2), ("jawOpen", 0.15)),
     "corner_up": (("mouthSmile{S}", 0.75), ("cheekSquint{S}", 0.35)),
     "corner_back": (("mouthStretch{S}", 0.95), ("mouthDimple{S}", 0.5)),
-    "corner_down": (("mouthFrown{S}", 1.4), ("mouthStretch{S}", 0.4)),
+    "corner_down": (("mouthFrown{S}", 1.7), ("mouthStretch{S}", 0.35)),
 }
 CENTRAL = {
     "jaw": (("jawOpen", 1.15),),
     "pucker": (("mouthPucker", 1.0), ("mouthFunnel", 0.3)),
 }
-# A lower lip is pulled where it is soft: of jawOpen only what lies close to the mouth.
-LOCAL = {("lip_lower", "jawOpen"), ("lip_lower", "mouthRollLower")}
+# A lower lip is pulled where it is soft, close to the mouth; the chin stays where the jaw is.
+LOCAL = {("lip_lower", "jawOpen"), ("lip_lower", "mouthLowerDown")}
 LOCAL_CENTRE = np.array([0.0, 6.58, 1.5])
 LOCAL_RADIUS = 0.42
 
@@ -83,7 +82,7 @@ def sculpt(units: dict[str, tuple[np.ndarray, np.ndarray]], points: np.ndarray) 
             scale = np.full(len(index), weight)
             if side:
                 scale *= share[index] if side > 0 else 1 - share[index]
-            if (channel.rsplit("_", 1)[0], unit) in LOCAL:
+            if (channel.rsplit("_", 1)[0], unit.removesuffix("Left").removesuffix("Right")) in LOCAL:
                 scale *= near[index]
             total[index] += scale[:, None] * delta
         dense.append(total)
@@ -107,8 +106,8 @@ def pose(robot: Robot, goals: np.ndarray) -> Pose:
         weight[f"lid_close_{side}"] = closed
         weight[f"lid_wide_{side}"] = max(0.0, (LID_REST - lids[i]) / LID_REST)
         down = gaze[i, 1] / GAZE_RAD * (1 - closed)
-        weight[f"gaze_down_{side}"] = LID_FOLLOWS * max(0.0, down)
-        weight[f"gaze_up_{side}"] = LID_FOLLOWS * max(0.0, -down)
+        weight[f"gaze_down_{side}"] = max(0.0, down)
+        weight[f"gaze_up_{side}"] = max(0.0, -down)
     weight["jaw"], weight["pucker"] = goal["jaw"], goal["pucker"]
     neck = np.array([2 * goal[f"neck_{axis}"] - 1 for axis in ("yaw", "pitch", "roll")]) * NECK_RAD
     return Pose(np.array([weight[name] for name in CHANNELS]), gaze, neck, lids)

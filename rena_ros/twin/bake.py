@@ -30,7 +30,8 @@ CROP_Y = 5.0  # what lies below or beside this is outside the picture
 CROP_X = 2.75
 EYES = (slice(14598, 14670), slice(14670, 14742))  # points of the base mesh's own eyeballs, left and right
 EYE_OFFSET = np.zeros(3)
-TEETH_WIDTH = 0.86  # the mesh's teeth are so wide that the corners of the mouth show fangs
+UPPER_TEETH = np.arange(15060, 15128)
+TEETH_WIDTH = 0.82  # the mesh's teeth are so wide that the corners of the mouth show fangs
 PARTS = {
     "body": Part.SKIN,
     "helper-upper-teeth": Part.TEETH,
@@ -116,6 +117,8 @@ def read_mesh(source: Source) -> tuple[np.ndarray, Mesh]:
     mesh = Mesh(points[kept], kept, vertex_point, vertices[:, 1], triangles.reshape(-1, 3), np.array(corner_uv))
     teeth = np.unique(vertex_point[mesh.vertex_part == Part.TEETH])
     mesh.points[teeth, 0] *= TEETH_WIDTH
+    upper = teeth[np.isin(kept[teeth], UPPER_TEETH)]
+    mesh.points[upper, 1] -= 0.045  # or the upper lip hides them even when the mouth is open
     return points, mesh
 
 

@@ -8,7 +8,7 @@ RINGS = 16
 SPOKES = 28
 EDGE = np.radians(80.0)  # the texture's edge; nothing further round is ever seen
 CORNEA = np.radians(29.0)
-BULGE = 0.07  # of the radius
+BULGE = 0.025  # of the radius
 
 
 def eyeball() -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -17,6 +17,7 @@ NEAR, FAR = 4.5, 10.5
 NECK_PIVOT = np.array([0.0, 6.35, 0.1], np.float32)
 NECK_STEPS = 16
 LID_CLEARANCE = 1.035  # of the eye's radius
+LASH_CLEARANCE = 1.075
 GLOSS = {
     Part.SKIN: 0.05,
     Part.MOUTH: 0.02,
@@ -65,7 +66,8 @@ class TwinFace:
         geometry.deform(self._rest, asked.weights, *self._channels, points)
         sky = self._sky.copy()
         for side, eye in enumerate(self._head.eyes):
-            geometry.clear_eye(points, self._near_eye[side], eye, np.float32(LID_CLEARANCE * EYE_RADIUS))
+            geometry.clear_eye(points, self._lids[side], eye, np.float32(LID_CLEARANCE * EYE_RADIUS))
+            geometry.clear_eye(points, self._lashes[side], eye, np.float32(LASH_CLEARANCE * EYE_RADIUS))
             self._place_eye(side, asked, points, sky)
         self._darken_mouth(points, sky)
         geometry.turn(points, self._share, _rotations(asked.neck), NECK_PIVOT)
@@ -162,14 +164,14 @@ class TwinFace:
         )
         inner = inner[np.abs(rest[inner, 0]) < 0.02]
         self._lips = inner[np.argmax(rest[inner, 1])], inner[np.argmin(rest[inner, 1])]
-        lids = head.vertex_point[np.isin(head.vertex_part, (Part.SKIN, Part.LASH))]
+        skin = head.vertex_point[head.vertex_part == Part.SKIN]
         lashes = head.vertex_point[head.vertex_part == Part.LASH]
-        self._near_eye, self._upper_lashes = [], []
+        self._lids, self._lashes, self._upper_lashes = [], [], []
         for eye in head.eyes:
             near = np.flatnonzero(np.linalg.norm(rest - eye, axis=1) < 2.2 * EYE_RADIUS)
-            self._near_eye.append(np.intersect1d(near, lids))
-            above = np.intersect1d(near, lashes)
-            self._upper_lashes.append(above[rest[above, 1] > eye[1] - 0.005])
+            self._lids.append(np.intersect1d(near, skin))
+            self._lashes.append(np.intersect1d(near, lashes))
+            self._upper_lashes.append(self._lashes[-1][rest[self._lashes[-1], 1] > eye[1] - 0.005])
 
     def _place_eye(self, side: int, asked: Pose, points: np.ndarray, sky: np.ndarray) -> None:
         """Write the turned eyeball into points, and the upper lid's shadow on it into sky."""

@@ -7,6 +7,7 @@ from rena_ros.twin.asset import SWATCHES, Part
 
 SIZE = 1024  # pixels, the skin texture is square
 CENTRE = np.array([0.0, 7.05, 0.3])  # the head seen from here fills the texture: the face in its middle
+LOWER_LASHES = 1.9  # how much shorter than the upper ones
 COLLAR_SPAN = 0.3  # mesh units that the shirt's swatch shows above and below the collar
 
 
@@ -45,6 +46,8 @@ def texture_coordinates(
         here = (vertex_part == Part.LASH) & (strip_of == strip)
         low, span = own[here].min(0), np.ptp(own[here], axis=0)
         uv[here] = (own[here] - low) / span
+        # the upper lashes are laid out tips first; the lower ones are short
+        uv[here, 1] = 1 - uv[here, 1] if strip % 2 == 0 else np.maximum(0, 1 - LOWER_LASHES * (1 - uv[here, 1]))
     return uv
 
 

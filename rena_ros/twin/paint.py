@@ -70,7 +70,7 @@ def texture(canvas: Canvas, palette: Palette, eyes: np.ndarray) -> np.ndarray:
     picture = _mix(picture, (74, 66, 66), palette.stubble * _beard(canvas, eye))
     picture = _lips(canvas, picture, palette)
     line = cKDTree(canvas.lash_roots).query(at.reshape(-1, 3))[0].reshape(x.shape)
-    picture = _mix(picture, (46, 30, 28), 0.75 * np.exp(-0.5 * (line / 0.011) ** 2))
+    picture = _mix(picture, (46, 30, 28), 0.85 * np.exp(-0.5 * (line / 0.013) ** 2))
     picture = _hair(canvas, picture, palette)
     picture = _brows(canvas, picture, palette, eye)
     return _swatches(np.clip(picture, 0, 255).astype(np.uint8), palette)
@@ -163,7 +163,8 @@ def _brows(canvas: Canvas, picture: np.ndarray, palette: Palette, eye: np.ndarra
     hair = np.zeros((layout.SIZE * scale, layout.SIZE * scale), np.float32)
     line = np.array(palette.brow_line)
     along = np.linspace(0, 1, len(line))
-    for side in (1, -1):
+    for side in (1, -1):  # both sides alike: a face whose brows differ reads as moving one of them
+        canvas.rng = np.random.default_rng(SEED)
         count = 420
         t = np.sort(canvas.rng.uniform(0, 1, count))
         x, y, thick = (np.interp(t, along, line[:, k]) for k in range(3))
@@ -244,16 +245,12 @@ def iris(palette: Palette, size: int) -> np.ndarray:
 
 
 def lashes() -> np.ndarray:
-    """Opacity of a strip of lashes, uint8 (64, 256), root at the lower edge."""
+    """Opacity of a strip of lashes, uint8 (64, 256), roots at the lower edge.
+
+    Single hairs would be finer than a pixel: the strip thins out towards an uneven edge instead.
+    """
     rng = np.random.default_rng(SEED)
-    strip = np.zeros((64, 256), np.float32)
-    for x in np.arange(4, 256, 9.5):
-        lean = (x - 128) / 128 * 16 + rng.normal(0, 2)
-        top = rng.uniform(6, 16)
-        path = [[x + lean * s**2, 63 - (63 - top) * s] for s in np.linspace(0, 1, 6)]
-        for k in range(5):
-            ends = [(int(p[0] * 16), int(p[1] * 16)) for p in path[k : k + 2]]
-            cv2.line(strip, ends[0], ends[1], 1.0 - 0.13 * k, 5 - k, cv2.LINE_AA, 4)
-    strip = cv2.GaussianBlur(strip, (0, 0), 1.2)
-    strip = np.maximum(strip, 0.95 * np.clip((np.arange(64)[:, None] - 50) / 10, 0, 1))
-    return (np.clip(strip, 0, 1) * 255).astype(np.uint8)
+    uneven = cv2.GaussianBlur(rng.standard_normal((1, 256)), (0, 0), 2.5)
+    length = 0.8 + 0.13 * np.clip(uneven / uneven.std(), -1.5, 1.5)
+    height = (63.5 - np.arange(64)[:, None]) / 64
+    return (np.clip(1.15 - (height / length) ** 2.2, 0, 1) * 255).astype(np.uint8)
