@@ -1,0 +1,68 @@
+"""Twelve expressions on one sheet: ``python -m rena_ros.twin.contact_sheet --out docs/``."""
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from rena_ros.robot import Robot
+from rena_ros.robot_file import load_robot
+from rena_ros.twin.asset import LOOKS
+from rena_ros.twin.face import TwinFace
+
+# expression -> servo: goal, {} for both sides
+EXPRESSIONS = {
+    "neutral": {},
+    "smile": {"corner_{}_up": 0.9, "corner_{}_back": 0.4, "lip_upper_{}": 0.2, "lid_{}": 0.4},
+    "sad": {"corner_{}_down": 0.95, "brow_{}_raise": 0.3, "lid_{}": 0.48, "eye_{}_pitch": 0.62, "neck_pitch": 0.6},
+    "surprise": {"brow_{}_raise": 1.0, "lid_{}": 0.0, "jaw": 0.6},
+    "anger": {"brow_{}_frown": 1.0, "lip_upper_{}": 0.45, "lid_{}": 0.34, "neck_pitch": 0.56},
+    "blink": {"lid_{}": 1.0},
+    "wink": {"lid_left": 1.0, "corner_left_up": 0.7, "lid_right": 0.34},
+    "jaw open": {"jaw": 1.0},
+    "look left": {"eye_{}_yaw": 0.95},
+    "head turn": {"neck_yaw": 0.95},
+    "pucker": {"pucker": 1.0},
+    "grin": {"corner_{}_up": 0.9, "corner_{}_back": 0.8, "lip_upper_{}": 0.75, "lip_lower_{}": 0.4, "lid_{}": 0.42},
+}
+COLUMNS = 4
+CROP = slice(120, 520)
+
+
+def goals_of(robot: Robot, expression: dict[str, float]) -> np.ndarray:
+    """Goals float32 (n,) of an expression; what it does not name is at rest."""
+    goals = robot.neutral_goals.copy()
+    for pattern, goal in expression.items():
+        for name in {pattern.format(side) for side in ("left", "right")}:
+            goals[robot.index[name]] = goal
+    return goals
+
+
+def contact_sheet(look: str = "rena") -> np.ndarray:
+    """The sheet, uint8 RGB (1440, 1600, 3)."""
+    robot = load_robot()
+    tiles = []
+    with TwinFace(robot, look=look) as face:
+        for name, expression in EXPRESSIONS.items():
+            tile = face.render(goals_of(robot, expression))[:, CROP].copy()
+            cv2.putText(tile, name, (12, 28), cv2.FONT_HERSHEY_DUPLEX, 0.75, (255, 255, 255), 1, cv2.LINE_AA)
+            tiles.append(tile)
+    return np.vstack([np.hstack(tiles[i : i + COLUMNS]) for i in range(0, len(tiles), COLUMNS)])
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Write the sheet; returns the exit code."""
+    parser = argparse.ArgumentParser(description="draw twelve expressions of the drawn face on one sheet")
+    parser.add_argument("--out", type=Path, required=True, help="the directory to write into")
+    parser.add_argument("--look", choices=LOOKS, default="rena")
+    args = parser.parse_args(argv)
+    path = args.out / ("twin_expressions.jpg" if args.look == "rena" else f"{args.look}_expressions.jpg")
+    args.out.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), contact_sheet(args.look)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
+    print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
