@@ -20,15 +20,35 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """The shape of the network. ``readout``: numbers that each coefficient's token hands on to the KAN."""
+    """The shape of the network. ``readout``: numbers that each coefficient's token hands on to the KAN.
+
+    ``floor``: how small a coefficient still tells something, see ``log_odds``.
+    """
 
     coefficients: int = 52
     pose: int = 3
     servos: int = 25
     token: int = 16
     readout: int = 2
-    hidden: int = 64
+    hidden: int = 128
     intervals: int = 5
+    floor: float = 0.003
+
+
+# The least half range that an input is given when it is normalised. A coefficient that the robot hardly moves
+# would otherwise be blown up, and a real person, who does move it, would drive the network to where it has
+# never been.
+LEAST_SPREAD_LOG_ODDS, LEAST_SPREAD_RAD = 0.5, 0.1
+
+
+def log_odds(coefficients: Tensor, floor: float) -> Tensor:
+    """Coefficients in [0, 1] -> their log odds, in about +-ln(1 / floor).
+
+    MediaPipe's coefficients come out of a sigmoid and crowd at its ends: much of what they tell lies between
+    .001 and .1. A ``floor`` keeps what is smaller, and only noise in a real face, from being told apart.
+    """
+    held = coefficients.clamp(0, 1)
+    return torch.log((held + floor) / (1 - held + floor))
 
 
 def positional_encoding(positions: int, size: int) -> Tensor:
@@ -88,15 +108,14 @@ class KanLayer(nn.Module):
 class Network(nn.Module):
     """Features (n, 55) as ``READING_NAMES`` lists them -> goals (n, 25).
 
-    ``centre`` and ``spread``, (55,), normalise the features; they are part of the graph. Goals are not
-    clamped here: beyond [0, 1] a gradient must remain, and ``Policy`` clips once.
+    Goals are not clamped here: beyond [0, 1] a gradient must remain, and ``Policy`` clips once.
     """
 
-    def __init__(self, config: NetworkConfig, centre: Tensor, spread: Tensor):
+    def __init__(self, config: NetworkConfig):
         super().__init__()
         self.config = config
-        self.register_buffer("centre", centre)
-        self.register_buffer("spread", spread)
+        self.register_buffer("centre", torch.zeros(config.coefficients + config.pose))
+        self.register_buffer("spread", torch.ones(config.coefficients + config.pose))
         self.register_buffer("positions", positional_encoding(config.coefficients, config.token))
         self.embedding = nn.Parameter(torch.randn(config.coefficients, config.token) / math.sqrt(config.token))
         self.attention = SelfAttention(config.token)
@@ -104,8 +123,19 @@ class Network(nn.Module):
         widths = (config.coefficients * config.readout + config.pose, config.hidden, config.hidden, config.servos)
         self.layers = nn.ModuleList(KanLayer(inputs, outputs, config.intervals) for inputs, outputs in pairwise(widths))
 
+    def fit_scale(self, features: Tensor) -> None:
+        """Learn from training features (n, 55) how to bring each input to about [-1, 1]; part of the graph.
+
+        From the 0.5th to the 99.5th percentile, so that no single odd frame sets a scale.
+        """
+        low, high = torch.quantile(self._inputs(features), torch.tensor([0.005, 0.995]), dim=0)
+        least = torch.full_like(low, LEAST_SPREAD_LOG_ODDS)
+        least[self.config.coefficients :] = LEAST_SPREAD_RAD
+        self.centre.copy_((low + high) / 2)
+        self.spread.copy_(torch.maximum((high - low) / 2, least))
+
     def forward(self, features: Tensor) -> Tensor:
-        normalised = (features - self.centre) / self.spread
+        normalised = (self._inputs(features) - self.centre) / self.spread
         coefficients, pose = normalised.split((self.config.coefficients, self.config.pose), dim=1)
         # tanh: a real person's coefficients may lie far outside what the robot ever showed.
         tokens = torch.tanh(coefficients)[..., None] * self.embedding + self.positions  # (n, 52, token)
@@ -114,3 +144,7 @@ class Network(nn.Module):
         for layer in self.layers[:-1]:
             x = torch.tanh(layer(x))  # keeps what the next layer sees on its grid
         return self.layers[-1](x)
+
+    def _inputs(self, features: Tensor) -> Tensor:
+        coefficients, pose = features.split((self.config.coefficients, self.config.pose), dim=1)
+        return torch.cat((log_odds(coefficients, self.config.floor), pose), dim=1)

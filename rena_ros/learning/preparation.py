@@ -1,4 +1,4 @@
-"""From a dataset to what training sees: the validation part, mirror images, and the scale of each feature."""
+"""From a dataset to what training sees: the training and validation parts, and mirror images."""
 
 from dataclasses import dataclass
 
@@ -9,10 +9,6 @@ from rena_ros.learning.symmetry import mirror_features, mirror_goals
 from rena_ros.recording.dataset import Dataset
 
 TEST_SAMPLES = 1000  # as in the paper: 8,000 to train, the last 1,000 to test
-
-# The least half range that a feature is given. Coefficients that the robot hardly moves would otherwise be
-# blown up, and a real person, who does move them, would drive the network to where it has never been.
-_LEAST_SPREAD_COEFFICIENT, _LEAST_SPREAD_RAD = 0.1, 0.1
 
 
 @dataclass(frozen=True)
@@ -50,16 +46,6 @@ def with_mirror_images(samples: Samples, feature_names: tuple[str, ...], names: 
         np.concatenate((samples.features, mirror_features(samples.features, feature_names))),
         np.concatenate((samples.goals, mirror_goals(samples.goals, names))),
     )
-
-
-def scale(features: np.ndarray, feature_names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """(centre, spread), float32 (55,): (features - centre) / spread lies in about [-1, 1] for ``features`` (n, 55).
-
-    From the 0.5th to the 99.5th percentile, so that no single odd frame sets a scale.
-    """
-    low, high = np.percentile(features, [0.5, 99.5], axis=0)
-    least = [_LEAST_SPREAD_RAD if name.startswith("head_") else _LEAST_SPREAD_COEFFICIENT for name in feature_names]
-    return ((low + high) / 2).astype(np.float32), np.maximum((high - low) / 2, least).astype(np.float32)
 
 
 def _check(dataset: Dataset) -> None:

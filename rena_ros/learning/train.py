@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import time
-from dataclasses import MISSING, asdict, fields
+from dataclasses import Field, asdict, fields
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,8 @@ from rena_ros.errors import RenaError
 from rena_ros.learning.evaluation import MODEL, evaluate
 from rena_ros.learning.export import Labels, export_onnx, relabel
 from rena_ros.learning.metrics import rmse
-from rena_ros.learning.preparation import TEST_SAMPLES, scale, split_validation, training_part, with_mirror_images
+from rena_ros.learning.network import NetworkConfig
+from rena_ros.learning.preparation import TEST_SAMPLES, split_validation, training_part, with_mirror_images
 from rena_ros.learning.trainer import Settings, Trainer
 from rena_ros.policy import Policy
 from rena_ros.recording.dataset import Dataset, load_dataset
@@ -38,19 +39,24 @@ _HELP = {
     "batch_size": "samples in a step",
     "weight_decay": "of AdamW",
     "consistency": "weight of the left/right term, lambda of Eq. 10",
-    "noise": "standard deviation of noise on the inputs, in half ranges of each",
+    "noise": "standard deviation of noise on the features in training, in units of a coefficient or rad",
     "mirror": "train on mirror images, too",
+    "token": "size of a coefficient's token in the attention",
+    "readout": "numbers that a token hands on to the KAN",
+    "hidden": "width of the two hidden KAN layers",
+    "intervals": "intervals of the splines' grid",
+    "floor": "coefficients smaller than this are hardly told apart",
     "validation": "samples kept out of training to choose the best epoch by; 0: train on all, the last epoch wins",
 }
+
+_COUNTS = ("epochs", "token", "readout", "hidden", "intervals")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `rena train`."""
     parser.add_argument("--data", metavar="DIR", required=True, help="a dataset made by `rena collect`")
     parser.add_argument("--out", metavar="RUN", required=True, help="directory of the run; continued if it holds one")
-    for option in fields(Settings):
-        if option.default is MISSING:
-            continue
+    for option in _options():
         kind = {"action": argparse.BooleanOptionalAction} if option.type is bool else {"type": option.type}
         flag = "--" + option.name.replace("_", "-")
         parser.add_argument(flag, default=option.default, help=f"{_HELP[option.name]} (default %(default)s)", **kind)
@@ -115,22 +121,27 @@ def robot_rest(dataset: Dataset) -> np.ndarray:
     return np.asarray(rest, np.float32)
 
 
+def _options() -> list[Field]:
+    """The settings that are options of the command, those of the network's shape among them."""
+    return [option for option in (*fields(Settings), *fields(NetworkConfig)) if option.name in _HELP]
+
+
 def _settings(args: argparse.Namespace) -> Settings:
-    values = {option.name: getattr(args, option.name) for option in fields(Settings) if hasattr(args, option.name)}
-    settings = Settings(**values)
-    for name, least in (("epochs", 1), ("batch_size", 2), ("seed", 0), ("validation", 0), ("noise", 0)):
-        if values[name] < least:
-            raise RenaError(f"--{name.replace('_', '-')} must be at least {least}, not {values[name]}")
-    if not settings.learning_rate > 0:
-        raise RenaError(f"--learning-rate must be positive, not {settings.learning_rate}")
-    return settings
+    values = {option.name: getattr(args, option.name) for option in _options()}
+    for name, value in values.items():
+        least = {"learning_rate": 1e-9, "floor": 1e-6, "batch_size": 2}.get(name, 1 if name in _COUNTS else 0)
+        if not value >= least:
+            raise RenaError(f"--{name.replace('_', '-')} must be at least {least}, not {value}")
+    if values["token"] % 2:
+        raise RenaError(f"--token must be even (sines and cosines in pairs), not {values['token']}")
+    shape = {option.name: values.pop(option.name) for option in fields(NetworkConfig) if option.name in values}
+    return Settings(**values, network=NetworkConfig(**shape))
 
 
 def _trainer(run: Path, settings: Settings, dataset: Dataset, test: int) -> tuple[Trainer, int]:
     """The run in this directory, where it stands, and how many samples it trains on."""
     part = training_part(dataset, test)
     training, validation = split_validation(part, settings.validation)
-    scales = scale(training.features, dataset.feature_names)
     if settings.mirror:
         training = with_mirror_images(training, dataset.feature_names, dataset.names)
     try:
@@ -140,7 +151,7 @@ def _trainer(run: Path, settings: Settings, dataset: Dataset, test: int) -> tupl
         raise RenaError(f"cannot write into {run}: {error.strerror}") from error
     fingerprint = hashlib.sha256(part.features.tobytes() + part.goals.tobytes()).hexdigest()
     trainer = Trainer(run / "checkpoint.safetensors", settings, dataset.names, fingerprint)
-    trainer.begin(training, validation, scales)
+    trainer.begin(training, validation)
     return trainer, len(training.features)
 
 

@@ -21,16 +21,17 @@ class Settings:
 
     AdamW with one cycle of the learning rate, not the paper's Adam at a constant 1e-5: that needs about a
     thousand epochs for what this reaches in tens. ``consistency`` is lambda of Eq. 10. ``noise``: standard
-    deviation added to the inputs in training, in units of each feature's half range.
+    deviation of what is added to the features in training, in units of a coefficient (and rad): small changes
+    of a real face must not mean more than they do.
     """
 
-    epochs: int = 200
+    epochs: int = 150
     seed: int = 0
-    learning_rate: float = 5e-3
+    learning_rate: float = 3e-3
     batch_size: int = 256
-    weight_decay: float = 1e-2
+    weight_decay: float = 0.1
     consistency: float = 0.01
-    noise: float = 0.01
+    noise: float = 0.002
     mirror: bool = True
     validation: int = 800
     network: NetworkConfig = field(default_factory=NetworkConfig)
@@ -56,13 +57,14 @@ class Trainer:
         self.history: list[Epoch] = []
         self.best_epoch = -1
 
-    def begin(self, training: Samples, validation: Samples, scale: tuple[np.ndarray, np.ndarray]) -> None:
+    def begin(self, training: Samples, validation: Samples) -> None:
         """Take up the run where its checkpoint left it, or begin it. Raises RenaError for a run of other data."""
         with torch.random.fork_rng():
             torch.manual_seed(self.settings.seed)
-            self.network = Network(self.settings.network, *(torch.from_numpy(part) for part in scale))
+            self.network = Network(self.settings.network)
         self.optimiser = torch.optim.AdamW(self.network.parameters(), weight_decay=self.settings.weight_decay)
         self.features, self.goals = torch.from_numpy(training.features), torch.from_numpy(training.goals)
+        self.network.fit_scale(self.features)
         self.validation = validation
         self.best = checkpoint.snapshot(self.network)
         if not self.path.exists():
@@ -119,8 +121,7 @@ class Trainer:
                 group["lr"] = one_cycle(epoch * len(batches) + i, steps, settings.learning_rate)
             features = self.features[batch]
             if settings.noise:
-                noise = torch.randn(features.shape, generator=chance)
-                features = features + settings.noise * self.network.spread * noise
+                features = features + settings.noise * torch.randn(features.shape, generator=chance)
             self.optimiser.zero_grad()
             loss = self.loss(self.network(features), self.goals[batch])
             loss.backward()

@@ -9,11 +9,13 @@ from scipy.interpolate import BSpline
 from torch.nn import functional as F
 
 from rena_ros.learning.network import (
+    LEAST_SPREAD_LOG_ODDS,
     KanLayer,
     Network,
     NetworkConfig,
     SelfAttention,
     cubic_basis,
+    log_odds,
     positional_encoding,
 )
 
@@ -80,13 +82,31 @@ def test_self_attention_is_torchs():
     torch.testing.assert_close(attention(tokens) - tokens, F.scaled_dot_product_attention(query, key, value))
 
 
-def test_network_normalises_and_stays_finite_far_from_its_data():
+def test_log_odds_undo_a_sigmoid():
+    x = torch.linspace(-8, 8, 33)
+    torch.testing.assert_close(log_odds(torch.sigmoid(x), 0.0), x, atol=1e-3, rtol=1e-3)
+    ends = log_odds(torch.tensor([-0.5, 0.0, 0.5, 1.0, 2.0]), 0.01)
+    top = math.log(1.01 / 0.01)
+    torch.testing.assert_close(ends, torch.tensor([-top, -top, 0.0, top, top]))
+
+
+def test_the_scale_brings_training_inputs_to_the_unit_range():
+    network = Network(NetworkConfig())
+    features = torch.rand(4000, 55)
+    features[:, 7] *= 1e-5  # a coefficient that the robot never moves
+    network.fit_scale(features)
+    inputs = torch.cat((log_odds(features[:, :52], network.config.floor), features[:, 52:]), dim=1)
+    low, high = np.percentile(inputs.numpy(), [0.5, 99.5], axis=0)
+    np.testing.assert_allclose(network.centre, (low + high) / 2, atol=1e-4)
+    usual = np.arange(55) != 7
+    np.testing.assert_allclose(network.spread[usual], ((high - low) / 2)[usual], atol=1e-4)
+    assert network.spread[7] == LEAST_SPREAD_LOG_ODDS > 100 * (high[7] - low[7])
+
+
+def test_network_stays_finite_far_from_its_data():
     torch.manual_seed(2)
-    spread = torch.full((55,), 0.1)
-    network = Network(NetworkConfig(), torch.full((55,), 0.5), spread).eval()
-    shifted = Network(NetworkConfig(), torch.zeros(55), torch.ones(55)).eval()
-    shifted.load_state_dict({**network.state_dict(), "centre": torch.zeros(55), "spread": torch.ones(55)})
-    x = torch.rand(7, 55)
-    torch.testing.assert_close(network(x), shifted((x - 0.5) / 0.1))
-    assert network(x).shape == (7, 25)
-    assert torch.isfinite(network(1e6 * x)).all()
+    network = Network(NetworkConfig()).eval()
+    network.fit_scale(torch.rand(100, 55) * 0.01)
+    assert network(torch.rand(7, 55)).shape == (7, 25)
+    for far in (torch.ones(1, 55), torch.zeros(1, 55), 1e6 * torch.randn(20, 55)):
+        assert torch.isfinite(network(far)).all()

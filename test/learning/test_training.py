@@ -12,7 +12,7 @@ from rena_ros.errors import RenaError
 from rena_ros.learning import checkpoint, train
 from rena_ros.learning.evaluation import evaluate
 from rena_ros.learning.network import Network, NetworkConfig
-from rena_ros.learning.preparation import scale, split_validation, training_part, with_mirror_images
+from rena_ros.learning.preparation import split_validation, training_part, with_mirror_images
 from rena_ros.learning.schedule import one_cycle
 from rena_ros.learning.trainer import Settings, Trainer
 from rena_ros.policy import Policy
@@ -53,7 +53,7 @@ def test_the_model_file_says_where_it_comes_from(trained, dataset):
 
 
 def test_onnx_is_what_torch_trained(trained, dataset):
-    network = Network(NetworkConfig(), torch.zeros(55), torch.ones(55)).eval()
+    network = Network(NetworkConfig()).eval()
     tensors, _ = checkpoint.read(trained / "checkpoint.safetensors")
     network.load_state_dict({name[5:]: tensor for name, tensor in tensors.items() if name.startswith("best.")})
     with torch.no_grad():
@@ -64,10 +64,9 @@ def test_onnx_is_what_torch_trained(trained, dataset):
 def small_trainer(folder, dataset, settings) -> Trainer:
     folder.mkdir(exist_ok=True)
     training, validation = split_validation(training_part(dataset, 100), settings.validation)
-    scales = scale(training.features, dataset.feature_names)
     training = with_mirror_images(training, dataset.feature_names, dataset.names)
     trainer = Trainer(folder / "checkpoint.safetensors", settings, dataset.names, "data")
-    trainer.begin(training, validation, scales)
+    trainer.begin(training, validation)
     return trainer
 
 
@@ -118,6 +117,14 @@ def test_a_run_refuses_other_settings_and_other_data(tmp_path, dataset_directory
     (tmp_path / "checkpoint.safetensors").write_bytes(b"torn")
     with pytest.raises(RenaError, match="not a checkpoint"):
         train.run(arguments(*words, 100))
+
+
+@pytest.mark.parametrize(
+    "words", [("--epochs", 0), ("--learning-rate", 0), ("--learning-rate", "nan"), ("--token", 7), ("--noise", -1)]
+)
+def test_settings_that_make_no_sense_are_refused(tmp_path, dataset_directory, words):
+    with pytest.raises(RenaError, match=words[0]):
+        train.run(arguments("--data", dataset_directory, "--out", tmp_path, *words))
 
 
 def test_training_never_sees_the_test_samples(dataset):
