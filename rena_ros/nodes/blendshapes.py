@@ -82,10 +82,9 @@ class BlendshapesNode(Node):
         self._diagnostics.publish(message)
         self._read_ms, self._skipped, self._since_s = [], 0, now_s
 
-    def destroy_node(self) -> None:
+    def leave(self) -> None:
         """Close MediaPipe while the interpreter still stands."""
         self._reader.close()
-        super().destroy_node()
 
     def _count_skipped(self, sequence: int) -> None:
         """Gaps in the publisher's own count are images that came while another was being read, or were lost."""

@@ -76,11 +76,10 @@ class CameraNode(Node):
             raise self._failure
         rclpy.try_shutdown()
 
-    def destroy_node(self) -> None:
+    def leave(self) -> None:
         """Stop, and release the camera or file."""
         self._leaving.set()
         self._worker.join(2.0)
-        super().destroy_node()
 
     def _work(self) -> None:
         try:

@@ -14,9 +14,11 @@ from rclpy.node import Node
 
 from rena_ros.errors import RenaError
 
+CLOSING_S = 1.5
+
 
 def run_node(make_node: Callable[[], Node]) -> int:
-    """Run one node until Ctrl-C, SIGTERM, a closed terminal or shutdown, then call its ``destroy_node``.
+    """Run one node until Ctrl-C, SIGTERM, a closed terminal or shutdown, then call its ``leave`` if it has one.
 
     Returns 0 after a clean end and 2 when a RenaError ended it (logged as one fatal line). Under
     `ros2 launch` Ctrl-C may arrive twice: the second must not interrupt the leaving, in which a node
@@ -42,10 +44,25 @@ def run_node(make_node: Callable[[], Node]) -> int:
     finally:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        if node is not None:
-            node.destroy_node()
-        rclpy.try_shutdown()
+        if hasattr(node, "leave"):
+            node.leave()
+        _close(node)
     return 0
+
+
+def _close(node: Node | None) -> None:
+    """Take the node out of the ROS graph, in ``CLOSING_S`` at most.
+
+    Fast DDS as the wheels bring it can wait here for ever, and with Python's lock held, when another node leaves
+    at the same moment (DomainParticipantImpl::set_listener spins while it holds the lock it waits for). All
+    that matters has been done by now, so the system may then end the process (SIGALRM).
+    """
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, CLOSING_S)
+    if node is not None:
+        node.destroy_node()
+    rclpy.try_shutdown()
+    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _end_with_the_terminal(node: Node) -> None:

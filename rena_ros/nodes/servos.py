@@ -128,7 +128,7 @@ class ServosNode(Node):
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
 
-    def destroy_node(self) -> None:
+    def leave(self) -> None:
         """Leave the robot limp and the port free."""
         if self.gate.bus is not None:
             failures = self.gate.release()
@@ -137,7 +137,6 @@ class ServosNode(Node):
                 log.error(f"torque could not be switched off: {_listed(failures)}")
             else:
                 log.info(f"torque is off, {self._port} is closed")
-        super().destroy_node()
         gc.unfreeze()  # else ruckig's objects outlive the interpreter, and it complains of a leak
 
     def _connect(self) -> None:

@@ -48,10 +48,9 @@ class TwinNode(Node):
         goals = np.clip(self._robot.goals(self._positions), 0, 1)
         self._images.publish(to_image_msg(self._face.render(goals), self._stamp, FRAME_ID))
 
-    def destroy_node(self) -> None:
+    def leave(self) -> None:
         """Close the renderer."""
         self._face.close()
-        super().destroy_node()
 
 
 def main() -> int:

@@ -1,0 +1,88 @@
+"""How a node process leaves: on which signals, with which exit code, and whatever the middleware does."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# A node that has something to release. It says when it spins, and when it has released it.
+PROGRAM = """
+import sys, time
+from rclpy.node import Node
+from rena_ros.errors import RenaError
+from rena_ros.nodes.running import run_node
+
+class Sleeper(Node):
+    def __init__(self):
+        super().__init__("sleeper")
+        if "refuse" in sys.argv: raise RenaError("no such port")
+        self.create_timer(0.01, self.once)
+
+    def once(self):
+        print("spinning", flush=True)
+        for timer in list(self.timers)[:1]: timer.cancel()
+
+    def leave(self):
+        print("released", flush=True)
+
+    def destroy_node(self):
+        if "hang" in sys.argv: time.sleep(600)
+        super().destroy_node()
+
+raise SystemExit(run_node(Sleeper))
+"""
+
+
+@pytest.fixture
+def start(bench):
+    """Start the node; returns its process once it spins."""
+    processes = []
+
+    def start(*arguments: str, before=None) -> subprocess.Popen:
+        process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, *arguments],
+            **{"env": bench.environment, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True},
+            preexec_fn=before,
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_it_leaves_cleanly_on(number, start):
+    process = start()
+    assert process.stdout.readline() == "spinning\n"
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=30)
+    assert (process.returncode, said) == (0, "released\n")
+
+
+def test_under_nohup_a_closed_terminal_is_ignored(start):
+    process = start(before=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    assert process.stdout.readline() == "spinning\n"
+    status = dict(line.split(":\t", 1) for line in Path(f"/proc/{process.pid}/status").read_text().splitlines())
+    assert int(status["SigIgn"], 16) & 1 << (signal.SIGHUP - 1)
+
+
+def test_a_middleware_that_hangs_does_not_keep_it(start):
+    process = start("hang")
+    assert process.stdout.readline() == "spinning\n"
+    os.kill(process.pid, signal.SIGINT)
+    said, _ = process.communicate(timeout=30)
+    assert (process.returncode, said) == (-signal.SIGALRM, "released\n")
+
+
+def test_what_a_person_can_mend_is_one_line_and_exit_code_2(start):
+    process = start("refuse")
+    said, _ = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert len(said.splitlines()) == 1 and "[FATAL]" in said and "no such port" in said
