@@ -9,7 +9,6 @@ import argparse
 import datetime
 import hashlib
 import json
-import os
 import time
 from dataclasses import Field, asdict, fields
 from pathlib import Path
@@ -60,7 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         kind = {"action": argparse.BooleanOptionalAction} if option.type is bool else {"type": option.type}
         flag = "--" + option.name.replace("_", "-")
         parser.add_argument(flag, default=option.default, help=f"{_HELP[option.name]} (default %(default)s)", **kind)
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="CPU threads (default %(default)s)")
+    # On a busy machine a second thread waits for its core at every step: hundreds of times slower, not twice as fast.
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads; 2 pay only on idle cores (default 1)")
     parser.add_argument(
         "--test", type=int, default=TEST_SAMPLES, help="last samples, never trained on (default %(default)s)"
     )

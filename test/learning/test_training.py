@@ -28,8 +28,21 @@ def arguments(*words: object) -> argparse.Namespace:
 @pytest.fixture(scope="module")
 def trained(dataset_directory, tmp_path_factory):
     out = tmp_path_factory.mktemp("run") / "run"
-    words = ("--data", dataset_directory, "--out", out, "--epochs", 30, "--test", 100, "--validation", 50)
-    options = ("--no-mirror", "--batch-size", 64, "--threads", 1, "--held-out", "--json", out.parent / "figures.json")
+    words = (
+        "--data",
+        dataset_directory,
+        "--out",
+        out,
+        "--epochs",
+        30,
+        "--test",
+        100,
+        "--validation",
+        50,
+        "--threads",
+        1,
+    )
+    options = ("--no-mirror", "--batch-size", 64, "--held-out", "--json", out.parent / "figures.json")
     assert train.run(arguments(*words, *options)) == 0
     return out
 
@@ -89,7 +102,20 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(tmp_path, datas
 
 
 def test_ctrl_c_keeps_what_is_done(tmp_path, dataset_directory, monkeypatch):
-    words = ("--data", dataset_directory, "--out", tmp_path, "--epochs", 3, "--test", 100, "--validation", 50)
+    words = (
+        "--data",
+        dataset_directory,
+        "--out",
+        tmp_path,
+        "--epochs",
+        3,
+        "--test",
+        100,
+        "--validation",
+        50,
+        "--threads",
+        1,
+    )
     step = Trainer.step
 
     def interrupted(trainer):
@@ -108,7 +134,19 @@ def test_ctrl_c_keeps_what_is_done(tmp_path, dataset_directory, monkeypatch):
 
 
 def test_a_run_refuses_other_settings_and_other_data(tmp_path, dataset_directory):
-    words = ("--data", dataset_directory, "--out", tmp_path, "--epochs", 1, "--validation", 50, "--test")
+    words = (
+        "--data",
+        dataset_directory,
+        "--out",
+        tmp_path,
+        "--epochs",
+        1,
+        "--validation",
+        50,
+        "--threads",
+        1,
+        "--test",
+    )
     assert train.run(arguments(*words, 100)) == 0
     with pytest.raises(RenaError, match=r"other settings.*seed: 0 there, 4 now"):
         train.run(arguments(*words, 100, "--seed", 4))
