@@ -25,7 +25,7 @@ CONNECTING_S = 0.3
 # How often an absent camera is looked for.
 RETRY_S = 1.0
 # How far a clip may fall behind its own time before it goes on from where it is.
-BEHIND_S = 0.5
+BEHIND_S = 0.1
 # How long the node stays after the last frame, so that everybody still receives it.
 AFTERWARDS_S = 1.0
 # How long a frame of a clip that is read as fast as possible may go unanswered.
