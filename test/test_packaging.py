@@ -32,7 +32,7 @@ ROSDEP_KEYS = {
     "yaml": "python3-yaml",
 }
 # Not in rosdistro's python.yaml (for `ruckig`, jazzy has the C++ library only): requirements/*.txt alone name these.
-NO_ROSDEP_KEY = {"av", "direct", "panda3d", "ruckig"}
+NO_ROSDEP_KEY = {"av", "ruckig"}
 ROS_PACKAGES = {
     *("rclpy", "rcl_interfaces", "builtin_interfaces", "std_msgs", "sensor_msgs", "geometry_msgs", "diagnostic_msgs"),
     *("std_srvs", "cv_bridge", "launch", "launch_ros", "ament_index_python", "rosidl_runtime_py", "tf2_ros"),

@@ -16,7 +16,7 @@ from rena_ros.errors import RenaError
 from rena_ros.mimic.round_trip import HEADLINES
 from rena_ros.mimic.samples import STAGES, Samples, latencies_ms, percentile, rate_hz, stage_medians_ms
 
-_LIBRARIES = ("mediapipe", "onnxruntime", "numpy", "opencv-python-headless", "rclpy", "ruckig", "panda3d", "av")
+_LIBRARIES = ("mediapipe", "onnxruntime", "numpy", "opencv-python-headless", "rclpy", "ruckig", "numba", "av")
 
 
 def measure(samples: Samples, emulator: Mapping[str, object] | None) -> dict:
