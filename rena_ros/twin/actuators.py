@@ -19,15 +19,15 @@ BASE = {"eyeWideLeft": 0.45, "eyeWideRight": 0.45}  # the resting face: the scul
 # channel -> (face unit, weight); {S} is Left or Right, and what is not named after a side is split in the middle
 SIDED = {
     "brow_raise": (("browOuterUp{S}", 1.35), ("browInnerUp", 1.35)),
-    "brow_frown": (("browDown{S}", 1.5), ("noseSneer{S}", 0.25)),
+    "brow_frown": (("browDown{S}", 1.8), ("noseSneer{S}", 0.1)),
     "lid_close": (("eyeBlink{S}", 1.0), ("eyeWide{S}", -0.45)),
     "lid_wide": (("eyeWide{S}", 1.1),),
     "gaze_up": (("eyeLookUp{S}", 1.2),),
     "gaze_down": (("eyeLookDown{S}", 1.0),),
-    "lip_upper": (("mouthUpperUp{S}", 1.5), ("noseSneer{S}", 0.25)),
+    "lip_upper": (("mouthUpperUp{S}", 1.8), ("noseSneer{S}", 0.4)),
     "lip_lower": (("mouthLowerDown{S}", 2.2), ("jawOpen", 0.15)),
     "corner_up": (("mouthSmile{S}", 0.75), ("cheekSquint{S}", 0.35)),
-    "corner_back": (("mouthStretch{S}", 0.95), ("mouthDimple{S}", 0.5)),
+    "corner_back": (("mouthStretch{S}", 1.15), ("mouthDimple{S}", 0.55)),
     "corner_down": (("mouthFrown{S}", 1.7), ("mouthStretch{S}", 0.35)),
 }
 CENTRAL = {
@@ -36,8 +36,8 @@ CENTRAL = {
 }
 # A lower lip is pulled where it is soft, close to the mouth; the chin stays where the jaw is.
 LOCAL = {("lip_lower", "jawOpen"), ("lip_lower", "mouthLowerDown")}
-LOCAL_CENTRE = np.array([0.0, 6.58, 1.5])
-LOCAL_RADIUS = 0.42
+LOCAL_CENTRE = np.array([0.0, 6.7, 1.5])
+LOCAL_RADIUS = 0.4
 
 
 def _channels() -> dict[str, tuple[tuple[str, float, int], ...]]:

@@ -1,5 +1,6 @@
 """The drawn robot: servo goals -> the picture a camera in front of Rena would take. No GL, no display."""
 
+import cv2
 import numpy as np
 
 from rena_ros.robot import Robot
@@ -16,6 +17,7 @@ CAMERA_HEIGHT = 7.08
 NEAR, FAR = 4.5, 10.5
 NECK_PIVOT = np.array([0.0, 6.35, 0.1], np.float32)
 NECK_STEPS = 16
+TEXELS = 640  # the texture's side at 480 lines
 LID_CLEARANCE = 1.035  # of the eye's radius
 LASH_CLEARANCE = 1.075
 GLOSS = {
@@ -42,6 +44,9 @@ class TwinFace:
         self._camera = (np.float32(FOCAL * height), np.float32(DISTANCE), np.float32(CAMERA_HEIGHT))
         self._backdrop = backdrop(look, width, height)
         self._lamps = lamps()
+        # about as fine as the picture: a finer texture would flicker, and miss the processor's caches
+        side = min(len(head.texture), TEXELS * height // 480)
+        self._texture = cv2.resize(head.texture, (side, side), interpolation=cv2.INTER_AREA)
         self._linear, self._tone = tone_tables()
         self._keys = np.empty(height * width * 4, np.uint32)
         self._setup = np.empty((len(self._triangles), 6), np.float32)
@@ -101,7 +106,7 @@ class TwinFace:
             self._triangles,
             self._part,
             lit,
-            self._head.texture,
+            self._texture,
             self._linear,
             self._tone,
             self._backdrop,
@@ -128,7 +133,7 @@ class TwinFace:
         self._cut_from = int(np.count_nonzero(~lash)) + len(eyes)
         self._triangles = np.concatenate([head.triangles[~lash], eyes, head.triangles[lash]]).astype(np.int32)
         self._part = np.concatenate([parts[~lash], np.full(len(eyes), Part.EYE), parts[lash]]).astype(np.uint8)
-        self._two_sided = ~np.isin(self._part, (Part.SKIN, Part.EYE, Part.SHIRT))
+        self._two_sided = self._part == Part.LASH
         self._vertex_point = np.concatenate([head.vertex_point, n + np.arange(2 * k)]).astype(np.int32)
         self._vertex_part = np.concatenate([head.vertex_part, np.full(2 * k, Part.EYE)]).astype(np.int64)
         self._corners = self._vertex_point[self._triangles[: self._cut_from]]

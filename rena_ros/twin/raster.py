@@ -35,7 +35,7 @@ def rasterise(screen, triangles, vertex_point, two_sided, cut_from, uv, opacity,
     ``two_sided``. Writes ``keys`` uint32 (height * width * 4) and ``setup`` float32 (t, 6): per triangle the weights
     of its corners 1 and 2 as affine functions of the pixel.
     """
-    keys[:] = EMPTY
+    keys.fill(EMPTY)
     scale = F(DEPTH_STEPS / (far - near))
     (ax, ay), (bx, by), (cx, cy), (dx, dy) = SAMPLES
     for t in range(len(triangles)):
