@@ -10,7 +10,7 @@ SIZE = 384  # pixels of each depth map
 SPAN = 4.4  # mesh units across one depth map
 BIAS = 0.035
 # Inside the mouth light fades towards the throat: (depth z where it is dark, and where it is full, and how full)
-INSIDE = {Part.TEETH: (0.95, 1.4, 0.8), Part.TONGUE: (0.95, 1.5, 0.3), Part.MOUTH: (1.0, 1.55, 0.22)}
+INSIDE = {Part.TEETH: (1.18, 1.47, 0.8), Part.TONGUE: (0.95, 1.5, 0.3), Part.MOUTH: (1.0, 1.55, 0.22)}
 MIDDLE = np.array([0.0, 7.0, 0.3])
 
 
