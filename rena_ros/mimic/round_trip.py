@@ -16,8 +16,9 @@ from rena_ros.perception import READING_NAMES, FaceReader
 LAGS_MS = tuple(range(0, 405, 5))
 # A channel in which the person hardly moved says nothing about the robot: its correlation is that of noise.
 MIN_STD = 0.02
-# Readings further apart than this are not interpolated between: somebody had gone.
-MAX_GAP_S = 0.15
+# Readings further apart than this are not interpolated between: somebody had gone. A busy machine leaves
+# gaps of some tenths of a second, too.
+MAX_GAP_S = 0.4
 MIN_SAMPLES = 30
 HEADLINES = {
     "mouthSmile": ("mouthSmileLeft", "mouthSmileRight"),
