@@ -124,6 +124,9 @@ class Gate:
         bus = self._connected()
         self.torque = False  # until it is known to be on, nothing may be written
         failures = bus.set_torque(on)
+        if 0 < len(failures) < len(self.robot.names) / 2:
+            # A busy computer can miss all answers of one servo. (Not when most are silent: leaving must be quick.)
+            failures = bus.set_torque(on)
         if on and len(failures) < len(self.robot.names):
             state = bus.read_state()
             known = np.isfinite(state.seen_s)
@@ -137,11 +140,7 @@ class Gate:
         if self.bus is None:
             return {}
         try:
-            failures = self.set_torque(False, 0.0)
-            if 0 < len(failures) < len(self.robot.names) / 2:
-                # A busy computer can miss all answers of one servo. (Not when most are silent: leaving must be quick.)
-                failures = self.set_torque(False, 0.0)
-            return failures
+            return self.set_torque(False, 0.0)
         except PortLost as error:
             return dict.fromkeys(self.robot.names, str(error))
         finally:
