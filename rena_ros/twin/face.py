@@ -1,5 +1,7 @@
 """The drawn robot: servo goals -> the picture a camera in front of Rena would take. No GL, no display."""
 
+import math
+
 import cv2
 import numpy as np
 
@@ -16,7 +18,7 @@ DISTANCE = 8.0
 CAMERA_HEIGHT = 7.08
 NEAR, FAR = 4.5, 10.5
 NECK_PIVOT = np.array([0.0, 6.35, 0.1], np.float32)
-NECK_STEPS = 16
+NECK_STEPS = 8
 TEXELS = 640  # the texture's side at 480 lines
 LID_CLEARANCE = 1.035  # of the eye's radius
 LASH_CLEARANCE = 1.075
@@ -84,6 +86,7 @@ class TwinFace:
         return self._draw(screen, lit)
 
     def _draw(self, screen: np.ndarray, lit: np.ndarray) -> np.ndarray:
+        self._keys.fill(raster.EMPTY)
         raster.rasterise(
             screen,
             self._triangles,
@@ -99,7 +102,7 @@ class TwinFace:
             self.width,
             self.height,
         )
-        picture = np.empty((self.height, self.width, 3), np.uint8)
+        picture = self._backdrop.copy()
         raster.colour(
             self._keys,
             self._setup,
@@ -109,7 +112,6 @@ class TwinFace:
             self._texture,
             self._linear,
             self._tone,
-            self._backdrop,
             picture,
         )
         return picture
@@ -194,17 +196,20 @@ class TwinFace:
 
 
 def _rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
-    """Rotation (3, 3) in mesh axes: yaw + turns to the subject's left, pitch + downwards, roll + to its right."""
-    cy, sy, cp, sp, cr, sr = *_cos_sin(yaw), *_cos_sin(pitch), *_cos_sin(roll)
-    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
-    about_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
-    return about_y @ about_x @ about_z
-
-
-def _cos_sin(angle: float) -> tuple[float, float]:
-    return float(np.cos(angle)), float(np.sin(angle))
+    """Rotation float64 (3, 3) in mesh axes: yaw + to the subject's left, pitch + down, roll + to its right shoulder."""
+    cy, sy, cp, sp = math.cos(yaw), math.sin(yaw), math.cos(pitch), math.sin(pitch)
+    cr, sr = math.cos(roll), math.sin(roll)
+    return np.array(
+        [
+            [cy * cr - sy * sp * sr, cy * sr + sy * sp * cr, sy * cp],
+            [-cp * sr, cp * cr, -sp],
+            [-sy * cr - cy * sp * sr, cy * sp * cr - sy * sr, cy * cp],
+        ]
+    )
 
 
 def _rotations(neck: np.ndarray) -> np.ndarray:
-    return np.array([_rotation(*(neck * s)) for s in np.linspace(0, 1, NECK_STEPS + 1)], np.float32)
+    """The neck's rotation float32 (NECK_STEPS + 1, 3, 3), from none to all."""
+    yaw, pitch, roll = neck.tolist()
+    steps = [k / NECK_STEPS for k in range(NECK_STEPS + 1)]
+    return np.array([_rotation(yaw * s, pitch * s, roll * s) for s in steps], np.float32)

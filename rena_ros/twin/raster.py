@@ -16,6 +16,8 @@ EMPTY = np.uint32(0xFFFFFFFF)
 APART = np.uint32(1600)  # depth steps between two surfaces of one pixel that are coloured separately
 SUB = 256  # steps per pixel to which corners are rounded: shared edges then meet exactly
 SAMPLES = ((96, 32), (224, 96), (32, 160), (160, 224))  # rotated grid, x and y in steps
+SAMPLES_X = tuple(x / SUB for x, _ in SAMPLES)
+SAMPLES_Y = tuple(y / SUB for _, y in SAMPLES)
 CUT = (0.2, 0.4, 0.6, 0.8)  # opacity from which each sample of a cut-out surface is covered
 TONES = 4096
 EYE = int(Part.EYE)
@@ -23,6 +25,8 @@ F = np.float32
 # Where the lamp is mirrored in the eye: towards the eye's normal (x, y), and its size
 GLINT_X, GLINT_Y, GLINT_SIZE = 0.26, 0.36, 0.15
 
+# The four samples of a pixel are one vector operation then; it must be set before anything is compiled.
+numba.config.SLP_VECTORIZE = 1
 _jit = numba.njit(cache=True, error_model="numpy")
 
 
@@ -32,10 +36,9 @@ def rasterise(screen, triangles, vertex_point, two_sided, cut_from, uv, opacity,
 
     ``screen`` float32 (n, 3): x, y in pixels, depth. ``triangles`` int64 (t, 3) of vertices. Triangles from number
     ``cut_from`` on are cut out by ``opacity`` float32 (h, w) at ``uv``; those that face away are left out unless
-    ``two_sided``. Writes ``keys`` uint32 (height * width * 4) and ``setup`` float32 (t, 6): per triangle the weights
+    ``two_sided``. Updates ``keys`` uint32 (height * width * 4), EMPTY at first, and writes ``setup`` float32 (t, 6): per triangle the weights
     of its corners 1 and 2 as affine functions of the pixel.
     """
-    keys.fill(EMPTY)
     scale = F(DEPTH_STEPS / (far - near))
     (ax, ay), (bx, by), (cx, cy), (dx, dy) = SAMPLES
     for t in range(len(triangles)):
@@ -128,14 +131,30 @@ def _opacity(opacity, uv, triangles, t, b_0, b_x, b_y, c_0, c_x, c_y, px, py):
 
 
 @_jit
-def colour(keys, setup, triangles, part, lit, texture, linear, tone, backdrop, out):
-    """Colour the picture ``out`` uint8 (h, w, 3) over the backdrop of the same shape.
+def _planes(t, setup, triangles, lit, planes):
+    """What ``lit`` holds, as affine functions of the pixel within triangle t: per x, per y, at the origin."""
+    i, j, k = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+    for q in range(8):
+        along_b, along_c = lit[j, q] - lit[i, q], lit[k, q] - lit[i, q]
+        planes[t, q] = along_b * setup[t, 0] + along_c * setup[t, 3]
+        planes[t, 8 + q] = along_b * setup[t, 1] + along_c * setup[t, 4]
+        planes[t, 16 + q] = lit[i, q] + along_b * setup[t, 2] + along_c * setup[t, 5]
+
+
+@_jit
+def colour(keys, setup, triangles, part, lit, texture, linear, tone, out):
+    """Colour the picture ``out`` uint8 (h, w, 3), which holds the backdrop, in place.
 
     ``lit`` float32 (v, 8): texture coordinates, RGB of the light that falls on the vertex, its highlight, and for
     eyes the normal's x and y. ``texture`` uint8 (side, side, 4). ``linear`` (1025,): quarter steps of sRGB ->
     linear; ``tone`` uint8 (TONES,): linear [0, 2) -> sRGB.
     """
     height, width = out.shape[:2]
+    planes = np.empty((len(triangles), 24), np.float32)
+    ready = np.zeros(len(triangles), np.uint8)
+    offset_x, offset_y = np.empty(4, np.float32), np.empty(4, np.float32)
+    for s in range(4):
+        offset_x[s], offset_y[s] = SAMPLES_X[s], SAMPLES_Y[s]
     side = F(texture.shape[0])
     stops = F(TONES / 2)
     end = F(TONES - 1)
@@ -146,8 +165,6 @@ def colour(keys, setup, triangles, part, lit, texture, linear, tone, backdrop, o
             k2, k3 = keys[at + np.uint64(2)], keys[at + np.uint64(3)]
             nearest = min(k0, k1, k2, k3)
             if nearest == EMPTY:
-                out[py, px, 0], out[py, px, 1] = backdrop[py, px, 0], backdrop[py, px, 1]
-                out[py, px, 2] = backdrop[py, px, 2]
                 continue
             whole = (k0 ^ k1 | k0 ^ k2 | k0 ^ k3) & TRIANGLE_MASK == 0
             if not whole:
@@ -163,25 +180,24 @@ def colour(keys, setup, triangles, part, lit, texture, linear, tone, backdrop, o
             for s in range(1 if whole else 4):
                 key = keys[at + np.uint64(s)]
                 if key == EMPTY:
-                    red += backdrop[py, px, 0]
-                    green += backdrop[py, px, 1]
-                    blue += backdrop[py, px, 2]
+                    red += out[py, px, 0]
+                    green += out[py, px, 1]
+                    blue += out[py, px, 2]
                     continue
                 t = key & TRIANGLE_MASK
                 if t != previous:
                     previous = t
-                    x, y = F(px) + F(0.5), F(py) + F(0.5)
-                    b = setup[t, 0] * x + setup[t, 1] * y + setup[t, 2]
-                    c = setup[t, 3] * x + setup[t, 4] * y + setup[t, 5]
-                    b, c = min(max(b, F(-0.2)), F(1.2)), min(max(c, F(-0.2)), F(1.2))
-                    a = F(1) - b - c
-                    i, j, k = np.uint32(triangles[t, 0]), np.uint32(triangles[t, 1]), np.uint32(triangles[t, 2])
-                    u = a * lit[i, 0] + b * lit[j, 0] + c * lit[k, 0]
-                    v = a * lit[i, 1] + b * lit[j, 1] + c * lit[k, 1]
-                    lr = a * lit[i, 2] + b * lit[j, 2] + c * lit[k, 2]
-                    lg = a * lit[i, 3] + b * lit[j, 3] + c * lit[k, 3]
-                    lb = a * lit[i, 4] + b * lit[j, 4] + c * lit[k, 4]
-                    shine = a * lit[i, 5] + b * lit[j, 5] + c * lit[k, 5]
+                    if not ready[t]:
+                        ready[t] = 1
+                        _planes(t, setup, triangles, lit, planes)
+                    # at the sample, not at the pixel's middle: that may lie beside a narrow triangle
+                    x, y = F(px) + offset_x[s], F(py) + offset_y[s]
+                    u = planes[t, 0] * x + planes[t, 8] * y + planes[t, 16]
+                    v = planes[t, 1] * x + planes[t, 9] * y + planes[t, 17]
+                    lr = planes[t, 2] * x + planes[t, 10] * y + planes[t, 18]
+                    lg = planes[t, 3] * x + planes[t, 11] * y + planes[t, 19]
+                    lb = planes[t, 4] * x + planes[t, 12] * y + planes[t, 20]
+                    shine = planes[t, 5] * x + planes[t, 13] * y + planes[t, 21]
                     u = min(max(u * side - F(0.5), F(0)), side - F(1.01))
                     v = min(max(v * side - F(0.5), F(0)), side - F(1.01))
                     nu, nv = np.int32(u), np.int32(v)
@@ -197,8 +213,8 @@ def colour(keys, setup, triangles, part, lit, texture, linear, tone, backdrop, o
                     tb = w00 * texture[iv, iu, 2] + w10 * texture[iv, iu1, 2]
                     tb += w01 * texture[iv1, iu, 2] + w11 * texture[iv1, iu1, 2]
                     if part[t] == EYE:
-                        nx = a * lit[i, 6] + b * lit[j, 6] + c * lit[k, 6] - F(GLINT_X)
-                        ny = a * lit[i, 7] + b * lit[j, 7] + c * lit[k, 7] - F(GLINT_Y)
+                        nx = planes[t, 6] * x + planes[t, 14] * y + planes[t, 22] - F(GLINT_X)
+                        ny = planes[t, 7] * x + planes[t, 15] * y + planes[t, 23] - F(GLINT_Y)
                         near = (nx * nx + ny * ny) * F(1 / (GLINT_SIZE * GLINT_SIZE))
                         shine *= max(F(0), F(1) - near * near)
                     lr = linear[np.uint32(np.int32(tr * F(4) + F(0.5)))] * lr + shine
