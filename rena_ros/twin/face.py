@@ -201,9 +201,9 @@ def _rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
     cr, sr = math.cos(roll), math.sin(roll)
     return np.array(
         [
-            [cy * cr - sy * sp * sr, cy * sr + sy * sp * cr, sy * cp],
-            [-cp * sr, cp * cr, -sp],
-            [-sy * cr - cy * sp * sr, cy * sp * cr - sy * sr, cy * cp],
+            [cy * cr + sy * sp * sr, sy * sp * cr - cy * sr, sy * cp],
+            [cp * sr, cp * cr, -sp],
+            [cy * sp * sr - sy * cr, cy * sp * cr + sy * sr, cy * cp],
         ]
     )
 

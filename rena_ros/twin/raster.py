@@ -34,10 +34,10 @@ _jit = numba.njit(cache=True, error_model="numpy")
 def rasterise(screen, triangles, vertex_point, two_sided, cut_from, uv, opacity, near, far, keys, setup, width, height):
     """Find the nearest triangle of each sample.
 
-    ``screen`` float32 (n, 3): x, y in pixels, depth. ``triangles`` int64 (t, 3) of vertices. Triangles from number
+    ``screen`` float32 (n, 3): x, y in pixels, depth. ``triangles`` int32 (t, 3) of vertices. Triangles from number
     ``cut_from`` on are cut out by ``opacity`` float32 (h, w) at ``uv``; those that face away are left out unless
-    ``two_sided``. Updates ``keys`` uint32 (height * width * 4), EMPTY at first, and writes ``setup`` float32 (t, 6): per triangle the weights
-    of its corners 1 and 2 as affine functions of the pixel.
+    ``two_sided``. Updates ``keys`` uint32 (height * width * 4), EMPTY at first. Writes ``setup`` float32 (t, 6): per
+    triangle the weights of its corners 1 and 2 as affine functions of the pixel.
     """
     scale = F(DEPTH_STEPS / (far - near))
     (ax, ay), (bx, by), (cx, cy), (dx, dy) = SAMPLES

@@ -1,0 +1,68 @@
+"""The performer: a whole, smooth, living performance that perception can follow from end to end."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from rena_ros.perception import READING_NAMES, FaceReader
+from rena_ros.robot_file import load_robot
+from rena_ros.twin.performer import CHAPTERS, DURATION_S, SCRIPT, Performer, performance
+
+ROBOT = load_robot()
+READING = {name: i for i, name in enumerate(READING_NAMES)}
+RATE_HZ = 30
+
+
+def test_goals_are_valid_at_every_moment_and_the_end_joins_the_beginning():
+    goals = np.array([performance(t, ROBOT) for t in np.arange(0, DURATION_S, 1 / RATE_HZ)])
+    assert goals.shape == (len(goals), 25)
+    assert goals.dtype == np.float32
+    assert goals.min() >= 0
+    assert goals.max() <= 1
+    assert np.abs(goals[0] - ROBOT.neutral_goals).max() < 1e-6
+    assert np.abs(performance(DURATION_S - 1e-6, ROBOT) - goals[0]).max() < 0.01
+    assert np.array_equal(performance(DURATION_S + 5.0, ROBOT), performance(5.0, ROBOT))
+
+
+def test_the_first_seconds_are_rest():
+    resting = np.array([performance(t, ROBOT) for t in np.arange(0, 3, 0.05)])
+    lids = list(ROBOT.region("lids"))
+    assert np.median(np.abs(resting - ROBOT.neutral_goals).max(0)[[i for i in range(25) if i not in lids]]) < 0.06
+    assert np.abs(np.median(resting, 0) - ROBOT.neutral_goals).max() < 0.06
+
+
+def test_faces_and_chapters_fit_the_robot():
+    starts = [start for _, start in CHAPTERS]
+    assert starts == sorted(starts)
+    assert starts[-1] < DURATION_S
+    assert all(a.start_s + a.ease_s <= b.start_s for a, b in pairwise(SCRIPT))
+    names = [name for name, _ in CHAPTERS]
+    for wanted in ("rest", "joy", "surprise", "sorrow", "anger", "wink", "turn left", "nod", "abrupt grin"):
+        assert wanted in names
+    # antagonists never pull together, so that the limiter leaves the performance as it is
+    for t in np.arange(0, DURATION_S, 0.2):
+        wanted = ROBOT.positions(performance(t, ROBOT))
+        limited = ROBOT.limit(list(ROBOT.names), wanted.tolist(), np.zeros(25)).positions
+        assert np.abs(ROBOT.goals(limited) - ROBOT.goals(wanted)).max() < 0.06
+
+
+def test_a_time_that_is_none_is_refused():
+    with pytest.raises(ValueError, match="time"):
+        performance(float("nan"), ROBOT)
+
+
+def test_the_face_is_found_and_its_expressions_are_read_throughout():
+    times = np.arange(0.05, DURATION_S, 0.4)
+    with Performer() as performer, FaceReader(video=False) as reader:
+        readings = [reader.read(performer.frame(t), 0) for t in times]
+        assert np.array_equal(performer.frame(4.2), performer.frame(4.2))
+        wink = reader.read(performer.frame(16.6), 0)
+    assert all(readings)
+    read = np.array([reading.features for reading in readings])
+    for name, least in (("mouthSmileLeft", 0.6), ("jawOpen", 0.3), ("browInnerUp", 0.3), ("mouthFrownRight", 0.15)):
+        assert np.ptp(read[:, READING[name]]) > least, name
+    assert np.degrees(np.ptp(read[:, READING["head_yaw"]])) > 30
+    assert np.degrees(np.ptp(read[:, READING["head_pitch"]])) > 12
+    left, right = (wink.coefficients[READING[f"eyeBlink{side}"]] for side in ("Left", "Right"))
+    assert left > right + 0.3
