@@ -52,6 +52,8 @@ class TwinFace:
         self._linear, self._tone = tone_tables()
         self._keys = np.empty(height * width * 4, np.uint32)
         self._setup = np.empty((len(self._triangles), 6), np.float32)
+        self._planes = np.empty((len(self._triangles), 24), np.float32)
+        self._ready = np.empty(len(self._triangles), np.uint8)
 
     def __enter__(self) -> "TwinFace":
         return self
@@ -112,6 +114,8 @@ class TwinFace:
             self._texture,
             self._linear,
             self._tone,
+            self._planes,
+            self._ready,
             picture,
         )
         return picture

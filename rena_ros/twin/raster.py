@@ -142,16 +142,16 @@ def _planes(t, setup, triangles, lit, planes):
 
 
 @_jit
-def colour(keys, setup, triangles, part, lit, texture, linear, tone, out):
+def colour(keys, setup, triangles, part, lit, texture, linear, tone, planes, ready, out):
     """Colour the picture ``out`` uint8 (h, w, 3), which holds the backdrop, in place.
 
     ``lit`` float32 (v, 8): texture coordinates, RGB of the light that falls on the vertex, its highlight, and for
     eyes the normal's x and y. ``texture`` uint8 (side, side, 4). ``linear`` (1025,): quarter steps of sRGB ->
-    linear; ``tone`` uint8 (TONES,): linear [0, 2) -> sRGB.
+    linear; ``tone`` uint8 (TONES,): linear [0, 2) -> sRGB. ``planes`` float32 (t, 24) and ``ready`` uint8 (t,) are
+    room to work in.
     """
     height, width = out.shape[:2]
-    planes = np.empty((len(triangles), 24), np.float32)
-    ready = np.zeros(len(triangles), np.uint8)
+    ready.fill(0)
     offset_x, offset_y = np.empty(4, np.float32), np.empty(4, np.float32)
     for s in range(4):
         offset_x[s], offset_y[s] = SAMPLES_X[s], SAMPLES_Y[s]
