@@ -22,7 +22,10 @@ LINK_LIMIT_S = 15.0
 # A node imports its libraries and maps its model before it is there: seconds on a cold disk.
 UP_LIMIT_S = 60.0
 # The camera leaves first and the others finish what it sent. Together less than the 3 s that Ctrl-C may take.
-CAMERA_STOP_S, DRAIN_S, OTHERS_STOP_S = 0.6, 0.25, 2.0
+CAMERA_STOP_S, DRAIN_S, OTHERS_STOP_S = 0.6, 0.25, 1.8
+# The monitor leaves the ROS graph only when the others' leaving has been digested: see `_close` in nodes/running.py
+# for what Fast DDS may do otherwise, and here the figures of the run would be lost with it.
+QUIET_S = 0.35
 
 
 class ProcessDied(RenaError):
@@ -71,6 +74,7 @@ class Session:
             except RenaError as error:
                 ending, failure = "failed", error
             forced = self._take_down()
+            time.sleep(QUIET_S)
         return Outcome(ending, failure, forced, spool.failure)
 
     def _watch(self, spool: SpoolWriter, leaving: contextlib.ExitStack):
