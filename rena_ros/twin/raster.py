@@ -20,7 +20,7 @@ SAMPLES_X = tuple(x / SUB for x, _ in SAMPLES)
 SAMPLES_Y = tuple(y / SUB for _, y in SAMPLES)
 CUT = (0.2, 0.4, 0.6, 0.8)  # opacity from which each sample of a cut-out surface is covered
 TONES = 4096
-EYE = int(Part.EYE)
+EYE, MOUTH, TONGUE = int(Part.EYE), int(Part.MOUTH), int(Part.TONGUE)
 F = np.float32
 # Where the lamp is mirrored in the eye: towards the eye's normal (x, y), and its size
 GLINT_X, GLINT_Y, GLINT_SIZE = 0.26, 0.36, 0.15
@@ -31,13 +31,14 @@ _jit = numba.njit(cache=True, error_model="numpy")
 
 
 @_jit
-def rasterise(screen, triangles, vertex_point, two_sided, cut_from, uv, opacity, near, far, keys, setup, width, height):
+def rasterise(screen, triangles, vertex_point, bounds, part, cut_from, uv, opacity, near, far, keys, setup, width):
     """Find the nearest triangle of each sample.
 
-    ``screen`` float32 (n, 3): x, y in pixels, depth. ``triangles`` int32 (t, 3) of vertices. Triangles from number
-    ``cut_from`` on are cut out by ``opacity`` float32 (h, w) at ``uv``; those that face away are left out unless
-    ``two_sided``. Updates ``keys`` uint32 (height * width * 4), EMPTY at first. Writes ``setup`` float32 (t, 6): per
-    triangle the weights of its corners 1 and 2 as affine functions of the pixel.
+    ``screen`` float32 (n, 3): x, y in pixels, depth. ``triangles`` int32 (t, 3) of vertices, ``part`` (t,) theirs.
+    Triangles from number ``cut_from`` on are cut out by ``opacity`` float32 (h, w) at ``uv`` and seen from both sides.
+    ``bounds`` int64 (2, 4): first and last column and row of the picture, and of the lips' opening, outside of which
+    nothing in the mouth is seen. Updates ``keys`` uint32 (height * width * 4), EMPTY at first. Writes ``setup``
+    float32 (t, 6): per triangle the weights of its corners 1 and 2 as affine functions of the pixel.
     """
     scale = F(DEPTH_STEPS / (far - near))
     (ax, ay), (bx, by), (cx, cy), (dx, dy) = SAMPLES
@@ -47,11 +48,12 @@ def rasterise(screen, triangles, vertex_point, two_sided, cut_from, uv, opacity,
         x1, y1 = np.int64(np.rint(screen[p1, 0] * SUB)), np.int64(np.rint(screen[p1, 1] * SUB))
         x2, y2 = np.int64(np.rint(screen[p2, 0] * SUB)), np.int64(np.rint(screen[p2, 1] * SUB))
         area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
-        if area == 0 or (area > 0 and not two_sided[t]):  # y points down: a positive area faces away
+        if area == 0 or (area > 0 and t < cut_from):  # y points down: a positive area faces away
             continue
         sign = np.int64(1) if area > 0 else np.int64(-1)
-        left, right = max(0, min(x0, x1, x2) >> 8), min(width - 1, max(x0, x1, x2) >> 8)
-        top, bottom = max(0, min(y0, y1, y2) >> 8), min(height - 1, max(y0, y1, y2) >> 8)
+        within = bounds[1 if MOUTH <= part[t] <= TONGUE else 0]
+        left, right = max(within[0], min(x0, x1, x2) >> 8), min(within[1], max(x0, x1, x2) >> 8)
+        top, bottom = max(within[2], min(y0, y1, y2) >> 8), min(within[3], max(y0, y1, y2) >> 8)
         if left > right or top > bottom:
             continue
         inverse = 1.0 / area
