@@ -104,7 +104,7 @@ def _cloud(landmarks: np.ndarray, header) -> PointCloud2:
 
 def main() -> int:
     """Console script ``blendshapes_node``."""
-    return run_node(BlendshapesNode)
+    return run_node(BlendshapesNode, niceness=-10)
 
 
 if __name__ == "__main__":

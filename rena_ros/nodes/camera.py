@@ -172,7 +172,7 @@ def _nanoseconds(stamp) -> int:
 
 def main() -> int:
     """Console script ``camera_node``."""
-    return run_node(CameraNode)
+    return run_node(CameraNode, niceness=-5)
 
 
 if __name__ == "__main__":

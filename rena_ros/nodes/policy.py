@@ -132,7 +132,7 @@ def _timing(finished, image_stamp) -> TimeReference:
 
 def main() -> int:
     """Console script ``policy_node``."""
-    return run_node(PolicyNode)
+    return run_node(PolicyNode, niceness=-10)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,7 @@ twice a second; back again, the robot stays limp until told otherwise.
 """
 
 import array
-import contextlib
 import gc
-import os
 import time
 
 import numpy as np
@@ -207,9 +205,7 @@ def _listed(failures: dict[str, str]) -> str:
 
 def main() -> int:
     """Console script ``servos_node``."""
-    with contextlib.suppress(OSError):  # where the system permits it, the bus comes before the pictures
-        os.setpriority(os.PRIO_PROCESS, 0, -10)
-    return run_node(ServosNode)
+    return run_node(ServosNode, niceness=-10)
 
 
 if __name__ == "__main__":
