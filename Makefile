@@ -40,6 +40,7 @@ $(VENV)/.run-installed: requirements/constraints.txt requirements/run.txt requir
 	$(PIP) -r requirements/run.txt $(ROS_SET)
 	$(PIP) --no-deps -r requirements/run-nodeps.txt -e .
 	@$(VENV)/bin/python -m rena_ros.face_model
+	@echo "Compiling what draws the faces (once) ..." && $(VENV)/bin/python -m rena_ros.twin
 	@touch $@
 
 $(VENV)/.test-installed: $(VENV)/.run-installed requirements/learn.txt requirements/test.txt

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.metadata
 import os
+import sys
 from pathlib import Path
 
 from rena_ros.errors import RenaError
@@ -63,3 +64,17 @@ def _in_share() -> Path | None:
         return share_path(f"models/{FILE_NAME}")
     except RenaError:
         return None
+
+
+def main() -> int:
+    """Say where the verified face model lies, or how to get one: ``python -m rena_ros.face_model``."""
+    try:
+        print(f"face model: {find_face_model()}, verified")
+    except RenaError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -132,7 +132,7 @@ def test_this_test_can_fail(module, imported):
 
 
 def test_the_command_line_starts_without_heavy_packages():
-    heavy = ("rclpy", "torch", "mediapipe", "panda3d", "cv2", "onnxruntime")
+    heavy = ("rclpy", "torch", "mediapipe", "numba", "cv2", "onnxruntime")
     code = f"import sys, rena_ros.cli; print([name for name in {heavy!r} if name in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
