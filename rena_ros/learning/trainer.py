@@ -14,6 +14,8 @@ from rena_ros.learning.network import Network, NetworkConfig
 from rena_ros.learning.preparation import Samples
 from rena_ros.learning.schedule import one_cycle
 
+GRADIENT_NORM = 1.0
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -25,14 +27,14 @@ class Settings:
     of a real face must not mean more than they do.
     """
 
-    epochs: int = 150
+    epochs: int = 60
     seed: int = 0
-    learning_rate: float = 3e-3
+    learning_rate: float = 5e-3
     batch_size: int = 256
     weight_decay: float = 0.1
     consistency: float = 0.01
-    noise: float = 0.002
-    mirror: bool = True
+    noise: float = 0.001
+    mirror: bool = False
     validation: int = 800
     network: NetworkConfig = field(default_factory=NetworkConfig)
 
@@ -125,6 +127,8 @@ class Trainer:
             self.optimiser.zero_grad()
             loss = self.loss(self.network(features), self.goals[batch])
             loss.backward()
+            # At the peak of the cycle a single bad batch can otherwise throw the run off for good.
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
             self.optimiser.step()
             total += float(loss.detach()) * len(batch)
         if not np.isfinite(total):
