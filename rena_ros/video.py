@@ -31,6 +31,8 @@ class VideoFile:
     Raises RenaError when the file cannot be read as a video.
     """
 
+    drawn = False
+
     def __init__(self, path: str | Path, longest_side: int = 640) -> None:
         if not Path(path).is_file():
             raise RenaError(f"there is no video file {path}; give a file, a camera's number, or performer")
@@ -82,6 +84,8 @@ class VideoFile:
 
 class DrawnPerformer:
     """The built-in performer, drawn at ``rate_hz`` frames per second, once through."""
+
+    drawn = True  # before it is due: drawing stands for the world in front of a camera, not for work on its picture
 
     def __init__(self, rate_hz: float = 30.0) -> None:
         from rena_ros.twin.performer import DURATION_S, Performer

@@ -112,7 +112,7 @@ class CameraNode(Node):
         self._wait_for_subscribers()
         begin_s, count = time.monotonic(), 0
         while not self._leaving.is_set():
-            if self._realtime:
+            if self._realtime and not clip.drawn:
                 self._leaving.wait(max(0.0, begin_s + clip.next_s - time.monotonic()))
             taken_s = time.monotonic()
             frame = clip.read()
