@@ -1,6 +1,7 @@
 """The live part of a run: bring the nodes up, watch them until the end, and take them down again."""
 
 import contextlib
+import math
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,8 @@ CAMERA_STOP_S, DRAIN_S, OTHERS_STOP_S = 0.6, 0.25, 1.8
 # The monitor leaves the ROS graph only when the others' leaving has been digested: see `_close` in nodes/running.py
 # for what Fast DDS may do otherwise, and here the figures of the run would be lost with it.
 QUIET_S = 0.35
+SHOW_S = 0.25
+NICENESS = 10
 
 
 class ProcessDied(RenaError):
@@ -112,7 +115,10 @@ class Session:
 
     def _follow(self, monitor, spool: SpoolWriter, title: str, limit_s: float | None, total_s: float | None) -> str:
         started_s: float | None = None
+        shown_s = -math.inf
         told = False
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, 0, NICENESS)  # this thread, like the monitor's, only watches from here on
         with LiveView(title, self._out / "mimic.mp4", total_s, self._console) as view:
             while True:
                 time.sleep(0.1)
@@ -120,10 +126,10 @@ class Session:
                     return "complete"
                 if monitor.failure() is not None:
                     raise monitor.failure()
-                snapshot = self.samples.snapshot()
-                if started_s is None and snapshot.frames:
-                    started_s = time.monotonic()
-                elapsed_s = 0.0 if started_s is None else time.monotonic() - started_s
+                now_s = time.monotonic()
+                if started_s is None and self.samples.pictures("camera"):
+                    started_s = now_s
+                elapsed_s = 0.0 if started_s is None else now_s - started_s
                 if limit_s is not None and elapsed_s >= limit_s:
                     return "complete"
                 if spool.failure and not told:
@@ -131,7 +137,9 @@ class Session:
                     self._console.print(
                         f"cannot keep pictures for the film any more: {spool.failure}; the run goes on", markup=False
                     )
-                view.show(snapshot, elapsed_s)
+                if now_s - shown_s >= SHOW_S:
+                    shown_s = now_s
+                    view.show(self.samples.snapshot(), elapsed_s)
 
     def _camera_has_left(self) -> bool:
         """True when the clip is over. Raises ProcessDied for any other end of any process."""
