@@ -28,6 +28,7 @@ class BlendshapesNode(Node):
         max_faces = parameter(self, "max_faces", MAX_FACES, "how many people are told apart; each costs about 8 ms")
         mirror = parameter(self, "mirror", False, "read the picture flipped: the person's left is the robot's right")
         self._reader = FaceReader(model_path, max_faces=max_faces, mirror=mirror)
+        self._reader.read(np.zeros((480, 640, 3), np.uint8))  # the first read takes longer: not at a person's cost
         self._sequence: int | None = None
         self._skipped = 0
         self._read_ms: list[float] = []

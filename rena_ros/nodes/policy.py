@@ -34,6 +34,7 @@ class PolicyNode(Node):
         rest_seconds = parameter(self, "rest_seconds", 2.0, "calm time from which a resting face is measured, s")
         self.robot = load_robot(robot_file)
         self.policy = Policy(model_path, self.robot)
+        self.policy(self.policy.robot_rest)  # the first inference takes longer: not at a person's cost
         self.resting = RestingFace(self.policy.robot_rest, rest_seconds)
         self.presence = Presence(self.robot.neutral_goals, lost_after_s)
         self._readings, self._refused, self._since_s, self._inference_ms = 0, 0, time.monotonic(), []
