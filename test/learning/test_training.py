@@ -14,7 +14,7 @@ from rena_ros.learning.evaluation import evaluate
 from rena_ros.learning.network import Network, NetworkConfig
 from rena_ros.learning.preparation import split_validation, training_part, with_mirror_images
 from rena_ros.learning.schedule import one_cycle
-from rena_ros.learning.trainer import Settings, Trainer
+from rena_ros.learning.trainer import GRADIENT_NORM, Settings, Trainer
 from rena_ros.policy import Policy
 from rena_ros.recording.dataset import load_dataset
 
@@ -25,23 +25,16 @@ def arguments(*words: object) -> argparse.Namespace:
     return parser.parse_args([str(word) for word in words])
 
 
+def run_words(data, out, epochs: int, test: int = 100) -> tuple:
+    """The command line of a small run, without `rena train`."""
+    counts = ("--epochs", epochs, "--test", test, "--validation", 50, "--threads", 1)
+    return ("--data", data, "--out", out, *counts)
+
+
 @pytest.fixture(scope="module")
 def trained(dataset_directory, tmp_path_factory):
     out = tmp_path_factory.mktemp("run") / "run"
-    words = (
-        "--data",
-        dataset_directory,
-        "--out",
-        out,
-        "--epochs",
-        30,
-        "--test",
-        100,
-        "--validation",
-        50,
-        "--threads",
-        1,
-    )
+    words = run_words(dataset_directory, out, 30)
     options = ("--no-mirror", "--batch-size", 64, "--held-out", "--json", out.parent / "figures.json")
     assert train.run(arguments(*words, *options)) == 0
     return out
@@ -83,6 +76,14 @@ def small_trainer(folder, dataset, settings) -> Trainer:
     return trainer
 
 
+def test_a_bad_batch_cannot_throw_a_run_off(tmp_path, dataset):
+    trainer = small_trainer(tmp_path / "run", dataset, Settings(epochs=1, batch_size=128, validation=50))
+    trainer.goals = 1000 * trainer.goals  # makes a gradient about as many times too large
+    trainer.step()
+    squares = sum(float((parameter.grad**2).sum()) for parameter in trainer.network.parameters())
+    assert math.sqrt(squares) <= GRADIENT_NORM * (1 + 1e-4)
+
+
 def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(tmp_path, dataset):
     settings = Settings(epochs=3, batch_size=128, validation=50, network=NetworkConfig(hidden=16, token=8))
     whole = small_trainer(tmp_path / "whole", dataset, settings)
@@ -102,20 +103,7 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(tmp_path, datas
 
 
 def test_ctrl_c_keeps_what_is_done(tmp_path, dataset_directory, monkeypatch):
-    words = (
-        "--data",
-        dataset_directory,
-        "--out",
-        tmp_path,
-        "--epochs",
-        3,
-        "--test",
-        100,
-        "--validation",
-        50,
-        "--threads",
-        1,
-    )
+    words = run_words(dataset_directory, tmp_path, 3)
     step = Trainer.step
 
     def interrupted(trainer):
@@ -134,27 +122,15 @@ def test_ctrl_c_keeps_what_is_done(tmp_path, dataset_directory, monkeypatch):
 
 
 def test_a_run_refuses_other_settings_and_other_data(tmp_path, dataset_directory):
-    words = (
-        "--data",
-        dataset_directory,
-        "--out",
-        tmp_path,
-        "--epochs",
-        1,
-        "--validation",
-        50,
-        "--threads",
-        1,
-        "--test",
-    )
-    assert train.run(arguments(*words, 100)) == 0
+    words = run_words(dataset_directory, tmp_path, 1)
+    assert train.run(arguments(*words)) == 0
     with pytest.raises(RenaError, match=r"other settings.*seed: 0 there, 4 now"):
-        train.run(arguments(*words, 100, "--seed", 4))
+        train.run(arguments(*words, "--seed", 4))
     with pytest.raises(RenaError, match="other data"):
-        train.run(arguments(*words, 150))
+        train.run(arguments(*run_words(dataset_directory, tmp_path, 1, test=150)))
     (tmp_path / "checkpoint.safetensors").write_bytes(b"torn")
     with pytest.raises(RenaError, match="not a checkpoint"):
-        train.run(arguments(*words, 100))
+        train.run(arguments(*words))
 
 
 @pytest.mark.parametrize(

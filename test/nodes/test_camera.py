@@ -1,12 +1,17 @@
 """The camera node as a process: clips whole and in their own time, honest stamps, clean ends."""
 
+import threading
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, TimeReference
 
+from rena_ros.nodes.camera import CameraNode
 from rena_ros.nodes.images import from_image_msg
+from rena_ros.video import DrawnPerformer, Frame, VideoFile
 
 NEWEST = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
 RELIABLE = QoSProfile(depth=100)
@@ -94,3 +99,39 @@ def test_an_absent_camera_is_waited_for(bench):
     code, said = bench.leave(camera)
     assert code == 0
     assert said.count("/dev/video987 is not there: plug it in") == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "order"),
+    [(DrawnPerformer, ["read", "wait", "publish"]), (VideoFile, ["wait", "read", "publish"])],
+)
+def test_drawing_is_not_latency_and_decoding_is(kind, order):
+    """A drawn frame is made before it is due; a file's frame is taken when it is due, as from a camera."""
+    happened = []
+
+    class Clip:
+        drawn, next_s = kind.drawn, 0.0
+
+        def read(self):
+            happened.append("read")
+            t_s, self.next_s = self.next_s, self.next_s + 0.3
+            return Frame(np.zeros((2, 2, 3), np.uint8), t_s) if t_s < 0.4 else None
+
+    class Leaving(threading.Event):
+        def wait(self, timeout=None):
+            # What is left after the first wait for a frame is next to nothing.
+            if timeout > 0.05:
+                happened.append("wait")
+            return super().wait(timeout)
+
+    node = SimpleNamespace(
+        _leaving=Leaving(),
+        _answered=threading.Event(),
+        _realtime=True,
+        _loop=False,
+        _wait_for_subscribers=lambda: None,
+        _publish=lambda rgb, captured_s: happened.append("publish"),
+    )
+    CameraNode._play(node, Clip())
+    second = happened.index("publish") + 1
+    assert happened[second : second + 3] == order
