@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "rena_ros"
 ROS = {"rclpy", "ament_index_python", "cv_bridge", "rcl_interfaces", "builtin_interfaces", "diagnostic_msgs"}
 ROS |= {"std_msgs", "std_srvs", "sensor_msgs", "geometry_msgs"}
 LAUNCH = {"launch", "launch_ros"}
-GROUND = {"robot", "robot_file", "errors", "share", "commit"}
+GROUND = {"robot", "robot_file", "robot_edit", "health", "errors", "share", "commit"}
 # Files that belong to the room of another name.
 ROOM_OF = {"face_model": "perception", "strategy_file": "strategy"}
 # Which rooms above the ground know which others. Short on purpose: whoever adds a line, says why.
@@ -21,6 +21,8 @@ KNOWS = {
     "strategy": set(),
     "motion": set(),
     "gate": {"bus", "motion"},  # the way of a command from the limiter to the wire
+    "servo": {"bus"},  # the tools of the first day
+    "bench": {"bus", "gate", "nodes"},  # what is measured
     "presence": set(),
     "graph": set(),
     "cli": set(),  # imports a command only when it is called
