@@ -11,7 +11,7 @@ class Presence:
     where it is. Nobody has been there before the first call of ``seen``.
     """
 
-    def __init__(self, neutral_goals: np.ndarray, lost_after_s: float = 0.5, leave_s: float = 1.0, come_s: float = 0.4):
+    def __init__(self, neutral_goals: np.ndarray, lost_after_s: float = 0.5, leave_s: float = 0.4, come_s: float = 0.4):
         self.neutral_goals = np.asarray(neutral_goals, np.float32)
         self.lost_after_s, self.leave_s, self.come_s = lost_after_s, leave_s, come_s
         self._goals = self.neutral_goals

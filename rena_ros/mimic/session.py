@@ -27,6 +27,8 @@ CAMERA_STOP_S, DRAIN_S, OTHERS_STOP_S = 0.6, 0.25, 1.8
 # The monitor leaves the ROS graph only when the others' leaving has been digested: see `_close` in nodes/running.py
 # for what Fast DDS may do otherwise, and here the figures of the run would be lost with it.
 QUIET_S = 0.35
+# When the way from the camera to the servos breaks, the servos ease to neutral within a second: they get it.
+EASE_S = 1.0
 SHOW_S = 0.25
 NICENESS = 10
 
@@ -76,6 +78,7 @@ class Session:
                 pass
             except RenaError as error:
                 ending, failure = "failed", error
+                self._let_the_robot_ease()
             forced = self._take_down()
             time.sleep(QUIET_S)
         return Outcome(ending, failure, forced, spool.failure)
@@ -147,6 +150,12 @@ class Session:
             if ended.name != "camera" or ended.code != 0:
                 raise ProcessDied(ended, self._out / "log")
         return "camera" in self._supervisor.names() and "camera" not in self._supervisor.pids()
+
+    def _let_the_robot_ease(self) -> None:
+        """Whatever failed: a robot that still has its driver goes limp in its resting face, not in a grimace."""
+        with contextlib.suppress(KeyboardInterrupt):
+            if "servos" in self._supervisor.pids() and self.samples.pictures("camera"):
+                time.sleep(EASE_S)
 
     def _take_down(self) -> dict[str, str]:
         """End all processes in order; returns those that did not leave on SIGINT, with the signal it took."""
