@@ -1,0 +1,1 @@
+"""The tools of a lab's first day with its servos: `rena servo …`."""

@@ -1,0 +1,72 @@
+"""What all servo tools have in common: which port, which rate, which robot file, and opening them."""
+
+import argparse
+from pathlib import Path
+
+from rena_ros.bus.bus import Bus
+from rena_ros.bus.line import Line
+from rena_ros.bus.port import Port, PortMissing
+from rena_ros.errors import RenaError
+from rena_ros.robot import Robot, Servo
+from rena_ros.robot_file import load_robot
+
+_ADAPTERS = ("serial/by-id/*", "ttyUSB*", "ttyACM*")  # below /dev; the first kind that is there counts
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """--port, --baud and --robot-file."""
+    parser.add_argument("--port", metavar="PORT", help="serial port of the servos; default: the only USB adapter")
+    parser.add_argument("--baud", type=int, default=1_000_000, metavar="RATE", help="default: 1000000")
+    parser.add_argument("--robot-file", metavar="FILE", help="servos and limits; default: config/rena.yaml")
+
+
+def load(args: argparse.Namespace) -> Robot:
+    """The robot that the arguments name. Raises RenaError when its file has faults."""
+    return load_robot(args.robot_file)
+
+
+def open_port(args: argparse.Namespace, baud: int | None = None) -> Port:
+    """The port that the arguments name, at their rate or another; sends nothing.
+
+    Raises RenaError when there is none, more than one to choose from, or it is taken.
+    """
+    path = args.port or _only_adapter()
+    try:
+        return Port(path, args.baud if baud is None else baud)
+    except PortMissing as error:
+        others = ", ".join(adapters())
+        there = f"use one of those that are there: {others}" if others else "no USB serial adapter is plugged in"
+        raise PortMissing(f"there is no port {path}; {there}") from error
+
+
+def open_line(args: argparse.Namespace, baud: int | None = None) -> Line:
+    """A line to single servos on that port."""
+    return Line(open_port(args, baud))
+
+
+def open_bus(args: argparse.Namespace, robot: Robot) -> Bus:
+    """All servos of a robot on that port. Moves nothing."""
+    return Bus(open_port(args), robot)
+
+
+def find_servo(robot: Robot, name: str) -> Servo:
+    """A servo by its name or id. Raises RenaError that lists the names."""
+    for servo in robot.servos:
+        if name in (servo.name, str(servo.id)):
+            return servo
+    listed = ", ".join(f"{servo.name} ({servo.id})" for servo in robot.servos)
+    raise RenaError(f"{name} is no servo of {robot.source}; it has {listed}")
+
+
+def adapters(folder: Path = Path("/dev")) -> list[str]:
+    """The USB serial adapters of this machine."""
+    return next((found for kind in _ADAPTERS if (found := sorted(map(str, folder.glob(kind))))), [])
+
+
+def _only_adapter() -> str:
+    found = adapters()
+    if not found:
+        raise RenaError("no USB serial adapter is plugged in; name another port with --port")
+    if len(found) > 1:
+        raise RenaError(f"several USB serial adapters are plugged in; choose one with --port: {', '.join(found)}")
+    return found[0]

@@ -1,0 +1,34 @@
+"""A table of subcommands as argparse understands it; each module is imported only when its command is called."""
+
+import argparse
+import importlib
+from collections.abc import Mapping
+
+# subcommand -> (module with add_arguments(parser) and run(args) -> exit code, what it does)
+Table = Mapping[str, tuple[str, str]]
+
+
+def add_subcommands(parser: argparse.ArgumentParser, table: Table) -> None:
+    """Give ``parser`` one subcommand per line of the table.
+
+    What was called is found in the parsed arguments: ``args.run``, its module's function, and ``args.prog``,
+    its name in full, such as "rena servo scan".
+    """
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_LateParser)
+    for name, (module_name, help_text) in table.items():
+        commands.add_parser(
+            name, help=help_text, description=f"{help_text[0].upper()}{help_text[1:]}."
+        ).module_name = module_name
+
+
+class _LateParser(argparse.ArgumentParser):
+    """A parser that asks its module for arguments when it is first used."""
+
+    module_name: str | None = None
+
+    def parse_known_args(self, args=None, namespace=None):
+        if self.module_name is not None:
+            module, self.module_name = importlib.import_module(self.module_name), None
+            self.set_defaults(run=getattr(module, "run", None), prog=self.prog)
+            module.add_arguments(self)
+        return super().parse_known_args(args, namespace)
