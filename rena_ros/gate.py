@@ -5,7 +5,7 @@ No ROS and no clock of its own: the servos node tells it the time (time.monotoni
 the gate is then disconnected, and limp once the port is back, until somebody switches torque on again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,14 +42,21 @@ class Commands:
 class Gate:
     """The servos of one robot. Limp and disconnected at first."""
 
-    def __init__(self, robot: Robot, port: str, baud: int, period_s: float, command_timeout_s: float) -> None:
+    def __init__(
+        self,
+        robot: Robot,
+        open_bus: Callable[[], Bus],
+        period_s: float,
+        command_timeout_s: float,
+        release_after_s: float = 0.0,
+    ) -> None:
         """``period_s``: time between ticks; goals are sent that much ahead, for the servo is on its way
         meanwhile. ``command_timeout_s``: without a command for this long, ease to neutral."""
         self.robot = robot
         self.commands = Commands()
         self.bus: Bus | None = None
         self.torque = False
-        self._port, self._baud = port, baud
+        self._open_bus = open_bus
         self._period_s, self._timeout_s = period_s, command_timeout_s
         self._was_lost = False
         self._motion = Motion(robot, np.zeros(len(robot.names)), 0.0)
@@ -63,7 +70,7 @@ class Gate:
         Moves nothing. After a lost connection torque is switched off: what the servos still hold is old.
         Raises RenaError when the port cannot be opened (PortMissing when it does not exist).
         """
-        bus = Bus(self._port, self.robot, self._baud)
+        bus = self._open_bus()
         try:
             delays = bus.survey()
             if self._was_lost:
@@ -162,5 +169,5 @@ class Gate:
 
     def _connected(self) -> Bus:
         if self.bus is None:
-            raise RenaError(f"{self._port} is not connected")
+            raise RenaError("the port is not connected")
         return self.bus

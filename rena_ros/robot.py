@@ -5,6 +5,7 @@ Three units, never mixed: **goal** [0, 1] over a servo's limits, **position** in
 ``Robot.names``.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 RAD_PER_TICK = 2 * np.pi / 4096
+_SHOWN_CHARACTERS = 40
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,30 @@ class Servo:
     max_speed_rad_s: float
     max_acceleration_rad_s2: float
     antagonists: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Band:
+    """From where on a reading deserves a warning or is an error; None: not judged."""
+
+    warn: float | None = None
+    error: float | None = None
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """What is judged about every servo, by `thresholds` of the robot file; what the file leaves out is not judged.
+
+    ``temperature_c``, ``voltage_high_v``, ``load`` (fraction of full torque, mean of a second), ``current_a`` and
+    ``age_s`` (of the last answer) are judged upwards, ``voltage_low_v`` downwards. Only ``age_s`` has a default.
+    """
+
+    temperature_c: Band = Band()
+    voltage_low_v: Band = Band()
+    voltage_high_v: Band = Band()
+    load: Band = Band()
+    current_a: Band = Band()
+    age_s: Band = Band(0.25, 1.0)
 
 
 @dataclass(frozen=True)
@@ -50,6 +76,7 @@ class Robot:
 
     servos: tuple[Servo, ...]
     source: Path | None = None
+    thresholds: Thresholds = Thresholds()
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -152,14 +179,14 @@ class Robot:
         """Ticks (..., n) -> positions in rad, float64 (..., n); readings may lie outside the limits."""
         return self._direction * (np.asarray(ticks, np.float64) - self.neutral_ticks) * RAD_PER_TICK
 
-    def limit(self, names: list[str], positions: list[float], previous: np.ndarray) -> Limited:
+    def limit(self, names: Sequence[str], positions: Sequence[float], previous: np.ndarray) -> Limited:
         """THE limiter: every command passes here, whoever sent it.
 
         ``names`` and ``positions`` (rad): the joints to move; the others keep ``previous``, the last
-        limited target (n,) rad. A malformed command (lengths differ, a joint unknown or named twice, a
-        value not finite) is refused whole. A value beyond a limit is clamped to it. Of two antagonists
-        that both pull, each gives up what the weaker one pulls, so at most one is away from neutral and
-        the result is continuous in the command.
+        limited target (n,) rad. In this order: a malformed command (empty, lengths differ, a value not
+        finite, a joint unknown or named twice) is refused whole; a value beyond a limit is clamped to it;
+        of two antagonists that both pull, each gives up what the weaker one pulls, so at most one is away
+        from neutral and the result is continuous in the command. Speed and acceleration are the motion's.
         """
         refusal = self._refusal(names, positions)
         if refusal is not None:
@@ -178,16 +205,22 @@ class Robot:
         clamped = tuple(self.names[i] for i in np.flatnonzero(np.abs(target - wanted) > 1e-9))
         return Limited(target, clamped=clamped)
 
-    def _refusal(self, names: list[str], positions: list[float]) -> str | None:
+    def _refusal(self, names: Sequence[str], positions: Sequence[float]) -> str | None:
         if len(names) != len(positions):
-            return f"{len(names)} names but {len(positions)} positions"
-        if len(set(names)) != len(names):
-            return f"{next(name for name in names if list(names).count(name) > 1)} is named twice"
+            first = f", the first name is {_shown(names[0])}" if len(names) else ""
+            return f"{len(names)} names but {len(positions)} positions{first}"
+        if not len(names):
+            return "it names no joint"
+        for name, position in zip(names, positions, strict=True):
+            if not np.isfinite(position):
+                return f"{_shown(name)}: {position} is not a finite position"
         for name, position in zip(names, positions, strict=True):
             if name not in self.index:
-                return f"{name} is not a joint of this robot"
-            if not np.isfinite(position):
-                return f"{name}: {position} is not a finite position"
+                return f"{_shown(name)} is not a joint of this robot (position {position:.4g})"
+        if len(set(names)) != len(names):
+            name = next(name for name in names if list(names).count(name) > 1)
+            values = [f"{p:.4g}" for n, p in zip(names, positions, strict=True) if n == name]
+            return f"{name} is named twice ({', '.join(values)})"
         return None
 
     def _pull(self, positions: np.ndarray, i: int) -> float:
@@ -209,3 +242,9 @@ class Robot:
         ends = np.sort([self.from_ticks(self.min_ticks), self.from_ticks(self.max_ticks)], axis=0)
         ends.setflags(write=False)
         return ends[0], ends[1]
+
+
+def _shown(name: str) -> str:
+    """A name that anybody may have sent, fit for one line of a log."""
+    printable = "".join(c if c.isprintable() else "?" for c in name[:_SHOWN_CHARACTERS])
+    return (printable or "a joint without a name") + ("…" if len(name) > _SHOWN_CHARACTERS else "")

@@ -1,11 +1,12 @@
 """Reading a robot file (config/rena.yaml): validated whole, all faults in one error, each with its line."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import yaml
 
 from rena_ros.errors import RenaError
-from rena_ros.robot import Robot, Servo
+from rena_ros.robot import Band, Robot, Servo, Thresholds
 from rena_ros.share import share_path
 
 REGIONS = ("brows", "eyes", "lids", "mouth", "head")
@@ -36,7 +37,8 @@ def load_robot(path: str | Path | None = None) -> Robot:
     except yaml.YAMLError as error:
         raise RenaError(f"the robot file {path} is not YAML: {error}") from error
     rows = _servo_rows(path, root)
-    faults: list[tuple[int, str]] = []
+    bands = _band_rows(root)
+    faults = _threshold_faults(bands)
     for line, row in rows:
         faults += _row_faults(line, row)
     if not faults:
@@ -44,7 +46,8 @@ def load_robot(path: str | Path | None = None) -> Robot:
     if faults:
         listed = "\n".join(f"  line {line}: {text}" for line, text in sorted(faults))
         raise RenaError(f"the robot file {path} has {len(faults)} fault(s):\n{listed}")
-    return Robot(tuple(_servo(row) for _, row in rows), source=path)
+    thresholds = Thresholds(**{name: Band(**band) for _, name, band in bands})
+    return Robot(tuple(_servo(row) for _, row in rows), source=path, thresholds=thresholds)
 
 
 def _servo_rows(path: Path, root: yaml.Node | None) -> list[tuple[int, dict]]:
@@ -53,6 +56,39 @@ def _servo_rows(path: Path, root: yaml.Node | None) -> list[tuple[int, dict]]:
         if key.value == "servos" and isinstance(value, yaml.SequenceNode) and value.value:
             return [(node.start_mark.line + 1, loader.construct_object(node, deep=True)) for node in value.value]
     raise RenaError(f"the robot file {path} has no list named `servos`; copy config/rena.yaml and change it")
+
+
+def _band_rows(root: yaml.MappingNode) -> list[tuple[int, str, object]]:
+    """Line, name and value of every entry of `thresholds`."""
+    loader = yaml.SafeLoader("")
+    for key, value in root.value:
+        if key.value == "thresholds" and isinstance(value, yaml.MappingNode):
+            return [(k.start_mark.line + 1, k.value, loader.construct_object(v, deep=True)) for k, v in value.value]
+        if key.value == "thresholds":
+            return [(key.start_mark.line + 1, "thresholds", value.value)]
+    return []
+
+
+def _threshold_faults(bands: list[tuple[int, str, object]]) -> list[tuple[int, str]]:
+    known, faults, seen = {field.name for field in fields(Thresholds)}, [], set()
+    for line, name, band in bands:
+        where = f"thresholds: {name}"
+        if name not in known:
+            faults.append((line, f"{where} is none of {', '.join(sorted(known))}"))
+        elif name in seen:
+            faults.append((line, f"{where} is there twice"))
+        elif not isinstance(band, dict) or not band or not set(band) <= {"warn", "error"}:
+            faults.append((line, f"{where} needs `warn`, `error` or both, has {band!r}"))
+        elif wrong := [value for value in band.values() if not _is_threshold(value)]:
+            faults.append((line, f"{where}: {wrong[0]!r} is not a number above 0"))
+        elif len(band) == 2 and (band["warn"] > band["error"]) != (name == "voltage_low_v"):
+            faults.append((line, f"{where}: warn {band['warn']} must come before error {band['error']}"))
+        seen.add(name)
+    return faults
+
+
+def _is_threshold(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
 
 
 def _row_faults(line: int, row: object) -> list[tuple[int, str]]:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rena_ros.bus.bus import Bus
 from rena_ros.bus.port import PortLost
 from rena_ros.bus.protocol import Parser, from_words
 from rena_ros.bus.servo_model import ServoBank
@@ -33,7 +34,7 @@ class Bench:
     def __init__(self, servos):
         self.servos = servos
         self.now_s = 100.0
-        self.gate = Gate(ROBOT, servos.path, 1_000_000, PERIOD_S, command_timeout_s=0.5)
+        self.gate = Gate(ROBOT, lambda: Bus(servos.path, ROBOT), PERIOD_S, command_timeout_s=0.5)
         self.gate.connect()
 
     def live(self, seconds):

@@ -20,7 +20,7 @@ from rclpy.time import Time
 from sensor_msgs.msg import JointState, TimeReference
 from std_srvs.srv import SetBool, Trigger
 
-from rena_ros.bus.bus import BusState
+from rena_ros.bus.bus import Bus, BusState
 from rena_ros.bus.port import PortLost, PortMissing
 from rena_ros.errors import RenaError
 from rena_ros.gate import Gate
@@ -48,7 +48,7 @@ class ServosNode(Node):
             if not 0 < value <= 500:
                 raise RenaError(f"servos: {name} {value} is outside 0..500 Hz")
         self.robot = load_robot(robot_file)
-        self.gate = Gate(self.robot, port, baud, 1 / interpolation_hz, timeout_s)
+        self.gate = Gate(self.robot, lambda: Bus(port, self.robot, baud), 1 / interpolation_hz, timeout_s)
         self._names = list(self.robot.names)
         self._port = port
         self._read_period_s, self._next_read_s, self._next_try_s = 1 / rate_hz, 0.0, 0.0
