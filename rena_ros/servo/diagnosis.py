@@ -1,0 +1,189 @@
+"""Found against expected: who is missing, and what the likely cause is. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rena_ros.bus.registers import STATUS_BITS
+from rena_ros.robot import Robot, Servo
+from rena_ros.servo.findings import Found
+
+FACTORY_ID = 1
+_MODELS = {777: "STS3215", 521: "STS3032"}
+_SLOW_US = 50  # 25 servos that wait longer than this cost more than a millisecond a cycle
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: an expected servo, found or not, or somebody nobody expected (no ``name``)."""
+
+    id: int
+    name: str | None
+    found: Found | None
+    remark: str
+    good: bool
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """All rows by id, and what to do, one sentence each."""
+
+    rows: tuple[Row, ...]
+    advice: tuple[str, ...]
+
+    @property
+    def good(self) -> bool:
+        """Whether everybody expected answers, alone on the right id and rate, and nobody else does."""
+        return all(row.good for row in self.rows)
+
+
+def diagnose(robot: Robot, found: Sequence[Found], baud: int) -> Diagnosis:
+    """Compare who answered, at any rate, with the robot file. ``baud``: the rate that everybody should use."""
+    here = {somebody.id: somebody for somebody in found if somebody.baud == baud}
+    elsewhere = {somebody.id: somebody for somebody in found if somebody.baud != baud and somebody.id not in here}
+    missing = [servo for servo in robot.servos if servo.id not in here and servo.id not in elsewhere]
+    rows = [_expected_row(servo, here.get(servo.id), elsewhere.get(servo.id)) for servo in robot.servos]
+    own = set(robot.ids.tolist())
+    rows += [_foreign_row(somebody, baud) for somebody in found if somebody.id not in own]
+    advice = [
+        *(
+            _about_new_servos(robot, list(here.values()))
+            or _about_absence(robot, missing, found) + _about_ids(robot, missing, list(here.values()))
+        ),
+        *_about_rates(robot, list(elsewhere.values()), baud),
+        *_about_conditions(rows),
+        *_about_delays(list(here.values())),
+    ]
+    return Diagnosis(tuple(sorted(rows, key=lambda row: row.id)), tuple(advice))
+
+
+def model_name(model: int | None) -> str:
+    """A model number, with its name where that is known."""
+    return "?" if model is None else f"{_MODELS[model]} ({model})" if model in _MODELS else str(model)
+
+
+def _expected_row(servo: Servo, here: Found | None, elsewhere: Found | None) -> Row:
+    if here is None and elsewhere is None:
+        return Row(servo.id, servo.name, None, "silent", False)
+    if here is None:
+        return Row(servo.id, servo.name, elsewhere, f"listens at {elsewhere.baud} baud", False)
+    if here.shared:
+        return Row(servo.id, servo.name, here, "several servos on this id", False)
+    if here.model is None:
+        return Row(servo.id, servo.name, here, "garbled answers", False)
+    conditions = [text for bit, text in STATUS_BITS.items() if here.status & bit]
+    return Row(servo.id, servo.name, here, f"reports {', '.join(conditions)}" if conditions else "ok", not conditions)
+
+
+def _foreign_row(somebody: Found, baud: int) -> Row:
+    remark = "several servos, none expected" if somebody.shared else "not in the robot file"
+    return Row(
+        somebody.id, None, somebody, remark + (f", {somebody.baud} baud" if somebody.baud != baud else ""), False
+    )
+
+
+def _about_new_servos(robot: Robot, here: list[Found]) -> list[str]:
+    """The factory's id where somebody else's ought to be."""
+    crowd = any(somebody.id == FACTORY_ID and somebody.shared for somebody in here)
+    alone = [somebody.id for somebody in here] == [FACTORY_ID] and len(robot.servos) > 1
+    stranger = FACTORY_ID not in robot.ids and any(somebody.id == FACTORY_ID for somebody in here)
+    if not (crowd or alone or stranger):
+        return []
+    who = f"Several servos answer as id {FACTORY_ID}" if crowd else f"A servo answers as id {FACTORY_ID}"
+    return [f"{who}, which every servo has when it is new: `rena servo setup` gives each its own, one at a time."]
+
+
+def _about_absence(robot: Robot, missing: list[Servo], found: Sequence[Found]) -> list[str]:
+    if not found:
+        return [
+            "Nobody answers, at any rate. Most likely the servos have no power: a USB adapter does not feed them. "
+            "Otherwise the data plug is out, or this is the wrong port."
+        ]
+    advice, left = [], list(missing)
+    for region in dict.fromkeys(servo.region for servo in missing):
+        whole = [servo for servo in robot.servos if servo.region == region]
+        if len(whole) > 1 and set(whole) <= set(left):
+            left = [servo for servo in left if servo not in whole]
+            advice.append(
+                f"All {len(whole)} servos of region {region} are silent: look at their common plug and power."
+            )
+    for run in _runs(robot, left):
+        first, last = run[0], run[-1]
+        if len(run) == 1:
+            advice.append(
+                f"{_called(first)} alone is silent: its plug is out, it has another id, or it is broken. "
+                "Its neighbours work, so the power is there."
+            )
+            continue
+        place = robot.index[first.name]
+        before = f"between {robot.names[place - 1]} and {first.name}" if place else f"before {first.name}"
+        advice.append(
+            f"{_called(first)} to {_called(last)} are silent, one after the other: if they are chained in "
+            f"this order, the break is {before}."
+        )
+    return advice
+
+
+def _runs(robot: Robot, servos: list[Servo]) -> list[list[Servo]]:
+    """Servos that follow one another in the robot file, together."""
+    runs: list[list[Servo]] = []
+    for servo in servos:
+        if runs and robot.index[servo.name] == robot.index[runs[-1][-1].name] + 1:
+            runs[-1].append(servo)
+        else:
+            runs.append([servo])
+    return runs
+
+
+def _about_ids(robot: Robot, missing: list[Servo], here: list[Found]) -> list[str]:
+    advice = []
+    own = set(robot.ids.tolist())
+    shared = [somebody.id for somebody in here if somebody.shared]
+    strangers = [somebody.id for somebody in here if somebody.id not in own and not somebody.shared]
+    for servo_id in shared:
+        advice.append(
+            f"Several servos answer as id {servo_id}: leave only one of them plugged in and give it a free id with "
+            "`rena servo setup`."
+        )
+    for somebody in here:
+        if somebody.model is None and not somebody.shared:
+            advice.append(f"What id {somebody.id} answers is garbled: look at its ground and data wires.")
+    if strangers and missing:
+        listed = ", ".join(map(str, strangers))
+        advice.append(
+            f"Whoever answers as {listed} may be one of the missing: plug it in alone and run `rena servo setup`."
+        )
+    elif strangers:
+        advice.append(
+            f"The robot file knows nothing of {', '.join(map(str, strangers))}: is it the right --robot-file?"
+        )
+    return advice
+
+
+def _about_rates(robot: Robot, elsewhere: list[Found], baud: int) -> list[str]:
+    rates = sorted({somebody.baud for somebody in elsewhere})
+    names = {servo.id: servo.name for servo in robot.servos}
+    return [
+        f"{', '.join(names.get(s.id, f'id {s.id}') for s in elsewhere if s.baud == rate)} listen at {rate} baud, "
+        f"the others at {baud}: plug each in alone and run `rena servo setup --baud {rate}`."
+        for rate in rates
+    ]
+
+
+def _about_conditions(rows: list[Row]) -> list[str]:
+    reporting = [row for row in rows if row.remark.startswith("reports ")]
+    return [f"{row.name} {row.remark}: `rena servo monitor {row.name}` shows more." for row in reporting]
+
+
+def _about_delays(here: list[Found]) -> list[str]:
+    slow = [somebody for somebody in here if (somebody.return_delay_us or 0) > _SLOW_US]
+    if not slow:
+        return []
+    total_ms = sum(somebody.return_delay_us for somebody in slow) / 1000
+    return [
+        f"{len(slow)} servo(s) wait before they answer, {total_ms:.1f} ms together in every cycle: "
+        "`rena servo set-return-delay` sets that to 0."
+    ]
+
+
+def _called(servo: Servo) -> str:
+    return f"{servo.name} ({servo.id})"

@@ -1,0 +1,88 @@
+"""Asking one id after another who is there. Reads only; nothing moves and nothing is written."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from rena_ros.bus.line import Line
+from rena_ros.bus.registers import REGISTERS
+
+# One read tells who a servo is: firmware, model, id, baud code, return delay.
+_IDENTITY, _IDENTITY_BYTES = REGISTERS["firmware_major"].address, 8
+# What differs between two servos that are otherwise alike: position, speed, load, voltage, temperature.
+_STATE, _STATE_BYTES = REGISTERS["present_position"].address, 8
+_TRIES = 3
+_PATIENCE_S = 0.012  # beyond the computed end of an answer, as long as nobody has shown to be quicker
+
+
+@dataclass(frozen=True)
+class Found:
+    """Somebody who answers as ``id`` at ``baud``.
+
+    ``shared``: the answers to one question differ or are garbled, time and again, as when several servos
+    have this id. ``model``, ``firmware`` and ``return_delay_us`` are None when no answer was readable.
+    ``status``: bits as in registers.STATUS_BITS.
+    """
+
+    id: int
+    baud: int
+    model: int | None = None
+    firmware: str | None = None
+    return_delay_us: int | None = None
+    status: int = 0
+    shared: bool = False
+
+
+def search(line: Line, likely: Sequence[int], others: Iterable[int], progress: Callable[[], None]) -> list[Found]:
+    """Ask the likely ids, then the others; returns who answered, by id. ``progress`` is called after each id.
+
+    An id where nobody is costs its whole patience: once a likely servo has shown how quick answers are on
+    this computer and adapter, the others get twice that and not more.
+    """
+    found, patience_s = [], _PATIENCE_S
+    for group in (likely, others):
+        for servo_id in group:
+            if (somebody := look(line, servo_id, patience_s)) is not None:
+                found.append(somebody)
+            progress()
+        readable = [somebody.id for somebody in found if somebody.model is not None and not somebody.shared]
+        if readable:
+            patience_s = min(_PATIENCE_S, 2 * _slowest_answer_s(line, readable[0]) + 0.002)
+    return sorted(found, key=lambda somebody: somebody.id)
+
+
+def look(line: Line, servo_id: int, patience_s: float = _PATIENCE_S) -> Found | None:
+    """Who answers as this id, or None after silence."""
+    for _ in range(_TRIES):
+        packets, garbage = line.everyone(servo_id, _IDENTITY, _IDENTITY_BYTES, margin_s=patience_s)
+        if packets or not garbage:
+            break
+    if not packets and not garbage:
+        return None
+    disagreements = sum(_disagree(line, servo_id, patience_s) for _ in range(_TRIES))
+    shared = disagreements > _TRIES // 2  # noise on the line spoils an answer now and then, not most of them
+    if not packets:
+        return Found(servo_id, line.port.baud, shared=shared)
+    identity, status = packets[0].params, packets[0].code
+    return Found(
+        servo_id,
+        line.port.baud,
+        model=int.from_bytes(identity[3:5], "little"),
+        firmware=f"{identity[0]}.{identity[1]}",
+        return_delay_us=identity[7] * 2,
+        status=status,
+        shared=shared,
+    )
+
+
+def _disagree(line: Line, servo_id: int, patience_s: float) -> bool:
+    packets, garbage = line.everyone(servo_id, _STATE, _STATE_BYTES, margin_s=patience_s)
+    return garbage or len({packet.params for packet in packets}) > 1
+
+
+def _slowest_answer_s(line: Line, servo_id: int) -> float:
+    slowest_s = 0.0
+    for _ in range(5):
+        start_s = line.port.now()
+        if line.read(servo_id, _IDENTITY, _IDENTITY_BYTES, retries=0) is not None:
+            slowest_s = max(slowest_s, line.port.now() - start_s)
+    return slowest_s or _PATIENCE_S
