@@ -1,0 +1,17 @@
+"""`rena bench …`: one line per benchmark; each is imported only when it is called."""
+
+import argparse
+
+from rena_ros.subcommands import add_subcommands
+
+COMMANDS = {
+    "bus": ("rena_ros.bench.cycle", "time and CPU of one cycle with all servos, beside the wire and the vendor's SDK"),
+    "faults": ("rena_ros.bench.fault_table", "what drivers make of dead, corrupt and late answers"),
+    "soak": ("rena_ros.bench.soak", "hours with random faults: does memory, do files, does the cycle time grow?"),
+    "fuzz": ("rena_ros.bench.fuzz_command", "random commands through the servos node: does a bad goal get through?"),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the benchmarks."""
+    add_subcommands(parser, COMMANDS)

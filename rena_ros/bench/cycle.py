@@ -1,0 +1,236 @@
+"""`rena bench bus`: time and CPU of one cycle (goals out, states in) of each driver, at wire speed, in one run."""
+
+import argparse
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from rena_ros.bench.machine import Machine
+from rena_ros.bench.measure import Record
+from rena_ros.bench.peers import DRIVERS, STATE_BYTES, VENDOR, vendor_sdk
+from rena_ros.bench.report import pyplot, save_plot, write_json
+from rena_ros.bench.stand import busy_neighbour, emulated, interruptible
+from rena_ros.bus.protocol import OVERHEAD_BYTES, wire_time_s
+from rena_ros.errors import RenaError
+from rena_ros.robot import Robot
+from rena_ros.robot_file import load_robot
+
+BAUD = 1_000_000
+DEAD = "lip_lower_left"
+WARM_UP = 60
+SLOW_CYCLES = 100  # for a driver that waits 40 ms a cycle for the dead
+TITLES = {
+    "rena": "Rena, 6-byte goals",
+    "rena-position": "Rena, as it runs (2-byte goals)",
+    "vendor": VENDOR,
+    "bare": "bare client, checks nothing",
+}
+Records = dict[str, dict[str, list[Record]]]  # scene -> driver -> one record a round
+ALONE, BUSY, ONE_DEAD = "alone", "beside a busy process", "one servo dead"
+SCENES = {
+    ALONE: ("bare", "rena", "rena-position", "vendor"),
+    BUSY: ("rena", "rena-position", "vendor"),
+    ONE_DEAD: ("rena", "rena-position", "vendor"),
+}
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One driver in one scene; times in ms. ``fresh``: share of the living servos' readings that were new, 0..1."""
+
+    driver: str
+    wire_ms: float
+    p50_ms: float
+    p99_ms: float
+    worst_ms: float
+    cpu_ms: float
+    fresh: float
+    cycles: int
+    others_cores: float
+
+    @property
+    def ratio(self) -> float:
+        """Median cycle beside the wire's time."""
+        return self.p50_ms / self.wire_ms
+
+    def as_dict(self) -> dict:
+        """Ready for JSON."""
+        rounded = {name: round(value, 4) for name, value in vars(self).items() if isinstance(value, float)}
+        return {
+            **vars(self),
+            **rounded,
+            "ratio": round(self.ratio, 4),
+            "p99_ratio": round(self.p99_ms / self.wire_ms, 4),
+        }
+
+
+def wire_ms(servos: int, goal_bytes: int) -> float:
+    """What the wire needs for one cycle: goals to all, one request, everybody's answer; ms at 1 Mbps."""
+    goals = OVERHEAD_BYTES + 2 + servos * (1 + goal_bytes)
+    request = OVERHEAD_BYTES + 2 + servos
+    return wire_time_s(goals + request + servos * (OVERHEAD_BYTES + STATE_BYTES), BAUD) * 1e3
+
+
+def figures(driver: str, records: list[Record], alive: np.ndarray) -> Figures:
+    """Put the rounds of one driver together: all cycles in one heap, the CPU as the median of the rounds."""
+    cycle_ms = np.concatenate([record.cycle_s for record in records]) * 1e3
+    return Figures(
+        driver=driver,
+        wire_ms=wire_ms(len(alive), DRIVERS[driver].goal_bytes),
+        p50_ms=float(np.median(cycle_ms)),
+        p99_ms=float(np.percentile(cycle_ms, 99)),
+        worst_ms=float(cycle_ms.max()),
+        cpu_ms=float(np.median([record.cpu_s / len(record.cycle_s) for record in records]) * 1e3),
+        fresh=float(np.mean([record.offered[:, alive].mean() for record in records])),
+        cycles=len(cycle_ms),
+        others_cores=float(np.median([record.others_cores for record in records])),
+    )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `rena bench bus` takes."""
+    parser.add_argument("--cycles", type=int, default=500, metavar="N", help="cycles of each measurement (default 500)")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="measurements of each driver (default 3)")
+    parser.add_argument("--scene", choices=tuple(SCENES), help="only this scene")
+    parser.add_argument("--robot-file", metavar="FILE", help="servos and limits; default: config/rena.yaml")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="leave bus.json and bus.png there")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print. Returns 0: whether the aims were met stands in the table, not in the exit code."""
+    if args.cycles < 10 or args.rounds < 1:
+        raise RenaError("--cycles must be at least 10 and --rounds at least 1")
+    console = Console()
+    robot = load_robot(args.robot_file)
+    machine = Machine.now()
+    console.print(f"{machine}", highlight=False)
+    drivers = tuple(DRIVERS)
+    try:
+        vendor_sdk()
+    except RenaError as error:
+        console.print(f"without a peer: {error}", style="yellow", highlight=False)
+        drivers = tuple(driver for driver in DRIVERS if driver != "vendor")
+    scenes = {name: [d for d in SCENES[name] if d in drivers] for name in SCENES if args.scene in (None, name)}
+    records: Records = {name: {d: [] for d in wanted} for name, wanted in scenes.items()}
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    try:
+        with interruptible(), Progress(*columns, console=console, transient=True) as progress:
+            bar = progress.add_task("", total=args.rounds * sum(map(len, scenes.values())))
+            for scene, driver, record in _measurements(scenes, args):
+                records[scene][driver].append(record)
+                progress.update(bar, advance=1, description=f"{scene}: {TITLES[driver]}")
+    except KeyboardInterrupt:
+        console.print("interrupted: what was measured until then", style="yellow")
+    results = _results(records, robot)
+    for scene, rows in results.items():
+        console.print(_table(scene, rows))
+    _verdicts(results, console)
+    if args.out and results:
+        told = {"machine": machine.as_dict(), "load_at_end": Machine.now().load, "baud": BAUD, "dead": DEAD}
+        scenes_told = {scene: [row.as_dict() for row in rows] for scene, rows in results.items()}
+        path = write_json(args.out, "bus", {**told, "warm_up": WARM_UP, "scenes": scenes_told})
+        console.print(f"figures: {path}", highlight=False, soft_wrap=True)
+        _plot(records, robot, args.out, console)
+    return 0 if len(results) == len(scenes) else 130
+
+
+def _measurements(scenes: dict[str, list[str]], args: argparse.Namespace) -> Iterator[tuple[str, str, Record]]:
+    """Every measurement, one after the other; the drivers take turns, forwards and backwards alternately."""
+    for scene, drivers in scenes.items():
+        faults = [{"kind": "dead", "servo": DEAD}] if scene == ONE_DEAD else []
+        for turn in range(args.rounds):
+            for driver in drivers if turn % 2 == 0 else drivers[::-1]:
+                cycles = min(args.cycles, SLOW_CYCLES) if (scene, driver) == (ONE_DEAD, "vendor") else args.cycles
+                neighbour = busy_neighbour() if scene == BUSY else contextlib.nullcontext()
+                with emulated(faults=faults, robot_file=args.robot_file) as stand, neighbour:
+                    yield scene, driver, stand.measure(driver, cycles, WARM_UP)
+
+
+def _results(records: Records, robot: Robot) -> dict[str, list[Figures]]:
+    """The figures of every driver that was measured at all."""
+    everyone = np.ones(len(robot.names), bool)
+    living = np.array([name != DEAD for name in robot.names])
+    results = {
+        scene: [
+            figures(d, rounds, living if scene == ONE_DEAD else everyone) for d, rounds in drivers.items() if rounds
+        ]
+        for scene, drivers in records.items()
+    }
+    return {scene: rows for scene, rows in results.items() if rows}
+
+
+def _table(scene: str, rows: list[Figures]) -> Table:
+    titles = (
+        "",
+        "wire ms",
+        "p50 ms",
+        "p50 / wire",
+        "p99 ms",
+        "p99 / wire",
+        "CPU ms",
+        "fresh",
+        "cycles",
+        "others' cores",
+    )
+    table = Table(title=f"One cycle, {scene}", title_justify="left", box=None, padding=(0, 1))
+    for title in titles:
+        table.add_column(title, justify="left" if not title else "right")
+    for row in rows:
+        table.add_row(
+            TITLES[row.driver],
+            f"{row.wire_ms:.2f}",
+            f"{row.p50_ms:.2f}",
+            f"{row.ratio:.3f}",
+            f"{row.p99_ms:.2f}",
+            f"{row.p99_ms / row.wire_ms:.2f}",
+            f"{row.cpu_ms:.3f}",
+            f"{row.fresh:.2%}",
+            f"{row.cycles}",
+            f"{row.others_cores:.2f}",
+        )
+    return table
+
+
+def _verdicts(results: dict[str, list[Figures]], console: Console) -> None:
+    """The aims, met or missed."""
+    by_scene = {scene: {row.driver: row for row in rows} for scene, rows in results.items()}
+    ours, vendor = (by_scene.get(ALONE, {}).get(driver) for driver in ("rena", "vendor"))
+    aims = []
+    if ours:
+        aims.append(("cycle at most 1.10 x wire", ours.ratio, 1.10))
+    if ours and vendor:
+        aims.append((f"CPU at most 0.25 x {VENDOR}", ours.cpu_ms / vendor.cpu_ms, 0.25))
+    if busy := by_scene.get(BUSY, {}).get("rena"):
+        aims.append(("beside a busy process: p99 at most 2 x wire", busy.p99_ms / busy.wire_ms, 2.0))
+    if dead := by_scene.get(ONE_DEAD, {}).get("rena"):
+        aims.append(("one servo dead: cycle at most 2 x wire", dead.ratio, 2.0))
+    for text, value, limit in aims:
+        met = value <= limit
+        console.print(f"{'met' if met else 'missed'}: {text}: {value:.3f}", style="" if met else "red", highlight=False)
+
+
+def _plot(records: Records, robot: Robot, folder: Path, console: Console) -> None:
+    """How many cycles took how long, each driver beside its wire time."""
+    plt = pyplot()
+    if plt is None:
+        console.print("no plot: matplotlib is not installed", style="yellow")
+        return
+    shown = {scene: {d: r for d, r in drivers.items() if r} for scene, drivers in records.items()}
+    shown = {scene: drivers for scene, drivers in shown.items() if drivers}
+    figure, panels = plt.subplots(1, len(shown), figsize=(5 * len(shown), 4), layout="constrained", squeeze=False)
+    for axes, (scene, drivers) in zip(panels[0], shown.items(), strict=True):
+        for driver, rounds in drivers.items():
+            times = np.sort(np.concatenate([record.cycle_s for record in rounds])) * 1e3
+            ratios = times / wire_ms(len(robot.names), DRIVERS[driver].goal_bytes)
+            axes.plot(ratios, np.arange(1, len(ratios) + 1) / len(ratios), label=TITLES[driver])
+        axes.axvline(1.0, color="grey", linewidth=1)
+        axes.set(title=scene, xlabel="cycle time / wire time", ylabel="share of cycles", xscale="log")
+        axes.grid(alpha=0.3)
+        axes.legend(loc="lower right", fontsize="small")
+    console.print(f"plot: {save_plot(plt, figure, folder, 'bus')}", highlight=False, soft_wrap=True)

@@ -1,0 +1,78 @@
+"""What the machine is, and how busy, from /proc: figures without that are worth little."""
+
+import os
+import platform
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+
+_TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+# Columns of the first line of /proc/stat that count as busy: user, nice, system, irq, softirq, steal.
+_BUSY = (0, 1, 2, 5, 6, 7)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The machine at one moment; ``load``: runnable tasks on average over the last minute."""
+
+    processor: str
+    cores: int
+    load: float
+    system: str
+    python: str
+    pyserial: str
+
+    @classmethod
+    def now(cls) -> "Machine":
+        """This machine, now."""
+        return cls(
+            processor=_processor(),
+            cores=len(os.sched_getaffinity(0)),
+            load=os.getloadavg()[0],
+            system=f"{platform.system()} {platform.release()} {platform.machine()}",
+            python=platform.python_version(),
+            pyserial=metadata.version("pyserial"),
+        )
+
+    def as_dict(self) -> dict:
+        """Ready for JSON."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return f"{self.cores} cores of {self.processor}, load {self.load:.2f}, {self.system}, Python {self.python}"
+
+
+@dataclass(frozen=True)
+class ProcessState:
+    """What one process holds: memory in MiB, open files, threads."""
+
+    rss_mib: float
+    files: int
+    threads: int
+
+    @classmethod
+    def of(cls, pid: int) -> "ProcessState":
+        """A process, now. Raises FileNotFoundError or ProcessLookupError when there is none."""
+        folder = Path(f"/proc/{pid}")
+        pages = int((folder / "statm").read_text().split()[1])
+        return cls(pages * _PAGE / 2**20, len(os.listdir(folder / "fd")), len(os.listdir(folder / "task")))
+
+
+def machine_busy_s() -> float:
+    """Processor time that all processes together have used since the machine started, seconds."""
+    columns = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    return sum(int(columns[i]) for i in _BUSY) * _TICK_S
+
+
+def cpu_of(pid: int) -> float:
+    """Processor time that one process has used so far, seconds (in steps of 10 ms)."""
+    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(after_name[11]) + int(after_name[12])) * _TICK_S
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or "unknown processor"

@@ -1,0 +1,35 @@
+"""What a benchmark leaves behind: JSON and a plot in a folder."""
+
+import importlib
+import json
+from pathlib import Path
+
+from rena_ros.errors import RenaError
+
+
+def write_json(folder: Path, name: str, figures: dict) -> Path:
+    """Write ``folder``/``name``.json. Raises RenaError when that is impossible."""
+    path = folder / f"{name}.json"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(figures, indent=1, allow_nan=False) + "\n")
+    except OSError as error:
+        raise RenaError(f"cannot write {path}: {error.strerror}; choose another --out") from error
+    return path
+
+
+def pyplot():
+    """matplotlib's pyplot for pictures in files, or None: running Rena does not need it, so it may be missing."""
+    try:
+        importlib.import_module("matplotlib").use("Agg")
+        return importlib.import_module("matplotlib.pyplot")
+    except ImportError:
+        return None
+
+
+def save_plot(plt, figure, folder: Path, name: str) -> Path:
+    """Write ``folder``/``name``.png."""
+    path = folder / f"{name}.png"
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+    return path

@@ -1,0 +1,116 @@
+"""The test stand: an emulator as a user starts it, drivers measured in processes of their own, a busy neighbour."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from rena_ros.bench.measure import Record
+from rena_ros.errors import RenaError
+
+START_S = 20.0
+_BUSY = "import os, sys\nparent = os.getppid()\nwhile os.getppid() == parent:\n    sum(range(100_000))\n"
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Let SIGTERM and a closed terminal end a benchmark as Ctrl-C does: nothing it started stays behind."""
+    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def started(command: Sequence[str], *, stop_s: float = 5.0, **options) -> Iterator[subprocess.Popen]:
+    """A process that is asked to end (SIGTERM, then SIGKILL) when the block is left, however that happens.
+
+    It has a session of its own, so that Ctrl-C reaches only us and the order of leaving is ours.
+    """
+    process = subprocess.Popen(list(command), start_new_session=True, **options)
+    try:
+        yield process
+    finally:
+        end(process, stop_s)
+
+
+def end(process: subprocess.Popen, stop_s: float = 5.0) -> int:
+    """Ask a process to end, wait, and kill it if it does not; returns its exit code."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(stop_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    return process.wait()
+
+
+class Stand:
+    """An emulator's process and its link."""
+
+    def __init__(self, process: subprocess.Popen, link: Path, robot_file: str | None) -> None:
+        self.process = process
+        self.link = link
+        self._robot_file = robot_file
+
+    def measure(self, driver: str, cycles: int, warm_up: int) -> Record:
+        """Measure one driver in a process of its own. Raises RenaError with its words when it fails."""
+        path = self.link.parent / "record.npz"
+        options = {"--driver": driver, "--port": self.link, "--cycles": cycles, "--warm-up": warm_up, "--out": path}
+        options |= {"--emulator-pid": self.process.pid}
+        if self._robot_file:
+            options["--robot-file"] = self._robot_file
+        command = [sys.executable, "-m", "rena_ros.bench.measure"]
+        command += [str(part) for option in options.items() for part in option]
+        with started(command, stderr=subprocess.PIPE, text=True) as process:
+            complaint = process.communicate()[1]
+        if process.returncode:
+            raise RenaError(f"the driver {driver} could not be measured: {complaint.strip() or process.returncode}")
+        return Record.load(path)
+
+
+@contextlib.contextmanager
+def emulated(
+    module: str = "rena_ros.bus.emulator", faults: Sequence[Mapping] = (), robot_file: str | None = None
+) -> Iterator[Stand]:
+    """Servos behind a pty, paced at wire speed: the emulator's process, ready.
+
+    ``faults``: as in an emulator's fault file. Raises RenaError when the emulator does not start.
+    """
+    with tempfile.TemporaryDirectory(prefix="rena-bench-") as folder:
+        link = Path(folder) / "servos"
+        command = [sys.executable, "-m", module, "--link", str(link)]
+        if faults:
+            (file := Path(folder) / "faults.yaml").write_text(json.dumps({"faults": list(faults)}))  # JSON is YAML
+            command += ["--faults", str(file)]
+        if robot_file:
+            command += ["--robot-file", robot_file]
+        with started(command, stderr=subprocess.PIPE, text=True) as process:
+            limit_s = time.monotonic() + START_S
+            while not link.is_symlink():
+                if process.poll() is not None or time.monotonic() > limit_s:
+                    process.kill()
+                    raise RenaError(f"the emulator did not start: {process.communicate()[1].strip()}")
+                time.sleep(0.01)
+            yield Stand(process, link, robot_file)
+
+
+@contextlib.contextmanager
+def busy_neighbour() -> Iterator[subprocess.Popen]:
+    """A Python process that does nothing but calculate; it ends with us whatever happens."""
+    with started([sys.executable, "-c", _BUSY]) as process:
+        while not Path(f"/proc/{process.pid}/task").exists() or os.getpgid(process.pid) != process.pid:
+            time.sleep(0.01)
+        yield process
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
