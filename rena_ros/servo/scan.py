@@ -5,8 +5,6 @@ right id and rate and without complaint, and with 1 otherwise.
 """
 
 import argparse
-import json
-import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -17,11 +15,10 @@ from rich.table import Table
 
 from rena_ros.bus.protocol import MAX_ID
 from rena_ros.bus.registers import BAUDS
-from rena_ros.errors import RenaError
 from rena_ros.robot import Robot
 from rena_ros.servo.diagnosis import Diagnosis, diagnose, model_name
 from rena_ros.servo.findings import Found, search
-from rena_ros.servo.session import add_common_arguments, load, open_line
+from rena_ros.servo.session import add_common_arguments, load, open_line, write_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     diagnosis = diagnose(robot, found, args.baud)
     report(diagnosis, console)
     if args.json is not None:
-        _write_json(diagnosis, None if to_stdout else args.json)
+        write_json({"good": diagnosis.good, **asdict(diagnosis)}, args.json)
     return 0 if diagnosis.good else 1
 
 
@@ -104,14 +101,3 @@ def _identity(found: Found | None) -> tuple[str, str, str]:
     if found.model is None:
         return "?", "?", "?"
     return model_name(found.model), found.firmware, f"{found.return_delay_us} us"
-
-
-def _write_json(diagnosis: Diagnosis, path: Path | None) -> None:
-    text = json.dumps({"good": diagnosis.good, **asdict(diagnosis)}, indent=1) + "\n"
-    if path is None:
-        sys.stdout.write(text)
-        return
-    try:
-        path.write_text(text)
-    except OSError as error:
-        raise RenaError(f"cannot write {path}: {error.strerror}") from error

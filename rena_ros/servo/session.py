@@ -1,6 +1,9 @@
 """What all servo tools have in common: which port, which rate, which robot file, and opening them."""
 
 import argparse
+import json
+import signal
+import sys
 from pathlib import Path
 
 from rena_ros.bus.bus import Bus
@@ -58,6 +61,18 @@ def find_servo(robot: Robot, name: str) -> Servo:
     raise RenaError(f"{name} is no servo of {robot.source}; it has {listed}")
 
 
+def write_json(data: object, path: Path) -> None:
+    """Write data to a file, or to standard output when the path is "-". Raises RenaError when it cannot be written."""
+    text = json.dumps(data, indent=1) + "\n"
+    if str(path) == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        path.write_text(text)
+    except OSError as error:
+        raise RenaError(f"cannot write {path}: {error.strerror}") from error
+
+
 def adapters(folder: Path = Path("/dev")) -> list[str]:
     """The USB serial adapters of this machine."""
     return next((found for kind in _ADAPTERS if (found := sorted(map(str, folder.glob(kind))))), [])
@@ -70,3 +85,11 @@ def _only_adapter() -> str:
     if len(found) > 1:
         raise RenaError(f"several USB serial adapters are plugged in; choose one with --port: {', '.join(found)}")
     return found[0]
+
+
+def end_orderly() -> None:
+    """Let SIGTERM and a closed terminal end a tool as Ctrl-C does, so that servos are let go."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # `nohup` has it ignored, and that stays
+        signal.signal(signal.SIGHUP, signal.default_int_handler)

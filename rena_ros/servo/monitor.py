@@ -1,0 +1,223 @@
+"""`rena servo monitor`: what every servo reports, live. Reads only; a cable that is pulled may come back."""
+
+import argparse
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from rena_ros.bus.bus import Bus, BusState, Health
+from rena_ros.bus.port import PortLost
+from rena_ros.bus.registers import STATUS_BITS
+from rena_ros.errors import RenaError
+from rena_ros.health import Level, ServoHealth, judge_servo
+from rena_ros.robot import Robot
+from rena_ros.servo.session import add_common_arguments, end_orderly, find_servo, load, open_bus, write_json
+
+_HEALTH_S = 1.0  # how often torque, current and motion are asked for
+_RETRY_S = 0.25
+_STYLES = {Level.OK: "", Level.WARN: "yellow", Level.ERROR: "bold red", Level.STALE: "dim"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table; None: not known."""
+
+    id: int
+    name: str
+    ticks: int | None
+    load: float | None
+    voltage_v: float | None
+    temperature_c: int | None
+    current_a: float | None
+    torque: bool | None
+    age_s: float | None
+    level: int
+    remark: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What one look found; ``fresh``: share of the looks of the last second that each servo answered, (n,)."""
+
+    state: BusState
+    health: Health
+    fresh: np.ndarray
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `rena servo monitor` takes."""
+    add_common_arguments(parser)
+    parser.add_argument("servo", nargs="*", metavar="SERVO", help="names or ids to show; default: all")
+    parser.add_argument("--rate", type=_rate, default=10.0, metavar="HZ", help="looks per second; default: 10")
+    parser.add_argument("--once", action="store_true", help="print one table and end")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write one look there and end; - for standard output")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Watch until Ctrl-C. --once and --json: returns 0 when all servos shown are well, else 1."""
+    robot = load(args)
+    shown = [robot.index[find_servo(robot, name).name] for name in args.servo] or list(range(len(robot.names)))
+    console = Console(highlight=False)
+    once = args.once or args.json is not None
+    if not once and not console.is_terminal:
+        raise RenaError("standard output is no terminal to draw a live table on; use --once or --json FILE")
+    end_orderly()
+    watch = Watch(open_bus(args, robot))
+    try:
+        if once:
+            return _once(watch, shown, args.json, console)
+        _live(args, watch, shown, console)
+    except KeyboardInterrupt:  # how a live table ends; nothing was changed that had to be undone
+        pass
+    finally:
+        watch.bus.close()
+    return 0
+
+
+class Watch:
+    """Looks at all servos of a bus, again and again."""
+
+    def __init__(self, bus: Bus) -> None:
+        """Asks the servos for their return delays. Closes the bus when that fails."""
+        self.bus = bus
+        self._health: Health | None = None
+        self._health_s = -np.inf
+        self._fresh: deque[tuple[float, np.ndarray]] = deque()
+        try:
+            bus.survey()
+        except BaseException:
+            bus.close()
+            raise
+
+    def look(self) -> Snapshot:
+        """Ask everybody now. Raises PortLost when the port has vanished."""
+        state = self.bus.read_state()
+        if self._health is None or state.stamp_s - self._health_s > _HEALTH_S:
+            self._health, self._health_s = self.bus.read_health(), state.stamp_s
+        self._fresh.append((state.stamp_s, state.fresh))
+        while self._fresh[0][0] < state.stamp_s - 1.0:
+            self._fresh.popleft()
+        return Snapshot(state, self._health, np.mean([fresh for _, fresh in self._fresh], axis=0))
+
+
+def rows(robot: Robot, snapshot: Snapshot) -> list[Row]:
+    """One row for each servo, in the order of ``robot.names``."""
+    state, health = snapshot.state, snapshot.health
+    made = []
+    for i, servo in enumerate(robot.servos):
+        seen = bool(np.isfinite(state.seen_s[i]))
+        torque = None if health.torque[i] < 0 else bool(health.torque[i])
+        values = {
+            "load": float(state.load[i]) if seen else None,
+            "voltage_v": float(state.voltage_v[i]) if seen else None,
+            "temperature_c": int(state.temperature_c[i]) if seen else None,
+            "current_a": float(health.current_a[i]) if torque is not None else None,
+            "torque": torque,
+            "age_s": max(0.0, float(state.stamp_s - state.seen_s[i])) if seen else None,
+        }
+        verdict = judge_servo(
+            robot.thresholds,
+            ServoHealth(
+                **{**values, "load": abs(values["load"]) if seen else None},
+                told=torque,  # nobody told us what it ought to be
+                fresh=float(snapshot.fresh[i]),
+                conditions=tuple(text for bit, text in STATUS_BITS.items() if seen and state.status[i] & bit),
+            ),
+        )
+        ticks = int(state.ticks[i]) if seen else None
+        made.append(Row(servo.id, servo.name, ticks, **values, level=int(verdict.level), remark=verdict.message))
+    return made
+
+
+def table(shown: Sequence[Row], *, wrap: bool) -> Table:
+    """The rows as a table; remarks that do not fit are cut off, or wrapped."""
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    drawn.add_column("id", justify="right", no_wrap=True)
+    drawn.add_column("servo", no_wrap=True)
+    for name in ("ticks", "load", "V", "C", "A"):
+        drawn.add_column(name, justify="right", no_wrap=True)
+    drawn.add_column("remark", no_wrap=not wrap, overflow="fold" if wrap else "ellipsis")
+    for row in shown:
+        drawn.add_row(
+            str(row.id),
+            row.name,
+            _number(row.ticks, "d"),
+            _number(row.load, "+.0%"),
+            _number(row.voltage_v, ".1f"),
+            _number(row.temperature_c, "d"),
+            _number(row.current_a, ".2f"),
+            row.remark,
+            style=_STYLES[Level(row.level)],
+        )
+    return drawn
+
+
+def _once(watch: Watch, shown: list[int], json_file: Path | None, console: Console) -> int:
+    for _ in range(3):  # one lost answer is no news
+        snapshot = watch.look()
+        if snapshot.state.fresh[shown].all():
+            break
+    found = [rows(watch.bus.robot, snapshot)[i] for i in shown]
+    if json_file is None:
+        console.print(table(found, wrap=True))
+    else:
+        write_json([asdict(row) for row in found], json_file)
+    return 0 if all(row.level == Level.OK for row in found) else 1
+
+
+def _live(args: argparse.Namespace, watch: Watch, shown: list[int], console: Console) -> None:
+    next_s = time.monotonic()
+    drawn: Table | Text = Text("")
+    with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
+        while True:
+            try:
+                snapshot = watch.look()
+                found = rows(watch.bus.robot, snapshot)
+                drawn = table([found[i] for i in shown], wrap=False)
+                live.update(Group(_headline(watch.bus, snapshot), drawn), refresh=True)
+            except PortLost as error:
+                watch.bus.close()
+                live.update(Group(Text(f"{error}; waiting for it to come back", style="bold red"), drawn), refresh=True)
+                watch = _again(args, watch)
+            next_s = max(next_s + 1 / args.rate, time.monotonic())
+            time.sleep(max(0.0, next_s - time.monotonic()))
+
+
+def _again(args: argparse.Namespace, watch: Watch) -> Watch:
+    """Wait until the port can be opened again."""
+    while True:
+        time.sleep(_RETRY_S)
+        try:
+            return Watch(open_bus(args, watch.bus.robot))
+        except RenaError:
+            continue
+
+
+def _headline(bus: Bus, snapshot: Snapshot) -> Text:
+    port = bus.line.port
+    answering = int(snapshot.state.fresh.sum())
+    style = "" if answering == len(bus.robot.names) else "bold yellow"
+    return Text(
+        f"{port.path} {port.baud} baud   {answering} of {len(bus.robot.names)} answer   "
+        f"{bus.counters.cycle_s * 1e3:.1f} ms a read   Ctrl-C ends",
+        style=style,
+    )
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def _rate(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 100:
+        raise argparse.ArgumentTypeError(f"{text} is not in 0..100 looks per second")
+    return value
