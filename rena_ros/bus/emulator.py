@@ -17,55 +17,14 @@ import signal
 import sys
 import time
 import tty
-from collections import deque
 from pathlib import Path
 
-from rena_ros.bus.protocol import wire_time_s
-from rena_ros.bus.servo_model import Answer, ServoBank
+from rena_ros.bus.servo_model import ServoBank
+from rena_ros.bus.wire import Wire
 from rena_ros.errors import RenaError
 from rena_ros.robot_file import load_robot
 
-BURST_S = 0.001
 LINGER_S = 2.0
-
-
-class Wire:
-    """The timing of a half-duplex wire: when the bytes that servos answer have arrived at the other end."""
-
-    def __init__(self, baud: int) -> None:
-        self._baud = baud
-        self._free_s = 0.0
-        self._due: deque[tuple[float, bytes]] = deque()
-        self.collisions = 0
-
-    def request(self, size: int, now_s: float) -> None:
-        """A request of ``size`` bytes begins now, or when the wire is free. One that begins while servos
-        still answer would be a collision on a real wire; it is counted."""
-        self.collisions += bool(self._due)
-        self._free_s = max(now_s, self._free_s) + wire_time_s(size, self._baud)
-
-    def answer(self, answers: list[Answer]) -> None:
-        """Queue answers, one after another, gathered into bursts."""
-        burst, begun_s = b"", self._free_s
-        for answer in answers:
-            self._free_s += answer.delay_s + wire_time_s(len(answer.frame), self._baud)
-            burst += answer.frame
-            if self._free_s - begun_s > BURST_S:
-                self._due.append((self._free_s, burst))
-                burst, begun_s = b"", self._free_s
-        if burst:
-            self._due.append((self._free_s, burst))
-
-    def arrived(self, now_s: float) -> bytes:
-        """Take what has arrived by now."""
-        data = b""
-        while self._due and self._due[0][0] <= now_s:
-            data += self._due.popleft()[1]
-        return data
-
-    def next_s(self) -> float | None:
-        """When the next burst arrives."""
-        return self._due[0][0] if self._due else None
 
 
 class Emulator:

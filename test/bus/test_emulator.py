@@ -8,8 +8,8 @@ import pytest
 import scservo_sdk as sdk
 
 from rena_ros.bus.bus import Bus
-from rena_ros.bus.emulator import Wire, main
-from rena_ros.bus.servo_model import Answer
+from rena_ros.bus.emulator import main
+from rena_ros.bus.wire import Answer, Wire
 from rena_ros.robot_file import load_robot
 
 ROBOT = load_robot()

@@ -1,0 +1,103 @@
+"""The timing of a half-duplex wire: when the bytes that servos answer have arrived at the other end. Pure."""
+
+import heapq
+from dataclasses import dataclass
+
+from rena_ros.bus.protocol import BITS_PER_BYTE, wire_time_s
+
+BURST_S = 0.001  # a USB adapter hands on what came in the last millisecond
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One servo's reply frame, sent ``delay_s`` after the end of what came before it on the wire.
+
+    ``late_s``: this one alone is held up so much longer, and nobody waits for it. ``servo``: who sent it, index.
+    """
+
+    delay_s: float
+    frame: bytes
+    late_s: float = 0.0
+    servo: int = -1
+
+
+class Wire:
+    """Requests and answers, one after another, at ``baud``; answers are delivered in bursts."""
+
+    def __init__(self, baud: int) -> None:
+        self.baud = baud
+        self.collisions = 0
+        self._free_s = 0.0
+        self._answered_s = 0.0
+        self._due: list[tuple[float, int, bytes]] = []  # a heap; the number keeps what is due at once in order
+        self._number = 0
+
+    def request(self, size: int, now_s: float) -> float:
+        """A request of ``size`` bytes begins now, or when the wire is free; returns when its last byte is through.
+
+        One that begins while servos still answer would be a collision on a real wire; it is counted."""
+        self.collisions += now_s < self._answered_s
+        self._free_s = max(now_s, self._free_s) + wire_time_s(size, self.baud)
+        return self._free_s
+
+    def echo(self, request: bytes) -> None:
+        """The adapter hears the request, too."""
+        self._queue(self._free_s, request)
+
+    def answer(self, answers: list[Answer]) -> None:
+        """Queue answers, one after another, gathered into bursts."""
+        burst, begun_s = b"", self._free_s
+        for answer in answers:
+            if answer.late_s:
+                alone_s = answer.delay_s + wire_time_s(len(answer.frame), self.baud)
+                self._queue(self._free_s + alone_s + answer.late_s, answer.frame)
+                continue
+            self._free_s += answer.delay_s + wire_time_s(len(answer.frame), self.baud)
+            self._answered_s = self._free_s
+            burst += answer.frame
+            if self._free_s - begun_s > BURST_S:
+                self._queue(self._free_s, burst)
+                burst, begun_s = b"", self._free_s
+        if burst:
+            self._queue(self._free_s, burst)
+
+    def arrived(self, now_s: float) -> bytes:
+        """Take what has arrived by now."""
+        data = b""
+        while self._due and self._due[0][0] <= now_s:
+            data += heapq.heappop(self._due)[2]
+        return data
+
+    def next_s(self) -> float | None:
+        """When the next burst arrives."""
+        return self._due[0][0] if self._due else None
+
+    def _queue(self, due_s: float, data: bytes) -> None:
+        heapq.heappush(self._due, (due_s, self._number, data))
+        self._number += 1
+
+
+def collide(frames: list[bytes], offsets: list[int]) -> bytes:
+    """What a receiver makes of frames that overlap, each ``offsets`` bit times after the first one begins.
+
+    The line is low when anybody pulls it low: the levels are ANDed bit by bit (a start bit 0, eight data bits, lowest
+    first, a stop bit 1), and read as a UART does: from each falling edge on. A byte whose stop bit is low counts as 0,
+    as Linux hands it on.
+    """
+    length = max(offset + len(frame) * BITS_PER_BYTE for frame, offset in zip(frames, offsets, strict=True))
+    line = [1] * length
+    for frame, offset in zip(frames, offsets, strict=True):
+        bits = [bit for byte in frame for bit in (0, *((byte >> k) & 1 for k in range(8)), 1)]
+        for k, bit in enumerate(bits):
+            line[offset + k] &= bit
+    heard, at = bytearray(), 0
+    while at + BITS_PER_BYTE <= length:
+        if line[at]:
+            at += 1
+            continue
+        byte = sum(bit << k for k, bit in enumerate(line[at + 1 : at + 9]))
+        heard.append(byte if line[at + 9] else 0)
+        at += BITS_PER_BYTE
+        while at < length and not line[at - 1] and not line[at]:
+            at += 1  # after a broken byte the next falling edge counts
+    return bytes(heard)
