@@ -1,0 +1,109 @@
+"""`rena servo scan`: what is concluded from who answers, and the whole command on emulated servos."""
+
+from dataclasses import replace
+
+import pytest
+
+from rena_ros.robot_file import load_robot
+from rena_ros.servo.diagnosis import diagnose, model_name
+from rena_ros.servo.findings import Found
+
+ROBOT = load_robot()
+BAUD = 1_000_000
+
+
+def well(servo_id, **changes):
+    """A servo as it should be, but for the changes."""
+    return replace(Found(servo_id, BAUD, model=521, firmware="3.10", return_delay_us=0), **changes)
+
+
+def everybody(**changed_by_id):
+    """All 25 servos; ``id_13=None`` leaves one out, ``id_13={...}`` changes it."""
+    found = []
+    for servo_id in ROBOT.ids.tolist():
+        changes = changed_by_id.get(f"id_{servo_id}", {})
+        if changes is not None:
+            found.append(well(servo_id, **changes))
+    return found
+
+
+def remark(diagnosis, servo_id):
+    return next(row.remark for row in diagnosis.rows if row.id == servo_id)
+
+
+def test_all_there_and_nothing_to_say():
+    diagnosis = diagnose(ROBOT, everybody(), BAUD)
+    assert diagnosis.good and diagnosis.advice == ()
+    assert [row.id for row in diagnosis.rows] == sorted(ROBOT.ids.tolist())
+    assert {row.remark for row in diagnosis.rows} == {"ok"}
+
+
+def test_nobody_answers_means_power():
+    diagnosis = diagnose(ROBOT, [], BAUD)
+    assert not diagnosis.good
+    assert len(diagnosis.advice) == 1 and "power" in diagnosis.advice[0]
+
+
+def test_one_that_is_silent_among_others_has_power():
+    diagnosis = diagnose(ROBOT, everybody(id_13=None), BAUD)
+    assert remark(diagnosis, 13) == "silent"
+    assert len(diagnosis.advice) == 1
+    assert diagnosis.advice[0].startswith("lip_lower_left (13) alone is silent: its plug")
+
+
+def test_neighbours_that_are_silent_point_at_the_place_of_the_break():
+    diagnosis = diagnose(ROBOT, everybody(id_18=None, id_19=None, id_20=None), BAUD)
+    (advice,) = diagnosis.advice
+    assert "corner_right_back (18) to corner_right_down (20)" in advice
+    assert "between corner_left_back and corner_right_back" in advice
+
+
+def test_a_whole_region_that_is_silent_has_something_in_common():
+    diagnosis = diagnose(ROBOT, everybody(id_23=None, id_24=None, id_25=None), BAUD)
+    (advice,) = diagnosis.advice
+    assert advice.startswith("All 3 servos of region head are silent")
+
+
+def test_new_servos_all_have_the_factory_s_id():
+    for found in ([Found(1, BAUD, shared=True)], [well(1)], [well(1, shared=True)]):
+        diagnosis = diagnose(ROBOT, found, BAUD)
+        (advice,) = diagnosis.advice
+        assert "rena servo setup" in advice and "when it is new" in advice
+
+
+def test_two_servos_on_one_id():
+    diagnosis = diagnose(ROBOT, everybody(id_12=None, id_13={"shared": True}), BAUD)
+    assert remark(diagnosis, 13) == "several servos on this id"
+    assert any("Several servos answer as id 13" in advice for advice in diagnosis.advice)
+
+
+def test_a_stranger_may_be_the_missing_one():
+    diagnosis = diagnose(ROBOT, [*everybody(id_13=None), well(77)], BAUD)
+    assert remark(diagnosis, 77) == "not in the robot file"
+    assert any("answers as 77 may be one of the missing" in advice for advice in diagnosis.advice)
+    assert not diagnose(ROBOT, [*everybody(), well(77)], BAUD).good
+
+
+def test_a_servo_at_another_rate():
+    diagnosis = diagnose(ROBOT, everybody(id_13={"baud": 500_000}), BAUD)
+    assert remark(diagnosis, 13) == "listens at 500000 baud"
+    (advice,) = diagnosis.advice
+    assert "lip_lower_left" in advice and "--baud 500000" in advice
+
+
+def test_a_condition_is_passed_on():
+    diagnosis = diagnose(ROBOT, everybody(id_13={"status": 32 | 4}), BAUD)
+    assert remark(diagnosis, 13) == "reports temperature, overload"
+    assert not diagnosis.good
+
+
+def test_slow_answers_are_no_fault_but_named_with_what_mends_them():
+    diagnosis = diagnose(ROBOT, [well(servo_id, return_delay_us=500) for servo_id in ROBOT.ids.tolist()], BAUD)
+    assert diagnosis.good
+    (advice,) = diagnosis.advice
+    assert "25 servo(s)" in advice and "12.5 ms" in advice and "rena servo set-return-delay" in advice
+
+
+@pytest.mark.parametrize(("number", "name"), [(777, "STS3215 (777)"), (521, "STS3032 (521)"), (9, "9"), (None, "?")])
+def test_model_names(number, name):
+    assert model_name(number) == name
