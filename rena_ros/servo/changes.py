@@ -1,0 +1,164 @@
+"""EEPROM changes: shown before, carried out one by one, and accounted for whatever interrupts them."""
+
+import contextlib
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from rena_ros.bus.access import read_register, write_register
+from rena_ros.bus.eeprom import lock_eeprom, write_eeprom
+from rena_ros.bus.line import Line
+from rena_ros.bus.registers import BAUDS
+from rena_ros.errors import RenaError
+from rena_ros.robot import Servo
+from rena_ros.servo.dialogue import Dialogue
+
+
+@dataclass(frozen=True)
+class Change:
+    """One EEPROM register of one servo: what it holds and what it shall hold. ``id``: where it answers now."""
+
+    name: str
+    id: int
+    register: str
+    old: int
+    new: int
+
+    def __str__(self) -> str:
+        return f"{self.name} (id {self.id}): {self.register} {self.old} -> {self.new}"
+
+
+class Work:
+    """A list of changes to be carried out, and at every moment which are done, failed, or were cut off."""
+
+    def __init__(self, line: Line, changes: Sequence[Change], dialogue: Dialogue) -> None:
+        self.done: list[Change] = []
+        self.failed: list[tuple[Change, str]] = []
+        self._left = list(changes)
+        self._begun: Change | None = None
+        self._line = line
+        self._dialogue = dialogue
+
+    def carry_out(self, again: str) -> bool:
+        """Write everything, each change read back and locked again; returns whether all went well.
+
+        After a failure the other changes of that servo are left out, those of the other servos are not.
+        ``again``: the command that goes on where this one ended; it is named whenever something is left over,
+        also when this raises (Ctrl-C, a lost port).
+        """
+        try:
+            self._carry_out()
+        finally:
+            if self._left or self.failed:
+                self._dialogue.say(self.account(again))
+        return not self.failed
+
+    def account(self, again: str) -> str:
+        """What was written, what was not, and how to go on."""
+        lines = [f"Written, read back and locked again: {len(self.done)} of {self._total()} changes."]
+        if self._begun is not None:
+            lines.append(
+                f"Cut off in the middle of {self._begun}. It may be written or not, and this servo's EEPROM may be "
+                "unlocked; nothing else of it has changed."
+            )
+        lines += [f"Failed: {change}: {why}." for change, why in self.failed]
+        lines += [f"Not written: {change}." for change in self._left if change is not self._begun]
+        return "\n".join([*lines, f"To go on: {again} (it reads first and writes only what is still missing)."])
+
+    def _carry_out(self) -> None:
+        moved: dict[int, int] = {}  # id in the changes -> id since one of them changed it
+        while self._left:
+            change = self._begun = self._left[0]
+            with uninterrupted():
+                why = write_eeprom(self._line, moved.get(change.id, change.id), change.register, change.new)
+                self._begun = None
+                self._left.pop(0)
+                if why is None:
+                    self.done.append(change)
+            if why is not None:
+                self.failed.append((change, why))
+                self._leave_out(change)
+                self._dialogue.say(f"  FAILED {change}: {why}")
+                continue
+            if change.register == "id":
+                moved[change.id] = change.new
+            rate = change.register == "baud_code"
+            self._dialogue.say(f"  {change}: written{'' if rate else ', read back, locked again'}")
+
+    def _leave_out(self, failed: Change) -> None:
+        same = [change for change in self._left if change.id == failed.id]
+        self._left = [change for change in self._left if change.id != failed.id]
+        self.failed += [(change, f"not tried, since {failed.register} failed") for change in same]
+
+    def _total(self) -> int:
+        return len(self.done) + len(self.failed) + len(self._left)
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ctrl-C and requests to end wait until the block is done, then count."""
+    held: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, lambda number, _: held.append(number)) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in dict.fromkeys(held):
+            signal.raise_signal(number)
+
+
+def verify_rates(
+    open_line: Callable[[int], Line], rates: Sequence[Change], moved: Mapping[int, int], dialogue: Dialogue
+) -> bool:
+    """Read changed baud codes back, each at its new rate, and lock those servos again; returns whether all are.
+
+    ``open_line``: a line at a rate, the port being free; ``moved``: ids that were changed meanwhile, old to new.
+    """
+    good = True
+    for code in sorted({change.new for change in rates}):
+        line = open_line(BAUDS[code])
+        try:
+            for change in (change for change in rates if change.new == code):
+                servo_id = moved.get(change.id, change.id)
+                with uninterrupted():
+                    kept = read_register(line, servo_id, "baud_code") == code
+                    why = lock_eeprom(line, servo_id) if kept else "it does not answer there"
+                good &= why is None
+                state = f"FAILED: {why}; `rena servo scan --all-bauds` finds it" if why else "read back, locked again"
+                dialogue.say(f"  {change.name} (id {servo_id}) at {BAUDS[code]} baud: {state}")
+        finally:
+            line.close()
+    return good
+
+
+def close_open_locks(line: Line, servos: Sequence[Servo], dialogue: Dialogue) -> None:
+    """Lock the EEPROM of servos that an interrupted program has left unlocked. Raises RenaError if one refuses."""
+    for servo in servos:
+        if read_register(line, servo.id, "lock") != 0:
+            continue
+        with uninterrupted():
+            why = lock_eeprom(line, servo.id)
+        if why:
+            raise RenaError(f"the EEPROM of {servo.name} (id {servo.id}) is unlocked and cannot be locked: {why}")
+        dialogue.say(f"{servo.name} (id {servo.id}): its EEPROM was left unlocked, by an interrupted program perhaps.")
+        dialogue.say("  It is locked again.")
+
+
+def release_torque(line: Line, servos: Sequence[Servo], dialogue: Dialogue) -> bool:
+    """EEPROM is written, and horns are turned by hand, only while the torque is off: ask, then switch it off.
+
+    Returns False when the answer is no. Raises RenaError naming the servos that refuse.
+    """
+    holding = [servo for servo in servos if read_register(line, servo.id, "torque_enable")]
+    if not holding:
+        return True
+    names = ", ".join(servo.name for servo in holding)
+    dialogue.say(f"Torque is on: {names}.")
+    if not dialogue.confirm("It has to be switched off; hold whatever would fall. Switch it off?"):
+        return False
+    refusing = {servo.name: write_register(line, servo.id, "torque_enable", 0) for servo in holding}
+    if whys := [f"{name}: {why}" for name, why in refusing.items() if why]:
+        raise RenaError(f"torque stays on; cut the servos' power and start again. {'; '.join(whys)}")
+    return True

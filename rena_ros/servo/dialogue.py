@@ -1,0 +1,50 @@
+"""What a tool says and asks at the keyboard."""
+
+import argparse
+import contextlib
+from collections.abc import Callable
+
+from rena_ros.errors import RenaError
+
+
+def add_yes_argument(parser: argparse.ArgumentParser) -> None:
+    """--yes."""
+    parser.add_argument("--yes", action="store_true", help="do not ask before writing; for scripts")
+
+
+class Dialogue:
+    """Lines out, answers in. ``yes``: every confirmation is granted unasked."""
+
+    def __init__(
+        self, yes: bool = False, read: Callable[[str], str] = input, write: Callable[[str], None] = print
+    ) -> None:
+        self.yes = yes
+        self._read = read
+        self._write = write
+
+    def say(self, text: str = "") -> None:
+        """Show some lines. A terminal that is gone does not keep the work from being ended properly."""
+        with contextlib.suppress(OSError):
+            self._write(text)
+
+    def ask(self, question: str) -> str:
+        """An answer, lower case, without spaces around it. Raises RenaError when nobody is there to answer."""
+        try:
+            return self._read(f"{question} ").strip().lower()
+        except (EOFError, OSError) as error:
+            raise RenaError(f"nobody is at the keyboard to answer: {question}") from error
+        except UnicodeDecodeError:
+            return "?"
+
+    def confirm(self, question: str) -> bool:
+        """Whether the answer is yes; an empty answer is no, and whatever is neither is asked again."""
+        if self.yes:
+            self.say(f"{question} yes (--yes)")
+            return True
+        while True:
+            answer = self.ask(f"{question} [y/N]")
+            if answer in ("y", "yes"):
+                return True
+            if answer in ("", "n", "no"):
+                return False
+            self.say("Please answer y or n.")

@@ -1,0 +1,63 @@
+"""`rena servo export FILE`: all registers of all servos, as `rena servo restore` reads them. Writes to no servo."""
+
+import argparse
+import time
+from pathlib import Path
+
+from rena_ros.bus.line import Line
+from rena_ros.errors import RenaError
+from rena_ros.robot import Servo
+from rena_ros.robot_edit import write_whole
+from rena_ros.servo.dialogue import Dialogue
+from rena_ros.servo.register_file import MEMORY_BYTES, decoded, formatted
+from rena_ros.servo.return_delay import chosen
+from rena_ros.servo.session import add_common_arguments, load, open_line
+
+_CHUNK = 40  # bytes of one READ
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add_common_arguments(parser)
+    parser.add_argument("file", type=Path, metavar="FILE", help="file to write, YAML; /dev/stdout shows it")
+    parser.add_argument("servos", nargs="*", metavar="SERVO", help="names or ids; default: all of the robot file")
+
+
+def run(args: argparse.Namespace, dialogue: Dialogue | None = None) -> int:
+    """Read, then write the file whole. Returns 1 when a servo did not answer."""
+    dialogue = dialogue or Dialogue()
+    servos = chosen(load(args), args.servos)
+    if not args.file.parent.is_dir():
+        raise RenaError(f"cannot write {args.file}: there is no folder {args.file.parent}")
+    line = open_line(args)
+    try:
+        read = {servo.name: read_all(line, servo) for servo in servos}
+        baud, port = line.port.baud, line.port.path
+    finally:
+        line.close()
+    silent = [name for name, values in read.items() if values is None]
+    found = {name: values for name, values in read.items() if values is not None}
+    if not found:
+        raise RenaError("no servo answers, nothing was written; `rena servo scan` looks for the cause")
+    comments = [
+        f"Registers of {len(found)} servos, read from {port} at {baud} baud on {time.strftime('%Y-%m-%d %H:%M:%S')}.",
+        f"`{args.prog.removesuffix('export')}restore {args.file}` writes back what differs in `eeprom`.",
+        *([f"Did not answer: {', '.join(silent)}."] if silent else []),
+    ]
+    write_whole(args.file, formatted(found, comments))
+    if args.file.is_file():
+        dialogue.say(f"{args.file}: {len(found)} servos")
+    if silent:
+        dialogue.say(f"Silent, not in the file: {', '.join(silent)} (`rena servo scan` looks for the cause).")
+    return 1 if silent else 0
+
+
+def read_all(line: Line, servo: Servo) -> dict[str, int] | None:
+    """Every register of one servo by name; None when it does not answer."""
+    memory = b""
+    while len(memory) < MEMORY_BYTES:
+        packet = line.read(servo.id, len(memory), min(_CHUNK, MEMORY_BYTES - len(memory)))
+        if packet is None:
+            return None
+        memory += packet.params
+    return decoded(memory)
