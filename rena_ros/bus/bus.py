@@ -1,32 +1,35 @@
-"""Transactions with the servos on one port: write all goals, read all states, switch torque.
+"""The servos of one robot on one line: write all goals, read all states, switch torque.
 
-Connecting never moves the robot and nothing here writes EEPROM. Before each request the receive buffer is
-emptied; a reply counts only with the right id, length and checksum and before a deadline made of the wire
-time, the servos' own return delays and a margin. A lost reply costs only its servo: its last known values
-stay, marked as not fresh.
+Connecting never moves the robot and nothing here writes EEPROM. A lost reply costs only its servo: its last
+known values stay, marked as not fresh, with their age. A servo that stays silent is asked alone, now and
+then (see ``roll_call``), so that it costs the others nothing.
 """
 
-import time
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 
-from rena_ros.bus import protocol
+from rena_ros.bus import line as bus_line
+from rena_ros.bus import torque
+from rena_ros.bus.line import SLOWEST_RETURN_DELAY_S, Line
 from rena_ros.bus.port import Port
-from rena_ros.bus.protocol import OVERHEAD_BYTES, Parser, from_words, to_word, wire_time_s
+from rena_ros.bus.protocol import from_words, to_word
 from rena_ros.bus.registers import REGISTERS
-from rena_ros.bus.replies import Replies, ends_with_reply, is_reply, match_replies
-from rena_ros.robot import RAD_PER_TICK, Robot
+from rena_ros.bus.replies import Replies
+from rena_ros.bus.roll_call import RollCall
+from rena_ros.robot import Robot
 
 _GOAL = REGISTERS["goal_position"].address
+_GOAL_SPEED = REGISTERS["goal_speed"].address
 _TORQUE = REGISTERS["torque_enable"].address
-_ACCELERATION = REGISTERS["acceleration"].address
+_MODEL = REGISTERS["model"].address
+_RETURN_DELAY = REGISTERS["return_delay"].address
 _STATE, _STATE_BYTES = REGISTERS["present_position"].address, 8
+_MOVING, _MOVING_BYTES = REGISTERS["moving"].address, 5  # moving, two unused, current
 _RETURN_DELAY_S = 2e-6  # one count of the register
-_SLOWEST_RETURN_DELAY_S = 250 * _RETURN_DELAY_S  # the factory's setting
-# The servo's own speed limit while Rena streams goals to it: a backstop above the limit that the motion keeps.
-_SPEED_HEADROOM = 1.2
-_SILENT_AFTER = 3  # misses in a row
+_CURRENT_A = 6.5e-3  # one count of the register
+_PROBE_MARGIN_S = 0.0025  # patience with a servo that has been silent for long
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,8 @@ class BusState:
 
     ``fresh``: answered just now. Where it did not, the other arrays hold its last answer (zeros before
     the first). ``ticks`` int64, ``speed`` ticks/s, ``load`` fraction of full torque (signed), ``voltage_v``,
-    ``temperature_c``, ``status`` bits as in registers.STATUS_BITS; ``seen_s``: time.monotonic() of each
-    servo's last answer (-inf before the first); ``stamp_s``: time.monotonic() when this read ended.
+    ``temperature_c``, ``status`` bits as in registers.STATUS_BITS; ``seen_s``: when (``Port.now``, that is
+    time.monotonic()) each servo answered last (-inf before the first time); ``stamp_s``: when this read ended.
     """
 
     ticks: np.ndarray
@@ -49,17 +52,40 @@ class BusState:
     seen_s: np.ndarray
     stamp_s: float
 
+    @property
+    def age_s(self) -> np.ndarray:
+        """How old each servo's values are, s, (n,); inf where it has never answered."""
+        return self.stamp_s - self.seen_s
+
+
+@dataclass(frozen=True)
+class Health:
+    """What is asked about once a second, arrays (n,): ``torque`` int8 register (-1: unknown), ``current_a``,
+    ``moving`` bool; valid where ``fresh``."""
+
+    torque: np.ndarray
+    current_a: np.ndarray
+    moving: np.ndarray
+    fresh: np.ndarray
+
+
+@dataclass(frozen=True)
+class ServoErrors:
+    """Since the bus was opened, int (n,) each: answers to reads of all states that did not come, that were
+    rejections, that came corrupt (where it is known whose they were; the others count as missed)."""
+
+    missed: np.ndarray
+    rejected: np.ndarray
+    corrupt: np.ndarray
+
 
 @dataclass
-class Counters:
-    """What has happened on the bus since it was opened."""
+class Counters(bus_line.Counters):
+    """What has happened on the bus since it was opened: the line's counters and these."""
 
     sync_writes: int = 0
     reads: int = 0
     stale_readings: int = 0
-    reply_errors: int = 0
-    retries: int = 0
-    discarded_bytes: int = 0
     cycle_s: float = 0.0  # how long the last read of all states took
 
 
@@ -67,27 +93,36 @@ class Bus:
     """The servos of one robot on one port. Raises RenaError when the port cannot be opened (see ``Port``),
     and PortLost from every method once it has vanished."""
 
-    def __init__(self, port: str, robot: Robot, baud: int = 1_000_000, *, margin_s: float = 0.012, retries: int = 2):
-        """``margin_s``: patience beyond the computed end of an answer, for the operating system and USB;
-        ``retries``: how often a single request is repeated. Sending all states' requests again is left to
-        the next cycle."""
+    def __init__(
+        self, port: str | Port, robot: Robot, baud: int = 1_000_000, *, margin_s: float = 0.012, retries: int = 2
+    ) -> None:
+        """``port``: its path, or an open port. ``margin_s`` and ``retries`` as in ``Line``; sending a read of
+        all states again is left to the next cycle."""
+        count = len(robot.names)
         self.robot = robot
         self.counters = Counters()
-        self._margin_s = margin_s
+        self.errors = ServoErrors(*(np.zeros(count, int) for _ in range(3)))
         self._retries = retries
         self._ids = tuple(int(servo_id) for servo_id in robot.ids)
-        self._return_delays_s = np.full(len(self._ids), _SLOWEST_RETURN_DELAY_S)
-        self._misses = np.zeros(len(self._ids), int)
-        self._data = np.zeros((len(self._ids), _STATE_BYTES), np.uint8)
-        self._status = np.zeros(len(self._ids), np.uint8)
-        self._seen_s = np.full(len(self._ids), -np.inf)
-        self._port = Port(port, baud)
+        self._return_delays_s = np.full(count, SLOWEST_RETURN_DELAY_S)
+        self._delay_known = np.zeros(count, bool)
+        self._roll_call = RollCall(count)
+        self._data = np.zeros((count, _STATE_BYTES), np.uint8)
+        self._status = np.zeros(count, np.uint8)
+        self._seen_s = np.full(count, -np.inf)
+        port = Port(port, baud) if isinstance(port, str) else port
+        self.line = Line(port, retries=retries, margin_s=margin_s, counters=self.counters)
+
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """Names of the servos that have not answered for so long that they are asked at a slower pace."""
+        return tuple(self.robot.names[i] for i in np.flatnonzero(self._roll_call.silent))
 
     def write_goals(self, ticks: np.ndarray) -> float:
         """Send all goal positions, int (n,), in one SYNC_WRITE.
 
         Position only: time and speed registers keep what ``set_torque`` wrote, which makes the frame 83
-        bytes instead of 183 for 25 servos. Returns the time.monotonic() of its last byte on the wire.
+        bytes instead of 183 for 25 servos. Returns the time of its last byte on the wire.
         Raises ValueError, naming servo and value, when a goal lies outside the robot's limits.
         """
         ticks = np.asarray(ticks)
@@ -98,19 +133,24 @@ class Bus:
             servo = self.robot.servos[int(np.argmax(outside))]
             value = ticks[np.argmax(outside)]
             raise ValueError(f"{servo.name}: goal {value} ticks is outside {servo.min_ticks}..{servo.max_ticks}")
-        rows = ticks.astype("<u2").view(np.uint8).reshape(-1, 2)
-        last_byte_s = self._port.write(protocol.sync_write(self._ids, _GOAL, rows))
         self.counters.sync_writes += 1
-        return last_byte_s
+        return self.line.sync_write(self._ids, _GOAL, ticks.astype("<u2").view(np.uint8).reshape(-1, 2))
 
     def read_state(self) -> BusState:
-        """Ask all servos for position, speed, load, voltage and temperature in one SYNC_READ."""
-        start_s = time.monotonic()
-        replies = self._sync_read(_STATE, _STATE_BYTES)
-        now_s = time.monotonic()
-        fresh = replies.fresh
-        self._data[fresh] = replies.data[fresh]
-        self._status[fresh] = replies.status[fresh]
+        """Ask the servos for position, speed, load, voltage and temperature in one SYNC_READ."""
+        port = self.line.port
+        start_s = port.now()
+        fresh = np.zeros(len(self._ids), bool)
+        asked = self._roll_call.together(start_s)
+        if asked.size:
+            replies = self._sync_read(asked, _STATE, _STATE_BYTES)
+            self._roll_call.heard(asked[replies.asked], (replies.fresh | replies.rejected)[replies.asked])
+            self._count_errors(asked, replies)
+            self._take(asked[replies.fresh], replies.data[replies.fresh], replies.status[replies.fresh])
+            fresh[asked] = replies.fresh
+        if (place := self._roll_call.alone(port.now())) is not None:
+            fresh[place] = self._probe(place)
+        now_s = port.now()
         self._seen_s[fresh] = now_s
         self.counters.reads += 1
         self.counters.stale_readings += int(len(fresh) - fresh.sum())
@@ -128,19 +168,44 @@ class Bus:
             stamp_s=now_s,
         )
 
-    def set_torque(self, on: bool) -> dict[str, str]:
-        """Switch every servo's torque, one servo after the other; returns why it failed, by servo name.
+    def read_health(self) -> Health:
+        """Ask the servos that answer at all for torque, current and whether they move, in two SYNC_READs."""
+        count = len(self._ids)
+        asked = np.flatnonzero(~self._roll_call.silent)
+        on, motion = np.full(count, -1, np.int8), np.zeros((count, _MOVING_BYTES), np.uint8)
+        fresh = np.zeros(count, bool)
+        if asked.size:
+            torques, motions = self._sync_read(asked, _TORQUE, 1), self._sync_read(asked, _MOVING, _MOVING_BYTES)
+            on[asked[torques.fresh]] = torques.data[torques.fresh, 0]
+            motion[asked] = motions.data
+            fresh[asked] = torques.fresh & motions.fresh
+        return Health(on, from_words(motion[:, 3:5], 15) * _CURRENT_A, motion[:, 0] != 0, fresh)
 
-        On: each servo first gets its present position (brought inside its limits) as its goal and its speed
-        limit, so that nothing moves. Off: every servo is tried on its own, whatever the others answer. Each
-        torque register is read back; what it says counts.
+    def set_torque(self, on: bool, names: Collection[str] | None = None) -> dict[str, str]:
+        """Switch torque of all servos, or of those named; returns why it failed, by servo name.
+
+        On, one servo after the other: see ``torque.switch_on``; one that lies outside its limits is brought in
+        slowly until ``set_speed_limits``. Off: all at once, then each that has not confirmed it on its own,
+        whatever the others answer. Each torque register is read back; what it says counts.
         """
-        failures = {}
-        for servo in self.robot.servos:
-            why = self._torque_on(servo) if on else self._switch(servo.id, False)
-            if why:
-                failures[servo.name] = why
-        return failures
+        places = range(len(self._ids)) if names is None else sorted(self.robot.index[name] for name in names)
+        servos = {i: self.robot.servos[i] for i in places}
+        if on:
+            failures = {i: torque.switch_on(self.line, servo) for i, servo in servos.items()}
+        else:
+            confirmed = self._all_off(np.array(list(servos), int))
+            silent = self._roll_call.silent
+            failures = {
+                i: torque.switch(self.line, servo.id, False, margin_s=_PROBE_MARGIN_S if silent[i] else None)
+                for i, servo in servos.items()
+                if i not in confirmed
+            }
+        return {self.robot.names[i]: why for i, why in failures.items() if why}
+
+    def set_speed_limits(self) -> float:
+        """Give every servo its own speed limit (again), in one SYNC_WRITE; returns the time of its last byte."""
+        speeds = b"".join(to_word(torque.goal_speed(servo)) for servo in self.robot.servos)
+        return self.line.sync_write(self._ids, _GOAL_SPEED, np.frombuffer(speeds, np.uint8).reshape(-1, 2))
 
     def ping(self) -> dict[str, int | None]:
         """Ask every servo on its own which model it is: model number by name, None where nobody answered.
@@ -148,8 +213,7 @@ class Bus:
         A READ, not a PING: on an adapter that echoes, a PING looks like the answer of a servo with a
         voltage fault.
         """
-        model = REGISTERS["model"].address
-        answers = {s.name: self._request(protocol.read(s.id, model, 2), s.id, 2) for s in self.robot.servos}
+        answers = {servo.name: self.line.read(servo.id, _MODEL, 2) for servo in self.robot.servos}
         return {name: int.from_bytes(answer.params, "little") if answer else None for name, answer in answers.items()}
 
     def survey(self) -> dict[str, int]:
@@ -157,78 +221,55 @@ class Bus:
 
         Servos that do not answer are missing from the result and keep being granted the factory's 500 us.
         """
-        size = REGISTERS["return_delay"].address - REGISTERS["model"].address + 1
-        known = np.zeros(len(self._ids), bool)
+        self._delay_known[:] = False
         for attempt in range(self._retries + 1):
             self.counters.retries += attempt > 0
-            replies = self._sync_read(REGISTERS["model"].address, size)
-            self._return_delays_s[replies.fresh] = replies.data[replies.fresh, -1] * _RETURN_DELAY_S
-            known |= replies.fresh
-            if known.all():
+            unknown = np.flatnonzero(~self._delay_known)
+            replies = self._sync_read(unknown, _RETURN_DELAY, 1)
+            known = unknown[replies.fresh]
+            self._return_delays_s[known] = replies.data[replies.fresh, 0] * _RETURN_DELAY_S
+            self._delay_known[known] = True
+            if self._delay_known.all():
                 break
-        return {self.robot.names[i]: round(self._return_delays_s[i] * 1e6) for i in np.flatnonzero(known)}
+        return {self.robot.names[i]: round(self._return_delays_s[i] * 1e6) for i in np.flatnonzero(self._delay_known)}
 
     def close(self) -> None:
         """Give the port back. Does not touch torque."""
-        self._port.close()
+        self.line.close()
 
-    def _torque_on(self, servo) -> str | None:
-        answer = self._request(protocol.read(servo.id, _STATE, 2), servo.id, 2)
+    def _sync_read(self, asked: np.ndarray, address: int, size: int) -> Replies:
+        ids = self._ids if len(asked) == len(self._ids) else tuple(self._ids[i] for i in asked)
+        return self.line.sync_read(ids, address, size, self._return_delays_s[asked])
+
+    def _take(self, places: np.ndarray | int, data: np.ndarray, status: np.ndarray | int) -> None:
+        self._data[places], self._status[places] = data, status
+
+    def _count_errors(self, asked: np.ndarray, replies: Replies) -> None:
+        if replies.fresh.all():
+            return
+        self.errors.missed[asked] += ~replies.came & replies.asked
+        self.errors.rejected[asked] += replies.rejected
+        self.errors.corrupt[asked] += replies.garbled
+
+    def _probe(self, place: int) -> bool:
+        """Ask one silent servo alone, impatiently; whether it is back."""
+        servo_id, patience = self._ids[place], {"retries": 0, "margin_s": _PROBE_MARGIN_S}
+        answer = self.line.read(servo_id, _STATE, _STATE_BYTES, **patience)
         if answer is None:
-            return "does not answer"
-        present = int(from_words(np.frombuffer(answer.params, np.uint8), 15))
-        goal = min(max(present, servo.min_ticks), servo.max_ticks)
-        speed = round(servo.max_speed_rad_s * _SPEED_HEADROOM / RAD_PER_TICK)
-        # From `acceleration` on: as fast as it can (the motion limits it), goal, no goal time, speed limit.
-        prepared = bytes((0,)) + to_word(goal) + to_word(0) + to_word(min(max(speed, 1), 0x7FFF))
-        if self._request(protocol.write(servo.id, _ACCELERATION, prepared), servo.id, 0) is None:
-            return "did not take its present position as its goal"
-        return self._switch(servo.id, True)
+            self.errors.missed[place] += 1
+            return False
+        self._take(place, np.frombuffer(answer.params, np.uint8), answer.code)
+        self._roll_call.back(place)
+        if not self._delay_known[place] and (delay := self.line.read(servo_id, _RETURN_DELAY, 1, **patience)):
+            self._return_delays_s[place] = delay.params[0] * _RETURN_DELAY_S
+            self._delay_known[place] = True
+        return True
 
-    def _switch(self, servo_id: int, on: bool) -> str | None:
-        self._request(protocol.write(servo_id, _TORQUE, bytes((on,))), servo_id, 0)
-        answer = self._request(protocol.read(servo_id, _TORQUE, 1), servo_id, 1)
-        if answer is None:
-            return "does not answer"
-        if answer.params[0] != on:
-            return f"refuses: its torque is still {'off' if on else 'on'} (status {answer.code})"
-        return None
-
-    def _request(self, request: bytes, servo_id: int, size: int) -> protocol.Packet | None:
-        """One servo's answer, or None when it did not come in any of the tries."""
-        for attempt in range(self._retries + 1):
-            self.counters.retries += attempt > 0
-            self.counters.discarded_bytes += self._port.empty()
-            sent_s = self._port.write(request)
-            expected_s = sent_s + wire_time_s(OVERHEAD_BYTES + size, self._port.baud)
-            deadline_s = expected_s + _SLOWEST_RETURN_DELAY_S + self._margin_s
-
-            def answers(received: bytes) -> list[protocol.Packet]:
-                packets = Parser().feed(received)
-                return [p for p in packets if is_reply(p, servo_id, size) and protocol.encode(p) != request]
-
-            received = self._port.read(expected_s, deadline_s, lambda received: bool(answers(received)))
-            if found := answers(received):
-                return found[-1]
-            self.counters.reply_errors += bool(received)
-        return None
-
-    def _sync_read(self, address: int, size: int) -> Replies:
-        """Ask all servos at once. Those that have been silent lately are asked first: an answer of the last
-        one then tells that nothing more will come, so that a dead servo costs the others no waiting."""
-        order = np.argsort(self._misses < _SILENT_AFTER, kind="stable")
-        ids = np.array(self._ids)[order]
-        self.counters.discarded_bytes += self._port.empty()
-        sent_s = self._port.write(protocol.sync_read(ids.tolist(), address, size))
-        wire_s = wire_time_s(len(ids) * (OVERHEAD_BYTES + size), self._port.baud)
-        expected_s = sent_s + wire_s + float(self._return_delays_s.sum())
-        last = int(ids[-1])
-        received = self._port.read(
-            expected_s, expected_s + self._margin_s, lambda received: ends_with_reply(received, last, size)
-        )
-        asked = match_replies(received, ids, size)
-        self.counters.reply_errors += asked.errors
-        back = np.argsort(order)
-        replies = Replies(asked.data[back], asked.status[back], asked.fresh[back], asked.errors)
-        self._misses = np.where(replies.fresh, 0, self._misses + 1)
-        return replies
+    def _all_off(self, places: np.ndarray) -> set[int]:
+        """Switch torque off with one frame; who confirms it."""
+        ids = tuple(self._ids[i] for i in places)
+        if not ids:
+            return set()
+        self.line.sync_write(ids, _TORQUE, np.zeros((len(ids), 1), np.uint8))
+        replies = self._sync_read(places, _TORQUE, 1)
+        return set(places[replies.fresh & (replies.data[:, 0] == 0)].tolist())

@@ -6,6 +6,7 @@ port that vanishes while in use is ``PortLost``, one that is not there (yet) is 
 
 import contextlib
 import errno
+import fcntl
 import os
 import select
 import termios
@@ -14,6 +15,7 @@ from collections.abc import Callable
 
 import serial
 
+from rena_ros.bus.port_holders import holders
 from rena_ros.bus.protocol import wire_time_s
 from rena_ros.errors import RenaError
 
@@ -30,25 +32,39 @@ class PortLost(RenaError):
 
 
 class Port:
-    """A serial port that nobody else has open. Opening it sends nothing."""
+    """A serial port that nobody else has open. Opening it sends nothing.
+
+    It is also the clock of everything above it: all times are those of ``now``.
+    """
 
     def __init__(self, path: str, baud: int) -> None:
         """Open ``path``; raises PortMissing, or RenaError when it is taken, forbidden or no serial port."""
         self.path = path
         self.baud = baud
         self._wire_free_s = 0.0
+        if others := holders(path):
+            raise _taken(path, others)
         try:
             self._serial = serial.Serial(path, baud, timeout=0, exclusive=True)
         except (serial.SerialException, termios.error, ValueError, OSError) as error:
             raise _explained(path, baud, error) from error
         self._fd = self._serial.fileno()
+        self._keep_others_out()
         # Only some USB adapters have a latency timer to turn down.
         with contextlib.suppress(ValueError, OSError, NotImplementedError):
             self._serial.set_low_latency_mode(True)
 
+    def now(self) -> float:
+        """Seconds; only differences and later calls' arguments mean anything."""
+        return time.monotonic()
+
+    def sleep_until(self, time_s: float) -> None:
+        """Return at ``time_s`` of ``now``."""
+        time.sleep(max(time_s - time.monotonic(), 0.0))
+
     @property
     def wire_free_s(self) -> float:
-        """time.monotonic() at which the last byte written has left."""
+        """When (``now``) the last byte written has left."""
         return self._wire_free_s
 
     def empty(self) -> int:
@@ -59,7 +75,7 @@ class Port:
         return count
 
     def write(self, data: bytes) -> float:
-        """Send all of ``data``; returns the time.monotonic() at which its last byte is on the wire."""
+        """Send all of ``data``; returns when (``now``) its last byte is on the wire."""
         start_s = max(time.monotonic(), self._wire_free_s)
         try:
             self._write_all(data)
@@ -70,14 +86,12 @@ class Port:
         return self._wire_free_s
 
     def read(self, expected_s: float, deadline_s: float, complete: Callable[[bytes], bool]) -> bytes:
-        """Collect bytes until they are ``complete`` or until ``deadline_s``; both times on time.monotonic().
+        """Collect bytes until they are ``complete`` or until ``deadline_s``; both are times of ``now``.
 
         Sleeps until ``expected_s``, when everything should have arrived, so that one read fetches it all.
         """
         received = b""
-        early_s = expected_s - time.monotonic()
-        if early_s > 0:
-            time.sleep(early_s)
+        self.sleep_until(expected_s)
         while True:
             left_s = deadline_s - time.monotonic()
             try:
@@ -98,6 +112,15 @@ class Port:
         with contextlib.suppress(OSError, termios.error):
             self._serial.close()
 
+    def _keep_others_out(self) -> None:
+        """The lock that pyserial takes binds only who asks for it; this one binds everybody but root.
+
+        Not on a pty: there it would outlive a client that was killed, for the other end keeps the pty alive.
+        """
+        if not os.path.realpath(self.path).startswith("/dev/pts/"):
+            with contextlib.suppress(OSError):
+                fcntl.ioctl(self._fd, termios.TIOCEXCL)
+
     def _read_some(self) -> bytes:
         try:
             return os.read(self._fd, _CHUNK)
@@ -116,6 +139,12 @@ class Port:
                     raise OSError(errno.EIO, "it takes no more bytes") from None
 
 
+def _taken(path: str, others: list[str]) -> RenaError:
+    who = " and ".join(others) or "somebody else"
+    advice = "end it first" if others else f"end that program first (`sudo fuser {path}` names it)"
+    return RenaError(f"{who} has {path} open, and a port has one owner: {advice}")
+
+
 def _explained(path: str, baud: int, error: Exception) -> RenaError:
     number = getattr(error, "errno", None)
     if number in (errno.ENOENT, errno.ENXIO, errno.ENODEV, errno.EIO):
@@ -123,5 +152,5 @@ def _explained(path: str, baud: int, error: Exception) -> RenaError:
     if number in (errno.EACCES, errno.EPERM):
         return RenaError(f"no permission to open {path}: add yourself to its group (`sudo usermod -aG dialout $USER`)")
     if number in (errno.EAGAIN, errno.EBUSY):
-        return RenaError(f"somebody else has {path} open: end that program first (`fuser {path}` names it)")
+        return _taken(path, [])
     return RenaError(f"cannot open {path} as a serial port at {baud} baud: {error}")

@@ -164,6 +164,14 @@ class Parser:
             packets.append(packet)
         return packets
 
+    def finish(self) -> list[Packet]:
+        """No more bytes will come: return the whole packets that lie behind the header of an unfinished one."""
+        packets = []
+        while self._buffer:
+            self._skip(1)
+            packets += self.feed(b"")
+        return packets
+
     def _next(self) -> Packet | None:
         buffer = self._buffer
         while True:

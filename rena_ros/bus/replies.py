@@ -1,74 +1,139 @@
-"""Which bytes of a SYNC_READ's answer count, and for whom. Pure.
+"""Which bytes of an answer count, and for whom. Pure.
 
 A reply counts only with the right id, length and checksum, and only in its place: servos answer in the
-order they were asked, so a reply out of order is an old one that came late (or somebody else's).
+order they were asked, so a reply out of order is an old one that came late (or somebody else's). A servo
+that says two different things in one answer has said nothing. Status bits that tell of a condition (hot,
+overloaded, ...) leave the payload as it is; any other bit is a rejection and voids it (a rejection may
+come without payload).
 """
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from rena_ros.bus.protocol import OVERHEAD_BYTES, Packet, Parser
+from rena_ros.bus.registers import STATUS_BITS
+
+REJECTION = 0xFF & ~sum(STATUS_BITS)  # what is left: 16, 64, 128
+
+
+@dataclass(frozen=True)
+class Noise:
+    """How many packets and broken frames of an answer did not count, by why."""
+
+    bad_checksums: int = 0
+    wrong_lengths: int = 0
+    foreign_ids: int = 0
+    duplicates: int = 0
+    out_of_order: int = 0
+
+
+QUIET = Noise()
 
 
 @dataclass(frozen=True)
 class Replies:
-    """``data`` uint8 (n, size) and ``status`` uint8 (n,), valid where ``fresh`` (n,).
+    """``data`` uint8 (n, length) and ``status`` uint8 (n,), the data valid where ``fresh`` (n,).
 
-    ``errors``: how many packets and broken frames did not count.
+    ``rejected`` (n,): answered with a rejection (``status`` says which). ``garbled`` (n,): its bytes came,
+    but not as one valid reply. ``came`` (n,): nothing more is to be expected of it, whether it counts or not.
+    ``asked`` (n,): whether it was asked at all.
     """
 
     data: np.ndarray
     status: np.ndarray
     fresh: np.ndarray
-    errors: int = 0
+    rejected: np.ndarray
+    garbled: np.ndarray
+    came: np.ndarray
+    asked: np.ndarray
+    noise: Noise = QUIET
 
 
-def match_replies(received: bytes, ids: np.ndarray, size: int) -> Replies:
-    """Sort the received bytes by servo; ``ids`` (n,) in the order asked, ``size`` bytes of data each.
+def nothing(count: int, length: int, asked: bool = True) -> Replies:
+    """Nobody has answered."""
+    flags = {name: np.zeros(count, bool) for name in ("fresh", "rejected", "garbled", "came")}
+    return Replies(np.zeros((count, length), np.uint8), np.zeros(count, np.uint8), **flags, asked=np.full(count, asked))
 
-    ``errors`` counts bad checksums, wrong lengths, foreign ids and replies out of order.
-    """
-    if len(received) == len(ids) * (size + OVERHEAD_BYTES):
+
+def match_replies(received: bytes, ids: np.ndarray, length: int) -> Replies:
+    """Sort the received bytes by servo; ``ids`` (n,) in the order asked, ``length`` bytes of data each."""
+    if len(received) == len(ids) * (length + OVERHEAD_BYTES):
         table = np.frombuffer(received, np.uint8).reshape(len(ids), -1)
-        if _flawless(table, ids, size):
-            return Replies(table[:, 5:-1], table[:, 4], np.ones(len(ids), bool))
-    return _sift(received, ids, size)
+        if _flawless(table, ids, length):
+            yes, no = np.ones(len(ids), bool), np.zeros(len(ids), bool)
+            return Replies(table[:, 5:-1], table[:, 4], yes, no, no, yes, yes)
+    return _Sifted(received, ids, length).replies()
 
 
-def ends_with_reply(received: bytes, servo_id: int, size: int) -> bool:
-    """Whether the last bytes are a whole reply of this servo: nothing more will come."""
-    tail = received[-(size + OVERHEAD_BYTES) :]
-    packets = Parser().feed(tail) if len(tail) == size + OVERHEAD_BYTES else []
-    return len(packets) == 1 and packets[0].id == servo_id and len(packets[0].params) == size
+def without_echo(received: bytes, request: bytes) -> tuple[bytes, bool]:
+    """What follows our own request in the received bytes, and whether it was found there.
+
+    An adapter that hears itself hands back what was sent before the answers (and perhaps the end of an
+    earlier, unanswered request before that).
+    """
+    start = received.find(request)
+    return (received, False) if start < 0 else (received[start + len(request) :], True)
 
 
-def _flawless(table: np.ndarray, ids: np.ndarray, size: int) -> bool:
+def _flawless(table: np.ndarray, ids: np.ndarray, length: int) -> bool:
     sums = table[:, 2:].sum(axis=1, dtype=np.int64)
     return bool(
         (table[:, :2] == 0xFF).all()
         and (table[:, 2] == ids).all()
-        and (table[:, 3] == size + 2).all()
+        and (table[:, 3] == length + 2).all()
         and (sums & 0xFF == 0xFF).all()
+        and not (table[:, 4] & REJECTION).any()
     )
 
 
-def _sift(received: bytes, ids: np.ndarray, size: int) -> Replies:
-    parser = Parser()
-    packets = parser.feed(received)
-    places = {int(servo_id): place for place, servo_id in enumerate(ids)}
-    candidates = [packet for packet in packets if packet.id in places and len(packet.params) == size]
-    counted = _longest_in_order([places[packet.id] for packet in candidates])
-    data, status = np.zeros((len(ids), size), np.uint8), np.zeros(len(ids), np.uint8)
-    fresh = np.zeros(len(ids), bool)
-    for packet in (candidates[i] for i in counted):
-        place = places[packet.id]
-        data[place] = np.frombuffer(packet.params, np.uint8)
-        status[place] = packet.code
-        fresh[place] = True
-    errors = parser.bad_checksums + len(packets) - len(counted)
-    return Replies(data, status, fresh, errors)
+@dataclass
+class _Sifted:
+    """An answer with faults, packet by packet."""
+
+    received: bytes
+    ids: np.ndarray
+    length: int
+    _packets: list[Packet] = field(init=False)
+
+    def replies(self) -> Replies:
+        parser = Parser()
+        packets = parser.feed(self.received) + parser.finish()
+        places = {int(servo_id): place for place, servo_id in enumerate(self.ids)}
+        known = [packet for packet in packets if packet.id in places]
+        candidates = [p for p in known if len(p.params) == self.length or (not p.params and p.code & REJECTION)]
+        counted = _longest_in_order([places[packet.id] for packet in candidates])
+        in_order = {candidates[i].id: candidates[i] for i in counted}
+        repeated = [packet for i, packet in enumerate(candidates) if i not in counted and packet.id in in_order]
+        contradicted = {packet.id for packet in repeated if packet != in_order[packet.id]}
+        noise = Noise(
+            bad_checksums=parser.bad_checksums,
+            wrong_lengths=len(known) - len(candidates),
+            foreign_ids=len(packets) - len(known),
+            duplicates=len(repeated),
+            out_of_order=len(candidates) - len(counted) - len(repeated),
+        )
+        spare = len(self.received) - sum(len(packet.params) + OVERHEAD_BYTES for packet in packets)
+        return self._table(in_order, contradicted, places, spare, noise)
+
+    def _table(self, in_order, contradicted, places, spare: int, noise: Noise) -> Replies:
+        replies = nothing(len(self.ids), self.length)
+        for servo_id, packet in in_order.items():
+            place = places[servo_id]
+            replies.came[place], replies.status[place] = True, packet.code
+            if packet.code & REJECTION:
+                replies.rejected[place] = True
+            elif servo_id in contradicted:
+                replies.garbled[place] = True
+            else:
+                replies.fresh[place] = True
+                replies.data[place] = np.frombuffer(packet.params, np.uint8)
+        missing = ~replies.came
+        # Only when as many bytes came as all the missing replies have is it known whose they were.
+        if spare >= int(missing.sum()) * (self.length + OVERHEAD_BYTES):
+            replies.garbled[missing] = replies.came[missing] = True
+        return replace(replies, noise=noise)
 
 
 def _longest_in_order(places: list[int]) -> list[int]:
@@ -85,8 +150,3 @@ def _longest_in_order(places: list[int]) -> list[int]:
         chosen.append(i)
         i = before[i]
     return chosen[::-1]
-
-
-def is_reply(packet: Packet, servo_id: int, size: int) -> bool:
-    """Whether a packet can be one servo's answer with ``size`` bytes of data."""
-    return packet.id == servo_id and len(packet.params) == size

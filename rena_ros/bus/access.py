@@ -1,0 +1,62 @@
+"""Single registers of single servos, by name. RAM only for writing: EEPROM is written in ``eeprom``."""
+
+import numpy as np
+
+from rena_ros.bus.line import Line
+from rena_ros.bus.protocol import from_words, to_word
+from rena_ros.bus.registers import REGISTERS, Register
+
+
+def read_register(line: Line, servo_id: int, name: str) -> int | None:
+    """A register's value in its raw unit, signed where it has a sign bit; None when the servo does not answer."""
+    register = REGISTERS[name]
+    answer = line.read(servo_id, register.address, register.size)
+    return None if answer is None else decode(register, answer.params)
+
+
+def write_register(line: Line, servo_id: int, name: str, value: int) -> str | None:
+    """Write a RAM register and read it back; returns why it failed.
+
+    Raises ValueError for EEPROM, for read-only registers, for a value that does not fit, and for anything
+    but 0 and 1 in ``torque_enable`` (128 there redefines the servo's middle).
+    """
+    register = REGISTERS[name]
+    if register.eeprom or not register.writable:
+        raise ValueError(f"{name} is {'EEPROM' if register.writable else 'read-only'}: not written here")
+    if name == "torque_enable" and value not in (0, 1):
+        raise ValueError(f"torque_enable takes 0 or 1, not {value}")
+    return write_and_verify(line, servo_id, register, value)
+
+
+def write_and_verify(line: Line, servo_id: int, register: Register, value: int) -> str | None:
+    """Write any writable register and read it back; returns why it failed. What the register says counts,
+    not the acknowledgement. Raises ValueError for a value that does not fit."""
+    return write_bytes(line, servo_id, register.address, encode(register, value), register.name)
+
+
+def write_bytes(line: Line, servo_id: int, address: int, data: bytes, what: str) -> str | None:
+    """Write bytes and read them back; returns why it failed, ``what`` being what was to be written."""
+    acknowledged = line.write(servo_id, address, data)
+    rejection = f"; it {line.failure}" if acknowledged is not None and line.failure else ""
+    answer = line.read(servo_id, address, len(data))
+    if answer is None:
+        return line.failure
+    if answer.params != data:
+        return f"did not take {what} (status {answer.code}){rejection}"
+    return None
+
+
+def encode(register: Register, value: int) -> bytes:
+    """A value as the register's bytes. Raises ValueError when it does not fit."""
+    if register.size == 2:
+        return to_word(value, register.sign_bit)
+    if not 0 <= value <= 0xFF:
+        raise ValueError(f"{register.name}: {value} is outside 0..255")
+    return bytes((value,))
+
+
+def decode(register: Register, data: bytes) -> int:
+    """The value of a register's bytes."""
+    if register.size == 1:
+        return data[0]
+    return int(from_words(np.frombuffer(data, np.uint8), register.sign_bit))

@@ -1,0 +1,251 @@
+"""One request, one answer, on one port; knows no robot.
+
+Before each request the receive buffer is emptied. A reply counts only with the right id, length and
+checksum (see ``replies``) and before a deadline made of the wire time, the return delays and a margin; one
+that comes later has a length that nobody asks for any more (see ``lengths``). What did not count is counted.
+An acknowledgement has no length to choose, so it proves nothing: who must know what was written reads it back.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+
+import numpy as np
+
+from rena_ros.bus import protocol
+from rena_ros.bus.lengths import Lengths
+from rena_ros.bus.port import Port
+from rena_ros.bus.protocol import OVERHEAD_BYTES, Packet, Parser, wire_time_s
+from rena_ros.bus.replies import QUIET, REJECTION, Noise, Replies, match_replies, nothing, without_echo
+
+SLOWEST_RETURN_DELAY_S = 250 * 2e-6  # the factory's setting
+_NOISES = tuple(field.name for field in fields(Noise))
+_sync_read = lru_cache(maxsize=256)(protocol.sync_read)  # the same few again and again
+
+
+@dataclass
+class Counters:
+    """What has happened on the line since it was opened.
+
+    ``unanswered``: answers that did not come, one for each servo asked; ``echoes``: requests that came back
+    to us; ``discarded_bytes``: what lay in the receive buffer when a request was made; ``wire_s``: time in
+    which bytes were on the wire.
+    """
+
+    requests: int = 0
+    retries: int = 0
+    unanswered: int = 0
+    bad_checksums: int = 0
+    wrong_lengths: int = 0
+    foreign_ids: int = 0
+    duplicates: int = 0
+    out_of_order: int = 0
+    echoes: int = 0
+    rejected: int = 0
+    discarded_bytes: int = 0
+    wire_s: float = 0.0
+
+    @property
+    def reply_errors(self) -> int:
+        """Packets and broken frames that did not count."""
+        return sum(getattr(self, name) for name in _NOISES)
+
+
+class Line:
+    """See the module. Raises PortLost from every method once the port has vanished."""
+
+    def __init__(
+        self, port: Port, *, retries: int = 2, margin_s: float = 0.012, counters: Counters | None = None
+    ) -> None:
+        """``retries``: how often a single request is repeated; ``margin_s``: patience beyond the computed
+        end of an answer, for the operating system and USB."""
+        self.port = port
+        self.counters = Counters() if counters is None else counters
+        self.failure = ""  # why the last single request got no answer that counts; empty when it got one
+        self._retries, self._margin_s = retries, margin_s
+        self._lengths = Lengths()
+        self._absent: frozenset[int] = frozenset()  # who did not answer the last time everybody was asked
+
+    def read(
+        self, servo_id: int, address: int, size: int, *, retries: int | None = None, margin_s: float | None = None
+    ) -> Packet | None:
+        """One servo's registers, ``size`` bytes; None when no try got an answer (``failure`` says why).
+
+        A condition in the status byte (``Packet.code``) is the caller's to look at; a rejection is no answer.
+        """
+        self.failure = ""
+        for attempt in range(self._tries(retries)):
+            self.counters.retries += attempt > 0
+            length, usable = self._lengths.choose((servo_id,), size, self.port.now())
+            if usable is not None:
+                self.failure = "does not answer"
+                break  # a dozen answers of this servo are outstanding: it has had its chances for now
+            answer = self._ask(servo_id, protocol.read(servo_id, address, length), length, margin_s)
+            if answer is not None and not answer.code & REJECTION:
+                return Packet(servo_id, answer.code, answer.params[:size])
+        return None
+
+    def write(
+        self, servo_id: int, address: int, data: bytes, *, retries: int | None = None, margin_s: float | None = None
+    ) -> Packet | None:
+        """Write one servo's registers; its acknowledgement, or None when no try got one (``failure`` says why).
+
+        An acknowledgement may be a rejection (``Packet.code``).
+        """
+        request, answer, self.failure = protocol.write(servo_id, address, data), None, ""
+        for attempt in range(self._tries(retries)):
+            self.counters.retries += attempt > 0
+            answer = self._ask(servo_id, request, 0, margin_s)
+            if answer is not None and not answer.code & REJECTION:
+                break
+        return answer
+
+    def sync_write(self, ids: Sequence[int], address: int, rows: np.ndarray) -> float:
+        """Write rows, uint8 (n, size), to n servos; unanswered. Returns when the last byte is on the wire."""
+        frame = protocol.sync_write(ids, address, rows)
+        self.counters.requests += 1
+        self.counters.wire_s += wire_time_s(len(frame), self.port.baud)
+        return self.port.write(frame)
+
+    def sync_read(self, ids: Sequence[int], address: int, size: int, return_delays_s: np.ndarray) -> Replies:
+        """Ask n servos for ``size`` bytes each; once, without retries.
+
+        Replies in the order of ``ids``, data uint8 (n, size); ``return_delays_s`` (n,): what is known of them.
+        Who did not answer the last time is asked first and not waited for once all others have answered.
+        A servo that could not be asked, because no length of answer is free for it, is neither fresh nor missing.
+        """
+        ids, now_s = tuple(ids), self.port.now()
+        length, usable = self._lengths.choose(ids, size, now_s)
+        absent = self._absent
+        order = range(len(ids)) if usable is None else [i for i in range(len(ids)) if usable[i]]
+        if absent:
+            order = sorted(order, key=lambda i: ids[i] not in absent)
+        asked = ids if not absent and usable is None else tuple(ids[i] for i in order)
+        if not asked:
+            return nothing(len(ids), size, asked=False)
+        awaited = np.array([servo_id not in absent for servo_id in asked]) if absent else None
+        replies = self._exchange(
+            _sync_read(asked, address, length),
+            asked,
+            length,
+            delay_s=float(return_delays_s.sum()),
+            margin_s=self._margin_s,
+            awaited=awaited if awaited is not None and awaited.any() else None,
+        )
+        self._absent = frozenset(asked[i] for i in np.flatnonzero(~replies.came))
+        return _placed(replies, order, len(ids), size)
+
+    def everyone(
+        self, servo_id: int, address: int, size: int, *, margin_s: float | None = None
+    ) -> tuple[list[Packet], bool]:
+        """All answers to one READ, waited for until the deadline, and whether garbage came.
+
+        More than one, or garbage, means that several servos have this id.
+        """
+        length, _ = self._lengths.choose((servo_id,), size, self.port.now())
+        request = protocol.read(servo_id, address, length)
+        received = self._send(request, length, 0.0, SLOWEST_RETURN_DELAY_S + self._margin(margin_s), _never)
+        parser = Parser()
+        packets = [p for p in parser.feed(received) + parser.finish() if p.id == servo_id and len(p.params) == length]
+        if not packets:
+            self._lengths.missing((servo_id,), length, self.port.now())
+        garbage = len(received) != len(packets) * (length + OVERHEAD_BYTES)
+        return [Packet(p.id, p.code, p.params[:size]) for p in packets], garbage
+
+    def close(self) -> None:
+        """Give the port back."""
+        self.port.close()
+
+    def _tries(self, retries: int | None) -> int:
+        return 1 + (self._retries if retries is None else retries)
+
+    def _margin(self, margin_s: float | None) -> float:
+        return self._margin_s if margin_s is None else margin_s
+
+    def _ask(self, servo_id: int, request: bytes, length: int, margin_s: float | None) -> Packet | None:
+        """One servo's answer, rejections included."""
+        margin_s = SLOWEST_RETURN_DELAY_S + self._margin(margin_s)
+        replies = self._exchange(request, (servo_id,), length, 0.0, margin_s, None)
+        if replies.rejected[0]:
+            self.failure = f"rejects the request (status {replies.status[0]})"
+        elif replies.fresh[0]:
+            self.failure = ""
+        else:
+            self.failure = "answers, but garbled" if replies.came[0] or replies.noise != QUIET else "does not answer"
+            return None
+        return Packet(servo_id, int(replies.status[0]), replies.data[0].tobytes())
+
+    def _exchange(
+        self,
+        request: bytes,
+        asked: tuple[int, ...],
+        length: int,
+        delay_s: float,
+        margin_s: float,
+        awaited: np.ndarray | None,
+    ) -> Replies:
+        """Send a request and collect its answers until those awaited (None: all) have come."""
+        ids = np.array(asked)
+        enough = (len(asked) if awaited is None else int(awaited.sum())) * (length + OVERHEAD_BYTES)
+        matched: tuple[bytes, Replies] = (b"", nothing(len(asked), length))
+
+        def complete(received: bytes) -> bool:
+            nonlocal matched
+            if len(received) < enough:
+                return False
+            matched = received, match_replies(received, ids, length)
+            came = matched[1].came
+            return bool((came if awaited is None else came[awaited]).all())
+
+        received = self._send(request, length * len(asked), delay_s, margin_s, complete, len(asked))
+        replies = matched[1] if matched[0] == received else match_replies(received, ids, length)
+        self._count(replies, asked, length)
+        return replies
+
+    def _send(
+        self,
+        request: bytes,
+        payload_bytes: int,
+        delay_s: float,
+        margin_s: float,
+        complete: Callable[[bytes], bool],
+        replies: int = 1,
+    ) -> bytes:
+        """Send a request; what came back, without our echo."""
+        port, counters = self.port, self.counters
+        counters.requests += 1
+        counters.discarded_bytes += port.empty()
+        sent_s = port.write(request)
+        answer_s = wire_time_s(payload_bytes + replies * OVERHEAD_BYTES, port.baud)
+        expected_s = sent_s + answer_s + delay_s
+        received = port.read(expected_s, expected_s + margin_s, lambda data: complete(without_echo(data, request)[0]))
+        answer, echoed = without_echo(received, request)
+        counters.echoes += echoed
+        counters.wire_s += wire_time_s(len(request) + len(answer), port.baud)
+        return answer
+
+    def _count(self, replies: Replies, asked: tuple[int, ...], length: int) -> None:
+        if replies.noise is not QUIET:
+            for name in _NOISES:
+                setattr(self.counters, name, getattr(self.counters, name) + getattr(replies.noise, name))
+        if replies.fresh.all():
+            return
+        self.counters.rejected += int(replies.rejected.sum())
+        missing = [asked[i] for i in np.flatnonzero(~replies.came)]
+        self.counters.unanswered += len(missing)
+        self._lengths.missing(missing, length, self.port.now())
+
+
+def _never(_received: bytes) -> bool:
+    return False
+
+
+def _placed(replies: Replies, order: Sequence[int], count: int, size: int) -> Replies:
+    """Replies in the order asked -> in places 0..count - 1, data cut to ``size``."""
+    if isinstance(order, range):
+        return replace(replies, data=replies.data[:, :size])
+    placed, order = nothing(count, size, asked=False), list(order)
+    placed.data[order] = replies.data[:, :size]
+    for name in ("status", "fresh", "rejected", "garbled", "came", "asked"):
+        getattr(placed, name)[order] = getattr(replies, name)
+    return replace(placed, noise=replies.noise)
