@@ -94,13 +94,19 @@ def emulated(
         if robot_file:
             command += ["--robot-file", robot_file]
         with started(command, stderr=subprocess.PIPE, text=True) as process:
-            limit_s = time.monotonic() + START_S
-            while not link.is_symlink():
-                if process.poll() is not None or time.monotonic() > limit_s:
-                    process.kill()
-                    raise RenaError(f"the emulator did not start: {process.communicate()[1].strip()}")
-                time.sleep(0.01)
+            wait_for_link(link, process)
             yield Stand(process, link, robot_file)
+
+
+def wait_for_link(link: Path, emulator: subprocess.Popen) -> None:
+    """Wait until an emulator has put its link there. Raises RenaError, with its words, when it does not."""
+    limit_s = time.monotonic() + START_S
+    while not link.is_symlink():
+        if emulator.poll() is not None or time.monotonic() > limit_s:
+            emulator.kill()
+            words = emulator.communicate()[1]
+            raise RenaError(f"the emulator did not start: {words.strip() if words else 'see its log'}")
+        time.sleep(0.01)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,159 @@
+"""`rena bench faults`: what drivers make of a dead servo, of corrupt and of late answers.
+
+The servos' horns follow at once (rena_ros.bench.instant) and every cycle has a goal of its own, so a reading that
+a driver offers as new either is this cycle's goal or is stale.
+"""
+
+import argparse
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from rena_ros.bench.cycle import TITLES
+from rena_ros.bench.machine import Machine
+from rena_ros.bench.measure import Record
+from rena_ros.bench.peers import vendor_sdk
+from rena_ros.bench.report import write_json
+from rena_ros.bench.stand import emulated, interruptible
+from rena_ros.errors import RenaError
+from rena_ros.robot import Robot
+from rena_ros.robot_file import load_robot
+
+INSTANT = "rena_ros.bench.instant"
+FAULTY = 12  # the 13th of 25 servos: there are some before and some after it
+OURS = "rena-position"
+# What goes wrong with one servo -> the fault, as in a fault file.
+FAULTS = {
+    "nothing": {},
+    "dead": {"kind": "dead"},
+    "one answer in 10 corrupt": {"kind": "corrupt", "every": 10},
+    "one answer in 50 comes 120 ms late, and all after it": {
+        "kind": "late", "delay_ms": 120, "hold": True, "every": 50,
+    },
+    "one answer in 50 comes 120 ms late, it alone": {"kind": "late", "delay_ms": 120, "hold": False, "every": 50},
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Row:
+    """One driver under one fault.
+
+    ``success``: cycles that the driver called successful; ``offered``: readings that it gave as new; ``stale``:
+    those among them that were not; ``stale_in_success``: those of them in cycles that it called successful;
+    ``healthy``: share of the other servos' readings that were offered and true, 0..1; ``lost``: other servos
+    without any true reading in the last quarter of the run; ``raised``: cycles that ended in an exception.
+    """
+
+    driver: str
+    fault: str
+    cycles: int
+    p50_ms: float
+    success: int
+    offered: int
+    stale: int
+    stale_in_success: int
+    healthy: float
+    lost: int
+    raised: int
+
+
+def judge(driver: str, fault: str, record: Record, faulty: int | None) -> Row:
+    """Make a row of a record. ``faulty``: index of the servo that the fault happens to, None without a fault."""
+    others = np.arange(record.offered.shape[1]) != (-1 if faulty is None else faulty)
+    stale = record.offered & ~record.true
+    right = (record.offered & record.true)[:, others]
+    last_quarter = right[-max(1, len(right) // 4) :]
+    return Row(
+        driver=driver,
+        fault=fault,
+        cycles=len(record.cycle_s),
+        p50_ms=round(float(np.median(record.cycle_s)) * 1e3, 3),
+        success=int(record.success.sum()),
+        offered=int(record.offered.sum()),
+        stale=int(stale.sum()),
+        stale_in_success=int(stale[record.success].sum()),
+        healthy=round(float(right.mean()), 4),
+        lost=int((~last_quarter.any(axis=0)).sum()),
+        raised=int(record.raised.sum()),
+    )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `rena bench faults` takes."""
+    parser.add_argument("--cycles", type=int, default=200, metavar="N", help="cycles under each fault (default 200)")
+    parser.add_argument("--robot-file", metavar="FILE", help="servos and limits; default: config/rena.yaml")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="leave faults.json there")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print. Returns 1 when Rena's driver took a stale reading for new or lost a healthy servo."""
+    if args.cycles < 10:
+        raise RenaError("--cycles must be at least 10")
+    console = Console()
+    robot = load_robot(args.robot_file)
+    machine = Machine.now()
+    console.print(f"{machine}", highlight=False)
+    drivers = ("vendor", OURS)
+    try:
+        vendor_sdk()
+    except RenaError as error:
+        console.print(f"without a peer: {error}", style="yellow", highlight=False)
+        drivers = (OURS,)
+    rows, whole = _rows(drivers, robot, args, console)
+    faulty = robot.names[_faulty(robot)]
+    console.print(_table(rows, f"What goes wrong with {faulty} (one of {len(robot.names)} servos)"))
+    wrong = [row for row in rows if row.driver == OURS and (row.stale or row.lost)]
+    for row in wrong:
+        console.print(f"wrong: {row.fault}: {row.stale} stale readings, {row.lost} healthy servos lost", style="red")
+    if args.out and rows:
+        told = {"machine": machine.as_dict(), "load_at_end": Machine.now().load, "faulty": faulty}
+        path = write_json(args.out, "faults", {**told, "rows": [asdict(row) for row in rows]})
+        console.print(f"figures: {path}", highlight=False, soft_wrap=True)
+    if not whole:
+        console.print("interrupted: what was measured until then", style="yellow")
+        return 130
+    return 1 if wrong else 0
+
+
+def _rows(drivers: tuple, robot: Robot, args: argparse.Namespace, console: Console) -> tuple[list[Row], bool]:
+    """All rows, or those that were ready when Ctrl-C came, and whether all are there."""
+    rows: list[Row] = []
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    faulty = _faulty(robot)
+    try:
+        with interruptible(), Progress(*columns, console=console, transient=True) as progress:
+            bar = progress.add_task("", total=len(FAULTS) * len(drivers))
+            for name, values in FAULTS.items():
+                faults = [{**values, "servo": robot.names[faulty]}] if values else []
+                for driver in drivers:
+                    progress.update(bar, description=f"{TITLES[driver]}: {name}")
+                    with emulated(INSTANT, faults, args.robot_file) as stand:
+                        record = stand.measure(driver, args.cycles, 0)
+                    rows.append(judge(driver, name, record, faulty if values else None))
+                    progress.update(bar, advance=1)
+    except KeyboardInterrupt:
+        return rows, False
+    return rows, True
+
+
+def _faulty(robot: Robot) -> int:
+    return min(FAULTY, len(robot.names) // 2)
+
+
+def _table(rows: list[Row], title: str) -> Table:
+    titles = ("fault", "driver", "cycle ms", '"success"', "offered", "stale", 'stale in "success"')
+    titles += ("others true", "others lost", "raised")
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1))
+    for i, text in enumerate(titles):
+        table.add_column(text, justify="left" if i < 2 else "right")
+    before = ""
+    for row in rows:
+        counts = (row.offered, row.stale, row.stale_in_success, f"{row.healthy:.2%}", row.lost, row.raised)
+        cells = (f"{row.p50_ms:.2f}", f"{row.success} of {row.cycles}", *map(str, counts))
+        table.add_row("" if row.fault == before else row.fault, TITLES[row.driver], *cells)
+        before = row.fault
+    return table

@@ -1,0 +1,44 @@
+"""Does a figure grow over time? Pure.
+
+The first sixth of a run is settling and does not count. Of the rest, the median of the last third is compared
+with the median of the first third: single spikes, such as a file that is open while a cable is out, do not count.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Growth:
+    """``early`` and ``late`` medians of a figure, and how high the late one may be."""
+
+    name: str
+    early: float
+    late: float
+    allowed: float
+
+    @property
+    def grew(self) -> bool:
+        """Whether it grew by more than is allowed."""
+        return self.late > self.allowed
+
+    def as_dict(self) -> dict:
+        """Ready for JSON."""
+        return {**{k: round(v, 3) if isinstance(v, float) else v for k, v in vars(self).items()}, "grew": self.grew}
+
+
+def growth(name: str, values: np.ndarray, absolute: float, relative: float = 0.0) -> Growth:
+    """Judge ``values`` (m,), m >= 6, taken at even intervals; NaN where there was nothing to measure.
+
+    Allowed: ``absolute`` more than the early median, or ``relative`` (0.1 = 10 %) more, whichever is higher.
+    Raises ValueError when there is too little to compare.
+    """
+    values = np.asarray(values, float)
+    values = values[~np.isnan(values)]
+    if len(values) < 6:
+        raise ValueError(f"{name}: {len(values)} values are too few to tell whether it grows")
+    settled = values[len(values) // 6 :]
+    third = len(settled) // 3
+    early, late = float(np.median(settled[:third])), float(np.median(settled[-third:]))
+    return Growth(name, early, late, early + max(absolute, relative * abs(early)))

@@ -1,0 +1,150 @@
+"""`rena bench soak`: the emulator with random faults, the real servos node, 50 commands a second, for long.
+
+Memory, open files and threads of both processes and the time that reading all states takes, minute by minute.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console, Group
+from rich.live import Live
+
+from rena_ros.bench.machine import Machine, ProcessState
+from rena_ros.bench.report import write_json
+from rena_ros.bench.soak_report import Soak, judge, per_minute, plot, table
+from rena_ros.bench.stand import interruptible, started, wait_for_link
+from rena_ros.errors import RenaError
+from rena_ros.robot_file import load_robot
+
+SAMPLE_S = 1.0
+WATCHED = ("emulator", "servos")
+FAULT_LASTS_S = (0.3, 4.0)
+# All that can happen by itself to a robot that has been set up.
+KINDS = ("dead", "late", "corrupt", "truncated", "duplicated", "wrong_id", "echo", "return_delay", "overload")
+KINDS += ("overheat", "undervoltage", "stuck", "torque_lost", "reject", "encoder", "unplugged")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `rena bench soak` takes."""
+    parser.add_argument("--minutes", type=float, default=30.0, metavar="M", help="how long (default 30)")
+    parser.add_argument("--rate", type=float, default=10.0, metavar="N", help="faults per minute (default 10)")
+    parser.add_argument("--seed", type=int, default=0, help="which faults (default 0)")
+    parser.add_argument("--robot-file", metavar="FILE", help="servos and limits; default: config/rena.yaml")
+    parser.add_argument("--domain", type=int, metavar="ID", help="ROS domain; default: one that is hardly in use")
+    parser.add_argument("--out", type=Path, default=Path("out/soak"), metavar="DIR", help="default: out/soak")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Let it run, then judge. Returns 1 when something grew, a process died or a goal broke a limit."""
+    if args.minutes <= 0 or args.rate < 0:
+        raise RenaError("--minutes must be above 0 and --rate not below 0")
+    load_robot(args.robot_file)  # its faults are better told now
+    console = Console()
+    machine = Machine.now()
+    console.print(f"{machine}", highlight=False)
+    args.out.mkdir(parents=True, exist_ok=True)
+    soak, died, whole = Soak(), "", True
+    with interruptible():
+        try:
+            with _processes(args) as (processes, lines):
+                died = _watch(soak, processes, lines, args.minutes * 60, console)
+        except KeyboardInterrupt:
+            whole = False
+    report = _read_report(args.out / "emulator.json")
+    console.print(table(soak))
+    verdicts = judge(soak)
+    for verdict in verdicts:
+        word, style = ("grows", "red") if verdict.grew else ("flat", "")
+        console.print(
+            f"{word}: {verdict.name}: {verdict.early:.2f} -> {verdict.late:.2f} (allowed {verdict.allowed:.2f})",
+            style=style,
+            highlight=False,
+        )
+    if report:
+        told = ", ".join(f"{name} {value}" for name, value in report.items() if isinstance(value, (int, dict)))
+        console.print(f"the emulator counted: {told}", highlight=False)
+    wrong = [f"{verdict.name} grows" for verdict in verdicts if verdict.grew]
+    wrong += [died] if died else []
+    wrong += ["goals outside the limits"] if report and report.get("limit_violations") else []
+    figures = {"machine": machine.as_dict(), "load_at_end": Machine.now().load, "minutes": args.minutes}
+    figures |= {"faults_per_minute": args.rate, "seed": args.seed, "whole": whole, "wrong": wrong, "emulator": report}
+    figures |= {"growth": [verdict.as_dict() for verdict in verdicts], "per_minute": per_minute(soak)}
+    console.print(f"figures: {write_json(args.out, 'soak', figures)}", highlight=False, soft_wrap=True)
+    if path := plot(soak, args.out):
+        console.print(f"plot: {path}", highlight=False, soft_wrap=True)
+    for what in wrong:
+        console.print(f"wrong: {what}", style="red", highlight=False)
+    if not verdicts:
+        console.print("too short to tell whether anything grows", style="yellow")
+    return 1 if wrong else 0 if whole else 130
+
+
+@contextlib.contextmanager
+def _processes(args: argparse.Namespace) -> Iterator[tuple[dict[str, subprocess.Popen], queue.Queue]]:
+    """Emulator, servos node and exerciser, started in this order and ended in the other; the exerciser's lines."""
+    link = args.out / "servos"
+    faults = args.out / "faults.yaml"
+    random = {"seed": args.seed, "rate_per_minute": args.rate, "kinds": list(KINDS), "for_s": list(FAULT_LASTS_S)}
+    faults.write_text(json.dumps({"random": random}, indent=1) + "\n")  # JSON is YAML
+    robot = ("--robot-file", args.robot_file) if args.robot_file else ()
+    emulator = ("--link", str(link), "--faults", str(faults), "--report", str(args.out / "emulator.json"), *robot)
+    ros = ("--ros-args", "-r", "__ns:=/soak", *(("-p", f"robot_file:={args.robot_file}") if args.robot_file else ()))
+    domain = args.domain if args.domain is not None else 10 + os.getpid() % 80
+    environment = {**os.environ, "ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+    commands = {
+        "emulator": ("rena_ros.bus.emulator", emulator),
+        "servos": ("rena_ros.nodes.servos", (*ros, "-p", f"port:={link}", "-p", "autostart:=true")),
+        "exerciser": ("rena_ros.nodes.exerciser", ros),
+    }
+    lines: queue.Queue = queue.Queue()
+    with contextlib.ExitStack() as stack:
+        processes = {}
+        for name, (module, arguments) in commands.items():
+            log = stack.enter_context((args.out / f"{name}.log").open("w"))
+            command = (sys.executable, "-m", module, *arguments)
+            output = subprocess.PIPE if name == "exerciser" else log
+            processes[name] = stack.enter_context(
+                started(command, stop_s=10.0, env=environment, stdout=output, stderr=log, text=True)
+            )
+            if name == "emulator":
+                wait_for_link(link, processes[name])
+        threading.Thread(target=_pass_on, args=(processes["exerciser"].stdout, lines), daemon=True).start()
+        yield processes, lines
+
+
+def _pass_on(stream, lines: queue.Queue) -> None:
+    for line in stream:
+        lines.put(line)
+
+
+def _watch(soak: Soak, processes: dict, lines: queue.Queue, length_s: float, console: Console) -> str:
+    """Look once a second until the time is over; returns which process died, or nothing."""
+    end_s = soak.began_s + length_s
+    with Live(console=console, refresh_per_second=2, transient=True) as live:
+        while (now_s := time.monotonic()) < end_s:
+            for name, process in processes.items():
+                if process.poll() is not None:
+                    return f"{name} ended with code {process.returncode}"
+            soak.states.append({"time_s": now_s, **{name: ProcessState.of(processes[name].pid) for name in WATCHED}})
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    soak.says.append(json.loads(lines.get_nowait()))
+            live.update(Group(table(soak), f"{now_s - soak.began_s:.0f} of {length_s:.0f} s; Ctrl-C ends it early"))
+            time.sleep(max(0.0, now_s + SAMPLE_S - time.monotonic()))
+    return ""
+
+
+def _read_report(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, json.JSONDecodeError):
+        return {}

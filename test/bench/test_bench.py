@@ -1,0 +1,193 @@
+"""The benchmarks' own judgement: counted by hand, and on servos whose positions tell the truth."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from rena_ros.bench import fault_table, peers, soak_report
+from rena_ros.bench.cycle import figures, wire_ms
+from rena_ros.bench.fault_table import INSTANT, judge
+from rena_ros.bench.growth import growth
+from rena_ros.bench.machine import ProcessState
+from rena_ros.bench.measure import Record, goals_of_cycle, measure
+from rena_ros.bench.peers import Offer, vendor_sdk
+from rena_ros.bench.stand import busy_neighbour, emulated, started
+from rena_ros.errors import RenaError
+from rena_ros.robot_file import load_robot
+
+ROBOT = load_robot()
+COUNT = len(ROBOT.names)
+
+
+def record(offered, true, success=None, cycle_s=None) -> Record:
+    """A record of m cycles from tables (m, n)."""
+    offered, true = np.array(offered, bool), np.array(true, bool)
+    cycles = len(offered)
+    return Record(
+        cycle_s=np.full(cycles, 0.006) if cycle_s is None else np.array(cycle_s),
+        offered=offered,
+        true=true,
+        success=np.ones(cycles, bool) if success is None else np.array(success, bool),
+        raised=np.zeros(cycles, bool),
+        cpu_s=0.001 * cycles,
+        others_cores=0.0,
+    )
+
+
+class Remembering:
+    """A driver that hands back the goals of an earlier cycle as new, and now and then raises."""
+
+    def __init__(self, lag: int, raises_every: int = 0):
+        self._lag, self._raises_every, self._seen = lag, raises_every, []
+
+    def cycle(self, ticks):
+        self._seen.append(ticks)
+        if self._raises_every and len(self._seen) % self._raises_every == 0:
+            raise IndexError("a reply was short")
+        return Offer(self._seen[max(0, len(self._seen) - 1 - self._lag)], np.ones(COUNT, bool), True)
+
+
+def test_what_the_wire_needs_is_what_the_frames_add_up_to():
+    # goals 8 + 25 x 7, request 8 + 25, answers 25 x 14: 566 bytes of 10 us
+    assert wire_ms(25, 6) == pytest.approx(5.66)
+    assert wire_ms(25, 2) == pytest.approx(4.66)
+
+
+def test_goals_stay_within_the_limits_and_tell_the_cycles_apart():
+    goals = np.array([goals_of_cycle(ROBOT, k) for k in range(300)])
+    assert (goals >= ROBOT.min_ticks).all() and (goals <= ROBOT.max_ticks).all()
+    assert all(len(set(column)) == 300 for column in goals.T)
+
+
+@pytest.mark.parametrize(("lag", "true"), [(0, 1.0), (1, 0.0)])
+def test_a_reading_of_an_earlier_cycle_is_not_true(lag, true):
+    found = measure(Remembering(lag), ROBOT, cycles=20, warm_up=5, emulator_pid=os.getpid())
+    assert found.offered.all() and found.success.all() and found.true.mean() == true
+    assert found.cycle_s.shape == (20,) and (found.cycle_s > 0).all()
+
+
+def test_a_driver_that_raises_offers_nothing_and_the_run_goes_on():
+    found = measure(Remembering(0, raises_every=4), ROBOT, cycles=20, warm_up=0, emulator_pid=os.getpid())
+    assert found.raised.sum() == 5
+    assert not found.offered[found.raised].any() and not found.success[found.raised].any()
+    assert found.true[~found.raised].all()
+
+
+def test_a_record_survives_its_file(tmp_path):
+    found = record([[1, 0], [1, 1]], [[1, 1], [0, 1]])
+    found.save(tmp_path / "record.npz")
+    again = Record.load(tmp_path / "record.npz")
+    assert again.cpu_s == found.cpu_s and (again.offered == found.offered).all() and again.true.dtype == bool
+
+
+def test_rounds_are_put_together():
+    rounds = [record([[1, 1]] * 4, [[1, 1]] * 4, cycle_s=times) for times in ([1, 2, 3, 4], [5, 6, 7, 100])]
+    row = figures("rena", rounds, np.array([True, True]))
+    assert row.p50_ms == pytest.approx(4500) and row.worst_ms == 100_000 and row.cycles == 8
+    assert row.cpu_ms == pytest.approx(1.0) and row.fresh == 1.0
+    assert row.ratio == pytest.approx(4500 / wire_ms(2, 6))
+
+
+def test_who_is_dead_is_not_missed():
+    half = record([[1, 0, 1]] * 3 + [[1, 0, 0]], np.ones((4, 3)))
+    assert figures("rena", [half], np.array([True, False, True])).fresh == pytest.approx(7 / 8)
+
+
+def test_stale_readings_lost_servos_and_true_ones_are_counted():
+    # three servos, the second faulty: the third is lost from the third of eight cycles on
+    offered = [[1, 1, 1]] * 2 + [[1, 1, 0]] * 5 + [[1, 0, 0]]
+    true = [[1, 0, 1]] * 2 + [[1, 1, 1]] * 5 + [[0, 1, 1]]
+    row = judge("vendor", "dead", record(offered, true, success=[1, 0, 0, 0, 0, 0, 0, 0]), faulty=1)
+    assert (row.offered, row.stale, row.stale_in_success, row.success) == (6 + 10 + 1, 3, 1, 1)
+    assert row.lost == 1 and row.healthy == pytest.approx((7 + 2) / 16, abs=1e-4) and row.raised == 0
+
+
+@pytest.mark.parametrize("driver", ["rena", "rena-position", "vendor"])
+def test_without_a_fault_every_reading_of_every_driver_is_new_and_true(driver):
+    with emulated(INSTANT) as stand:
+        found = stand.measure(driver, 10, 5)
+    assert found.offered.mean() > 0.9  # a busy machine may cost a reading, but
+    assert found.true[found.offered].all()
+
+
+def test_a_dead_servo_is_never_offered_and_the_others_are():
+    dead = ROBOT.names[fault_table.FAULTY]
+    with emulated(INSTANT, [{"kind": "dead", "servo": dead}]) as stand:
+        row = judge("rena-position", "dead", stand.measure("rena-position", 30, 0), fault_table.FAULTY)
+    assert row.stale == 0 and row.lost == 0 and row.offered <= 30 * (COUNT - 1) and row.healthy > 0.9
+
+
+def test_a_wrong_fault_file_ends_in_the_emulators_own_words():
+    with pytest.raises(RenaError, match="lion"), emulated(faults=[{"kind": "lion"}]):
+        pass
+
+
+def test_nothing_stays_behind():
+    with pytest.raises(KeyboardInterrupt), busy_neighbour() as neighbour, started(["sleep", "60"]) as sleeper:
+        assert neighbour.poll() is None and sleeper.poll() is None
+        raise KeyboardInterrupt
+    assert neighbour.returncode is not None and sleeper.returncode is not None
+
+
+@pytest.mark.parametrize(
+    ("values", "grew"),
+    [
+        (np.full(60, 40.0), False),
+        (40 + 0.1 * np.arange(60), True),  # a leak
+        (np.r_[np.linspace(20, 40, 10), np.full(50, 40.0)], False),  # settling in the first sixth
+        (np.where(np.arange(60) % 7, 40.0, 90.0), False),  # single spikes
+        (np.where(np.arange(60) > 50, np.nan, 40.0), False),  # nothing to measure at the end
+    ],
+)
+def test_growth(values, grew):
+    assert growth("memory", values, absolute=1.0).grew is grew
+
+
+def test_too_few_values_tell_nothing():
+    with pytest.raises(ValueError, match="too few"):
+        growth("memory", np.array([1.0, np.nan, 3.0, 4.0, 5.0, 6.0]), absolute=1.0)
+
+
+def soak(leak: float):
+    """130 seconds of a run in which the servos node's memory grows by ``leak`` MiB a second."""
+    run = soak_report.Soak(began_s=1000.0)
+    for k in range(130):
+        servos = ProcessState(60 + leak * k, 20, 5)
+        run.states.append({"time_s": 1000.0 + k, "emulator": ProcessState(50, 9, 1), "servos": servos})
+        out = k == 70
+        said = {"connected": "false" if out else "true", "torque": "true", "read_ms": "" if out else "5.0"}
+        run.says.append(
+            {"time_s": 1000.0 + k, "level": 2 if out else 0, "read_max_ms": "6.5", "bus_rate_hz": "50", **said}
+        )
+    return run
+
+
+@pytest.mark.parametrize(("leak", "grown"), [(0.0, []), (0.1, ["servos: memory, MiB"])])
+def test_a_leak_is_found_in_a_run(leak, grown):
+    assert [verdict.name for verdict in soak_report.judge(soak(leak)) if verdict.grew] == grown
+
+
+def test_minutes_of_a_run():
+    rows = soak_report.per_minute(soak(0.0))
+    assert [row["minute"] for row in rows] == [1, 2, 3]
+    assert [row["seconds_disconnected"] for row in rows] == [0, 1, 0]
+    assert rows[1]["read_ms"] == 5.0 and rows[0]["servos_rss_mib"] == 60.0
+
+
+def test_without_the_vendors_sdk_it_says_how_to_get_it(monkeypatch):
+    def missing(name):
+        raise peers.importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(peers.importlib.metadata, "version", missing)
+    with pytest.raises(RenaError, match="pip install feetech-servo-sdk"):
+        vendor_sdk()
+
+
+@pytest.mark.parametrize("command", ["bus", "faults", "soak", "fuzz"])
+def test_every_benchmark_explains_itself(command):
+    code = f"import rena_ros.cli; rena_ros.cli.main(['bench', {command!r}, '--help'])"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert answer.returncode == 0 and f"rena bench {command}" in answer.stdout, answer.stderr
