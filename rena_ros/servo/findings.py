@@ -1,6 +1,6 @@
 """Asking one id after another who is there. Reads only; nothing moves and nothing is written."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rena_ros.bus.line import Line
@@ -32,21 +32,22 @@ class Found:
     shared: bool = False
 
 
-def search(line: Line, likely: Sequence[int], others: Iterable[int], progress: Callable[[], None]) -> list[Found]:
+def search(line: Line, likely: Sequence[int], others: Sequence[int], progress: Callable[[], None]) -> list[Found]:
     """Ask the likely ids, then the others; returns who answered, by id. ``progress`` is called after each id.
 
-    An id where nobody is costs its whole patience: once a likely servo has shown how quick answers are on
-    this computer and adapter, the others get twice that and not more.
+    An id where nobody is costs its whole patience: once a servo has shown how quick answers are on this
+    computer and adapter, the others get twice that and not more. A likely one that is silent gets a second chance.
     """
-    found, patience_s = [], _PATIENCE_S
-    for group in (likely, others):
-        for servo_id in group:
-            if (somebody := look(line, servo_id, patience_s)) is not None:
-                found.append(somebody)
-            progress()
-        readable = [somebody.id for somebody in found if somebody.model is not None and not somebody.shared]
-        if readable:
-            patience_s = min(_PATIENCE_S, 2 * _slowest_answer_s(line, readable[0]) + 0.002)
+    found, patience_s = [], None
+    for servo_id in (*likely, *others):
+        somebody = look(line, servo_id, patience_s or _PATIENCE_S)
+        if somebody is None and patience_s is not None and servo_id in likely:
+            somebody = look(line, servo_id, _PATIENCE_S)
+        if somebody is not None:
+            found.append(somebody)
+            if patience_s is None and somebody.model is not None and not somebody.shared:
+                patience_s = min(_PATIENCE_S, 2 * _slowest_answer_s(line, servo_id) + 0.002)
+        progress()
     return sorted(found, key=lambda somebody: somebody.id)
 
 

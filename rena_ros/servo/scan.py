@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from rena_ros.bus.line import Line
 from rena_ros.bus.protocol import MAX_ID
 from rena_ros.bus.registers import BAUDS
 from rena_ros.robot import Robot
@@ -39,14 +40,14 @@ def run(args: argparse.Namespace) -> int:
     robot = load(args)
     to_stdout = args.json is not None and str(args.json) == "-"
     console = Console(stderr=to_stdout)
-    with Progress(console=console, transient=True) as progress:
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(f"asking ids 0 to {MAX_ID}", total=None)
 
         def begin(baud: int, count: int) -> Callable[[], None]:
             progress.update(task, description=f"{baud} baud", total=count, completed=0)
             return lambda: progress.advance(task)
 
-        found = find_all(args, robot, begin)
+        found = find_all(robot, args.baud, lambda baud: open_line(args, baud), begin, everywhere=args.all_bauds)
     diagnosis = diagnose(robot, found, args.baud)
     report(diagnosis, console)
     if args.json is not None:
@@ -54,23 +55,32 @@ def run(args: argparse.Namespace) -> int:
     return 0 if diagnosis.good else 1
 
 
-def find_all(args: argparse.Namespace, robot: Robot, begin: Callable[[int, int], Callable[[], None]]) -> list[Found]:
-    """Everybody at the rate of the arguments, and at the other rates all ids or only those that are missing.
+def find_all(
+    robot: Robot,
+    baud: int,
+    open_at: Callable[[int], Line],
+    begin: Callable[[int, int], Callable[[], None]],
+    *,
+    everywhere: bool = False,
+) -> list[Found]:
+    """Everybody at ``baud``; and at the other rates all ids (``everywhere``) or only those that are missing.
 
-    ``begin(baud, count)`` tells that ``count`` ids are asked now, and returns what to call after each.
+    ``open_at(baud)`` opens the line, ``begin(baud, count)`` hears that ``count`` ids are asked now and returns
+    what to call after each.
     """
     expected = robot.ids.tolist()
-    everybody = (expected, [servo_id for servo_id in range(MAX_ID + 1) if servo_id not in expected])
+    others = [servo_id for servo_id in range(MAX_ID + 1) if servo_id not in expected]
     found: list[Found] = []
-    for baud in (args.baud, *(rate for rate in BAUDS if rate != args.baud)):
-        likely, others = everybody
-        if baud != args.baud and not args.all_bauds:
-            likely, others = sorted(set(expected) - {somebody.id for somebody in found}), []
-        if not likely and not others:
+    for rate in (baud, *(rate for rate in BAUDS if rate != baud)):
+        if rate == baud or everywhere:
+            asked = (expected, others)
+        else:
+            asked = (sorted(set(expected) - {somebody.id for somebody in found}), [])
+        if not any(asked):
             break
-        line = open_line(args, baud)
+        line = open_at(rate)
         try:
-            found += search(line, likely, others, begin(baud, len(likely) + len(others)))
+            found += search(line, *asked, begin(rate, sum(map(len, asked))))
         finally:
             line.close()
     return found

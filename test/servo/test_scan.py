@@ -1,12 +1,18 @@
 """`rena servo scan`: what is concluded from who answers, and the whole command on emulated servos."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
+from rena_ros.bus.line import Line
+from rena_ros.bus.servo_model import ServoBank
+from rena_ros.bus.virtual_port import VirtualPort
+from rena_ros.cli import main
 from rena_ros.robot_file import load_robot
 from rena_ros.servo.diagnosis import diagnose, model_name
 from rena_ros.servo.findings import Found
+from rena_ros.servo.scan import find_all
 
 ROBOT = load_robot()
 BAUD = 1_000_000
@@ -107,3 +113,74 @@ def test_slow_answers_are_no_fault_but_named_with_what_mends_them():
 @pytest.mark.parametrize(("number", "name"), [(777, "STS3215 (777)"), (521, "STS3032 (521)"), (9, "9"), (None, "?")])
 def test_model_names(number, name):
     assert model_name(number) == name
+
+
+def scanned(bank, **options):
+    """The findings on emulated servos, by id; in virtual time."""
+    found = find_all(ROBOT, BAUD, lambda baud: Line(VirtualPort(bank, baud)), lambda *_: lambda: None, **options)
+    return {somebody.id: somebody for somebody in found}
+
+
+def test_what_servos_say_of_themselves():
+    found = scanned(ServoBank(ROBOT, return_delay_us=120))
+    assert set(found) == set(ROBOT.ids.tolist())
+    assert found[7] == Found(7, BAUD, model=521, firmware="3.10", return_delay_us=120)
+
+
+def test_a_dead_servo_is_missing_and_no_other():
+    bank = ServoBank(ROBOT)
+    bank.inject("dead", "jaw")
+    assert set(ROBOT.ids.tolist()) - set(scanned(bank)) == {21}
+
+
+def test_servos_that_share_an_id_are_noticed():
+    bank = ServoBank(ROBOT, positions=ROBOT.neutral_ticks + 20 * (ROBOT.ids == 11))
+    bank.inject("same_id", "lip_upper_left", **{"with": "jaw"})
+    found = scanned(bank)
+    assert found[21].shared and 11 not in found
+    assert not any(somebody.shared for servo_id, somebody in found.items() if servo_id != 21)
+
+
+def test_new_servos_all_on_one_bus():
+    bank = ServoBank(ROBOT, positions=2000 + 3 * ROBOT.ids, factory=True)
+    bank.attach(*ROBOT.names)
+    found = scanned(bank)
+    assert set(found) == {1} and found[1].shared
+    assert "rena servo setup" in diagnose(ROBOT, list(found.values()), BAUD).advice[0]
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_a_servo_is_found_at_the_rate_it_listens_at(everywhere):
+    bank = ServoBank(ROBOT)
+    bank.inject("wrong_baud", "jaw", baud=250_000)
+    assert scanned(bank, everywhere=everywhere)[21].baud == 250_000
+
+
+def test_noise_is_not_taken_for_a_second_servo():
+    bank = ServoBank(ROBOT)
+    bank.inject("corrupt", every=10)
+    found = scanned(bank)
+    assert set(found) == set(ROBOT.ids.tolist())
+    assert not any(somebody.shared for somebody in found.values())
+
+
+def test_an_echoing_adapter_and_repeated_answers_change_nothing():
+    bank = ServoBank(ROBOT)
+    bank.inject("echo")
+    bank.inject("duplicated", "jaw")
+    assert not any(somebody.shared for somebody in scanned(bank).values())
+    assert len(scanned(bank)) == 25
+
+
+def test_the_command_on_the_emulator(emulator, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["servo", "scan", "--port", str(emulator.link), "--json", str(tmp_path / "scan.json")]) == 0
+    out = capsys.readouterr().out
+    assert "25 of 25 servos" in out and max(map(len, out.splitlines())) <= 80
+    told = json.loads((tmp_path / "scan.json").read_text())
+    assert told["good"] and len(told["rows"]) == 25 and told["rows"][20]["name"] == "jaw"
+
+
+def test_a_port_that_is_not_there(tmp_path, capsys):
+    assert main(["servo", "scan", "--port", str(tmp_path / "nowhere")]) == 2
+    assert capsys.readouterr().err.startswith(f"rena servo scan: there is no port {tmp_path / 'nowhere'}; ")
