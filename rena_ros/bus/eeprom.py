@@ -5,13 +5,14 @@ Only the tools call this, after a person said yes. The lock is closed again what
 
 from rena_ros.bus.access import encode, read_register, write_and_verify
 from rena_ros.bus.line import Line
-from rena_ros.bus.registers import REGISTERS
+from rena_ros.bus.registers import REGISTERS, Register
 
-# What each EEPROM register may be set to, raw units. Source: FEETECH's memory table of the STS series.
+# What these may be set to, raw units; the other registers take what fits. Source: FEETECH's memory table of the STS
+# series.
 RANGES: dict[str, tuple[int, int]] = {
     "id": (0, 253),
     "baud_code": (0, 7),
-    "return_delay": (0, 250),
+    "return_delay": (0, 254),
     "response_level": (0, 1),
     "min_angle": (0, 4095),
     "max_angle": (0, 4095),
@@ -20,7 +21,6 @@ RANGES: dict[str, tuple[int, int]] = {
     "mode": (0, 3),
     "protective_torque": (0, 100),
     "protection_time": (0, 254),
-    "overload_threshold": (0, 100),
 }
 _LOCK = REGISTERS["lock"]
 
@@ -36,20 +36,16 @@ def write_eeprom(line: Line, servo_id: int, name: str, value: int) -> str | None
     check(name, value)
     if why := _not_ready(line, servo_id, name, value):
         return why
-    now_id = servo_id
-    why = write_and_verify(line, servo_id, _LOCK, 0)
-    if why is None and name == "id":
-        now_id, why = _change_id(line, servo_id, value)
-    elif why is None and name == "baud_code":
-        line.write(servo_id, REGISTERS[name].address, bytes((value,)), retries=0)
-        line.write(servo_id, _LOCK.address, b"\1", retries=0)  # in case it was not heard
-        return None
-    elif why is None:
-        why = write_and_verify(line, servo_id, REGISTERS[name], value)
-    unlocked = lock_eeprom(line, now_id)
-    if why and unlocked:
-        return f"{why}; and its EEPROM could not be locked again: {unlocked}"
-    return why or (unlocked and f"{name} is written, but its EEPROM could not be locked again: {unlocked}")
+    why, now_id = None, servo_id
+    try:
+        why = write_and_verify(line, servo_id, _LOCK, 0)
+        if why is None:
+            now_id, why = _write(line, servo_id, REGISTERS[name], value)
+    finally:
+        unlocked = None if name == "baud_code" and why is None else lock_eeprom(line, now_id)
+    if unlocked:
+        why = f"{why or f'{name} is written'}; but its EEPROM could not be locked again: {unlocked}"
+    return why
 
 
 def lock_eeprom(line: Line, servo_id: int) -> str | None:
@@ -61,10 +57,12 @@ def check(name: str, value: int) -> None:
     """Raises ValueError unless the register may be set to this value."""
     register = REGISTERS.get(name)
     if register is None or not register.eeprom or not register.writable:
-        raise ValueError(f"{name} is no EEPROM register that may be written; these are: {', '.join(RANGES)}")
-    low, high = RANGES[name]
-    if not low <= value <= high:
+        may = ", ".join(r.name for r in REGISTERS.values() if r.eeprom and r.writable)
+        raise ValueError(f"{name} is no EEPROM register that may be written; these are: {may}")
+    low, high = RANGES.get(name, (None, None))
+    if low is not None and not low <= value <= high:
         raise ValueError(f"{name}: {value} is outside {low}..{high}")
+    encode(register, value)
 
 
 def _not_ready(line: Line, servo_id: int, name: str, value: int) -> str | None:
@@ -80,13 +78,22 @@ def _not_ready(line: Line, servo_id: int, name: str, value: int) -> str | None:
     return None
 
 
-def _change_id(line: Line, old: int, new: int) -> tuple[int, str | None]:
-    """Returns the id under which the servo answers now, and why it failed."""
-    register = REGISTERS["id"]
+def _write(line: Line, servo_id: int, register: Register, value: int) -> tuple[int, str | None]:
+    """Write an unlocked register; returns the id under which the servo answers now, and why it failed."""
+    if register.name == "id" and value != servo_id:
+        return _change_id(line, servo_id, register, value)
+    if register.name != "baud_code":
+        return servo_id, write_and_verify(line, servo_id, register, value)
+    line.write(servo_id, register.address, encode(register, value), retries=0)
+    line.write(servo_id, _LOCK.address, b"\1", retries=0)  # in case it was not heard, or holds the rate it has
+    return servo_id, None
+
+
+def _change_id(line: Line, old: int, register: Register, new: int) -> tuple[int, str | None]:
     # Whether it acknowledges under its old id or its new one is its own affair.
     line.write(old, register.address, encode(register, new), retries=0)
-    if read_register(line, new, "id") == new:
+    if read_register(line, new, register.name) == new:
         return new, None
-    if line.read(old, register.address, 1) is not None:
+    if line.read(old, register.address, register.size) is not None:
         return old, f"did not take the id {new} and still answers to {old}"
     return new, f"does not answer under id {new}, nor under {old} any more"

@@ -138,15 +138,17 @@ class Line:
     def everyone(
         self, servo_id: int, address: int, size: int, *, margin_s: float | None = None
     ) -> tuple[list[Packet], bool]:
-        """All answers to one READ, waited for until the deadline, and whether garbage came.
-
-        More than one, or garbage, means that several servos have this id.
-        """
+        """All answers to one READ, waited for until the deadline, and whether anything else came (garbage,
+        rejections). More than one answer, or garbage, means that several servos have this id."""
         length, _ = self._lengths.choose((servo_id,), size, self.port.now())
         request = protocol.read(servo_id, address, length)
         received = self._send(request, length, 0.0, SLOWEST_RETURN_DELAY_S + self._margin(margin_s), _never)
         parser = Parser()
-        packets = [p for p in parser.feed(received) + parser.finish() if p.id == servo_id and len(p.params) == length]
+        packets = [
+            packet
+            for packet in parser.feed(received) + parser.finish()
+            if packet.id == servo_id and len(packet.params) == length and not packet.code & REJECTION
+        ]
         if not packets:
             self._lengths.missing((servo_id,), length, self.port.now())
         garbage = len(received) != len(packets) * (length + OVERHEAD_BYTES)
