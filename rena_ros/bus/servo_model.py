@@ -151,6 +151,14 @@ class ServoBank:
         """When a fault begins or ends next, in virtual time; inf: never."""
         return self._faults.next_change_s()
 
+    def active_faults(self) -> tuple[str, ...]:
+        """What goes wrong now, in words: the kind, and the servos unless it is all of them."""
+        texts = []
+        for one in self._faults.active:
+            names = [self.robot.names[i] for i in sorted(one.servos)]
+            texts.append(" ".join([one.fault.kind, *(names if len(names) < len(self.robot.names) else ())]))
+        return tuple(texts)
+
     def report(self) -> dict:
         """What crossed the wire, whose torque is on and which faults have begun, ready for JSON."""
         self._tally.bad_checksums = self._parser.bad_checksums

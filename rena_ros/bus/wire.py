@@ -72,6 +72,11 @@ class Wire:
         """When the next burst arrives."""
         return self._due[0][0] if self._due else None
 
+    def cut(self) -> None:
+        """The cable is pulled: what is on its way is lost."""
+        self._due.clear()
+        self._answered_s = 0.0
+
     def _queue(self, due_s: float, data: bytes) -> None:
         heapq.heappush(self._due, (due_s, self._number, data))
         self._number += 1
