@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rena_ros.bus import torque
 from rena_ros.bus.access import read_register, write_register
 from rena_ros.bus.line import Line
 from rena_ros.bus.port import PortLost
@@ -15,7 +16,7 @@ from rena_ros.errors import RenaError
 from rena_ros.robot import RAD_PER_TICK, Robot, Servo
 from rena_ros.servo.changes import uninterrupted
 
-SLOW = 0.25  # of the servo's own speed limit
+SLOW = 0.1  # of the servo's own speed limit
 ARRIVED_TICKS = 8  # a servo under load rests a little beside its goal
 _START = REGISTERS["present_position"].address
 _BYTES = REGISTERS["present_current"].address + 2 - _START
@@ -76,24 +77,16 @@ def limited(robot: Robot, servo: Servo, ticks: int) -> int:
 
 
 @contextlib.contextmanager
-def held(line: Line, robot: Robot, servo: Servo, speed: int) -> Iterator[None]:
-    """Hold ``servo`` where it is, with ``speed`` (ticks/s) as its speed limit; torque is off again at the end.
+def held(line: Line, servo: Servo, speed: int) -> Iterator[None]:
+    """Hold ``servo`` where it is, with ``speed`` (ticks/s) for what follows; torque is off again at the end.
 
-    A servo outside its limits creeps to the nearest one. Raises RenaError when the servo does not answer or
+    A servo outside its limits creeps to the nearer one. Raises RenaError when the servo does not answer or
     does not take torque, and at the end when it does not let go.
     """
-    here = read_servo(line, servo)
-    if here is None:
-        raise RenaError(f"{called(servo)} does not answer; `rena servo scan` looks for the cause")
     try:
-        # A goal may switch torque on by itself, so speed comes first; the goal of an earlier program may be anywhere.
-        for name, value in (
-            ("goal_time", 0),
-            ("goal_speed", speed),
-            ("goal_position", limited(robot, servo, here.ticks)),
-            ("torque_enable", 1),
-        ):
-            set_register(line, servo, name, value)
+        if why := torque.switch_on(line, servo):
+            raise RenaError(f"torque does not go on: {called(servo)} {why}")
+        set_register(line, servo, "goal_speed", speed)
         yield
     finally:
         with uninterrupted():
@@ -103,23 +96,23 @@ def held(line: Line, robot: Robot, servo: Servo, speed: int) -> Iterator[None]:
 def set_register(line: Line, servo: Servo, name: str, value: int) -> None:
     """Write a RAM register. Raises RenaError when the servo does not take the value."""
     if why := write_register(line, servo.id, name, value):
-        raise RenaError(f"{called(servo)}: {name} = {value} failed: {why}")
+        raise RenaError(f"{called(servo)} {why}")
 
 
 def let_go(line: Line, servo: Servo) -> None:
     """Torque off. Raises RenaError when the servo keeps it on or nobody can tell."""
     try:
-        if write_register(line, servo.id, "torque_enable", 0) is None:
+        if torque.switch(line, servo.id, False) is None:
             return
         # An overloaded servo may refuse until a new goal, here where it is, clears the overload.
         here = read_register(line, servo.id, "present_position")
         if here is not None:
             write_register(line, servo.id, "goal_position", here)
-        why = write_register(line, servo.id, "torque_enable", 0)
+        why = torque.switch(line, servo.id, False)
     except PortLost as error:
-        why = str(error)
+        raise RenaError(f"{error} {called(servo)} may still hold its torque: cut its power if it must let go") from error
     if why:
-        raise RenaError(f"{called(servo)} may still hold its torque, cut its power if it must let go: {why}")
+        raise RenaError(f"{called(servo)} may still hold its torque: it {why}. Cut its power if it must let go")
 
 
 def called(servo: Servo) -> str:

@@ -35,7 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--by", type=int, metavar="TICKS", help="go this far from where it is, then let go")
     parser.add_argument("--step", type=_positive, default=5, metavar="TICKS", help="of one arrow key; default: 5")
     parser.add_argument(
-        "--speed", type=_positive, metavar="TICKS/S", help="default: a quarter of the servo's own limit, which it obeys"
+        "--speed",
+        type=_positive,
+        metavar="TICKS/S",
+        help="default: a tenth of the limit in the robot file, which it also obeys",
     )
 
 
@@ -55,11 +58,16 @@ def run(args: argparse.Namespace) -> int:
         jogging = Jogging(line, robot, servo)
         if args.by is not None:
             fixed = wanted_ticks(servo, str(jogging.present() + args.by))
-        with held(line, robot, servo, speed):
-            if keys is not None:
-                with keys:
-                    return _with_keys(jogging, keys, args.step, speed, console)
-            return _go(jogging, fixed, speed, console)
+        try:
+            with held(line, servo, speed):
+                if keys is None:
+                    code, outcome = _go(jogging, fixed, speed, console)
+                else:
+                    code, outcome = _with_keys(jogging, keys, args.step, speed, console)
+        except KeyboardInterrupt:
+            code, outcome = 130, "interrupted"
+        console.print(f"{servo.name}: {outcome}; its torque is off again.")
+        return code
     finally:
         line.close()
 
@@ -140,7 +148,7 @@ def _refuse_pulling_antagonists(line: Line, robot: Robot, servo: Servo) -> None:
             )
 
 
-def _go(jogging: Jogging, ticks: int, speed: int, console: Console) -> int:
+def _go(jogging: Jogging, ticks: int, speed: int, console: Console) -> tuple[int, str]:
     """To one place, then done."""
     goal = jogging.go(ticks)
     progress = Progress(goal, speed, jogging.line.port.now())
@@ -152,29 +160,27 @@ def _go(jogging: Jogging, ticks: int, speed: int, console: Console) -> int:
             if state != "moving":
                 break
             jogging.line.port.sleep_until(jogging.line.port.now() + _PERIOD_S)
-    console.print(_status(jogging.servo, reading, goal))
     if state == "arrived":
-        console.print(f"{jogging.servo.name} is at {reading.ticks} ticks; torque is off again.")
-        return 0
-    console.print(
-        f"{jogging.servo.name} stopped at {reading.ticks} ticks, {abs(goal - reading.ticks)} short of {goal}: "
-        f"something blocks it, or it is too weak (load {reading.load:.0%})."
+        return 0, f"is at {reading.ticks} ticks"
+    complaint = f", reports {reading.conditions}" if reading.conditions else ""
+    return 1, (
+        f"stopped at {reading.ticks} ticks, {abs(goal - reading.ticks)} short of {goal} (load {reading.load:.0%}"
+        f"{complaint}): something blocks it, or it is too weak"
     )
-    return 1
 
 
-def _with_keys(jogging: Jogging, keys: Keys, step: int, speed: int, console: Console) -> int:
+def _with_keys(jogging: Jogging, keys: Keys, step: int, speed: int, console: Console) -> tuple[int, str]:
     """Until q, Escape or Ctrl-C."""
-    lead = max(10 * step, round(0.3 * speed))
+    lead = max(20 * step, round(0.3 * speed))
     goal = jogging.go(jogging.present())
     console.print(_HELP.format(step=step, large=10 * step))
-    with Live(console=console, auto_refresh=False) as live:
+    with keys, Live(console=console, auto_refresh=False) as live:
         while True:
             reading = jogging.reading()
             live.update(_status(jogging.servo, reading, goal), refresh=True)
             key = keys.pressed(_PERIOD_S)
             if key in ("q", "escape"):
-                return 0
+                return 0, f"is at {reading.ticks} ticks"
             if key == "n":
                 goal = jogging.go(jogging.servo.neutral_ticks)
             elif key in _STEPS:

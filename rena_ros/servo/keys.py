@@ -39,7 +39,7 @@ class Keys:
     def __init__(self) -> None:
         """Raises RenaError when standard input is no terminal."""
         if not sys.stdin.isatty():
-            raise RenaError("standard input is no terminal, so there are no keys to press")
+            raise RenaError("standard input is no terminal, so no key can be pressed; --help tells of ways without")
         self._fd = sys.stdin.fileno()
 
     def __enter__(self) -> "Keys":
