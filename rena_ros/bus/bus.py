@@ -26,6 +26,7 @@ _TORQUE = REGISTERS["torque_enable"].address
 _MODEL = REGISTERS["model"].address
 _RETURN_DELAY = REGISTERS["return_delay"].address
 _STATE, _STATE_BYTES = REGISTERS["present_position"].address, 8
+_STATE_SIGNS = np.array([REGISTERS[f"present_{name}"].sign_bit for name in ("position", "speed", "load")])
 _MOVING, _MOVING_BYTES = REGISTERS["moving"].address, 5  # moving, two unused, current
 _RETURN_DELAY_S = 2e-6  # one count of the register
 _CURRENT_A = 6.5e-3  # one count of the register
@@ -149,9 +150,7 @@ class Bus:
         asked = self._roll_call.together(start_s)
         if asked.size:
             replies = self._sync_read(asked, _STATE, _STATE_BYTES)
-            self._roll_call.heard(asked[replies.asked], (replies.fresh | replies.rejected)[replies.asked])
-            self._count_errors(asked, replies)
-            self._take(asked[replies.fresh], replies.data[replies.fresh], replies.status[replies.fresh])
+            self._take(asked, replies)
             fresh[asked] = replies.fresh
         if (place := self._roll_call.alone(port.now())) is not None:
             fresh[place] = self._probe(place)
@@ -160,14 +159,14 @@ class Bus:
         self.counters.reads += 1
         self.counters.stale_readings += int(len(fresh) - fresh.sum())
         self.counters.cycle_s = now_s - start_s
-        data = self._data
+        words = from_words(self._data[:, :6].reshape(-1, 3, 2), _STATE_SIGNS)
         return BusState(
-            ticks=from_words(data[:, 0:2], 15),
+            ticks=words[:, 0],
             fresh=fresh,
-            speed=from_words(data[:, 2:4], 15),
-            load=from_words(data[:, 4:6], 10) / 1000,
-            voltage_v=data[:, 6] / 10,
-            temperature_c=data[:, 7].astype(np.int64),
+            speed=words[:, 1],
+            load=words[:, 2] / 1000,
+            voltage_v=self._data[:, 6] / 10,
+            temperature_c=self._data[:, 7].astype(np.int64),
             status=self._status.copy(),
             seen_s=self._seen_s.copy(),
             stamp_s=now_s,
@@ -246,15 +245,17 @@ class Bus:
         ids = self._ids if len(asked) == len(self._ids) else tuple(self._ids[i] for i in asked)
         return self.line.sync_read(ids, address, size, self._return_delays_s[asked])
 
-    def _take(self, places: np.ndarray | int, data: np.ndarray, status: np.ndarray | int) -> None:
-        self._data[places], self._status[places] = data, status
-
-    def _count_errors(self, asked: np.ndarray, replies: Replies) -> None:
+    def _take(self, asked: np.ndarray, replies: Replies) -> None:
+        """Note what a read of all states brought, and what it lacked."""
         if replies.fresh.all():
-            return
-        self.errors.missed[asked] += ~replies.came & replies.asked
-        self.errors.rejected[asked] += replies.rejected
-        self.errors.corrupt[asked] += replies.garbled
+            self._data[asked], self._status[asked] = replies.data, replies.status
+        else:
+            fresh = asked[replies.fresh]
+            self._data[fresh], self._status[fresh] = replies.data[replies.fresh], replies.status[replies.fresh]
+            self.errors.missed[asked] += ~replies.came & replies.asked
+            self.errors.rejected[asked] += replies.rejected
+            self.errors.corrupt[asked] += replies.garbled
+        self._roll_call.heard(asked[replies.asked], (replies.fresh | replies.rejected)[replies.asked])
 
     def _probe(self, place: int) -> bool:
         """Ask one silent servo alone, impatiently; whether it is back."""
@@ -263,7 +264,7 @@ class Bus:
         if answer is None:
             self.errors.missed[place] += 1
             return False
-        self._take(place, np.frombuffer(answer.params, np.uint8), answer.code)
+        self._data[place], self._status[place] = np.frombuffer(answer.params, np.uint8), answer.code
         self._roll_call.back(place)
         if not self._delay_known[place] and (delay := self.line.read(servo_id, _RETURN_DELAY, 1, **patience)):
             self._return_delays_s[place] = delay.params[0] * _RETURN_DELAY_S

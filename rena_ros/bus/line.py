@@ -116,14 +116,14 @@ class Line:
         """
         ids, now_s = tuple(ids), self.port.now()
         length, usable = self._lengths.choose(ids, size, now_s)
-        absent = self._absent
-        order = range(len(ids)) if usable is None else [i for i in range(len(ids)) if usable[i]]
-        if absent:
-            order = sorted(order, key=lambda i: ids[i] not in absent)
-        asked = ids if not absent and usable is None else tuple(ids[i] for i in order)
-        if not asked:
-            return nothing(len(ids), size, asked=False)
-        awaited = np.array([servo_id not in absent for servo_id in asked]) if absent else None
+        absent, order, asked, awaited = self._absent, None, ids, None
+        if absent or usable is not None:
+            order = [i for i in range(len(ids)) if usable is None or usable[i]]
+            order.sort(key=lambda i: ids[i] not in absent)
+            if not order:
+                return nothing(len(ids), size, asked=False)
+            asked = tuple(ids[i] for i in order)
+            awaited = np.array([servo_id not in absent for servo_id in asked])
         replies = self._exchange(
             _sync_read(asked, address, length),
             asked,
@@ -132,7 +132,7 @@ class Line:
             margin_s=self._margin_s,
             awaited=awaited if awaited is not None and awaited.any() else None,
         )
-        self._absent = frozenset(asked[i] for i in np.flatnonzero(~replies.came))
+        self._absent = frozenset(() if replies.came.all() else (asked[i] for i in np.flatnonzero(~replies.came)))
         return _placed(replies, order, len(ids), size)
 
     def everyone(
@@ -187,20 +187,19 @@ class Line:
         awaited: np.ndarray | None,
     ) -> Replies:
         """Send a request and collect its answers until those awaited (None: all) have come."""
-        ids = np.array(asked)
         enough = (len(asked) if awaited is None else int(awaited.sum())) * (length + OVERHEAD_BYTES)
-        matched: tuple[bytes, Replies] = (b"", nothing(len(asked), length))
+        matched: tuple[bytes, Replies] | None = None
 
         def complete(received: bytes) -> bool:
             nonlocal matched
             if len(received) < enough:
                 return False
-            matched = received, match_replies(received, ids, length)
+            matched = received, match_replies(received, asked, length)
             came = matched[1].came
-            return bool((came if awaited is None else came[awaited]).all())
+            return bool(came.all() if awaited is None else came[awaited].all())
 
         received = self._send(request, length * len(asked), delay_s, margin_s, complete, len(asked))
-        replies = matched[1] if matched[0] == received else match_replies(received, ids, length)
+        replies = matched[1] if matched and matched[0] == received else match_replies(received, asked, length)
         self._count(replies, asked, length)
         return replies
 
@@ -242,11 +241,11 @@ def _never(_received: bytes) -> bool:
     return False
 
 
-def _placed(replies: Replies, order: Sequence[int], count: int, size: int) -> Replies:
+def _placed(replies: Replies, order: list[int] | None, count: int, size: int) -> Replies:
     """Replies in the order asked -> in places 0..count - 1, data cut to ``size``."""
-    if isinstance(order, range):
-        return replace(replies, data=replies.data[:, :size])
-    placed, order = nothing(count, size, asked=False), list(order)
+    if order is None:
+        return replies if replies.data.shape[1] == size else replace(replies, data=replies.data[:, :size])
+    placed = nothing(count, size, asked=False)
     placed.data[order] = replies.data[:, :size]
     for name in ("status", "fresh", "rejected", "garbled", "came", "asked"):
         getattr(placed, name)[order] = getattr(replies, name)

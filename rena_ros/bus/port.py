@@ -21,6 +21,7 @@ from rena_ros.errors import RenaError
 
 _WRITE_TIMEOUT_S = 0.1
 _CHUNK = 4096
+_WAKE_EARLY_S = 0.00015  # how much longer than asked a sleep takes; the rest is waited for with the port
 
 
 class PortMissing(RenaError):
@@ -91,7 +92,7 @@ class Port:
         Sleeps until ``expected_s``, when everything should have arrived, so that one read fetches it all.
         """
         received = b""
-        self.sleep_until(expected_s)
+        self.sleep_until(expected_s - _WAKE_EARLY_S)
         while True:
             left_s = deadline_s - time.monotonic()
             try:

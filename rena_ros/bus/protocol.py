@@ -99,7 +99,8 @@ def sync_write(ids: Sequence[int], address: int, rows: np.ndarray) -> bytes:
     rows = np.asarray(rows)
     if rows.dtype != np.uint8 or rows.ndim != 2 or len(rows) != len(ids):
         raise ValueError(f"expected uint8 rows for {len(ids)} servos, got {rows.dtype} {rows.shape}")
-    table = np.column_stack((np.array(ids, np.uint8), rows))
+    table = np.empty((len(ids), rows.shape[1] + 1), np.uint8)
+    table[:, 0], table[:, 1:] = ids, rows
     head = bytes((address, rows.shape[1]))
     return encode(Packet(BROADCAST_ID, Instruction.SYNC_WRITE, head + table.tobytes()))
 
@@ -117,8 +118,9 @@ def to_word(value: int, sign_bit: int | None = None) -> bytes:
     return (magnitude | (1 << sign_bit if value < 0 else 0)).to_bytes(2, "little")
 
 
-def from_words(data: np.ndarray, sign_bit: int | None = None) -> np.ndarray:
-    """Little-endian words, uint8 (..., 2) -> int64 (...), the sign taken from ``sign_bit``.
+def from_words(data: np.ndarray, sign_bit: int | np.ndarray | None = None) -> np.ndarray:
+    """Little-endian words, uint8 (..., 2) -> int64 (...), the sign taken from ``sign_bit`` (one, or one for each
+    column of the result).
 
     Bits above the sign bit carry other things in some registers (load) and are ignored.
     """

@@ -8,6 +8,7 @@ come without payload).
 """
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,6 +17,8 @@ from rena_ros.bus.protocol import OVERHEAD_BYTES, Packet, Parser
 from rena_ros.bus.registers import STATUS_BITS
 
 REJECTION = 0xFF & ~sum(STATUS_BITS)  # what is left: 16, 64, 128
+_REJECTING = bytes(status & REJECTION for status in range(256))
+_FF = b"\xff"
 
 
 @dataclass(frozen=True)
@@ -57,13 +60,12 @@ def nothing(count: int, length: int, asked: bool = True) -> Replies:
     return Replies(np.zeros((count, length), np.uint8), np.zeros(count, np.uint8), **flags, asked=np.full(count, asked))
 
 
-def match_replies(received: bytes, ids: np.ndarray, length: int) -> Replies:
-    """Sort the received bytes by servo; ``ids`` (n,) in the order asked, ``length`` bytes of data each."""
-    if len(received) == len(ids) * (length + OVERHEAD_BYTES):
+def match_replies(received: bytes, ids: Sequence[int], length: int) -> Replies:
+    """Sort the received bytes by servo; ``ids`` in the order asked, ``length`` bytes of data each."""
+    if len(received) == len(ids) * (length + OVERHEAD_BYTES) and _flawless(received, bytes(ids), length):
         table = np.frombuffer(received, np.uint8).reshape(len(ids), -1)
-        if _flawless(table, ids, length):
-            yes, no = np.ones(len(ids), bool), np.zeros(len(ids), bool)
-            return Replies(table[:, 5:-1], table[:, 4], yes, no, no, yes, yes)
+        yes, no = np.ones(len(ids), bool), np.zeros(len(ids), bool)
+        return Replies(table[:, 5:-1], table[:, 4], yes, no, no, yes, yes)
     return _Sifted(received, ids, length).replies()
 
 
@@ -77,15 +79,20 @@ def without_echo(received: bytes, request: bytes) -> tuple[bytes, bool]:
     return (received, False) if start < 0 else (received[start + len(request) :], True)
 
 
-def _flawless(table: np.ndarray, ids: np.ndarray, length: int) -> bool:
-    sums = table[:, 2:].sum(axis=1, dtype=np.int64)
-    return bool(
-        (table[:, :2] == 0xFF).all()
-        and (table[:, 2] == ids).all()
-        and (table[:, 3] == length + 2).all()
-        and (sums & 0xFF == 0xFF).all()
-        and not (table[:, 4] & REJECTION).any()
-    )
+def _flawless(received: bytes, ids: bytes, length: int) -> bool:
+    """Whether these are exactly the replies asked for, column by column, and no rejection among them."""
+    frame, count = length + OVERHEAD_BYTES, len(ids)
+    if (
+        received[2::frame] != ids
+        or received[3::frame] != bytes((length + 2,)) * count
+        or received[0::frame] != _FF * count
+        or received[1::frame] != _FF * count
+        or any(received[4::frame].translate(_REJECTING))
+    ):
+        return False
+    # Everything from the id on, its checksum included, adds up to 255 in one byte.
+    table = np.frombuffer(received, np.uint8).reshape(count, frame)
+    return table[:, 2:].sum(axis=1, dtype=np.uint8).tobytes() == _FF * count
 
 
 @dataclass
@@ -93,14 +100,14 @@ class _Sifted:
     """An answer with faults, packet by packet."""
 
     received: bytes
-    ids: np.ndarray
+    ids: Sequence[int]
     length: int
     _packets: list[Packet] = field(init=False)
 
     def replies(self) -> Replies:
         parser = Parser()
         packets = parser.feed(self.received) + parser.finish()
-        places = {int(servo_id): place for place, servo_id in enumerate(self.ids)}
+        places = {servo_id: place for place, servo_id in enumerate(self.ids)}
         known = [packet for packet in packets if packet.id in places]
         candidates = [p for p in known if len(p.params) == self.length or (not p.params and p.code & REJECTION)]
         counted = _longest_in_order([places[packet.id] for packet in candidates])

@@ -37,7 +37,7 @@ class RollCall:
 
     def alone(self, now_s: float) -> int | None:
         """Which silent servo's turn it is to be asked alone."""
-        if now_s < self._next_s or self._nobody:
+        if now_s < self._next_s or self._nobody or not self.misses.any():
             return None
         silent = np.flatnonzero(self.misses >= SILENT_AFTER)
         if not silent.size:
@@ -55,7 +55,8 @@ class RollCall:
             self._nobody += 1
             return
         self._nobody = 0
-        self.misses[asked] = np.where(answered, 0, self.misses[asked] + 1)
+        if self.misses.any() or not answered.all():
+            self.misses[asked] = np.where(answered, 0, self.misses[asked] + 1)
 
     def back(self, place: int) -> None:
         """A silent servo has answered."""
