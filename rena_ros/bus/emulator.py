@@ -34,7 +34,7 @@ IDLE_S = 0.1  # a signal does not end select early (PEP 475): without traffic th
 
 
 class Emulator:
-    """A servo bank behind a pty whose other end is found at ``link``.
+    """A servo bank behind a pty whose other end is found at ``link`` while it runs.
 
     ``commands``: typed lines that change what goes wrong while it runs. The bank is this thread's: whoever wants
     something of it from another one uses ``call``.
@@ -67,6 +67,7 @@ class Emulator:
 
     def run(self) -> None:
         """Serve until asked to stop."""
+        self._follow_the_cable()
         then_s = time.monotonic()
         while self._leave_s is None or time.monotonic() < self._leave_s:
             if self._leave_s is not None:
@@ -140,9 +141,16 @@ class Emulator:
         return True
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of the emulator, however it is started."""
-    parser.add_argument("--link", type=Path, required=True, help="where to put the link to the serial port")
+def add_arguments(parser: argparse.ArgumentParser, link: Path | None = None) -> None:
+    """The options of the emulator, however it is started; ``link``: the default of --link."""
+    default = "" if link is None else f"; default: {link}"
+    parser.add_argument(
+        "--link",
+        type=Path,
+        required=link is None,
+        default=link,
+        help=f"where to put the link to the serial port{default}",
+    )
     parser.add_argument("--robot-file", help="robot file; default: the Rena that ships with the package")
     parser.add_argument("--report", type=Path, help="JSON file to write at the end: what crossed the wire")
     parser.add_argument("--return-delay-us", type=int, default=0, help="the servos' return delay, 0..500 us")

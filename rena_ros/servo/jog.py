@@ -22,6 +22,7 @@ from rena_ros.servo.session import add_common_arguments, end_orderly, find_servo
 _STEPS = {"left": -1, "right": 1, "down": -1, "up": 1}
 _LARGE = ("up", "down")  # these keys take ten steps
 _PERIOD_S = 0.05
+_OVERLOAD = 32  # in registers.STATUS_BITS
 _STUCK_S = 0.7  # without getting nearer
 _HELP = "left/right: {step} ticks   up/down: {large}   n: neutral   q: quit (torque off)"
 
@@ -56,6 +57,11 @@ def run(args: argparse.Namespace) -> int:
     try:
         _refuse_pulling_antagonists(line, robot, servo)
         jogging = Jogging(line, robot, servo)
+        if jogging.reading().status & _OVERLOAD:
+            raise RenaError(
+                f"{called(servo)} reports overload and might not let go again: look for what blocks it, then switch "
+                "its power off and on"
+            )
         if args.by is not None:
             fixed = wanted_ticks(servo, str(jogging.present() + args.by))
         try:
