@@ -2,6 +2,9 @@
 
 import argparse
 import contextlib
+import shlex
+import shutil
+import sys
 from collections.abc import Callable
 
 from rena_ros.errors import RenaError
@@ -10,6 +13,14 @@ from rena_ros.errors import RenaError
 def add_yes_argument(parser: argparse.ArgumentParser) -> None:
     """--yes."""
     parser.add_argument("--yes", action="store_true", help="do not ask before writing; for scripts")
+
+
+def command_again(args: argparse.Namespace, *rest: str) -> str:
+    """The command line that calls this tool again on the same port and robot."""
+    port = ["--port", args.port] if args.port else []
+    baud = ["--baud", str(args.baud)] if args.baud != 1_000_000 else []
+    robot = ["--robot-file", args.robot_file] if args.robot_file else []
+    return shlex.join([*args.prog.split(), *port, *baud, *robot, *rest])
 
 
 class Dialogue:
@@ -21,11 +32,22 @@ class Dialogue:
         self.yes = yes
         self._read = read
         self._write = write
+        self._live = False
 
     def say(self, text: str = "") -> None:
         """Show some lines. A terminal that is gone does not keep the work from being ended properly."""
         with contextlib.suppress(OSError):
+            if self._live:
+                self._live = False
+                sys.stdout.write("\r\x1b[K")
             self._write(text)
+
+    def live(self, text: str) -> None:
+        """Show one line in place of the last one that was shown so."""
+        self._live = True
+        with contextlib.suppress(OSError):
+            sys.stdout.write(f"\r\x1b[K{text[: shutil.get_terminal_size().columns - 1]}")
+            sys.stdout.flush()
 
     def ask(self, question: str) -> str:
         """An answer, lower case, without spaces around it. Raises RenaError when nobody is there to answer."""

@@ -13,7 +13,7 @@ from rena_ros.bus.registers import BAUDS, REGISTERS
 from rena_ros.errors import RenaError
 from rena_ros.robot import Servo
 from rena_ros.servo.changes import Change, Work, close_open_locks, release_torque, verify_rates
-from rena_ros.servo.dialogue import Dialogue, add_yes_argument
+from rena_ros.servo.dialogue import Dialogue, add_yes_argument, command_again
 from rena_ros.servo.export import read_all
 from rena_ros.servo.register_file import Values, parsed
 from rena_ros.servo.return_delay import chosen
@@ -147,7 +147,7 @@ def _restore(line: Line, servos: Sequence[Servo], plan: Plan, dialogue: Dialogue
 
 def _again(args: argparse.Namespace) -> str:
     asked = [option for option, wanted in (("--ids", args.ids), ("--bauds", args.bauds)) if wanted]
-    return " ".join([args.prog, str(args.file), *args.servos, *asked])
+    return command_again(args, str(args.file), *args.servos, *asked)
 
 
 def _unit(register: str) -> str:

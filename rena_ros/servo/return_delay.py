@@ -4,10 +4,11 @@ import argparse
 from collections.abc import Mapping, Sequence
 
 from rena_ros.bus.access import read_register
+from rena_ros.bus.line import Line
 from rena_ros.errors import RenaError
 from rena_ros.robot import Robot, Servo
 from rena_ros.servo.changes import Change, Work, close_open_locks, release_torque
-from rena_ros.servo.dialogue import Dialogue, add_yes_argument
+from rena_ros.servo.dialogue import Dialogue, add_yes_argument, command_again
 from rena_ros.servo.session import add_common_arguments, end_orderly, find_servo, load, open_line
 
 US_PER_COUNT = 2
@@ -31,7 +32,7 @@ def run(args: argparse.Namespace, dialogue: Dialogue | None = None) -> int:
     servos = chosen(robot, args.servos)
     line = open_line(args)
     try:
-        return _set(line, servos, counts, dialogue, args.prog)
+        return set_delays(line, servos, counts, dialogue, command_again(args, *args.servos, "--us", str(args.us)))
     finally:
         line.close()
 
@@ -57,7 +58,11 @@ def plan(servos: Sequence[Servo], read: Mapping[str, int | None], counts: int) -
     ]
 
 
-def _set(line, servos: Sequence[Servo], counts: int, dialogue: Dialogue, prog: str) -> int:
+def set_delays(line: Line, servos: Sequence[Servo], counts: int, dialogue: Dialogue, again: str) -> int:
+    """Bring servos to one return delay, once the answer is yes. Returns 1 when one is left as it was.
+
+    ``again``: the command that goes on if this is cut off.
+    """
     read = {servo.name: read_register(line, servo.id, "return_delay") for servo in servos}
     silent = [servo.name for servo in servos if read[servo.name] is None]
     if len(silent) == len(servos):
@@ -78,7 +83,7 @@ def _set(line, servos: Sequence[Servo], counts: int, dialogue: Dialogue, prog: s
     ):
         dialogue.say("Nothing was written.")
         return 1
-    good = Work(line, changes, dialogue).carry_out(f"{prog} --us {counts * US_PER_COUNT}")
+    good = Work(line, changes, dialogue).carry_out(again)
     if good:
         dialogue.say(f"Done: {len(changes)} servo(s) wait {counts * US_PER_COUNT} us from now on.")
     return 0 if good and not silent else 1

@@ -15,7 +15,7 @@ from rena_ros.errors import RenaError
 from rena_ros.robot import Robot, Servo
 from rena_ros.servo import return_delay
 from rena_ros.servo.changes import Change, Work, close_open_locks, release_torque, verify_rates
-from rena_ros.servo.dialogue import Dialogue, add_yes_argument
+from rena_ros.servo.dialogue import Dialogue, add_yes_argument, command_again
 from rena_ros.servo.findings import Found, look, search
 from rena_ros.servo.session import add_common_arguments, end_orderly, find_servo, load, open_line
 from rena_ros.servo.setup_steps import (
@@ -215,7 +215,7 @@ class Setup:
             self._dialogue.say(f"Somebody answers as {servo_id}, which the robot file does not know.")
         if self._line.port.baud != self._args.to_baud:
             return 0  # they do not hear this line any more
-        return return_delay.set_delays(self._line, self._wanted, 0, self._dialogue, "rena servo set-return-delay")
+        return return_delay.set_delays(self._line, self._wanted, 0, self._dialogue, self._again())
 
     def _look(self, likely: set[int] | None = None) -> _View:
         """Ask these ids, or all of them with the robot's and the factory's first."""
@@ -237,8 +237,7 @@ class Setup:
         )
 
     def _again(self) -> str:
-        rate = [f"--baud {self._args.baud}"] if self._args.baud != self._args.to_baud else []
-        return " ".join([self._args.prog, *self._args.servos, *rate])
+        return command_again(self._args, *self._args.servos)
 
 
 def _told(step: Connect | Refuse) -> str:
