@@ -9,7 +9,7 @@ from os.path import isfile
 
 from setuptools import find_packages, setup
 
-NODES = ("camera", "blendshapes", "policy", "servos", "twin")
+NODES = ("camera", "blendshapes", "policy", "servos", "twin", "emulator")
 
 
 def files(pattern):

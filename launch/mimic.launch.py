@@ -4,7 +4,6 @@ from launch import LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
     EmitEvent,
-    ExecuteProcess,
     OpaqueFunction,
     RegisterEventHandler,
     SetEnvironmentVariable,
@@ -13,7 +12,6 @@ from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
-from launch_ros.substitutions import ExecutableInPackage
 
 from rena_ros.graph import environment_defaults, mimic_graph
 from rena_ros.share import share_path
@@ -52,7 +50,7 @@ def _processes(context) -> list:
         given[name] = given[name] == "true"
     actions = []
     for process in mimic_graph(**given):
-        action = _node(process, namespace, params_file) if process.node else _program(process)
+        action = _node(process, namespace, params_file)
         # Half a robot is worse than none: when one process leaves, the others leave too.
         leave = EmitEvent(event=Shutdown(reason=f"{process.name} has ended"))
         actions += [action, RegisterEventHandler(OnProcessExit(target_action=action, on_exit=[leave]))]
@@ -69,9 +67,3 @@ def _node(process, namespace: str, params_file: str) -> Node:
         arguments=list(process.arguments),
         output="screen",
     )
-
-
-def _program(process) -> ExecuteProcess:
-    # Not this Python with -m: `ros2` may run on another than the virtual environment that the nodes run in.
-    program = ExecutableInPackage(package="rena", executable=process.executable)
-    return ExecuteProcess(cmd=[program, *process.arguments], name=process.name, output="screen")

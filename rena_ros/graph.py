@@ -22,10 +22,9 @@ TOPICS = {
 
 @dataclass(frozen=True)
 class Process:
-    """One operating-system process of a run.
+    """One operating-system process of a run: a ROS node.
 
     ``module`` is what `python -m` starts and ``executable`` the same as a console script of this package.
-    A ROS node (``node``) takes ``parameters``; any other program takes ``arguments``.
     """
 
     name: str
@@ -33,13 +32,9 @@ class Process:
     executable: str
     parameters: Mapping[str, str | bool | int | float] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
-    node: bool = True
 
     def command(self, *, params_file: Path | None = None, namespace: str = "") -> tuple[str, ...]:
         """The command line that starts this process without any ROS tool, with this very Python."""
-        start = (sys.executable, "-m", self.module)
-        if not self.node:
-            return (*start, *self.arguments)
         ros = ["--ros-args", "-r", f"__node:={self.name}"]
         if namespace:
             ros += ["-r", f"__ns:=/{namespace.strip('/')}"]
@@ -48,7 +43,7 @@ class Process:
         for name, value in self.parameters.items():
             # JSON is YAML: a quoted "0" stays a text, where a bare 0 would arrive as an integer.
             ros += ["-p", f"{name}:={json.dumps(value)}"]
-        return (*start, *self.arguments, *ros)
+        return (sys.executable, "-m", self.module, *self.arguments, *ros)
 
 
 def mimic_graph(
@@ -79,7 +74,7 @@ def mimic_graph(
         emulator_arguments += ["--robot-file", robot_file]
     if report:
         emulator_arguments += ["--report", report]
-    emulator = Process("emulator", "rena_ros.bus.emulator", "emulator", arguments=tuple(emulator_arguments), node=False)
+    emulator = _node("emulator", {}, *emulator_arguments)
     servos = {"port": link if is_twin else robot, "robot_file": robot_file, "autostart": autostart or is_twin}
     twin = _node("twin", {"robot_file": robot_file})
     return (
@@ -107,5 +102,5 @@ def environment_defaults(environment: Mapping[str, str] = os.environ) -> dict[st
     return {name: value for name, value in defaults.items() if name not in environment}
 
 
-def _node(name: str, parameters: dict) -> Process:
-    return Process(name, f"rena_ros.nodes.{name}", f"{name}_node", parameters)
+def _node(name: str, parameters: dict, *arguments: str) -> Process:
+    return Process(name, f"rena_ros.nodes.{name}", f"{name}_node", parameters, arguments)

@@ -60,6 +60,8 @@ class Emulator:
         """From another thread: let ``run`` call this between two requests; returns what it returns, or raises it.
 
         Raises TimeoutError when nothing runs any more."""
+        if self._wake < 0:
+            raise TimeoutError
         future: Future = Future()
         self._calls.put((function, future))
         os.write(self._wake, b"!")
@@ -93,8 +95,9 @@ class Emulator:
         """Remove the link and the pty, and close the log of goals."""
         self._port.unplug()
         self.bank.goals.close()
+        wake, self._wake = self._wake, -1
+        os.close(wake)
         os.close(self._woken)
-        os.close(self._wake)
 
     def _watched(self) -> list[int]:
         commands = [self._commands.source] if self._commands is not None and self._commands.open else []

@@ -18,14 +18,14 @@ _TERMIOS2 = struct.Struct("4I B19s 2I")
 
 
 class PtyLink:
-    """One end of a pty; the other is found at ``link`` while it is plugged in. Raises RenaError when it cannot be."""
+    """One end of a pty; the other is found at ``link`` while it is plugged in."""
 
     def __init__(self, link: Path, baud: int) -> None:
         """``baud``: the rate of a client that sets none."""
         self._link = link
         self._baud = baud
+        self._device = ""
         self.master = self._slave = -1
-        self.plug()
 
     @property
     def plugged(self) -> bool:
@@ -33,7 +33,7 @@ class PtyLink:
         return self.master >= 0
 
     def plug(self) -> None:
-        """Make the port appear: a new one each time."""
+        """Make the port appear: a new one each time. Raises RenaError when the link cannot be made."""
         self.master, self._slave = os.openpty()
         tty.setraw(self._slave)
         _set_baud(self._slave, self._baud)

@@ -1,8 +1,7 @@
 """Lines that change a running emulator's servos: what goes wrong, the cable, the power, who is attached."""
 
 import os
-import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rena_ros.bus.fault_file import read_faults
 from rena_ros.bus.faults import KINDS
@@ -13,7 +12,7 @@ HELP = """unplug | plug                pull the cable, put it back
 fault {kind: dead, servo: jaw, for_s: 3}    let something go wrong, as in a fault file
 clear [KIND [SERVO ...]]     end faults: all, of one kind, of these servos
 power_cycle                  all servos off and on again
-attach [SERVO ...]           have exactly these servos on the bus
+attach [SERVO ... | all]     have exactly these servos on the bus
 status                       what there is"""
 
 
@@ -31,29 +30,21 @@ class TypedCommands:
         data = os.read(self.source, 4096)
         self.open = bool(data)
         *lines, self._line = (self._line + data).split(b"\n")
-        for line in lines:
-            if line.strip():
-                print(answer(self._bank, line.decode(errors="replace")), flush=True)
+        for line in filter(bytes.strip, lines):
+            text = line.decode(errors="replace").strip()
+            try:
+                said = HELP if text == "help" else carry_out(self._bank, text)
+            except RenaError as error:
+                said = str(error)
+            print(said, flush=True)
 
 
-def answer(bank: ServoBank, line: str) -> str:
-    """Carry out one command; returns what to say."""
-    word, _, rest = line.strip().partition(" ")
-    commands: dict[str, Callable[[str], object]] = {
-        "unplug": lambda _: bank.unplugged or bank.inject("unplugged"),
-        "plug": lambda _: bank.clear("unplugged"),
-        "fault": lambda text: bank.script(read_faults(f"[{text}]", bank.robot, "fault").faults),
-        "clear": lambda text: _clear(bank, shlex.split(text)),
-        "power_cycle": lambda _: bank.power_cycle(),
-        "attach": lambda text: _attach(bank, shlex.split(text)),
-        "status": lambda _: None,
-    }
-    if word not in commands:
-        return HELP if word == "help" else f"{word} is no command; `help` lists them"
-    try:
-        commands[word](rest)
-    except (RenaError, ValueError) as error:
-        return str(error)
+def carry_out(bank: ServoBank, line: str) -> str:
+    """Carry out one command; returns what there is then. Raises RenaError for what is no command."""
+    word, _, rest = line.partition(" ")
+    if word not in _COMMANDS:
+        raise RenaError(f"{word} is no command; `help` lists them")
+    _COMMANDS[word](bank, rest)
     return status(bank)
 
 
@@ -65,18 +56,39 @@ def status(bank: ServoBank) -> str:
     return f"{cable}; {len(bank.attached)} servos attached, torque on at {on}; faults: {faults}"
 
 
-def _clear(bank: ServoBank, words: list[str]) -> None:
-    if words and words[0] not in KINDS:
-        raise ValueError(f"{words[0]} is no kind of fault; known: {', '.join(KINDS)}")
-    _check(bank, words[1:])
-    bank.clear(*words)
+def _unplug(bank: ServoBank, _rest: str) -> None:
+    if not bank.unplugged:
+        bank.inject("unplugged")
 
 
-def _attach(bank: ServoBank, names: list[str]) -> None:
-    _check(bank, names)
-    bank.attach(*names)
+def _fault(bank: ServoBank, rest: str) -> None:
+    script = read_faults(f"[{rest}]", bank.robot, "fault")
+    bank.script(script.faults)
 
 
-def _check(bank: ServoBank, names: list[str]) -> None:
+def _clear(bank: ServoBank, rest: str) -> None:
+    kind, *names = rest.split() or [None]
+    if kind is not None and kind not in KINDS:
+        raise RenaError(f"{kind} is no kind of fault; known: {', '.join(KINDS)}")
+    bank.clear(kind, *_known(bank, names))
+
+
+def _attach(bank: ServoBank, rest: str) -> None:
+    bank.attach(*_known(bank, bank.robot.names if rest.strip() == "all" else rest.split()))
+
+
+def _known(bank: ServoBank, names: Sequence[str]) -> Sequence[str]:
     if unknown := [name for name in names if name not in bank.robot.index]:
-        raise ValueError(f"no servo is called {', '.join(unknown)}")
+        raise RenaError(f"no servo is called {', '.join(unknown)}")
+    return names
+
+
+_COMMANDS: dict[str, Callable[[ServoBank, str], None]] = {
+    "unplug": _unplug,
+    "plug": lambda bank, _rest: bank.clear("unplugged"),
+    "fault": _fault,
+    "clear": _clear,
+    "power_cycle": lambda bank, _rest: bank.power_cycle(),
+    "attach": _attach,
+    "status": lambda _bank, _rest: None,
+}

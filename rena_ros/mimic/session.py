@@ -24,7 +24,7 @@ LINK_LIMIT_S = 15.0
 UP_LIMIT_S = 60.0
 # The camera leaves first and the others finish what it sent. Together less than the 3 s that Ctrl-C may take.
 CAMERA_STOP_S, DRAIN_S, OTHERS_STOP_S = 0.6, 0.25, 1.8
-# The monitor leaves the ROS graph only when the others' leaving has been digested: see `_close` in nodes/running.py
+# The monitor leaves the ROS graph only when the others' leaving has been digested: see `close_node` in nodes/running.py
 # for what Fast DDS may do otherwise, and here the figures of the run would be lost with it.
 QUIET_S = 0.35
 # When the way from the camera to the servos breaks, the servos ease to neutral within a second: they get it.

@@ -53,11 +53,11 @@ def run_node(make_node: Callable[[], Node], niceness: int = 0) -> int:
             signal.signal(number, signal.SIG_IGN)
         if hasattr(node, "leave"):
             node.leave()
-        _close(node)
+        close_node(node)
     return 0
 
 
-def _close(node: Node | None) -> None:
+def close_node(node: Node | None) -> None:
     """Take the node out of the ROS graph, in ``CLOSING_S`` at most.
 
     Fast DDS as the wheels bring it can wait here for ever, and with Python's lock held, when another node leaves

@@ -45,7 +45,12 @@ deadline = time.monotonic() + 60
 while len(list(folder.glob("*.json"))) < {count} and time.monotonic() < deadline:
     time.sleep(0.05)
 """
-EMULATOR = f"#!{sys.executable}\nimport sys\nfrom rena_ros.bus.emulator import main\nsys.exit(main())\n"
+EMULATOR = f"#!{sys.executable}\nimport sys\nfrom rena_ros.nodes.emulator import main\nsys.exit(main())\n"
+
+
+def stood_in(*args, **options):
+    """The processes of the graph that a stand-in plays: all but the emulator."""
+    return [process for process in mimic_graph(*args, **options) if process.name != "emulator"]
 
 
 @pytest.fixture
@@ -53,7 +58,7 @@ def run_launch(tmp_path):
     """Run the launch file with these arguments until every stand-in has spoken. Returns node name -> what it saw."""
 
     def run(**arguments: str) -> dict[str, dict]:
-        nodes = [process for process in mimic_graph(robot=arguments.get("robot", "twin")) if process.node]
+        nodes = stood_in(robot=arguments.get("robot", "twin"))
         seen = tmp_path / "seen"
         seen.mkdir()
         marker = tmp_path / "prefix/share/ament_index/resource_index/packages/rena"
@@ -62,7 +67,7 @@ def run_launch(tmp_path):
         programs = tmp_path / "prefix/lib/rena"
         programs.mkdir(parents=True)
         stand_in = STAND_IN.format(python=sys.executable, folder=str(seen), count=len(nodes))
-        for name, text in {process.executable: stand_in for process in nodes}.items() | {("emulator", EMULATOR)}:
+        for name, text in {process.executable: stand_in for process in nodes}.items() | {("emulator_node", EMULATOR)}:
             (programs / name).write_text(text)
             (programs / name).chmod(0o755)
         # launch sets variables in this very process: put them back afterwards.
@@ -96,9 +101,9 @@ def test_it_starts_the_nodes_of_the_graph_with_their_parameters(run_launch, tmp_
     seen = run_launch(
         source="clip.mp4", robot="twin", model="m.onnx", mirror="true", link=str(link), report=str(report)
     )
-    graph = mimic_graph("clip.mp4", "twin", model="m.onnx", mirror=True, link=str(link), report=str(report))
-    assert set(seen) == {process.name for process in graph if process.node}
-    for process in (process for process in graph if process.node):
+    graph = stood_in("clip.mp4", "twin", model="m.onnx", mirror=True, link=str(link), report=str(report))
+    assert set(seen) == {process.name for process in graph}
+    for process in graph:
         node = seen[process.name]
         assert node["executable"] == process.executable
         assert node["namespace"] == "/"
@@ -111,7 +116,7 @@ def test_it_starts_the_nodes_of_the_graph_with_their_parameters(run_launch, tmp_
 
 def test_a_real_robot_has_no_emulator_and_keeps_its_torque_off(run_launch):
     seen = run_launch(source="0", robot="/dev/ttyUSB9", namespace="lab1")
-    assert set(seen) == {process.name for process in mimic_graph(robot="/dev/ttyUSB9") if process.node}
+    assert set(seen) == {process.name for process in stood_in(robot="/dev/ttyUSB9")}
     assert {node["namespace"] for node in seen.values()} == {"/lab1"}
     assert seen["servos"]["parameters"]["port"] == "/dev/ttyUSB9"
     assert seen["servos"]["parameters"]["autostart"] is False

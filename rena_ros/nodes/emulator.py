@@ -1,0 +1,135 @@
+"""emulator node: the emulated servos with a ROS face, so that a running session can be made to fail.
+
+The servos themselves are those of `rena_ros.bus.emulator`, with the same options. Beside them: the parameter
+``faults`` (what goes wrong, YAML as in a fault file; setting it replaces whatever went wrong before), the
+parameter ``attached`` (names of the servos on the bus), and the services ``emulator/unplug``, ``emulator/plug``,
+``emulator/clear_faults`` and ``emulator/power_cycle``. ROS lives in a thread of its own: servos answer when they
+are asked, whatever a middleware does.
+"""
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+
+import rclpy
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import remove_ros_args
+from std_srvs.srv import Trigger
+
+from rena_ros.bus import emulator as emulated
+from rena_ros.bus.fault_file import FaultScript, read_faults
+from rena_ros.bus.servo_model import ServoBank
+from rena_ros.bus.typed_commands import carry_out
+from rena_ros.errors import RenaError
+from rena_ros.nodes.running import close_node, parameter
+from rena_ros.share import share_path
+
+_PROFILE = "FASTRTPS_DEFAULT_PROFILES_FILE"
+JOIN_S = 0.5
+
+
+class EmulatorNode(Node):
+    """The ROS face of an emulator. What it is asked to do is done between two requests, in the emulator's thread."""
+
+    def __init__(self, emulator: emulated.Emulator) -> None:
+        """Before the emulator runs. Raises RenaError for parameters that make no sense."""
+        super().__init__("emulator")
+        self._emulator = emulator
+        bank = emulator.bank
+        faults = parameter(self, "faults", "", "what goes wrong, YAML as in a fault file; empty: nothing")
+        attached = parameter(self, "attached", "", "names of the servos on the bus, or all; empty: as at the start")
+        script = read_faults(faults, bank.robot, "the parameter faults")
+        if attached:
+            carry_out(bank, f"attach {attached}")
+        bank.script(script.faults, script.random)
+        self.add_on_set_parameters_callback(self.on_parameters)
+        for name, command in (("clear_faults", "clear"), *((word, word) for word in ("unplug", "plug", "power_cycle"))):
+            self.create_service(Trigger, f"~/{name}", self._trigger(command))
+
+    def on_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
+        """Faults and attached servos change while it runs; all of them are accepted, or none."""
+        given = {one.name: one.value for one in parameters}
+        bank = self._emulator.bank
+
+        def change() -> None:
+            script = read_faults(given["faults"], bank.robot, "the parameter faults") if "faults" in given else None
+            if given.get("attached"):
+                carry_out(bank, f"attach {given['attached']}")
+            if script is not None:
+                _replace_faults(bank, script)
+
+        try:
+            self._emulator.call(change)
+        except (RenaError, TimeoutError) as error:
+            return SetParametersResult(successful=False, reason=str(error) or "the emulator is leaving")
+        return SetParametersResult(successful=True)
+
+    def _trigger(self, command: str) -> Callable[[Trigger.Request, Trigger.Response], Trigger.Response]:
+        def on_request(_request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+            try:
+                response.message = self._emulator.call(lambda: carry_out(self._emulator.bank, command))
+                response.success = True
+            except TimeoutError:
+                response.message = "the emulator is leaving"
+            return response
+
+        return on_request
+
+
+def main() -> int:
+    """Run emulator and node until SIGINT, SIGTERM or SIGHUP. Returns 0, or 2 for something the user can mend."""
+    parser = argparse.ArgumentParser(prog="emulator_node", description=__doc__.splitlines()[0])
+    emulated.add_arguments(parser)
+    args = parser.parse_args(remove_ros_args(sys.argv)[1:])
+    # No picture ever passes here: the default shared memory does, and leaves more of it to the others.
+    if os.environ.get(_PROFILE) == str(share_path("config/fastdds.xml")):
+        del os.environ[_PROFILE]
+    try:
+        emulator = emulated.make_emulator(args)
+        rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
+        node = EmulatorNode(emulator)
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        spinning = threading.Thread(target=_spin, args=(executor,), name="ROS", daemon=True)
+        spinning.start()
+        try:
+            emulated.serve(emulator, args.report)
+        finally:
+            _leave(node, executor, spinning)
+    except RenaError as error:
+        print(f"emulator: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 0  # before it had begun
+    return 0
+
+
+def _spin(executor: SingleThreadedExecutor) -> None:
+    with contextlib.suppress(ExternalShutdownException, _rclpy.RCLError):
+        executor.spin()
+
+
+def _leave(node: Node, executor: SingleThreadedExecutor, spinning: threading.Thread) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    executor.shutdown(timeout_sec=JOIN_S)
+    spinning.join(JOIN_S)
+    close_node(node)
+
+
+def _replace_faults(bank: ServoBank, script: FaultScript) -> None:
+    bank.clear()
+    bank.script(script.faults, script.random)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
