@@ -14,7 +14,7 @@ from rich.table import Table
 from rena_ros.bench.machine import Machine
 from rena_ros.bench.measure import Record
 from rena_ros.bench.peers import DRIVERS, STATE_BYTES, VENDOR, vendor_sdk
-from rena_ros.bench.report import pyplot, save_plot, write_json
+from rena_ros.bench.report import console_for_tables, pyplot, save_plot, write_json
 from rena_ros.bench.stand import busy_neighbour, emulated, interruptible
 from rena_ros.bus.protocol import OVERHEAD_BYTES, wire_time_s
 from rena_ros.errors import RenaError
@@ -25,12 +25,11 @@ BAUD = 1_000_000
 DEAD = "lip_lower_left"
 WARM_UP = 60
 SLOW_CYCLES = 100  # for a driver that waits 40 ms a cycle for the dead
-TITLES = {
-    "rena": "Rena, 6-byte goals",
-    "rena-position": "Rena, as it runs (2-byte goals)",
-    "vendor": VENDOR,
-    "bare": "bare client, checks nothing",
-}
+TITLES = {"rena": "Rena", "rena-position": "Rena, 2-byte goals", "vendor": "vendor's SDK", "bare": "bare client"}
+CAPTION = f"""\
+Goals are of 6 bytes (position, time, speed), and of 2 (position) as Rena runs. fresh: of the living servos' readings.
+others: processors that other programs used. The bare client checks nothing: what it takes beyond the wire, the emulator
+and the operating system take. The vendor's SDK is {VENDOR}."""
 Records = dict[str, dict[str, list[Record]]]  # scene -> driver -> one record a round
 ALONE, BUSY, ONE_DEAD = "alone", "beside a busy process", "one servo dead"
 SCENES = {
@@ -106,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print. Returns 0: whether the aims were met stands in the table, not in the exit code."""
     if args.cycles < 10 or args.rounds < 1:
         raise RenaError("--cycles must be at least 10 and --rounds at least 1")
-    console = Console()
+    console = console_for_tables()
     robot = load_robot(args.robot_file)
     machine = Machine.now()
     console.print(f"{machine}", highlight=False)
@@ -130,6 +129,7 @@ def run(args: argparse.Namespace) -> int:
     results = _results(records, robot)
     for scene, rows in results.items():
         console.print(_table(scene, rows))
+    console.print(CAPTION, style="dim", highlight=False)
     _verdicts(results, console)
     if args.out and results:
         told = {"machine": machine.as_dict(), "load_at_end": Machine.now().load, "baud": BAUD, "dead": DEAD}
@@ -166,34 +166,13 @@ def _results(records: Records, robot: Robot) -> dict[str, list[Figures]]:
 
 
 def _table(scene: str, rows: list[Figures]) -> Table:
-    titles = (
-        "",
-        "wire ms",
-        "p50 ms",
-        "p50 / wire",
-        "p99 ms",
-        "p99 / wire",
-        "CPU ms",
-        "fresh",
-        "cycles",
-        "others' cores",
-    )
-    table = Table(title=f"One cycle, {scene}", title_justify="left", box=None, padding=(0, 1))
-    for title in titles:
-        table.add_column(title, justify="left" if not title else "right")
+    table = Table(title=f"One cycle, {scene}; ms", title_justify="left", box=None, padding=(0, 1, 0, 0))
+    for title in ("", "wire", "p50", "/wire", "p99", "/wire", "CPU", "fresh", "cycles", "others"):
+        table.add_column(title, justify="right" if title else "left", no_wrap=True)
     for row in rows:
-        table.add_row(
-            TITLES[row.driver],
-            f"{row.wire_ms:.2f}",
-            f"{row.p50_ms:.2f}",
-            f"{row.ratio:.3f}",
-            f"{row.p99_ms:.2f}",
-            f"{row.p99_ms / row.wire_ms:.2f}",
-            f"{row.cpu_ms:.3f}",
-            f"{row.fresh:.2%}",
-            f"{row.cycles}",
-            f"{row.others_cores:.2f}",
-        )
+        times = (f"{row.p50_ms:.2f}", f"{row.ratio:.3f}", f"{row.p99_ms:.2f}", f"{row.p99_ms / row.wire_ms:.2f}")
+        rest = (f"{row.cpu_ms:.2f}", f"{row.fresh:.1%}", f"{row.cycles}", f"{row.others_cores:.2f}")
+        table.add_row(TITLES[row.driver], f"{row.wire_ms:.2f}", *times, *rest)
     return table
 
 

@@ -13,11 +13,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from rena_ros.bench.cycle import TITLES
 from rena_ros.bench.machine import Machine
 from rena_ros.bench.measure import Record
-from rena_ros.bench.peers import vendor_sdk
-from rena_ros.bench.report import write_json
+from rena_ros.bench.peers import VENDOR, vendor_sdk
+from rena_ros.bench.report import console_for_tables, write_json
 from rena_ros.bench.stand import emulated, interruptible
 from rena_ros.errors import RenaError
 from rena_ros.robot import Robot
@@ -26,16 +25,21 @@ from rena_ros.robot_file import load_robot
 INSTANT = "rena_ros.bench.instant"
 FAULTY = 12  # the 13th of 25 servos: there are some before and some after it
 OURS = "rena-position"
+RATE_HZ = 50.0  # as a control loop runs
 # What goes wrong with one servo -> the fault, as in a fault file.
 FAULTS = {
-    "nothing": {},
+    "none": {},
     "dead": {"kind": "dead"},
-    "one answer in 10 corrupt": {"kind": "corrupt", "every": 10},
-    "one answer in 50 comes 120 ms late, and all after it": {
-        "kind": "late", "delay_ms": 120, "hold": True, "every": 50,
-    },
-    "one answer in 50 comes 120 ms late, it alone": {"kind": "late", "delay_ms": 120, "hold": False, "every": 50},
-}  # fmt: skip
+    "1 in 10 corrupt": {"kind": "corrupt", "every": 10},
+    "1 in 50 late, all": {"kind": "late", "delay_ms": 120, "hold": True, "every": 50},
+    "1 in 50 late, alone": {"kind": "late", "delay_ms": 120, "hold": False, "every": 50},
+}
+NAMES = {"vendor": "vendor's SDK", OURS: "Rena"}
+CAPTION = f"""\
+late: by 120 ms, with all that comes after it, or alone. ok: cycles that the driver called successful. new: readings
+that it offered as new. stale: those among them that were not of this cycle (in cycles called successful). healthy:
+the other servos' readings that were new and true. lost: other servos without one in the last quarter of the run.
+raised: cycles that ended in an exception. The vendor's SDK is {VENDOR}."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +94,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and print. Returns 1 when Rena's driver took a stale reading for new or lost a healthy servo."""
+    """Measure and print. Returns 1 when Rena's driver offered a stale reading as new or lost a healthy servo."""
     if args.cycles < 10:
         raise RenaError("--cycles must be at least 10")
-    console = Console()
+    console = console_for_tables()
     robot = load_robot(args.robot_file)
     machine = Machine.now()
     console.print(f"{machine}", highlight=False)
@@ -105,12 +109,15 @@ def run(args: argparse.Namespace) -> int:
         drivers = (OURS,)
     rows, whole = _rows(drivers, robot, args, console)
     faulty = robot.names[_faulty(robot)]
-    console.print(_table(rows, f"What goes wrong with {faulty} (one of {len(robot.names)} servos)"))
+    console.print(
+        _table(rows, f"What goes wrong with {faulty}, one of {len(robot.names)} servos; {args.cycles} cycles at 50 Hz")
+    )
+    console.print(CAPTION, style="dim", highlight=False)
     wrong = [row for row in rows if row.driver == OURS and (row.stale or row.lost)]
     for row in wrong:
         console.print(f"wrong: {row.fault}: {row.stale} stale readings, {row.lost} healthy servos lost", style="red")
     if args.out and rows:
-        told = {"machine": machine.as_dict(), "load_at_end": Machine.now().load, "faulty": faulty}
+        told = {"machine": machine.as_dict(), "load_at_end": Machine.now().load, "faulty": faulty, "rate_hz": RATE_HZ}
         path = write_json(args.out, "faults", {**told, "rows": [asdict(row) for row in rows]})
         console.print(f"figures: {path}", highlight=False, soft_wrap=True)
     if not whole:
@@ -130,9 +137,9 @@ def _rows(drivers: tuple, robot: Robot, args: argparse.Namespace, console: Conso
             for name, values in FAULTS.items():
                 faults = [{**values, "servo": robot.names[faulty]}] if values else []
                 for driver in drivers:
-                    progress.update(bar, description=f"{TITLES[driver]}: {name}")
+                    progress.update(bar, description=f"{NAMES[driver]}: {name}")
                     with emulated(INSTANT, faults, args.robot_file) as stand:
-                        record = stand.measure(driver, args.cycles, 0)
+                        record = stand.measure(driver, args.cycles, warm_up=0, rate_hz=RATE_HZ)
                     rows.append(judge(driver, name, record, faulty if values else None))
                     progress.update(bar, advance=1)
     except KeyboardInterrupt:
@@ -145,15 +152,14 @@ def _faulty(robot: Robot) -> int:
 
 
 def _table(rows: list[Row], title: str) -> Table:
-    titles = ("fault", "driver", "cycle ms", '"success"', "offered", "stale", 'stale in "success"')
-    titles += ("others true", "others lost", "raised")
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 1))
-    for i, text in enumerate(titles):
-        table.add_column(text, justify="left" if i < 2 else "right")
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
+    for i, text in enumerate(("fault", "driver", "ms", "ok", "new", "stale", "healthy", "lost", "raised")):
+        table.add_column(text, justify="left" if i < 2 else "right", no_wrap=True)
     before = ""
     for row in rows:
-        counts = (row.offered, row.stale, row.stale_in_success, f"{row.healthy:.2%}", row.lost, row.raised)
-        cells = (f"{row.p50_ms:.2f}", f"{row.success} of {row.cycles}", *map(str, counts))
-        table.add_row("" if row.fault == before else row.fault, TITLES[row.driver], *cells)
+        stale = f"{row.stale} ({row.stale_in_success})" if row.stale else "0"
+        counts = (row.success, row.offered, stale, f"{row.healthy:.1%}", row.lost, row.raised)
+        fault = "" if row.fault == before else row.fault
+        table.add_row(fault, NAMES[row.driver], f"{row.p50_ms:.2f}", *map(str, counts))
         before = row.fault
     return table

@@ -3,15 +3,18 @@
 Present position is always the last goal that crossed the wire, so a reading tells when it was taken.
 """
 
+import argparse
 import sys
 
 import numpy as np
 
-from rena_ros.bus import protocol
-from rena_ros.bus.emulator import main
+from rena_ros.bus.emulator import add_arguments, make_emulator, serve
 from rena_ros.bus.registers import REGISTERS
 from rena_ros.bus.servo_model import ServoBank
 from rena_ros.bus.servo_motion import TrapezoidMotion
+from rena_ros.errors import RenaError
+
+_TORQUE = REGISTERS["torque_enable"].address
 
 
 class InstantMotion(TrapezoidMotion):
@@ -22,15 +25,27 @@ class InstantMotion(TrapezoidMotion):
         self.put(which, targets)
 
 
-class InstantServos(ServoBank):
-    """Torque is on from the beginning: no driver has to see to it."""
+def make_instant(bank: ServoBank) -> None:
+    """Exchange the horns, and switch torque on, so that no driver has to see to it."""
+    bank._registers.motion = InstantMotion(bank.positions)  # the one thing here that no real servo can do
+    for i in range(len(bank.robot.servos)):
+        bank._registers.store(i, _TORQUE, b"\1")
 
-    def __init__(self, *args, **options) -> None:
-        super().__init__(*args, **options)
-        self._registers.motion = InstantMotion(self.robot.neutral_ticks)
-        for servo_id in self.robot.ids.tolist():
-            self.receive(protocol.write(servo_id, REGISTERS["torque_enable"].address, b"\1"))
+
+def main(argv: list[str] | None = None) -> int:
+    """Run until SIGINT, SIGTERM or SIGHUP. Returns 0, or 2 for something the user can mend."""
+    parser = argparse.ArgumentParser(prog="instant", description=__doc__.splitlines()[0])
+    add_arguments(parser)
+    try:
+        args = parser.parse_args(argv)
+        emulator = make_emulator(args)
+    except RenaError as error:
+        print(f"instant: {error}", file=sys.stderr)
+        return 2
+    make_instant(emulator.bank)
+    serve(emulator, args.report)
+    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(make_bank=InstantServos))
+    sys.exit(main())

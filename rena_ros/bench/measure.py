@@ -57,19 +57,20 @@ def goals_of_cycle(robot: Robot, cycle: int) -> np.ndarray:
     return robot.min_ticks + cycle % span
 
 
-def measure(driver, robot: Robot, cycles: int, warm_up: int, emulator_pid: int) -> Record:
-    """Run ``warm_up`` cycles, then ``cycles`` that count, back to back."""
+def measure(driver, robot: Robot, cycles: int, warm_up: int, emulator_pid: int, rate_hz: float = 0.0) -> Record:
+    """Run ``warm_up`` cycles, then ``cycles`` that count; at ``rate_hz``, or back to back (0)."""
     count = len(robot.names)
     nothing = Offer(np.zeros(count, np.int64), np.zeros(count, bool), False)
     goals = [goals_of_cycle(robot, k) for k in range(warm_up + cycles)]
     cycle_s, raised, offers = np.zeros(cycles), np.zeros(cycles, bool), [nothing] * cycles
+    start_s = time.perf_counter()
     for k in range(-warm_up, cycles):
         if k == 0:
             gc.collect()
             gc.freeze()  # as the servos node does; and the same for every driver
             busy_s, emulator_s, began_s = machine_busy_s(), cpu_of(emulator_pid), time.monotonic()
             cpu_s = time.process_time()
-        start_s = time.perf_counter()
+        start_s = _next_start(start_s, rate_hz)
         try:
             offer = driver.cycle(goals[k + warm_up])
         except Exception:  # a control loop around this driver would have to go on somehow
@@ -91,6 +92,13 @@ def measure(driver, robot: Robot, cycles: int, warm_up: int, emulator_pid: int) 
     )
 
 
+def _next_start(last_s: float, rate_hz: float) -> float:
+    """Wait until a cycle's time after the last one; when that is past already, start at once."""
+    if rate_hz:
+        time.sleep(max(0.0, last_s + 1 / rate_hz - time.perf_counter()))
+    return time.perf_counter()
+
+
 def main() -> int:
     """Measure one driver and write the record. Returns 0, or 2 for something the user can mend."""
     parser = argparse.ArgumentParser(prog="measure", description=__doc__.splitlines()[0])
@@ -99,6 +107,7 @@ def main() -> int:
     parser.add_argument("--robot-file")
     parser.add_argument("--cycles", type=int, required=True)
     parser.add_argument("--warm-up", type=int, required=True)
+    parser.add_argument("--rate-hz", type=float, default=0.0)
     parser.add_argument("--emulator-pid", type=int, default=os.getpid())
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
@@ -108,7 +117,7 @@ def main() -> int:
     except RenaError as error:
         print(error, file=sys.stderr)
         return 2
-    record = measure(driver, robot, args.cycles, args.warm_up, args.emulator_pid)
+    record = measure(driver, robot, args.cycles, args.warm_up, args.emulator_pid, args.rate_hz)
     driver.close()
     record.save(args.out)
     return 0

@@ -1,10 +1,18 @@
-"""What a benchmark leaves behind: JSON and a plot in a folder."""
+"""What a benchmark shows and leaves behind: tables, JSON and a plot in a folder."""
 
 import importlib
 import json
 from pathlib import Path
 
+from rich.console import Console
+
 from rena_ros.errors import RenaError
+
+
+def console_for_tables() -> Console:
+    """The terminal; where there is none (a pipe, a file), wide enough for every table."""
+    console = Console()
+    return console if console.is_terminal else Console(width=120)
 
 
 def write_json(folder: Path, name: str, figures: dict) -> Path:

@@ -19,7 +19,7 @@ from rich.console import Console, Group
 from rich.live import Live
 
 from rena_ros.bench.machine import Machine, ProcessState
-from rena_ros.bench.report import write_json
+from rena_ros.bench.report import console_for_tables, write_json
 from rena_ros.bench.soak_report import Soak, judge, per_minute, plot, table
 from rena_ros.bench.stand import interruptible, started, wait_for_link
 from rena_ros.errors import RenaError
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     if args.minutes <= 0 or args.rate < 0:
         raise RenaError("--minutes must be above 0 and --rate not below 0")
     load_robot(args.robot_file)  # its faults are better told now
-    console = Console()
+    console = console_for_tables()
     machine = Machine.now()
     console.print(f"{machine}", highlight=False)
     args.out.mkdir(parents=True, exist_ok=True)

@@ -61,11 +61,14 @@ class Stand:
         self.link = link
         self._robot_file = robot_file
 
-    def measure(self, driver: str, cycles: int, warm_up: int) -> Record:
-        """Measure one driver in a process of its own. Raises RenaError with its words when it fails."""
+    def measure(self, driver: str, cycles: int, warm_up: int, rate_hz: float = 0.0) -> Record:
+        """Measure one driver in a process of its own, at ``rate_hz`` or back to back (0).
+
+        Raises RenaError, with its words, when it fails.
+        """
         path = self.link.parent / "record.npz"
         options = {"--driver": driver, "--port": self.link, "--cycles": cycles, "--warm-up": warm_up, "--out": path}
-        options |= {"--emulator-pid": self.process.pid}
+        options |= {"--emulator-pid": self.process.pid, "--rate-hz": rate_hz}
         if self._robot_file:
             options["--robot-file"] = self._robot_file
         command = [sys.executable, "-m", "rena_ros.bench.measure"]
