@@ -46,8 +46,9 @@ def diagnose(robot: Robot, found: Sequence[Found], baud: int) -> Diagnosis:
     rows += [_foreign_row(somebody, baud) for somebody in found if somebody.id not in own]
     advice = [
         *(
-            _about_new_servos(robot, list(here.values()))
-            or _about_absence(robot, missing, found) + _about_ids(robot, missing, list(here.values()))
+            _about_nobody(found)
+            or _about_new_servos(robot, list(here.values()))
+            or _about_absence(robot, missing, list(here.values())) + _about_ids(robot, list(here.values()))
         ),
         *_about_rates(robot, list(elsewhere.values()), baud),
         *_about_conditions(rows),
@@ -67,18 +68,27 @@ def _expected_row(servo: Servo, here: Found | None, elsewhere: Found | None) -> 
     if here is None:
         return Row(servo.id, servo.name, elsewhere, f"listens at {elsewhere.baud} baud", False)
     if here.shared:
-        return Row(servo.id, servo.name, here, "several servos on this id", False)
+        return Row(servo.id, servo.name, here, "garbled: several servos?", False)
     if here.model is None:
-        return Row(servo.id, servo.name, here, "garbled answers", False)
+        return Row(servo.id, servo.name, here, "garbled", False)
     conditions = [text for bit, text in STATUS_BITS.items() if here.status & bit]
     return Row(servo.id, servo.name, here, f"reports {', '.join(conditions)}" if conditions else "ok", not conditions)
 
 
 def _foreign_row(somebody: Found, baud: int) -> Row:
-    remark = "several servos, none expected" if somebody.shared else "not in the robot file"
+    remark = "not in the robot file" + (", garbled" if somebody.shared else "")
     return Row(
         somebody.id, None, somebody, remark + (f", {somebody.baud} baud" if somebody.baud != baud else ""), False
     )
+
+
+def _about_nobody(found: Sequence[Found]) -> list[str]:
+    if found:
+        return []
+    return [
+        "Nobody answers, at any rate. Most likely the servos have no power: a USB adapter does not feed them. "
+        "Otherwise the data plug is out, or this is the wrong port."
+    ]
 
 
 def _about_new_servos(robot: Robot, here: list[Found]) -> list[str]:
@@ -88,16 +98,13 @@ def _about_new_servos(robot: Robot, here: list[Found]) -> list[str]:
     stranger = FACTORY_ID not in robot.ids and any(somebody.id == FACTORY_ID for somebody in here)
     if not (crowd or alone or stranger):
         return []
-    who = f"Several servos answer as id {FACTORY_ID}" if crowd else f"A servo answers as id {FACTORY_ID}"
+    who = f"Several servos answer as id {FACTORY_ID} at once" if crowd else f"A servo answers as id {FACTORY_ID}"
     return [f"{who}, which every servo has when it is new: `rena servo setup` gives each its own, one at a time."]
 
 
-def _about_absence(robot: Robot, missing: list[Servo], found: Sequence[Found]) -> list[str]:
-    if not found:
-        return [
-            "Nobody answers, at any rate. Most likely the servos have no power: a USB adapter does not feed them. "
-            "Otherwise the data plug is out, or this is the wrong port."
-        ]
+def _about_absence(robot: Robot, missing: list[Servo], here: list[Found]) -> list[str]:
+    """Where the silent ones have something in common: a region, neighbours, an id that somebody else has."""
+    suspects = [somebody.id for somebody in here if somebody.shared or somebody.id not in robot.ids]
     advice, left = [], list(missing)
     for region in dict.fromkeys(servo.region for servo in missing):
         whole = [servo for servo in robot.servos if servo.region == region]
@@ -108,18 +115,20 @@ def _about_absence(robot: Robot, missing: list[Servo], found: Sequence[Found]) -
             )
     for run in _runs(robot, left):
         first, last = run[0], run[-1]
-        if len(run) == 1:
+        if len(run) > 1:
+            place = robot.index[first.name]
+            before = f"between {robot.names[place - 1]} and {first.name}" if place else f"before {first.name}"
+            advice.append(
+                f"{_called(first)} to {_called(last)} are silent, one after the other: if they are chained in "
+                f"this order, the break is {before}."
+            )
+        elif suspects:
+            advice.append(f"{_called(first)} is silent: perhaps it answers as {_listed(suspects)}, or its plug is out.")
+        else:
             advice.append(
                 f"{_called(first)} alone is silent: its plug is out, it has another id, or it is broken. "
                 "Its neighbours work, so the power is there."
             )
-            continue
-        place = robot.index[first.name]
-        before = f"between {robot.names[place - 1]} and {first.name}" if place else f"before {first.name}"
-        advice.append(
-            f"{_called(first)} to {_called(last)} are silent, one after the other: if they are chained in "
-            f"this order, the break is {before}."
-        )
     return advice
 
 
@@ -134,39 +143,36 @@ def _runs(robot: Robot, servos: list[Servo]) -> list[list[Servo]]:
     return runs
 
 
-def _about_ids(robot: Robot, missing: list[Servo], here: list[Found]) -> list[str]:
-    advice = []
-    own = set(robot.ids.tolist())
-    shared = [somebody.id for somebody in here if somebody.shared]
-    strangers = [somebody.id for somebody in here if somebody.id not in own and not somebody.shared]
-    for servo_id in shared:
+def _about_ids(robot: Robot, here: list[Found]) -> list[str]:
+    advice = [
+        f"What id {somebody.id} answers is garbled, as when several servos have that id: leave only one of them "
+        "plugged in and run `rena servo setup`. If it is alone on its id, look at its ground and data wires."
+        for somebody in here
+        if somebody.shared or somebody.model is None
+    ]
+    strangers = [somebody.id for somebody in here if somebody.id not in robot.ids and not somebody.shared]
+    if strangers:
         advice.append(
-            f"Several servos answer as id {servo_id}: leave only one of them plugged in and give it a free id with "
-            "`rena servo setup`."
-        )
-    for somebody in here:
-        if somebody.model is None and not somebody.shared:
-            advice.append(f"What id {somebody.id} answers is garbled: look at its ground and data wires.")
-    if strangers and missing:
-        listed = ", ".join(map(str, strangers))
-        advice.append(
-            f"Whoever answers as {listed} may be one of the missing: plug it in alone and run `rena servo setup`."
-        )
-    elif strangers:
-        advice.append(
-            f"The robot file knows nothing of {', '.join(map(str, strangers))}: is it the right --robot-file?"
+            f"The robot file knows nobody with id {_listed(strangers)}: `rena servo setup` gives a servo that is "
+            "plugged in alone its own id. Or is it another --robot-file?"
         )
     return advice
 
 
 def _about_rates(robot: Robot, elsewhere: list[Found], baud: int) -> list[str]:
-    rates = sorted({somebody.baud for somebody in elsewhere})
     names = {servo.id: servo.name for servo in robot.servos}
-    return [
-        f"{', '.join(names.get(s.id, f'id {s.id}') for s in elsewhere if s.baud == rate)} listen at {rate} baud, "
-        f"the others at {baud}: plug each in alone and run `rena servo setup --baud {rate}`."
-        for rate in rates
-    ]
+    advice = []
+    for rate in sorted({somebody.baud for somebody in elsewhere}):
+        who = [names.get(somebody.id, f"id {somebody.id}") for somebody in elsewhere if somebody.baud == rate]
+        all_of_them = len(who) >= len(robot.servos)
+        subject = (
+            "All servos listen" if all_of_them else f"{who[0]} listens" if len(who) == 1 else f"{', '.join(who)} listen"
+        )
+        either = f"either go on with --baud {rate}, or let" if all_of_them else "let"
+        advice.append(
+            f"{subject} at {rate} baud: {either} `rena servo setup --baud {rate} --to-baud {baud}` change that."
+        )
+    return advice
 
 
 def _about_conditions(rows: list[Row]) -> list[str]:
@@ -179,10 +185,12 @@ def _about_delays(here: list[Found]) -> list[str]:
     if not slow:
         return []
     total_ms = sum(somebody.return_delay_us for somebody in slow) / 1000
-    return [
-        f"{len(slow)} servo(s) wait before they answer, {total_ms:.1f} ms together in every cycle: "
-        "`rena servo set-return-delay` sets that to 0."
-    ]
+    who = "One servo waits before it answers" if len(slow) == 1 else f"{len(slow)} servos wait before they answer"
+    return [f"{who}, {total_ms:.1f} ms in every cycle: `rena servo set-return-delay` sets that to 0."]
+
+
+def _listed(ids: list[int]) -> str:
+    return " or ".join(map(str, ids))
 
 
 def _called(servo: Servo) -> str:

@@ -110,7 +110,8 @@ def let_go(line: Line, servo: Servo) -> None:
             write_register(line, servo.id, "goal_position", here)
         why = torque.switch(line, servo.id, False)
     except PortLost as error:
-        raise RenaError(f"{error} {called(servo)} may still hold its torque: cut its power if it must let go") from error
+        lost = f"{error} {called(servo)} may still hold its torque: cut its power if it must let go"
+        raise RenaError(lost) from error
     if why:
         raise RenaError(f"{called(servo)} may still hold its torque: it {why}. Cut its power if it must let go")
 

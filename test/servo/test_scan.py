@@ -79,14 +79,18 @@ def test_new_servos_all_have_the_factory_s_id():
 
 def test_two_servos_on_one_id():
     diagnosis = diagnose(ROBOT, everybody(id_12=None, id_13={"shared": True}), BAUD)
-    assert remark(diagnosis, 13) == "several servos on this id"
-    assert any("Several servos answer as id 13" in advice for advice in diagnosis.advice)
+    assert remark(diagnosis, 13) == "garbled: several servos?"
+    missing, shared = diagnosis.advice
+    assert missing.startswith("lip_upper_right (12) is silent: perhaps it answers as 13")
+    assert shared.startswith("What id 13 answers is garbled") and "rena servo setup" in shared
 
 
 def test_a_stranger_may_be_the_missing_one():
     diagnosis = diagnose(ROBOT, [*everybody(id_13=None), well(77)], BAUD)
     assert remark(diagnosis, 77) == "not in the robot file"
-    assert any("answers as 77 may be one of the missing" in advice for advice in diagnosis.advice)
+    missing, stranger = diagnosis.advice
+    assert "lip_lower_left (13) is silent: perhaps it answers as 77" in missing
+    assert "nobody with id 77" in stranger
     assert not diagnose(ROBOT, [*everybody(), well(77)], BAUD).good
 
 
@@ -94,7 +98,14 @@ def test_a_servo_at_another_rate():
     diagnosis = diagnose(ROBOT, everybody(id_13={"baud": 500_000}), BAUD)
     assert remark(diagnosis, 13) == "listens at 500000 baud"
     (advice,) = diagnosis.advice
-    assert "lip_lower_left" in advice and "--baud 500000" in advice
+    assert advice.startswith("lip_lower_left listens at 500000 baud")
+    assert "`rena servo setup --baud 500000 --to-baud 1000000`" in advice
+
+
+def test_all_servos_at_another_rate_is_a_choice():
+    diagnosis = diagnose(ROBOT, [well(servo_id, baud=500_000) for servo_id in ROBOT.ids.tolist()], BAUD)
+    (advice,) = diagnosis.advice
+    assert advice.startswith("All servos listen at 500000 baud: either go on with --baud 500000, or ")
 
 
 def test_a_condition_is_passed_on():
@@ -107,7 +118,7 @@ def test_slow_answers_are_no_fault_but_named_with_what_mends_them():
     diagnosis = diagnose(ROBOT, [well(servo_id, return_delay_us=500) for servo_id in ROBOT.ids.tolist()], BAUD)
     assert diagnosis.good
     (advice,) = diagnosis.advice
-    assert "25 servo(s)" in advice and "12.5 ms" in advice and "rena servo set-return-delay" in advice
+    assert "25 servos wait" in advice and "12.5 ms" in advice and "rena servo set-return-delay" in advice
 
 
 @pytest.mark.parametrize(("number", "name"), [(777, "STS3215 (777)"), (521, "STS3032 (521)"), (9, "9"), (None, "?")])
