@@ -44,7 +44,7 @@ class Bench:
 
     def sent(self):
         # Once a read is answered, everything before it has arrived; on a busy machine that takes several.
-        assert any(self.gate.read().fresh.any() for _ in range(200))
+        assert any(self.gate.read(self.now_s).fresh.any() for _ in range(200))
         return goals_sent(self.servos)
 
     def up(self):
@@ -152,7 +152,7 @@ def test_a_pulled_cable_leaves_it_limp_until_torque_is_asked_for_again(bench):
     bench.up()
     bench.servos.pull_the_cable()
     with pytest.raises(PortLost):
-        bench.gate.read()
+        bench.gate.read(bench.now_s)
     bench.gate.lost()
     assert not bench.gate.torque and "not connected" in bench.jaw(0.1).refusal
     bench.live(0.1)

@@ -1,25 +1,30 @@
 """The bus as one diagnostic status: how it does, and what is wrong with it."""
 
-import time
-
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticStatus
 
 from rena_ros.bus.bus import BusState
-from rena_ros.bus.registers import STATUS_BITS
 from rena_ros.gate import Gate
+from rena_ros.health import BusHealth, judge_bus
+from rena_ros.nodes.servo_status import status
+
+_COUNTED = ("sync_writes", "reads", "stale_readings", "reply_errors", "retries", "unanswered", "rejected", "echoes")
 
 
 class BusStatus:
     """Gathers what the servos node sees between two messages."""
 
-    def __init__(self, gate: Gate, port: str) -> None:
+    def __init__(self, gate: Gate, port: str, now_s: float) -> None:
         self._gate = gate
         self._port = port
+        self._delays_us: dict[str, int] = {}
         self._state: BusState | None = None
-        self._read_ms: list[float] = []
-        self._since_s = time.monotonic()
-        self._stale = np.zeros(len(gate.robot.names), int)
+        self._start_anew(now_s)
+
+    def connected(self, delays_us: dict[str, int]) -> None:
+        """Take note of the return delays of those that answer."""
+        self._delays_us, self._state = delays_us, None
+        self._wire_s = 0.0
 
     def saw(self, state: BusState) -> None:
         """Take note of one read of all states."""
@@ -27,52 +32,56 @@ class BusStatus:
         self._stale += ~state.fresh
         self._read_ms.append(self._gate.bus.counters.cycle_s * 1e3)
 
-    def message(self) -> DiagnosticStatus:
+    def message(self, now_s: float) -> DiagnosticStatus:
         """The status since the last call; then it starts anew. Counters run since the port was opened."""
-        gate, now_s = self._gate, time.monotonic()
-        level, text = self._verdict()
+        gate = self._gate
+        verdict = judge_bus(self._health())
         values = {
             "connected": gate.bus is not None,
             "torque": gate.torque,
-            "bus_rate_hz": f"{len(self._read_ms) / (now_s - self._since_s):.1f}",
+            "stopped": gate.stopped,
+            "driven": int(gate.servos.driven.sum()),
+            "bus_rate_hz": f"{len(self._read_ms) / max(now_s - self._since_s, 1e-9):.1f}",
             "read_ms": f"{np.median(self._read_ms):.2f}" if self._read_ms else "",
             "read_max_ms": f"{max(self._read_ms):.2f}" if self._read_ms else "",
+            "wire_percent": f"{100 * self._utilisation(now_s):.0f}",
+            "return_delay_us": sum(self._delays_us.values()),
             "commands_written": gate.commands.written,
             "commands_refused": gate.commands.refused,
             "commands_clamped": gate.commands.clamped,
         }
         if gate.bus is not None:
             counters = gate.bus.counters
-            for name in ("sync_writes", "reads", "stale_readings", "reply_errors", "retries", "discarded_bytes"):
-                values[name] = getattr(counters, name)
+            values |= {name: getattr(counters, name) for name in (*_COUNTED, "discarded_bytes")}
         values |= self._extremes()
-        self._read_ms, self._since_s = [], now_s
-        self._stale[:] = 0
-        return DiagnosticStatus(
-            level=level,
-            name="servos: bus",
-            hardware_id=self._port,
-            message=text,
-            values=[KeyValue(key=key, value=_text(value)) for key, value in values.items()],
+        self._start_anew(now_s)
+        return status("servos: bus", self._port, verdict, values)
+
+    def _start_anew(self, now_s: float) -> None:
+        bus = self._gate.bus
+        self._wire_s = bus.counters.wire_s if bus is not None else 0.0
+        self._since_s = now_s
+        self._read_ms: list[float] = []
+        self._stale = np.zeros(len(self._gate.robot.names), int)
+
+    def _health(self) -> BusHealth:
+        gate, servos, reads = self._gate, self._gate.servos, len(self._read_ms)
+        return BusHealth(
+            port=self._port,
+            connected=gate.bus is not None,
+            stopped=gate.stopped,
+            torque=gate.torque,
+            silent=self._names(self._stale == reads) if reads else (),
+            torque_lost=self._names(servos.lost),
+            refusing=self._names(servos.refusing),
+            still_on=self._names(servos.left_on),
+            lost_share=float(self._stale.sum() / (reads * len(self._stale))) if reads else 0.0,
+            return_delay_us=sum(self._delays_us.values()),
         )
 
-    def _verdict(self) -> tuple[bytes, str]:
-        if self._gate.bus is None:
-            return DiagnosticStatus.ERROR, f"disconnected from {self._port}"
-        names = self._gate.robot.names
-        reads = len(self._read_ms)
-        silent = [name for name, stale in zip(names, self._stale, strict=True) if reads and stale == reads]
-        if silent:
-            return DiagnosticStatus.ERROR, f"silent: {', '.join(silent)}"
-        if self._state is not None and self._state.status.any():
-            return DiagnosticStatus.WARN, ", ".join(
-                f"{name}: {_conditions(status)}"
-                for name, status in zip(names, self._state.status.tolist(), strict=True)
-                if status
-            )
-        if self._stale.any():
-            return DiagnosticStatus.WARN, f"{int(self._stale.sum())} stale readings in the last second"
-        return DiagnosticStatus.OK, "torque on" if self._gate.torque else "limp"
+    def _utilisation(self, now_s: float) -> float:
+        bus = self._gate.bus
+        return (bus.counters.wire_s - self._wire_s) / max(now_s - self._since_s, 1e-9) if bus is not None else 0.0
 
     def _extremes(self) -> dict[str, str]:
         """The hottest servo and the lowest and highest voltage among those that have ever answered."""
@@ -87,10 +96,5 @@ class BusStatus:
             "max_voltage_v": f"{state.voltage_v[known].max():.1f}",
         }
 
-
-def _conditions(status: int) -> str:
-    return " and ".join(text for bit, text in STATUS_BITS.items() if status & bit) or f"status {status}"
-
-
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    def _names(self, mask: np.ndarray) -> tuple[str, ...]:
+        return tuple(self._gate.robot.names[i] for i in np.flatnonzero(mask))

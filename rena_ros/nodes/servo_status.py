@@ -1,0 +1,106 @@
+"""Every servo as one diagnostic status: its readings of the last second and what is wrong with them."""
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+
+from rena_ros.bus.bus import BusState, Health
+from rena_ros.bus.registers import STATUS_BITS
+from rena_ros.gate import Gate
+from rena_ros.health import Level, ServoHealth, Verdict, judge_servo
+
+
+class ServoStatus:
+    """Gathers what the servos node sees between two messages; arrays (n,) in the order of ``Robot.names``."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._state: BusState | None = None
+        self._current_a = np.full(len(gate.robot.names), np.nan)
+        self._start_anew()
+
+    def saw(self, state: BusState) -> None:
+        """Take note of one read of all states."""
+        self._state = state
+        self._reads += 1
+        self._answers += state.fresh
+        self._load_sum += np.abs(state.load) * state.fresh
+
+    def saw_health(self, health: Health) -> None:
+        """Take note of what is read once a second."""
+        self._current_a[health.fresh] = np.abs(health.current_a[health.fresh])
+
+    def messages(self, now_s: float) -> list[DiagnosticStatus]:
+        """One status per servo for the time since the last call; then it starts anew."""
+        robot = self._gate.robot
+        statuses = [self._message(i, self._health(i, now_s)) for i in range(len(robot.names))]
+        self._start_anew()
+        return statuses
+
+    def _start_anew(self) -> None:
+        count = len(self._gate.robot.names)
+        self._reads = 0
+        self._answers, self._load_sum = np.zeros(count, int), np.zeros(count)
+
+    def _health(self, i: int, now_s: float) -> ServoHealth:
+        servos, state, answers = self._gate.servos, self._state, int(self._answers[i])
+        torque = None if servos.register[i] < 0 else bool(servos.register[i])
+        told = None if servos.told[i] < 0 else bool(servos.told[i])
+        if state is None or not np.isfinite(state.seen_s[i]):
+            return ServoHealth(torque=torque, told=told)
+        name = self._gate.robot.names[i]
+        left_out = self._gate.torque and not servos.driven[i]
+        return ServoHealth(
+            age_s=max(now_s - float(state.seen_s[i]), 0.0),
+            fresh=answers / self._reads if self._reads else None,
+            temperature_c=float(state.temperature_c[i]),
+            voltage_v=float(state.voltage_v[i]),
+            load=float(self._load_sum[i] / answers) if answers else None,
+            current_a=None if np.isnan(self._current_a[i]) else float(self._current_a[i]),
+            conditions=conditions(int(state.status[i])),
+            torque=torque,
+            told=told,
+            held_back=f"gets no goals: {servos.refusals.get(name, 'it was silent')}" if left_out else None,
+        )
+
+    def _message(self, i: int, health: ServoHealth) -> DiagnosticStatus:
+        gate = self._gate
+        name, servo_id = gate.robot.names[i], int(gate.robot.ids[i])
+        verdict = Verdict(Level.STALE, "disconnected")
+        values = {"id": servo_id, "torque": {None: "unknown", True: "on", False: "off"}[health.torque]}
+        values |= {"driven": bool(gate.servos.driven[i])}
+        for key, text in (
+            ("temperature_c", "{:.0f}"),
+            ("voltage_v", "{:.1f}"),
+            ("load", "{:.3f}"),
+            ("current_a", "{:.3f}"),
+            ("age_s", "{:.2f}"),
+        ):
+            value = getattr(health, key)
+            values[key] = "" if value is None else text.format(value)
+        values["fresh_percent"] = "" if health.fresh is None else f"{100 * health.fresh:.0f}"
+        if gate.bus is not None:
+            verdict = judge_servo(gate.robot.thresholds, health)
+            errors = gate.bus.errors
+            values |= {key: int(getattr(errors, key)[i]) for key in ("missed", "rejected", "corrupt")}
+        return status(f"servos: {name}", f"servo {servo_id}", verdict, values)
+
+
+def status(name: str, hardware_id: str, verdict: Verdict, values: dict[str, object]) -> DiagnosticStatus:
+    """A verdict and values as a message."""
+    return DiagnosticStatus(
+        level=bytes((verdict.level,)),
+        name=name,
+        hardware_id=hardware_id,
+        message=verdict.message,
+        values=[KeyValue(key=key, value=_text(value)) for key, value in values.items()],
+    )
+
+
+def conditions(bits: int) -> tuple[str, ...]:
+    """What a status byte reports, in words."""
+    known = tuple(text for bit, text in STATUS_BITS.items() if bits & bit)
+    return known or ((f"status {bits}",) if bits else ())
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
