@@ -3,7 +3,7 @@
 import contextlib
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rena_ros.bus.access import read_register, write_register
 from rena_ros.bus.eeprom import lock_eeprom, write_eeprom
@@ -39,12 +39,12 @@ class Work:
         self._line = line
         self._dialogue = dialogue
 
-    def carry_out(self, again: str) -> bool:
+    def carry_out(self, again: str | None = None) -> bool:
         """Write everything, each change read back and locked again; returns whether all went well.
 
         After a failure the other changes of that servo are left out, those of the other servos are not.
-        ``again``: the command that goes on where this one ended; it is named whenever something is left over,
-        also when this raises (Ctrl-C, a lost port).
+        When something is left over, also when this raises (Ctrl-C, a lost port), that is said, and ``again``, the
+        command that goes on where this one ended.
         """
         try:
             self._carry_out()
@@ -53,7 +53,7 @@ class Work:
                 self._dialogue.say(self.account(again))
         return not self.failed
 
-    def account(self, again: str) -> str:
+    def account(self, again: str | None) -> str:
         """What was written, what was not, and how to go on."""
         lines = [f"Written, read back and locked again: {len(self.done)} of {self._total()} changes."]
         if self._begun is not None:
@@ -62,15 +62,20 @@ class Work:
                 "unlocked; nothing else of it has changed."
             )
         lines += [f"Failed: {change}: {why}." for change, why in self.failed]
+        if self.failed:
+            lines.append("Switch the power of a servo that does not take a value off and on before you try again.")
         lines += [f"Not written: {change}." for change in self._left if change is not self._begun]
-        return "\n".join([*lines, f"To go on: {again} (it reads first and writes only what is still missing)."])
+        if again is not None:
+            lines.append(f"To go on: {again} (it reads first and writes only what is still missing).")
+        return "\n".join(lines)
 
     def _carry_out(self) -> None:
         moved: dict[int, int] = {}  # id in the changes -> id since one of them changed it
         while self._left:
             change = self._begun = self._left[0]
+            now_id = moved.get(change.id, change.id)
             with uninterrupted():
-                why = write_eeprom(self._line, moved.get(change.id, change.id), change.register, change.new)
+                why = write_eeprom(self._line, now_id, change.register, change.new)
                 self._begun = None
                 self._left.pop(0)
                 if why is None:
@@ -83,7 +88,7 @@ class Work:
             if change.register == "id":
                 moved[change.id] = change.new
             rate = change.register == "baud_code"
-            self._dialogue.say(f"  {change}: written{'' if rate else ', read back, locked again'}")
+            self._dialogue.say(f"  {replace(change, id=now_id)}: written{'' if rate else ', read back, locked again'}")
 
     def _leave_out(self, failed: Change) -> None:
         same = [change for change in self._left if change.id == failed.id]

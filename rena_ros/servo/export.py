@@ -40,8 +40,8 @@ def run(args: argparse.Namespace, dialogue: Dialogue | None = None) -> int:
     if not found:
         raise RenaError("no servo answers, nothing was written; `rena servo scan` looks for the cause")
     comments = [
-        f"Registers of {len(found)} servos, read from {port} at {baud} baud on {time.strftime('%Y-%m-%d %H:%M:%S')}.",
-        f"`{args.prog.removesuffix('export')}restore {args.file}` writes back what differs in `eeprom`.",
+        f"Registers of {len(found)} servo(s), read from {port} at {baud} baud on {time.strftime('%Y-%m-%d %H:%M:%S')}.",
+        f"`{args.prog.removesuffix('export')}restore FILE` writes back what differs in `eeprom`.",
         *([f"Did not answer: {', '.join(silent)}."] if silent else []),
     ]
     write_whole(args.file, formatted(found, comments))

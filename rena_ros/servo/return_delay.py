@@ -69,18 +69,17 @@ def set_delays(line: Line, servos: Sequence[Servo], counts: int, dialogue: Dialo
         raise RenaError("no servo answers: is their power on? `rena servo scan` looks for the cause")
     close_open_locks(line, [servo for servo in servos if servo.name not in silent], dialogue)
     changes = plan(servos, read, counts)
-    for change in changes:
-        old, new = change.old * US_PER_COUNT, change.new * US_PER_COUNT
-        dialogue.say(f"  {change.name} (id {change.id}): waits {old} us, shall wait {new} us")
+    for old in sorted({change.old for change in changes}):
+        names = [change.name for change in changes if change.old == old]
+        dialogue.say(f"{len(names)} servo(s) wait {old * US_PER_COUNT} us: {', '.join(names)}")
     if silent:
         dialogue.say(f"Silent, left as they are: {', '.join(silent)} (`rena servo scan` looks for the cause).")
     if not changes:
         dialogue.say(f"All {len(servos) - len(silent)} servos that answer wait {counts * US_PER_COUNT} us already.")
         return 1 if silent else 0
     affected = [servo for servo in servos if servo.name in {change.name for change in changes}]
-    if not dialogue.confirm(f"Write this to the EEPROM of {len(changes)} servo(s)?") or not release_torque(
-        line, affected, dialogue
-    ):
+    question = f"Write a delay of {counts * US_PER_COUNT} us to the EEPROM of {len(changes)} servo(s)?"
+    if not dialogue.confirm(question) or not release_torque(line, affected, dialogue):
         dialogue.say("Nothing was written.")
         return 1
     good = Work(line, changes, dialogue).carry_out(again)

@@ -80,11 +80,9 @@ class Setup:
             view = self._look()
             state = self._state = begin(self._robot, self._wanted, view.seen)
             present = [servo for servo in self._wanted if servo.id in state.settled]
-            dialogue.say(
-                f"{len(present)} of {len(self._wanted)} servos answer under their ids and are left as they are."
-            )
+            dialogue.say(f"{len(present)} of {len(self._wanted)} servos answer under their ids already.")
             close_open_locks(self._line, present, dialogue)
-            return self._until_finished(view)
+            return self._until_finished(view) if self._to_rate(present) else 1
         finally:
             if state is not None and self._state.missing:
                 self._account()
@@ -149,7 +147,7 @@ class Setup:
         changes = [Change(servo.name, step.id, "id", step.id, servo.id)]
         if found.return_delay_us:
             changes.append(Change(servo.name, step.id, "return_delay", found.return_delay_us // 2, 0))
-        if not Work(self._line, changes, self._dialogue).carry_out(self._again()):
+        if not Work(self._line, changes, self._dialogue).carry_out():
             return False
         self._state = settle(self._state, servo.id, step.id)
         self._written.append(servo.name)
@@ -161,22 +159,17 @@ class Setup:
         at = read_register(self._line, step.id, "present_position")
         dialogue.say(f"A servo answers as {step.id} (model {found.model}, firmware {found.firmware}, at {at} ticks).")
         if step.doubtful:
-            dialogue.say(
-                f"  It was there from the beginning: it may be new, or {own.name}, which has this id for good."
-            )
+            dialogue.say(f"  It was there before you were asked: is it a new one, or {own.name}, which keeps this id?")
             if dialogue.yes:
                 raise RenaError(
-                    f"nobody is there to tell whether id {step.id} is a new servo or {own.name}: "
+                    f"with --yes nobody can tell whether id {step.id} is a new servo or {own.name}: leave --yes out, or "
                     "unplug it, start again, and plug it in when asked to"
                 )
-        question = (
-            f"Shall it become {step.servo.name}, id {step.servo.id}? [y = yes, NAME = no, it is that one, n = end]"
-        )
+        question = f"Shall it become {step.servo.name}, id {step.servo.id}?"
         if dialogue.yes:
-            dialogue.say(f"{question} yes (--yes)")
-            return step.servo
+            return step.servo if dialogue.confirm(question) else None
         while True:
-            answer = dialogue.ask(f"{question} [y = yes, NAME = no, that one, n = end]")
+            answer = dialogue.ask(f"{question} [y = yes, NAME = no, it is that one, n = end]")
             if answer in ("y", "yes"):
                 return step.servo
             if answer in ("n", "no", "q", ""):
@@ -202,7 +195,7 @@ class Setup:
             return False
         rates = [Change(s.name, s.id, "baud_code", BAUDS.index(now), BAUDS.index(wanted)) for s in servos]
         work = Work(self._line, rates, self._dialogue)
-        good = work.carry_out(self._again())
+        good = work.carry_out()
         self._line.close()
         try:
             return verify_rates(lambda baud: open_line(self._args, baud), work.done, {}, self._dialogue) and good
@@ -230,9 +223,10 @@ class Setup:
         return _View(Seen(ids, shared), {one.id: one for one in found})
 
     def _account(self) -> None:
-        missing = ", ".join(servo.name for servo in self._state.missing)
+        missing = self._state.missing
         self._dialogue.say(
-            f"Set up in this session: {', '.join(self._written) or 'nobody'}.\nStill without their ids: {missing}.\n"
+            f"Set up in this session: {', '.join(self._written) or 'nobody'}.\nStill without {'its id' if len(missing) == 1 else 'their ids'}: "
+            f"{missing[0].name}{f' and {len(missing) - 1} more' if len(missing) > 1 else ''}.\n"
             f"To go on: {self._again()} (it skips whoever answers under its id)."
         )
 
@@ -246,4 +240,4 @@ def _told(step: Connect | Refuse) -> str:
             f"\nConnect the servo that is to become {step.servo.name} (id {step.servo.id}), and no other new one.\n"
             "  Waiting for it ... (Ctrl-C ends; what is set up stays set up)"
         )
-    return f"\nNothing is written now: {step.why}. Waiting until that is done ..."
+    return f"\nNothing is written as it is now: {step.why}.\n  Waiting until that is done ... (Ctrl-C ends)"

@@ -109,7 +109,7 @@ def next_step(state: SetupState, seen: Seen) -> Step:
     if len(unassigned) > 1:
         return Refuse(
             f"{len(unassigned)} servos without an id of this robot answer, as {', '.join(map(str, unassigned))}: "
-            "nobody can tell which is which. Unplug all but one of them"
+            "nobody can tell which is which; unplug all of them but one"
         )
     if not unassigned:
         return Connect(state.missing[0])
@@ -119,7 +119,7 @@ def next_step(state: SetupState, seen: Seen) -> Step:
 
 def _crowd(shared: frozenset[int], state: SetupState, own: dict[int, str]) -> str:
     servo_id = min(shared)
-    text = f"more than one servo answers as {servo_id}, or one is garbled: unplug all but one of them"
+    text = f"several servos answer as {servo_id}, or one does and is garbled; unplug all of them but one"
     if servo_id == FACTORY_ID and FACTORY_ID in own and not state.newcomers:
         text += f" ({own[FACTORY_ID]} has that id for good; leave the new one)"
     return text
