@@ -30,6 +30,7 @@ from rena_ros.errors import RenaError
 from rena_ros.robot_file import load_robot
 
 LINGER_S = 2.0
+KEPT_GOALS = 1000  # in memory, of a process that may run for days; the file of --goals keeps all
 IDLE_S = 0.1  # a signal does not end select early (PEP 475): without traffic this is how late it is noticed
 
 
@@ -171,7 +172,7 @@ def make_emulator(args: argparse.Namespace) -> Emulator:
     if not 0 <= args.return_delay_us <= 500:
         raise RenaError(f"--return-delay-us {args.return_delay_us} is outside 0..500")
     script = load_faults(args.faults, robot) if args.faults else FaultScript()
-    goals = GoalLog(robot.names, args.goals)
+    goals = GoalLog(robot.names, args.goals, limit=KEPT_GOALS)
     bank = ServoBank(robot, return_delay_us=args.return_delay_us, factory=args.factory, goals=goals)
     bank.script(script.faults, script.random)
     return Emulator(bank, args.link, commands=TypedCommands(bank, sys.stdin.fileno()) if args.commands else None)
