@@ -146,7 +146,7 @@ class Calibration:
             set_register(self._line, servo, "torque_limit", self._args.torque * 10)
             if before is not None:
                 hold.callback(set_register, self._line, servo, "torque_limit", before)
-            hold.enter_context(held(self._line, anywhere, own, slow_speed(servo)))
+            hold.enter_context(held(self._line, own, slow_speed(servo)))
             goal = here
         goal = limited(anywhere, own, min(max(goal + step, here - _LEAD_TICKS), here + _LEAD_TICKS))
         set_register(self._line, servo, "goal_position", goal)

@@ -162,8 +162,8 @@ class Setup:
             dialogue.say(f"  It was there before you were asked: is it a new one, or {own.name}, which keeps this id?")
             if dialogue.yes:
                 raise RenaError(
-                    f"with --yes nobody can tell whether id {step.id} is a new servo or {own.name}: leave --yes out, or "
-                    "unplug it, start again, and plug it in when asked to"
+                    f"with --yes nobody can tell whether id {step.id} is a new servo or {own.name}: leave --yes out, "
+                    "or unplug it, start again, and plug it in when asked to"
                 )
         question = f"Shall it become {step.servo.name}, id {step.servo.id}?"
         if dialogue.yes:
@@ -223,10 +223,10 @@ class Setup:
         return _View(Seen(ids, shared), {one.id: one for one in found})
 
     def _account(self) -> None:
-        missing = self._state.missing
+        first, *others = self._state.missing
+        left = f"{first.name} and {len(others)} more" if others else first.name
         self._dialogue.say(
-            f"Set up in this session: {', '.join(self._written) or 'nobody'}.\nStill without {'its id' if len(missing) == 1 else 'their ids'}: "
-            f"{missing[0].name}{f' and {len(missing) - 1} more' if len(missing) > 1 else ''}.\n"
+            f"Set up in this session: {', '.join(self._written) or 'nobody'}.\nNot set up yet: {left}.\n"
             f"To go on: {self._again()} (it skips whoever answers under its id)."
         )
 
