@@ -167,8 +167,9 @@ class Parser:
         return packets
 
     def finish(self) -> list[Packet]:
-        """No more bytes will come: return the whole packets that lie behind the header of an unfinished one."""
-        packets = []
+        """No more bytes will come: an unfinished frame is a broken one; return the whole packets inside it."""
+        packets: list[Packet] = []
+        self.bad_checksums += bool(self._buffer)
         while self._buffer:
             self._skip(1)
             packets += self.feed(b"")

@@ -8,12 +8,12 @@ come without payload).
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from rena_ros.bus.protocol import OVERHEAD_BYTES, Packet, Parser
+from rena_ros.bus.protocol import HEADER, OVERHEAD_BYTES, Packet, Parser, checksum
 from rena_ros.bus.registers import STATUS_BITS
 
 REJECTION = 0xFF & ~sum(STATUS_BITS)  # what is left: 16, 64, 128
@@ -105,9 +105,8 @@ class _Sifted:
     _packets: list[Packet] = field(init=False)
 
     def replies(self) -> Replies:
-        parser = Parser()
-        packets = parser.feed(self.received) + parser.finish()
         places = {servo_id: place for place, servo_id in enumerate(self.ids)}
+        packets, broken = _packets(self.received, places, self.length)
         known = [packet for packet in packets if packet.id in places]
         candidates = [p for p in known if len(p.params) == self.length or (not p.params and p.code & REJECTION)]
         counted = _longest_in_order([places[packet.id] for packet in candidates])
@@ -115,7 +114,7 @@ class _Sifted:
         repeated = [packet for i, packet in enumerate(candidates) if i not in counted and packet.id in in_order]
         contradicted = {packet.id for packet in repeated if packet != in_order[packet.id]}
         noise = Noise(
-            bad_checksums=parser.bad_checksums,
+            bad_checksums=broken,
             wrong_lengths=len(known) - len(candidates),
             foreign_ids=len(packets) - len(known),
             duplicates=len(repeated),
@@ -141,6 +140,24 @@ class _Sifted:
         if spare >= int(missing.sum()) * (self.length + OVERHEAD_BYTES):
             replies.garbled[missing] = replies.came[missing] = True
         return replace(replies, noise=noise)
+
+
+def _packets(received: bytes, ids: Container[int], length: int) -> tuple[list[Packet], int]:
+    """All packets in their order, and how many frames were broken.
+
+    The replies that are expected are looked for first and everything else in between: a length byte that reads
+    one too many, followed by the next frame's FF, is a valid frame that would take the next one with it.
+    """
+    parser, packets, size, taken, at = Parser(), [], length + OVERHEAD_BYTES, 0, 0
+    while (start := received.find(HEADER, at)) >= 0:
+        frame = received[start : start + size]
+        at = start + 1
+        if len(frame) == size and frame[2] in ids and frame[3] == length + 2 and checksum(frame[2:-1]) == frame[-1]:
+            packets += parser.feed(received[taken:start]) + parser.finish()
+            packets.append(Packet(frame[2], frame[4], frame[5:-1]))
+            taken = at = start + size
+    packets += parser.feed(received[taken:]) + parser.finish()
+    return packets, parser.bad_checksums
 
 
 def _longest_in_order(places: list[int]) -> list[int]:

@@ -1,4 +1,4 @@
-"""Which replies of a SYNC_READ count: byte by byte."""
+"""Which replies of an answer count: byte by byte."""
 
 import numpy as np
 import pytest
@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rena_ros.bus import protocol
-from rena_ros.bus.replies import ends_with_reply, match_replies
+from rena_ros.bus.replies import Noise, match_replies, without_echo
 
-IDS = np.array([3, 1, 7, 9, 5])
+IDS = (3, 1, 7, 9, 5)
 SIZE = 4
 
 
@@ -20,10 +20,14 @@ def match(*frames):
     return match_replies(b"".join(frames), IDS, SIZE)
 
 
+def all_but(*places):
+    return [k not in places for k in range(len(IDS))]
+
+
 def test_a_flawless_answer_is_taken_whole():
     found = match(*(reply(i, 10 + i, status=i % 2) for i in IDS))
-    assert found.fresh.all() and found.errors == 0
-    assert found.data[:, 0].tolist() == IDS.tolist()
+    assert found.fresh.all() and found.came.all() and found.noise == Noise()
+    assert found.data[:, 0].tolist() == list(IDS)
     assert found.data[:, 1].tolist() == [13, 11, 17, 19, 15]
     assert found.status.tolist() == [1, 1, 1, 1, 1]
 
@@ -31,47 +35,101 @@ def test_a_flawless_answer_is_taken_whole():
 @pytest.mark.parametrize("lost", range(5))
 def test_a_lost_reply_costs_only_its_servo(lost):
     found = match(*(reply(i) for k, i in enumerate(IDS) if k != lost))
-    assert found.fresh.tolist() == [k != lost for k in range(5)]
+    assert found.fresh.tolist() == all_but(lost) == found.came.tolist()
+    assert found.noise == Noise() and not found.garbled.any()
 
 
+@pytest.mark.parametrize("bit", [0, 4, 7])
 @pytest.mark.parametrize("byte", range(SIZE + 6))
-def test_a_corrupt_reply_costs_only_its_servo(byte):
-    spoilt = bytearray(reply(7))
-    spoilt[byte] ^= 0x10
-    found = match(reply(3), reply(1), bytes(spoilt), reply(9), reply(5))
-    assert found.fresh.tolist() == [True, True, False, True, True]
+@pytest.mark.parametrize("place", [0, 2, 4])
+def test_a_corrupt_reply_costs_only_its_servo(place, byte, bit):
+    frames = [reply(i) for i in IDS]
+    spoilt = bytearray(frames[place])
+    spoilt[byte] ^= 1 << bit
+    frames[place] = bytes(spoilt)
+    found = match(*frames)
+    assert found.fresh.tolist() == all_but(place)
+    # As many bytes as expected came: whose reply was spoilt is known, and nothing more will come.
+    assert found.came.all() and np.flatnonzero(found.garbled).tolist() == [place]
 
 
 def test_a_late_reply_from_the_last_cycle_is_not_a_fresh_one():
     found = match(reply(9, 99), reply(3), reply(1), reply(7), reply(5))
-    assert found.fresh.tolist() == [True, True, True, False, True]
-    assert found.errors == 1
+    assert found.fresh.tolist() == all_but(3) == found.came.tolist()
+    assert found.noise == Noise(out_of_order=1)
 
 
-def test_of_a_late_and_a_present_reply_the_present_one_counts():
+def test_a_servo_that_says_two_different_things_has_said_nothing():
     found = match(reply(9, 99), reply(3), reply(1), reply(7), reply(9, 1), reply(5))
-    assert found.fresh.all() and found.data[3, 1] == 1
+    assert found.fresh.tolist() == all_but(3) and found.came.all()
+    assert found.garbled[3] and found.noise == Noise(duplicates=1)
+    assert not match(reply(9, 1, status=4), reply(9, 1)).fresh.any()
 
 
-def test_foreign_and_wrongly_long_replies_and_our_own_echo_do_not_count():
-    echo = protocol.sync_read(IDS.tolist(), 56, SIZE)
-    found = match(echo, reply(3), reply(8), reply(1, size=SIZE + 1), reply(7), reply(9), reply(5))
-    assert found.fresh.tolist() == [True, False, True, True, True]
-    assert found.errors == 3
+def test_a_servo_that_says_the_same_twice_counts_once():
+    found = match(*(frame for i in IDS for frame in (reply(i, 7), reply(i, 7))))
+    assert found.fresh.all() and found.data[:, 1].tolist() == [7] * 5
+    assert found.noise == Noise(duplicates=5)
 
 
-def test_a_truncated_reply_does_not_take_the_next_with_it():
-    found = match(reply(3), reply(1)[:6], reply(7), reply(9), reply(5))
-    assert found.fresh.tolist() == [True, False, True, True, True]
+def test_foreign_and_wrongly_long_replies_and_a_foreign_request_do_not_count():
+    request = protocol.sync_read(IDS, 56, SIZE)
+    found = match(request, reply(3), reply(8), reply(1, size=SIZE + 1), reply(7), reply(9), reply(5))
+    assert found.fresh.tolist() == all_but(1)
+    assert found.noise == Noise(wrong_lengths=1, foreign_ids=2)
+
+
+@pytest.mark.parametrize("kept", range(1, SIZE + 6))
+@pytest.mark.parametrize("place", [0, 1, 4])
+def test_a_truncated_reply_does_not_take_the_next_with_it(place, kept):
+    frames = [reply(i) for i in IDS]
+    frames[place] = frames[place][:kept]
+    found = match(*frames)
+    assert found.fresh.tolist() == all_but(place)
+    assert not found.came[place]  # the rest of it may still come
+
+
+def test_a_truncated_last_reply_and_a_length_that_promises_too_much_hide_nothing():
+    spoilt = bytearray(reply(7))
+    spoilt[3] = 200
+    found = match(reply(3), reply(1), bytes(spoilt), reply(9), reply(5))
+    assert found.fresh.tolist() == all_but(2)
+
+
+@pytest.mark.parametrize("bit", [1, 2, 4, 8, 32])
+def test_a_condition_keeps_its_payload(bit):
+    found = match(*(reply(i, 50, status=bit) for i in IDS))
+    assert found.fresh.all() and found.status.tolist() == [bit] * 5 and found.data[0, 1] == 50
+
+
+@pytest.mark.parametrize("bit", [16, 64, 128])
+@pytest.mark.parametrize("size", [0, SIZE])
+def test_a_rejection_voids_its_payload(bit, size):
+    rejection = protocol.reply(7, bit | 4, bytes(range(1, size + 1)))
+    found = match(reply(3), reply(1), rejection, reply(9), reply(5))
+    assert found.fresh.tolist() == all_but(2) and found.rejected.tolist() == [not k for k in all_but(2)]
+    assert found.came.all() and found.status[2] == bit | 4 and not found.data[2].any()
+    assert not found.garbled.any() and found.noise == Noise()
+
+
+def test_two_of_which_one_is_spoilt_and_one_is_missing_cannot_be_told_apart():
+    spoilt = bytearray(reply(7))
+    spoilt[6] ^= 1
+    found = match(reply(3), bytes(spoilt), reply(9), reply(5))
+    assert found.fresh.tolist() == all_but(1, 2) == found.came.tolist()
+    assert not found.garbled.any() and found.noise == Noise(bad_checksums=1)
 
 
 @given(st.binary(max_size=120))
 def test_garbage_of_any_kind_upsets_nothing(data):
     found = match_replies(data, IDS, SIZE)
     assert found.data.shape == (5, SIZE) and found.fresh.sum() * (SIZE + 6) <= len(data)
+    assert not (found.fresh & (found.garbled | found.rejected)).any()
 
 
-def test_the_end_of_an_answer_is_recognised():
-    assert ends_with_reply(reply(3) + reply(5), 5, SIZE)
-    assert not ends_with_reply(reply(3) + reply(5)[:-1], 5, SIZE)
-    assert not ends_with_reply(reply(5) + reply(3), 5, SIZE)
+def test_our_own_echo_is_cut_off_with_what_stands_before_it():
+    request = protocol.read(3, 56, SIZE)
+    assert without_echo(request + reply(3), request) == (reply(3), True)
+    assert without_echo(b"\x12\x34" + request, request) == (b"", True)
+    assert without_echo(reply(3), request) == (reply(3), False)
+    assert without_echo(request[:-1], request) == (request[:-1], False)

@@ -1,0 +1,418 @@
+"""One line, byte by byte: what counts as an answer, and what is made of everything else."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scripted_port import ScriptedPort
+
+from rena_ros.bus import protocol
+from rena_ros.bus.lengths import LATE_S, SPARE_LENGTHS
+from rena_ros.bus.line import SLOWEST_RETURN_DELAY_S, Line
+
+IDS = (3, 1, 7, 9, 5)
+NO_DELAY = np.zeros(len(IDS))
+CYCLE_S = 0.02
+
+
+@pytest.fixture
+def port():
+    return ScriptedPort()
+
+
+@pytest.fixture
+def line(port):
+    return Line(port, retries=1)
+
+
+def sync_read(line, ids=IDS):
+    return line.sync_read(ids, 56, 8, np.zeros(len(ids)))
+
+
+def only(condition):
+    """A script: what the servos answer, but only frames for which the condition holds."""
+    return lambda port: lambda request: [(0.0, f) for f in port.frames() if condition(f)]
+
+
+def without(*ids):
+    return only(lambda frame: frame[2] not in ids)
+
+
+def spoilt(frame, byte=6):
+    return frame[:byte] + bytes([frame[byte] ^ 0x04]) + frame[byte + 1 :]
+
+
+def changed(port, servo_id, change, after_s=0.0):
+    """A script: one servo's frame becomes what ``change`` makes of it: a list of (after_s, bytes)."""
+
+    def answer(request):
+        return [p for frame in port.frames() for p in (change(frame) if frame[2] == servo_id else [(after_s, frame)])]
+
+    return answer
+
+
+# What is sent
+
+
+def test_a_read_is_sent_as_the_vendor_writes_it_and_its_answer_cut_to_size(port, line):
+    answer = line.read(3, 56, 2)
+    assert port.requests == [bytes.fromhex("FF FF 03 04 02 38 02 BC")]
+    assert (answer.id, answer.code, answer.params) == (3, 0, bytes([1, 57]))
+    assert line.failure == ""
+
+
+def test_a_write_returns_its_acknowledgement(port, line):
+    assert line.write(5, 42, bytes.fromhex("00 08")) == protocol.Packet(5, 0)
+    assert port.requests == [bytes.fromhex("FF FF 05 05 03 2A 00 08 C0")]
+
+
+def test_a_sync_write_is_sent_once_and_nothing_is_waited_for(port, line):
+    before_s = port.now()
+    rows = np.tile(np.frombuffer(bytes.fromhex("00 08 00 00 E8 03"), np.uint8), (4, 1))
+    last_byte_s = line.sync_write((1, 2, 3, 4), 42, rows)
+    vendors = (
+        "FF FF FE 20 83 2A 06 01 00 08 00 00 E8 03 02 00 08 00 00 E8 03 03 00 08 00 00 E8 03 04 00 08 00 00 E8 03 58"
+    )
+    assert port.requests == [bytes.fromhex(vendors)]
+    assert last_byte_s == port.now() == pytest.approx(before_s + 36 * 10 / 1e6)
+    assert line.counters.requests == 1 and line.counters.wire_s == pytest.approx(36 * 10 / 1e6)
+
+
+def test_a_sync_read_asks_once_and_takes_no_longer_than_the_wire(port, line):
+    before_s = port.now()
+    replies = sync_read(line)
+    assert port.requests == [protocol.sync_read(IDS, 56, 8)]
+    assert replies.fresh.all() and replies.data.tolist() == [[1, *range(57, 64)]] * 5
+    assert port.now() - before_s == pytest.approx((13 + 5 * 14) * 10 / 1e6)
+    assert line.counters.wire_s == pytest.approx((13 + 5 * 14) * 10 / 1e6)
+
+
+# Deadlines
+
+
+def test_a_silent_servo_is_waited_for_until_its_deadline_and_asked_again(port, line):
+    port.answer = lambda request: []
+    before_s = port.now()
+    assert line.read(3, 56, 2) is None
+    assert line.failure == "does not answer"
+    frames_s = (8 + 8 + 8 + 9) * 10 / 1e6  # two requests, and two answers that would have come
+    assert port.now() - before_s == pytest.approx(frames_s + 2 * (SLOWEST_RETURN_DELAY_S + 0.012))
+    assert line.counters.requests == 2 and line.counters.retries == 1 and line.counters.unanswered == 2
+
+
+@pytest.mark.parametrize(("retries", "asked"), [(0, 1), (3, 4), (None, 2)])
+def test_how_often_a_request_is_repeated_is_the_callers_choice(port, line, retries, asked):
+    port.answer = lambda request: []
+    assert line.write(3, 40, b"\0", retries=retries) is None and line.failure == "does not answer"
+    assert line.read(3, 40, 1, retries=retries) is None
+    assert len(port.requests) == 2 * asked
+
+
+def test_the_margin_is_the_callers_choice(port, line):
+    port.answer = lambda request: [(SLOWEST_RETURN_DELAY_S + 0.004, frame) for frame in port.frames()]
+    assert line.read(3, 56, 2, retries=0, margin_s=0.003) is None
+    assert line.read(3, 56, 2, retries=0, margin_s=0.005) is not None
+    assert line.read(3, 56, 2, retries=0) is not None
+
+
+@pytest.mark.parametrize(("late_s", "in_time"), [(0.0119, True), (0.0121, False)])
+def test_a_sync_read_waits_for_return_delays_and_margin_and_no_longer(port, line, late_s, in_time):
+    delays_s = np.full(5, 0.0005)
+    port.answer = lambda request: [(5 * 0.0005 + late_s, frame) for frame in port.frames()]
+    assert line.sync_read(IDS, 56, 8, delays_s).fresh[-1] == in_time
+
+
+# Broken and foreign answers
+
+
+def test_an_answer_split_over_many_reads_is_put_together(port, line):
+    port.answer = lambda request: [(k * 1e-4, bytes([byte])) for k, byte in enumerate(b"".join(port.frames()))]
+    assert sync_read(line).fresh.all()
+    assert line.read(3, 56, 2).params == bytes([2, 57])
+
+
+def test_what_lies_in_the_buffer_is_thrown_away_first(port, line):
+    port.answer = lambda request: [(0.0, protocol.reply(3, 0, b"\x77\x77"))]
+    line.sync_write(IDS, 40, np.zeros((5, 1), np.uint8))
+    port.sleep_until(port.now() + 0.001)
+    port.answer = lambda request: []
+    assert line.read(3, 56, 2, retries=0) is None
+    assert line.counters.discarded_bytes == 8
+
+
+@pytest.mark.parametrize("byte", range(2, 14))
+def test_a_corrupt_answer_is_asked_for_again_and_counted(port, line, byte):
+    port.answer = lambda request: [(0.0, spoilt(f, byte) if port.serial == 1 else f) for f in port.frames()]
+    assert line.read(3, 56, 8).params[0] == 2
+    assert line.counters.bad_checksums == 1 and line.counters.retries == 1
+    assert line.counters.unanswered == 0  # it did come
+
+
+@pytest.mark.parametrize("kept", range(14))
+def test_a_short_answer_is_none(port, line, kept):
+    port.answer = lambda request: [(0.0, frame[:kept]) for frame in port.frames()]
+    assert line.read(3, 56, 8) is None
+    assert line.failure == ("answers, but garbled" if kept else "does not answer")
+
+
+def test_a_foreign_answer_and_one_of_another_length_do_not_count(port, line):
+    foreign, long = protocol.reply(4, 0, b"ab"), protocol.reply(3, 0, b"abc")
+    port.answer = lambda request: [(0.0, foreign), (0.0, long)]
+    assert line.read(3, 56, 2, retries=0) is None
+    assert line.counters.foreign_ids == 1 and line.counters.wrong_lengths == 1
+    assert line.failure == "answers, but garbled"
+
+
+def test_an_answer_that_comes_twice_counts_once_and_one_that_contradicts_itself_not_at_all(port, line):
+    port.answer = changed(port, 7, lambda frame: [(0.0, frame), (0.0, frame)])
+    assert sync_read(line).fresh.all() and line.counters.duplicates == 1
+    port.answer = changed(port, 7, lambda frame: [(0.0, frame), (0.0, protocol.reply(7, 0, bytes(8)))])
+    replies = sync_read(line)
+    assert replies.fresh.tolist() == [True, True, False, True, True] and line.counters.duplicates == 2
+    # Its bytes came: nothing of it is outstanding.
+    port.answer = lambda request: [(0.0, frame) for frame in port.frames()]
+    sync_read(line)
+    assert port.requests[-1] == protocol.sync_read(IDS, 56, 8)
+
+
+def test_an_answer_out_of_order_does_not_count_and_its_own_is_waited_for(port, line):
+    old = protocol.reply(9, 0, bytes(8))
+    port.answer = lambda request: [(0.0, old)] + [(0.0, f) for f in port.frames() if f[2] != 9]
+    replies = sync_read(line)
+    assert replies.fresh.tolist() == [True, True, True, False, True] and not replies.came[3]
+    assert line.counters.out_of_order == 1 and line.counters.unanswered == 1
+
+
+@pytest.mark.parametrize("status", [1, 2, 4, 8, 32, 47])
+def test_a_condition_is_reported_with_its_payload(port, line, status):
+    port.answer = lambda request: [(0.0, frame) for frame in port.frames(status)]
+    answer = line.read(3, 56, 2)
+    assert answer.code == status and answer.params == bytes([1, 57]) and line.counters.rejected == 0
+    assert sync_read(line).status.tolist() == [status] * 5
+
+
+@pytest.mark.parametrize("status", [16, 64, 128, 64 | 32])
+def test_a_rejection_is_no_answer_but_is_told_from_silence(port, line, status):
+    port.answer = lambda request: [(0.0, frame) for frame in port.frames(status)]
+    assert line.read(3, 56, 2) is None
+    assert line.failure == f"rejects the request (status {status})"
+    assert line.write(3, 40, b"\1").code == status and line.failure
+    assert line.counters.rejected == 4 and line.counters.unanswered == 0
+    replies = sync_read(line)
+    assert replies.rejected.all() and not replies.fresh.any() and not replies.data.any()
+
+
+def test_after_a_rejection_the_next_try_counts(port, line):
+    port.answer = lambda request: [(0.0, frame) for frame in port.frames(64 if port.serial % 2 else 0)]
+    assert line.read(3, 56, 2).params == bytes([2, 57]) and line.failure == ""
+    assert line.write(3, 40, b"\1").code == 0 and line.failure == ""
+
+
+# Echo
+
+
+@pytest.mark.parametrize("size", range(1, 9))
+def test_an_adapter_that_echoes_changes_nothing(port, line, size):
+    port.answer = lambda request: [(0.0, request), *((0.0, frame) for frame in port.frames())]
+    assert line.read(3, 56, size).params[0] == 1
+    assert line.write(3, 40, b"\1") == protocol.Packet(3, 0)
+    assert sync_read(line).fresh.all()
+    assert line.counters.echoes == 3 and line.counters.reply_errors == 0
+
+
+def test_an_echo_alone_is_no_answer_however_much_it_looks_like_one(port, line):
+    # The echo of a READ is, byte by byte, a reply with status 2 and two bytes of data.
+    port.answer = lambda request: [(0.0, request)]
+    assert line.read(3, 56, 2) is None and line.failure == "does not answer"
+    assert not sync_read(line).fresh.any()
+    assert line.everyone(3, 56, 2) == ([], False)
+
+
+def test_the_echo_of_goals_that_were_not_read_yet_is_cut_off_too(port, line):
+    port.answer = lambda request: [(0.0005, request), *((0.0005, frame) for frame in port.frames())]
+    line.sync_write(IDS, 42, np.zeros((5, 2), np.uint8))
+    assert sync_read(line).fresh.all() and line.counters.reply_errors == 0
+
+
+# Late answers
+
+
+def test_a_late_answer_to_an_earlier_read_never_counts(port, line):
+    late_s = iter([0.02, 0.0, 0.0])
+    port.answer = lambda request: [(wait, frame) for wait, frame in zip(late_s, port.frames(), strict=False)]
+    # The second request is on its way when the first answer comes; the same register, the same servo.
+    answer = line.read(3, 56, 2)
+    assert answer.params == bytes([2, 57])
+    assert port.requests[1] == protocol.read(3, 56, 3)
+
+
+def test_a_late_answer_to_a_read_of_something_else_never_counts(port, line):
+    port.answer = lambda request: [(0.013, frame) for frame in port.frames()]
+    assert line.read(3, 40, 2, retries=0) is None
+    port.answer = lambda request: []
+    assert line.read(3, 56, 2, retries=0) is None  # the first answer comes now
+    assert line.counters.wrong_lengths == 1
+
+
+@pytest.mark.parametrize("hold", [False, True])
+@pytest.mark.parametrize("late_s", [CYCLE_S, 6 * CYCLE_S, 45 * CYCLE_S])
+def test_late_answers_to_a_sync_read_never_count(port, line, hold, late_s):
+    held_until_s = 0.0
+
+    def answer(request):
+        nonlocal held_until_s
+        late = port.serial % 50 == 1
+        if late and hold:
+            held_until_s = port.now() + late_s
+        return [
+            (max(held_until_s - port.now(), 0.0) if hold else late_s if late and frame[2] == 7 else 0.0, frame)
+            for frame in port.frames()
+        ]
+
+    port.answer = answer
+    fresh = 0
+    for _ in range(200):
+        began_s = port.now()
+        replies = sync_read(line)
+        assert (replies.data[replies.fresh, 0] == port.serial).all()
+        fresh += replies.fresh.sum()
+        port.sleep_until(began_s + CYCLE_S)
+    lost = 4 * 5 * (np.ceil(late_s / CYCLE_S) + 1) if hold else 4
+    assert fresh >= 200 * 5 - lost
+    assert line.counters.wrong_lengths >= 4 or hold
+
+
+def test_back_to_the_exact_size_when_it_is_quiet(port, line):
+    port.answer = without(7)(port)
+    sync_read(line)
+    port.answer = lambda request: [(0.0, frame) for frame in port.frames()]
+    assert sync_read(line).data.shape == (5, 8)
+    port.sleep_until(port.now() + LATE_S)
+    sync_read(line)
+    assert [request[6] for request in port.requests] == [8, 9, 8]
+
+
+def test_a_servo_for_which_every_length_is_outstanding_is_not_asked_until_one_is_free(port, line):
+    port.answer = without(7)(port)
+    for k in range(SPARE_LENGTHS + 1):
+        assert sync_read(line).asked.all()
+        assert port.requests[-1][6] == 8 + k
+    replies = sync_read(line)
+    assert replies.asked.tolist() == [True, True, False, True, True]
+    assert replies.fresh.tolist() == [True, True, False, True, True]
+    assert port.requests[-1] == protocol.sync_read((3, 1, 9, 5), 56, 8)
+    asked = len(port.requests)
+    assert line.read(7, 56, 8) is None and line.failure == "does not answer"
+    assert not sync_read(line, (7,)).asked.any()
+    assert len(port.requests) == asked
+    port.sleep_until(port.now() + LATE_S)
+    assert sync_read(line).asked.all()
+
+
+# Who is waited for
+
+
+def test_a_servo_that_missed_is_asked_first_and_not_waited_for(port, line):
+    port.answer = without(7)(port)
+    sync_read(line)
+    began_s = port.now()
+    replies = sync_read(line)
+    assert port.requests[-1] == protocol.sync_read((7, 3, 1, 9, 5), 56, 9)
+    assert replies.fresh.tolist() == [True, True, False, True, True]
+    assert replies.data[replies.fresh, 0].tolist() == [2] * 4
+    assert port.now() - began_s == pytest.approx((13 + 5 * 15) * 10 / 1e6)
+    port.answer = lambda request: [(0.0, frame) for frame in port.frames()]
+    assert sync_read(line).fresh.all()
+    sync_read(line)
+    assert port.requests[-1][7:12] == bytes(IDS)
+
+
+def test_a_read_is_not_complete_when_only_the_last_one_has_answered(port, line):
+    def answer(request):
+        return [(0.005 if frame[2] == 3 else 0.0, frame) for frame in port.frames()]
+
+    port.answer = lambda request: sorted(answer(request), key=lambda one: one[0])
+    # The first one's answer comes last: out of order, but the line did wait for it.
+    replies = sync_read(line)
+    assert replies.fresh.tolist() == [False, True, True, True, True] and line.counters.out_of_order == 1
+
+
+def test_when_nobody_answered_everybody_is_waited_for_again(port, line):
+    port.answer = lambda request: []
+    assert not sync_read(line).fresh.any()
+    port.answer = lambda request: [(0.004, frame) for frame in port.frames()]
+    assert sync_read(line).fresh.all()
+
+
+def test_a_corrupt_answer_costs_no_waiting(port, line):
+    port.answer = changed(port, 7, lambda frame: [(0.0, spoilt(frame))])
+    began_s = port.now()
+    replies = sync_read(line)
+    assert replies.garbled.tolist() == [False, False, True, False, False]
+    assert port.now() - began_s == pytest.approx((13 + 5 * 14) * 10 / 1e6)
+    sync_read(line)
+    assert port.requests[-1] == protocol.sync_read(IDS, 56, 8)
+
+
+# Scanning
+
+
+def test_everyone_who_answers_to_an_id_is_heard(port, line):
+    port.answer = lambda request: [(0.0, port.frames()[0]), (0.003, protocol.reply(3, 1, bytes(2)))]
+    found, garbage = line.everyone(3, 56, 2)
+    assert [packet.params for packet in found] == [bytes([1, 57]), bytes(2)] and not garbage
+    port.answer = lambda request: []
+    assert line.everyone(3, 56, 2) == ([], False)
+    port.answer = lambda request: [(0.0, spoilt(port.frames()[0]))]
+    assert line.everyone(3, 56, 2) == ([], True)
+    port.answer = lambda request: [(0.0, frame) for frame in port.frames(64)]
+    assert line.everyone(3, 56, 2) == ([], True)
+
+
+def test_everyone_is_waited_for_no_longer_than_asked(port, line):
+    port.answer = lambda request: []
+    began_s = port.now()
+    line.everyone(3, 56, 2, margin_s=0.001)
+    assert port.now() - began_s == pytest.approx(16 * 10 / 1e6 + SLOWEST_RETURN_DELAY_S + 0.001)
+
+
+# All of it together
+
+FAULTS = st.sampled_from(
+    ["none"] * 6 + ["dead", "late", "held", "corrupt", "short", "twice", "foreign", "rejects", "echo"]
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(FAULTS, st.integers(0, 4), st.floats(0.001, 0.9), st.integers(2, 13)), min_size=5, max_size=40)
+)
+def test_whatever_goes_wrong_no_old_answer_is_taken_for_a_new_one(script):
+    port, held_until_s = ScriptedPort(), 0.0
+    line = Line(port)
+
+    def answer(request):
+        nonlocal held_until_s
+        kind, place, late_s, byte = script[port.serial - 1]
+        if kind == "held":
+            held_until_s = port.now() + late_s
+        wait_s = max(held_until_s - port.now(), 0.0)
+        out = [(0.0, request)] if kind == "echo" else []
+        for k, frame in enumerate(port.frames(64 if kind == "rejects" else 0)):
+            spoil = {
+                "dead": [],
+                "late": [(late_s, frame)],
+                "corrupt": [(wait_s, spoilt(frame, byte))],
+                "short": [(wait_s, frame[:byte])],
+                "twice": [(wait_s, frame), (wait_s, frame)],
+                "foreign": [(wait_s, protocol.reply(IDS[place - 1], 0, frame[5:-1]))],
+            }
+            out += spoil.get(kind, [(wait_s, frame)]) if k == place else [(wait_s, frame)]
+        return out
+
+    port.answer = answer
+    for _ in script:
+        began_s = port.now()
+        replies = sync_read(line)
+        assert (replies.data[replies.fresh, 0] == port.serial).all()
+        port.sleep_until(began_s + CYCLE_S)
