@@ -49,7 +49,10 @@ def write_bytes(line: Line, servo_id: int, address: int, data: bytes, what: str)
 def encode(register: Register, value: int) -> bytes:
     """A value as the register's bytes. Raises ValueError when it does not fit."""
     if register.size == 2:
-        return to_word(value, register.sign_bit)
+        try:
+            return to_word(value, register.sign_bit)
+        except ValueError as error:
+            raise ValueError(f"{register.name}: {error}") from None
     if not 0 <= value <= 0xFF:
         raise ValueError(f"{register.name}: {value} is outside 0..255")
     return bytes((value,))

@@ -1,212 +1,501 @@
-"""The bus over a pty: what it writes, what it believes, and how it fails."""
-
-import os
-import select
-import time
+"""The bus: what it writes, what it believes, whom it asks, and how it fails. In virtual time, but for a pulled cable."""
 
 import numpy as np
 import pytest
 
 from rena_ros.bus import protocol
 from rena_ros.bus.bus import Bus
-from rena_ros.bus.port import PortLost, PortMissing
-from rena_ros.errors import RenaError
+from rena_ros.bus.port import PortLost
+from rena_ros.bus.roll_call import PACE_S, SILENT_AFTER
+from rena_ros.bus.servo_model import ServoBank
+from rena_ros.bus.virtual_port import VirtualPort
+from rena_ros.robot import RAD_PER_TICK
 from rena_ros.robot_file import load_robot
 
 ROBOT = load_robot()
+NAMES = ROBOT.names
 JAW = ROBOT.index["jaw"]
+JAW_ID = ROBOT.servos[JAW].id
+CYCLE_S = 0.02
+WIRE_S = (83 + 33 + 25 * 14) * 10 / 1e6  # goals, request, answers
+
+
+class Bench:
+    """A bus over emulated servos. ``sent``: every packet written; ``spoil(frames)`` changes what comes back."""
+
+    def __init__(self, **options):
+        self.bank = ServoBank(ROBOT)
+        self.port = VirtualPort(self.bank)
+        self.sent = []
+        self.spoil = lambda answers: answers
+        plain_write, plain_answers = self.port.write, self.bank.answers
+
+        def write(data):
+            self.sent += protocol.Parser().feed(data)
+            return plain_write(data)
+
+        self.port.write = write
+        self.bank.answers = lambda *request: self.spoil(plain_answers(*request))
+        self.bus = Bus(self.port, ROBOT, **options)
+
+    def cycle(self):
+        """Goals and states, as fifty times a second; how long it took, and what was read."""
+        began_s = self.port.now()
+        self.bus.write_goals(ROBOT.neutral_ticks)
+        state = self.bus.read_state()
+        took_s = self.port.now() - began_s
+        self.port.sleep_until(began_s + CYCLE_S)
+        return took_s, state
+
+    def fall_silent(self, *names):
+        self.bank.inject("dead", *names)
+        for _ in range(SILENT_AFTER):
+            self.cycle()
+        assert self.bus.silent == tuple(name for name in NAMES if name in names)
+
+    def written(self, address):
+        """(id, data) of every WRITE to an address, and of every row of a SYNC_WRITE."""
+        found = [(p.id, p.params[1:]) for p in self.sent if p.code == 0x03 and p.params[0] == address]
+        for packet in (p for p in self.sent if p.code == 0x83 and p.params[0] == address):
+            rows = np.frombuffer(packet.params[2:], np.uint8).reshape(-1, packet.params[1] + 1)
+            found += [(int(row[0]), row[1:].tobytes()) for row in rows]
+        return found
+
+    def asked(self):
+        """Ids in the last SYNC_READ."""
+        return [p for p in self.sent if p.code == 0x82][-1].params[2:]
 
 
 @pytest.fixture
-def bus(servos):
-    bus = Bus(servos.path, ROBOT, retries=1)
-    yield bus
-    bus.close()
+def bench():
+    bench = Bench(retries=1)
+    bench.bus.survey()
+    bench.sent.clear()
+    return bench
 
 
-def test_connecting_sends_nothing(servos, bus):
-    assert servos.sent == b""
+@pytest.fixture
+def bus(bench):
+    return bench.bus
 
 
-def test_goals_are_one_sync_write_of_positions(servos, bus):
+def test_connecting_sends_nothing():
+    assert Bench().sent == []
+
+
+# Goals
+
+
+def test_goals_are_one_sync_write_of_positions(bench, bus):
     ticks = ROBOT.neutral_ticks.copy()
     ticks[JAW] = 2100
-    bus.write_goals(ticks)
+    before_s = bench.port.now()
+    assert bus.write_goals(ticks) == pytest.approx(before_s + 83 * 10 / 1e6)
+    (packet,) = bench.sent
     rows = b"".join(bytes([i]) + int(t).to_bytes(2, "little") for i, t in zip(ROBOT.ids, ticks, strict=True))
-    body = bytes([0xFE, 4 + len(rows), 0x83, 42, 2]) + rows
-    bus.read_state()  # once it is answered, everything before it has arrived
-    assert servos.sent.startswith(b"\xff\xff" + body + bytes([~sum(body) & 0xFF]))
+    assert (packet.id, packet.code, packet.params) == (0xFE, 0x83, bytes([42, 2]) + rows)
+    assert bus.counters.sync_writes == 1
+
+
+def test_goals_for_some_are_sent_to_those_only_but_all_are_checked(bench, bus):
+    ticks = ROBOT.neutral_ticks.copy()
+    ticks[JAW] = 2100
+    who = np.zeros(len(NAMES), bool)
+    assert bus.write_goals(ticks, who) == bench.port.now() and bench.sent == []
+    who[JAW] = True
+    bus.write_goals(ticks, who)
+    assert bench.sent[0].params == bytes([42, 2, JAW_ID]) + bytes.fromhex("34 08")
+    ticks[0] = -1
+    with pytest.raises(ValueError, match=NAMES[0]):
+        bus.write_goals(ticks, who)
+    assert len(bench.sent) == 1
 
 
 @pytest.mark.parametrize("wrong", [2047, 2469, -1, 70_000])
-def test_a_goal_outside_the_robots_limits_raises_and_is_not_sent(servos, bus, wrong):
+def test_a_goal_outside_the_robots_limits_raises_and_is_not_sent(bench, bus, wrong):
     ticks = ROBOT.neutral_ticks.copy()
     ticks[JAW] = wrong
-    with pytest.raises(ValueError, match="jaw"):
+    with pytest.raises(ValueError, match=f"jaw: goal {wrong}"):
         bus.write_goals(ticks)
     with pytest.raises(ValueError, match="integer"):
         bus.write_goals(ROBOT.neutral_ticks.astype(float))
-    bus.read_state()
-    assert servos.sent.count(b"\xff\xff") == 1
+    with pytest.raises(ValueError, match="25 integer"):
+        bus.write_goals(ROBOT.neutral_ticks[:3])
+    assert bench.sent == []
 
 
-def test_the_time_of_the_last_byte_is_not_before_the_wire_can_have_carried_it(bus):
-    before_s = time.monotonic()
-    assert bus.write_goals(ROBOT.neutral_ticks) - before_s >= 83 * 10 / 1e6
+# States
 
 
-def test_states_are_read_from_all_servos(servos, bus):
-    start = ROBOT.neutral_ticks
+def test_states_are_read_from_all_servos_at_the_speed_of_the_wire(bench, bus):
+    took_s, state = bench.cycle()
+    assert took_s == pytest.approx(WIRE_S)
+    assert state.fresh.all() and (state.age_s == 0).all() and state.stamp_s == state.seen_s[0]
+    assert state.ticks.tolist() == ROBOT.neutral_ticks.tolist()
+    assert set(state.voltage_v) == {6.0} and set(state.temperature_c) == {30} and not state.status.any()
+    assert bus.counters.reads == 1 and bus.counters.stale_readings == 0
+
+
+def test_position_speed_and_load_keep_their_signs(bench, bus):
+    values = bytes.fromhex("05 80 0A 80 F4 05 3C 1E")  # -5 ticks, -10 ticks/s, -50.0 % (bit 10), 6 V, 30 C
+
+    def spoil(answers):
+        return [type(a)(a.delay_s, protocol.reply(a.frame[2], 0, values)) for a in answers]
+
+    bench.spoil = spoil
     state = bus.read_state()
-    assert state.fresh.all()
-    assert state.ticks.tolist() == start.tolist()
-    assert set(state.voltage_v) == {6.0} and set(state.temperature_c) == {30}
+    assert (state.ticks[JAW], state.speed[JAW], state.load[JAW]) == (-5, -10, -0.5)
 
 
-def without(place):
-    return lambda frames: frames[:place] + frames[place + 1 :] if len(frames) == 25 else frames
-
-
-@pytest.mark.parametrize("place", [0, 12, 24])
-def test_a_dead_servo_costs_only_itself_and_comes_back(servos, bus, place):
-    servos.spoil = lambda frames: [f for f in frames if f[2] != ROBOT.ids[place]]
-    for _ in range(5):
-        assert np.flatnonzero(~bus.read_state().fresh).tolist() == [place]
-    assert bus.counters.stale_readings == 5
-    servos.spoil = lambda frames: frames
-    assert bus.read_state().fresh.all()
-
-
-def test_a_stale_servo_keeps_its_last_values_and_their_age(servos, bus):
-    seen = bus.read_state()
-    servos.bank.receive(protocol.write(0xFE, 40, b"\1") + protocol.write(21, 42, protocol.to_word(2200)))
-    servos.bank.advance(1.0)
-    servos.spoil = without(JAW)
+def test_a_stale_servo_keeps_its_last_values_and_their_age(bench, bus):
+    before = bus.read_state()
+    bench.bank.receive(protocol.write(JAW_ID, 40, b"\1") + protocol.write(JAW_ID, 42, protocol.to_word(2200)))
+    bench.bank.inject("dead", "jaw")
+    bench.port.sleep_until(bench.port.now() + 1.0)
     state = bus.read_state()
-    assert not state.fresh[JAW] and state.ticks[JAW] == 2048 and state.seen_s[JAW] == seen.seen_s[JAW]
-    servos.spoil = lambda frames: frames
+    assert not state.fresh[JAW] and state.fresh.sum() == 24
+    assert state.ticks[JAW] == 2048 and state.seen_s[JAW] == before.seen_s[JAW]
+    assert 1.0 < state.age_s[JAW] < 1.03
+    bench.bank.clear()
     assert bus.read_state().ticks[JAW] == 2200
 
 
-def test_a_corrupt_reply_is_never_a_reading(servos, bus):
-    def corrupt(frames):
-        broken = bytearray(frames[12])
-        broken[6] ^= 0x40
-        return [*frames[:12], bytes(broken), *frames[13:]]
-
-    servos.spoil = corrupt
+def test_before_its_first_answer_a_servo_is_infinitely_old(bench, bus):
+    bench.bank.inject("dead", "jaw")
     state = bus.read_state()
-    assert np.flatnonzero(~state.fresh).tolist() == [12]
-    assert bus.counters.reply_errors > 0
+    assert state.age_s[JAW] == np.inf and state.ticks[JAW] == 0
 
 
-def test_replies_of_an_earlier_request_are_thrown_away(servos, bus, until):
-    late = protocol.reply(1, 0, bytes([1, 2, 3, 4, 5, 6, 7, 8]))
-    os.write(servos.master, late)
-    until(lambda: select.select([servos.slave], [], [], 0)[0])
-    # Now servo 1 is silent: only the old reply could be taken for its answer.
-    servos.spoil = without(0)
+def test_a_state_once_returned_does_not_change_any_more(bench, bus):
+    first = bus.read_state()
+    values = {name: getattr(first, name).copy() for name in ("ticks", "fresh", "load", "status", "seen_s")}
+    bench.bank.inject("overheat", "jaw")
+    bench.bank.inject("dead", "pucker")
+    bench.cycle()
+    assert all((getattr(first, name) == value).all() for name, value in values.items())
+
+
+def test_a_condition_is_reported_with_its_values(bench, bus):
+    bench.bank.inject("overheat", "jaw", temperature_c=75)
     state = bus.read_state()
-    assert np.flatnonzero(~state.fresh).tolist() == [0]
-    assert bus.counters.discarded_bytes == len(late)
+    assert state.fresh.all() and state.status[JAW] == 4 and state.temperature_c[JAW] == 75
 
 
-def test_torque_goes_on_where_the_servos_are_and_moves_nothing(servos, bus):
-    servos.bank.receive(protocol.write(0xFE, 40, b"\1") + protocol.write(21, 42, protocol.to_word(2200)))
-    servos.bank.advance(1.0)
-    servos.bank.receive(protocol.write(0xFE, 40, b"\0"))
-    before = servos.bank.positions
+def test_what_went_wrong_is_counted_servo_by_servo(bench, bus):
+    bus.read_state()
+    for kind, name in (("dead", "pucker"), ("reject", "jaw"), ("corrupt", "neck_yaw")):
+        bench.bank.inject(kind, name)
+        state = bus.read_state()
+        assert [NAMES[i] for i in np.flatnonzero(~state.fresh)] == [name]
+        bench.bank.clear()
+        bench.port.sleep_until(bench.port.now() + 2.0)
+    errors = {
+        name: [NAMES[i] for i in np.flatnonzero(getattr(bus.errors, name))]
+        for name in ("missed", "rejected", "corrupt")
+    }
+    assert errors == {"missed": ["pucker"], "rejected": ["jaw"], "corrupt": ["neck_yaw"]}
+    assert bus.counters.stale_readings == 3
+
+
+def test_a_rejecting_servo_is_not_a_silent_one(bench, bus):
+    bench.bank.inject("reject", "jaw")
+    for _ in range(10):
+        took_s, state = bench.cycle()
+        assert took_s == pytest.approx(WIRE_S) and state.fresh.sum() == 24
+    assert bus.silent == () and bus.errors.rejected[JAW] == 10
+
+
+# Servos that fall silent
+
+
+@pytest.mark.parametrize("place", [0, 12, 24])
+def test_a_dead_servo_costs_the_others_nothing(bench, bus, place):
+    bench.bank.inject("dead", NAMES[place])
+    took = []
+    for _ in range(100):
+        took_s, state = bench.cycle()
+        took.append(took_s)
+        assert np.flatnonzero(~state.fresh).tolist() == [place]
+    assert bus.silent == (NAMES[place],)
+    assert max(took[1:]) <= 2 * WIRE_S  # only the first time is it waited for
+    assert bus.errors.missed[place] == SILENT_AFTER + sum(p.code == 0x02 for p in bench.sent)
+    # Asked alone, four times a second.
+    assert 6 <= sum(p.code == 0x02 for p in bench.sent) <= 8
+    assert sum(took_s < WIRE_S for took_s in took) >= 85
+
+
+def test_a_silent_servo_is_welcomed_back(bench, bus):
+    bench.fall_silent("jaw")
+    bench.bank.clear()
+    cycles = 0
+    while not bench.cycle()[1].fresh[JAW]:
+        cycles += 1
+    assert cycles <= PACE_S / CYCLE_S
+    assert bus.silent == () and bench.cycle()[1].fresh.all() and len(bench.asked()) == 25
+
+
+def test_when_one_comes_back_the_others_are_tried_at_once(bench, bus):
+    bench.fall_silent(*NAMES[5:20])
+    bench.bank.clear()
+    cycles = 0
+    while not bench.cycle()[1].fresh.all():
+        cycles += 1
+    assert cycles <= PACE_S / CYCLE_S + 1
+
+
+def test_a_servo_that_comes_back_is_granted_its_own_return_delay(bench):
+    bench = Bench()
+    bench.bank.inject("dead", "jaw")
+    assert "jaw" not in bench.bus.survey()
+    for _ in range(SILENT_AFTER):
+        bench.cycle()
+    bench.bank.clear()
+    for _ in range(20):
+        bench.cycle()
+    # Were it granted the factory's 500 us, every read would wait that long.
+    assert bench.cycle()[0] == pytest.approx(WIRE_S)
+
+
+def test_a_bus_without_power_is_asked_four_times_a_second_and_all_come_back_at_once(bench, bus):
+    bench.bank.inject("dead")
+    for _ in range(SILENT_AFTER):
+        bench.cycle()
+    assert bus.silent == NAMES
+    bench.sent.clear()
+    for _ in range(50):
+        assert not bench.cycle()[1].fresh.any()
+    reads = [p for p in bench.sent if p.code in (0x02, 0x82)]
+    assert 3 <= len(reads) <= 5 and all(len(p.params) == 27 for p in reads)
+    bench.bank.clear()
+    for _ in range(round(PACE_S / CYCLE_S)):
+        bench.cycle()
+    assert bus.silent == () and bench.cycle()[1].fresh.all()
+
+
+@pytest.mark.parametrize("hold", [False, True])
+def test_late_answers_are_no_readings_and_cost_nobody_its_place(bench, bus, hold):
+    serial = 0
+
+    def spoil(answers):  # every reading carries the number of its request
+        return [
+            type(a)(a.delay_s, protocol.reply(a.frame[2], 0, serial.to_bytes(2, "little") + a.frame[7:-1]), a.late_s)
+            for a in answers
+            if len(a.frame) >= 14
+        ]
+
+    bench.spoil = spoil
+    fresh = 0
+    for serial in range(200):
+        if serial % 50 == 0:
+            bench.bank.inject("late", "jaw", delay_ms=120, hold=hold, for_s=CYCLE_S / 2)
+        state = bench.cycle()[1]
+        assert (state.ticks[state.fresh] == serial).all()
+        fresh += state.fresh.sum()
+    assert bus.silent == ()
+    assert fresh >= 200 * 25 - (4 * 25 * 8 if hold else 4)
+
+
+def test_one_corrupt_answer_in_ten_is_no_reading_and_costs_no_time(bench, bus):
+    bench.bank.inject("corrupt", "jaw", every=10)
+    for k in range(1, 101):
+        took_s, state = bench.cycle()
+        assert took_s == pytest.approx(WIRE_S)
+        assert np.flatnonzero(~state.fresh).tolist() == ([JAW] if k % 10 == 0 else [])
+    assert bus.errors.corrupt[JAW] == 10 and bus.counters.bad_checksums >= 10 and bus.silent == ()
+
+
+def test_two_servos_on_one_id_cost_the_others_nothing(bench, bus):
+    bench.bank.inject("same_id", "jaw", **{"with": "pucker"})
+    fresh = sum(bench.cycle()[1].fresh for _ in range(50))
+    others = ~np.isin(np.arange(25), (JAW, ROBOT.index["pucker"]))
+    assert (fresh[others] >= 48).all() and fresh[JAW] == 0
+
+
+# Torque
+
+
+def test_torque_goes_on_where_the_servos_are_and_moves_nothing(bench, bus):
+    bench.bank.receive(protocol.write(0xFE, 40, b"\1") + protocol.write(JAW_ID, 42, protocol.to_word(2200)))
+    bench.bank.advance(1.0)
+    bench.bank.receive(protocol.write(0xFE, 40, b"\0"))
+    before = bench.bank.positions
     assert bus.set_torque(True) == {}
-    servos.bank.advance(1.0)
-    assert servos.bank.torque.all() and (servos.bank.positions == before).all()
-    assert bus.set_torque(False) == {}
-    assert not servos.bank.torque.any()
+    bench.bank.advance(1.0)
+    assert bench.bank.torque.all() and (bench.bank.positions == before).all()
+    assert dict(bench.written(41))[JAW_ID][1:3] == bytes.fromhex("98 08")
+    assert bus.set_torque(False) == {} and not bench.bank.torque.any()
 
 
-def test_one_servo_that_refuses_or_is_dead_does_not_keep_the_others_on(servos, bus):
+def test_torque_does_not_go_on_while_it_is_uncertain_that_the_goal_is_the_present_position(bench, bus):
+    prepared = []
+
+    def spoil(answers):  # the jaw acknowledges its goal but holds another
+        for answer in answers:
+            if answer.frame[2] == JAW_ID and len(answer.frame) == 6 and not prepared:
+                prepared.append(bench.bank.receive(protocol.write(JAW_ID, 42, protocol.to_word(2300))))
+        return answers
+
+    bench.spoil = spoil
+    assert bus.set_torque(True, ["jaw"]) == {"jaw": "did not take its present position as its goal (status 0)"}
+    assert not bench.bank.torque.any()
+
+
+def test_a_servo_outside_its_limits_is_brought_in_slowly(bench):
+    away = ROBOT.neutral_ticks.copy()
+    away[JAW] = 1900
+    bench.bank = ServoBank(ROBOT, away)
+    bus = Bus(Watching(bench), ROBOT)
     bus.set_torque(True)
-    dead, refusing = 3, 7
+    fast = round(ROBOT.max_speed_rad_s[JAW] * 1.2 / RAD_PER_TICK)
+    goal_and_speed = dict(bench.written(41))[JAW_ID]
+    assert goal_and_speed[1:3] == (2048).to_bytes(2, "little")
+    assert goal_and_speed[5:] == round(fast / 4).to_bytes(2, "little")
+    bus.set_speed_limits()
+    assert dict(bench.written(46))[JAW_ID] == fast.to_bytes(2, "little")
+    assert len(bench.written(46)) == 25
 
-    def spoil(frames):
-        if servos.bank.torque[refusing - 1] == 0:
-            servos.bank.receive(protocol.write(refusing, 40, b"\1"))  # as a servo in overload does
-        return [frame for frame in frames if frame[2] != dead]
 
-    servos.spoil = spoil
+class Watching(VirtualPort):
+    """A port that keeps what was written, for a bench whose bank is another."""
+
+    def __init__(self, bench):
+        super().__init__(bench.bank)
+        self._bench = bench
+
+    def write(self, data):
+        self._bench.sent += protocol.Parser().feed(data)
+        return super().write(data)
+
+
+def test_torque_of_some_servos_is_switched_and_the_others_left_alone(bench, bus):
+    assert bus.set_torque(True, ["jaw", "pucker"]) == {}
+    assert {NAMES[i] for i in np.flatnonzero(bench.bank.torque)} == {"jaw", "pucker"}
+    assert bus.set_torque(False, ["jaw"]) == {}
+    assert {NAMES[i] for i in np.flatnonzero(bench.bank.torque)} == {"pucker"}
+    assert bus.set_torque(False, []) == {} and bus.set_torque(True, ()) == {}
+    with pytest.raises(KeyError):
+        bus.set_torque(True, ["nose"])
+
+
+def test_servos_that_refuse_or_are_dead_do_not_keep_the_others_on(bench, bus):
+    bus.set_torque(True)
+    bench.bank.inject("overload", "jaw", "pucker")
+    bench.bank.inject("dead", "neck_yaw")
+    bench.sent.clear()
     failures = bus.set_torque(False)
-    assert set(failures) == {ROBOT.names[dead - 1], ROBOT.names[refusing - 1]}
-    assert "does not answer" in failures[ROBOT.names[dead - 1]]
-    assert "still on" in failures[ROBOT.names[refusing - 1]]
-    assert np.flatnonzero(servos.bank.torque).tolist() == [refusing - 1]
+    assert failures == {
+        "jaw": "refuses: its torque is still on (status 32)",
+        "pucker": "refuses: its torque is still on (status 32)",
+        "neck_yaw": "does not answer",
+    }
+    assert {NAMES[i] for i in np.flatnonzero(bench.bank.torque)} == {"jaw", "pucker", "neck_yaw"}
+    # Each of them was tried on its own as well.
+    alone = {packet.id for packet in bench.sent if packet.code == 0x03}
+    assert alone == {ROBOT.servos[ROBOT.index[name]].id for name in failures}
 
 
-def test_128_is_never_written_to_the_torque_register_nor_anything_to_eeprom(servos, bus):
+def test_servos_that_lost_the_common_frame_are_switched_off_one_by_one(bench, bus):
+    bus.set_torque(True)
+    plain = bench.port.write
+    bench.port.write = lambda data: bench.port.now() if data[4] == 0x83 else plain(data)
+    assert bus.set_torque(False) == {} and not bench.bank.torque.any()
+
+
+def test_leaving_a_dead_bus_does_not_take_long(bench, bus):
+    bus.set_torque(True)
+    bench.fall_silent(*NAMES)
+    before_s = bench.port.now()
+    assert set(bus.set_torque(False)) == set(NAMES)
+    assert bench.port.now() - before_s < 0.5
+
+
+def test_128_is_never_written_to_the_torque_register_nor_anything_to_eeprom(bench, bus):
     bus.survey()
     bus.set_torque(True)
     bus.write_goals(ROBOT.neutral_ticks)
+    bus.set_speed_limits()
+    bus.read_health()
+    bus.ping()
     bus.set_torque(False)
     bus.read_state()
-    writes = [p for p in protocol.Parser().feed(servos.sent) if p.code in (0x03, 0x04, 0x83)]
-    assert len(writes) == 76  # 25 prepared and switched on, one for the goals, 25 switched off
+    writes = [packet for packet in bench.sent if packet.code in (0x03, 0x04, 0x83)]
+    assert len(writes) == 53  # 25 prepared and switched on; goals, speed limits and torque off at once
     assert all(packet.params[0] >= 40 for packet in writes)
-    assert all(packet.params[1] in (0, 1) for packet in writes if packet.params[0] == 40)
+    assert {data for _, data in bench.written(40)} == {b"\0", b"\1"}
 
 
-def test_ping_and_survey_name_who_answers(servos, bus):
-    servos.spoil = lambda frames: [frame for frame in frames if frame[2] != 21]
-    servos.bank.receive(protocol.write(0xFE, 7, b"\5"))
+def test_health_tells_torque_current_and_motion(bench, bus):
+    bus.set_torque(True, ["jaw"])
+    bench.bank.inject("torque_lost", "jaw")
+    health = bus.read_health()
+    assert health.fresh.all() and not health.torque.any() and health.torque.dtype == np.int8
+    bench.bank.clear()
+    bus.set_torque(True, ["jaw"])
+    goals = ROBOT.neutral_ticks.copy()
+    goals[JAW] = 2300
+    bus.write_goals(goals, np.arange(25) == JAW)
+    health = bus.read_health()
+    assert np.flatnonzero(health.torque == 1).tolist() == [JAW]
+    assert np.flatnonzero(health.moving).tolist() == [JAW]
+    bench.fall_silent("pucker")
+    health = bus.read_health()
+    assert np.flatnonzero(health.torque == -1).tolist() == [ROBOT.index["pucker"]]
+    assert np.flatnonzero(~health.fresh).tolist() == [ROBOT.index["pucker"]]
+
+
+def test_current_comes_in_amperes(bench, bus):
+    def spoil(answers):  # moving, two bytes that are none of ours, 100 counts
+        return [type(a)(a.delay_s, protocol.reply(a.frame[2], 0, bytes((1, 0, 0, 100, 0)))) for a in answers]
+
+    plain = bus.line.sync_read
+    bus.line.sync_read = lambda ids, address, *rest: (
+        setattr(bench, "spoil", spoil if address == 66 else lambda answers: answers) or plain(ids, address, *rest)
+    )
+    health = bus.read_health()
+    assert health.current_a.tolist() == pytest.approx([0.65] * 25) and health.moving.all()
+
+
+# The rest
+
+
+def test_ping_and_survey_name_who_answers(bench, bus):
+    bench.bank.inject("dead", "jaw")
+    bench.bank.receive(protocol.write(0xFE, 7, b"\5"))
     models, delays = bus.ping(), bus.survey()
     assert models["jaw"] is None and "jaw" not in delays
-    assert {models[name] for name in ROBOT.names if name != "jaw"} == {521}
+    assert {models[name] for name in NAMES if name != "jaw"} == {521}
     assert set(delays.values()) == {10} and len(delays) == 24
 
 
-def test_an_adapter_that_echoes_changes_nothing(servos, bus):
-    plain = servos.bank.answers
-    requests = []
+def test_the_survey_asks_again_for_those_that_were_missing(bench, bus):
+    bench.bank.inject("dead", "jaw", for_s=0.005)
+    assert len(bus.survey()) == 25 and bus.counters.retries == 1
+    assert bench.asked() == bytes([JAW_ID])
 
-    def answers(data):
-        requests.append(data)
-        return plain(data)
 
-    servos.bank.answers = answers
-    servos.spoil = lambda frames: [requests[-1], *frames]
-    assert bus.read_state().fresh.all()
-    assert bus.set_torque(True) == {}
-    servos.spoil = lambda frames: [requests[-1]]
+def test_return_delays_are_waited_for_once_they_are_known(bench):
+    slow = Bench()
+    slow.bank.receive(protocol.write(0xFE, 7, bytes([250])))
+    slow.bus.survey()
+    took_s, state = slow.cycle()
+    assert state.fresh.all() and took_s == pytest.approx(WIRE_S + 25 * 500e-6)
+
+
+def test_an_adapter_that_echoes_changes_nothing(bench, bus):
+    bench.bank.inject("echo")
+    assert bench.cycle()[1].fresh.all()
+    assert bus.set_torque(True) == {} and bus.set_torque(False) == {}
+    assert set(bus.ping().values()) == {521} and len(bus.survey()) == 25
+    assert bus.counters.echoes > 100 and bus.counters.reply_errors == 0
+    bench.bank.inject("dead")
     assert set(bus.ping().values()) == {None}
 
 
-def test_a_pulled_cable_is_one_clear_error_each_time(servos, bus):
-    bus.read_state()
+def test_a_pulled_cable_is_one_clear_error_each_time(servos):
+    bus = Bus(servos.path, ROBOT)
+    assert bus.read_state().fresh.any()
     servos.pull_the_cable()
-    for attempt in (bus.read_state, lambda: bus.write_goals(ROBOT.neutral_ticks), bus.read_state):
+    for attempt in (bus.read_state, lambda: bus.write_goals(ROBOT.neutral_ticks), bus.read_health):
         with pytest.raises(PortLost, match="gone"):
             attempt()
     bus.close()
-
-
-def test_a_port_has_one_owner(servos, bus):
-    with pytest.raises(RenaError, match="somebody else has"):
-        Bus(servos.path, ROBOT)
-    bus.close()
-    Bus(servos.path, ROBOT).close()
-
-
-def test_ports_that_cannot_be_opened_say_why(tmp_path):
-    with pytest.raises(PortMissing, match="there is no port"):
-        Bus(str(tmp_path / "nothing"), ROBOT)
-    (tmp_path / "file").write_text("no port")
-    with pytest.raises(RenaError, match=r"cannot open .* as a serial port"):
-        Bus(str(tmp_path / "file"), ROBOT)
-
-
-def test_a_forbidden_port_says_how_to_be_permitted(monkeypatch):
-    import serial
-
-    def forbid(*_args, **_options):
-        raise serial.SerialException(13, "could not open port /dev/ttyUSB0: Permission denied")
-
-    monkeypatch.setattr(serial, "Serial", forbid)
-    with pytest.raises(RenaError, match="dialout"):
-        Bus("/dev/ttyUSB0", ROBOT)

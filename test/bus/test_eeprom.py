@@ -1,0 +1,239 @@
+"""Single registers of emulated servos, in RAM and in EEPROM: what is written, what is believed, and the lock."""
+
+import pytest
+
+from rena_ros.bus import protocol
+from rena_ros.bus.access import read_register, write_register
+from rena_ros.bus.eeprom import RANGES, check, lock_eeprom, write_eeprom
+from rena_ros.bus.line import Line
+from rena_ros.bus.port import PortLost
+from rena_ros.bus.registers import REGISTERS
+from rena_ros.bus.servo_model import ServoBank
+from rena_ros.bus.virtual_port import VirtualPort
+from rena_ros.robot_file import load_robot
+
+ROBOT = load_robot()
+JAW = ROBOT.servos[ROBOT.index["jaw"]]
+
+
+class Watched(VirtualPort):
+    """A port that keeps what was written."""
+
+    def __init__(self, bank):
+        super().__init__(bank)
+        self.sent = []
+
+    def write(self, data):
+        self.sent += protocol.Parser().feed(data)
+        return super().write(data)
+
+    def writes(self):
+        """(id, address, data) of every WRITE."""
+        return [(p.id, p.params[0], p.params[1:]) for p in self.sent if p.code == 0x03]
+
+
+@pytest.fixture
+def bank():
+    return ServoBank(ROBOT)
+
+
+@pytest.fixture
+def port(bank):
+    return Watched(bank)
+
+
+@pytest.fixture
+def line(port):
+    return Line(port, retries=1)
+
+
+def held(bank, servo_id, name):
+    """What a servo's register holds, asked without the line."""
+    register = REGISTERS[name]
+    (packet,) = protocol.Parser().feed(bank.receive(protocol.read(servo_id, register.address, register.size)))
+    return int.from_bytes(packet.params, "little")
+
+
+def test_registers_are_read_by_name_and_with_their_sign(bank, line):
+    assert read_register(line, JAW.id, "model") == 521
+    assert read_register(line, JAW.id, "return_delay") == 0
+    bank.receive(protocol.write(JAW.id, 46, protocol.to_word(-300, 15)))
+    assert read_register(line, JAW.id, "goal_speed") == -300
+    bank.inject("dead", "jaw")
+    assert read_register(line, JAW.id, "model") is None
+
+
+def test_a_ram_register_is_written_and_read_back(bank, port, line):
+    assert write_register(line, JAW.id, "goal_speed", -300) is None
+    assert port.writes() == [(JAW.id, 46, bytes.fromhex("2C 81"))]
+    assert write_register(line, JAW.id, "torque_enable", 1) is None
+    assert held(bank, JAW.id, "torque_enable") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("torque_enable", 128),
+        ("torque_enable", 2),
+        ("id", 4),
+        ("present_position", 0),
+        ("acceleration", 256),
+        ("acceleration", -1),
+        ("torque_limit", -1),
+        ("goal_position", 40_000),
+    ],
+)
+def test_what_must_not_be_written_raises_and_is_not_sent(port, line, name, value):
+    with pytest.raises(ValueError, match=name):
+        write_register(line, JAW.id, name, value)
+    assert port.sent == []
+
+
+def test_why_a_register_was_not_written(bank, line):
+    bank.inject("reject", "jaw")
+    assert write_register(line, JAW.id, "acceleration", 5) == "rejects the request (status 64)"
+    bank.clear()
+    bank.inject("overload", "jaw")
+    bank.receive(protocol.write(JAW.id, 40, b"\1"))
+    why = write_register(line, JAW.id, "torque_enable", 0)
+    assert why == "did not take torque_enable (status 32)"
+    bank.inject("dead", "jaw")
+    assert write_register(line, JAW.id, "acceleration", 5) == "does not answer"
+
+
+def test_a_lost_acknowledgement_is_no_failure_when_the_register_says_otherwise(bank, line):
+    plain = bank.answers
+    bank.answers = lambda data, *rest: [] if data[4] == 0x03 and plain(data, *rest) else plain(data, *rest)
+    assert write_register(line, JAW.id, "acceleration", 5) is None
+
+
+def test_eeprom_is_unlocked_written_read_back_and_locked_again(bank, port, line):
+    assert write_eeprom(line, JAW.id, "return_delay", 7) is None
+    assert port.writes() == [(JAW.id, 55, b"\0"), (JAW.id, 7, b"\7"), (JAW.id, 55, b"\1")]
+    reads = [(p.params[0]) for p in port.sent if p.code == 0x02]
+    assert reads == [40, 55, 7, 55]  # torque first; then each write read back
+    bank.power_cycle()
+    assert held(bank, JAW.id, "return_delay") == 7 and held(bank, JAW.id, "lock") == 1
+
+
+def test_while_torque_is_on_no_eeprom_is_written(bank, port, line):
+    bank.receive(protocol.write(JAW.id, 40, b"\1"))
+    assert "torque is on" in write_eeprom(line, JAW.id, "return_delay", 7)
+    assert port.writes() == []
+
+
+def test_a_servo_that_does_not_answer_is_not_written_to(bank, port, line):
+    bank.inject("dead", "jaw")
+    assert write_eeprom(line, JAW.id, "return_delay", 7) == "does not answer"
+    assert port.writes() == []
+
+
+def test_a_failed_write_is_told_and_the_lock_closed(bank, line):
+    bank.inject("eeprom_locked", "jaw")
+    assert "did not take return_delay" in write_eeprom(line, JAW.id, "return_delay", 7)
+    assert held(bank, JAW.id, "lock") == 1
+
+
+def test_a_lock_that_stays_open_is_told(bank, line):
+    plain = bank.answers
+    closing = protocol.write(JAW.id, 55, b"\1")
+    bank.answers = lambda data, *rest: [] if data == closing else plain(data, *rest)
+    why = write_eeprom(line, JAW.id, "return_delay", 7)
+    assert why.startswith("return_delay is written; but its EEPROM could not be locked again: did not take lock")
+    assert held(bank, JAW.id, "return_delay") == 7 and held(bank, JAW.id, "lock") == 0
+
+
+def test_whatever_interrupts_the_lock_is_closed(bank, port, line):
+    plain, value = port.write, protocol.write(JAW.id, 7, b"\7")
+
+    def interrupted(data):
+        if data == value:
+            raise KeyboardInterrupt
+        return plain(data)
+
+    port.write = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        write_eeprom(line, JAW.id, "return_delay", 7)
+    assert held(bank, JAW.id, "lock") == 1
+
+
+def test_a_pulled_cable_is_a_lost_port(bank, line):
+    bank.inject("unplugged")
+    with pytest.raises(PortLost):
+        write_eeprom(line, JAW.id, "return_delay", 7)
+
+
+def test_a_servo_goes_on_under_its_new_id(bank, port, line):
+    assert write_eeprom(line, JAW.id, "id", 77) is None
+    assert port.writes() == [(JAW.id, 55, b"\0"), (JAW.id, 5, b"\x4d"), (77, 55, b"\1")]
+    bank.power_cycle()
+    assert read_register(line, 77, "lock") == 1 and read_register(line, JAW.id, "id") is None
+
+
+def test_an_id_that_is_taken_is_refused(bank, port, line):
+    assert write_eeprom(line, JAW.id, "id", 5) == "another servo already has id 5"
+    bank.inject("corrupt", "eye_left_yaw")
+    assert write_eeprom(line, JAW.id, "id", 5) == "another servo already has id 5"
+    assert port.writes() == []
+    assert write_eeprom(line, JAW.id, "id", JAW.id) is None
+
+
+def test_an_id_that_was_not_taken_is_told(bank, line):
+    bank.inject("eeprom_locked", "jaw")
+    why = write_eeprom(line, JAW.id, "id", 77)
+    assert why == f"did not take the id 77 and still answers to {JAW.id}"
+    assert held(bank, JAW.id, "lock") == 1
+
+
+def test_a_servo_that_falls_silent_after_its_id_was_written_is_named_under_both(bank, port, line):
+    plain, changing = bank.answers, protocol.write(JAW.id, 5, b"\x4d")
+
+    def answers(data, *rest):
+        if data == changing:
+            bank.inject("dead", "jaw")
+        return plain(data, *rest)
+
+    bank.answers = answers
+    why = write_eeprom(line, JAW.id, "id", 77)
+    assert f"does not answer under id 77, nor under {JAW.id}" in why and "could not be locked" in why
+
+
+def test_a_new_baud_rate_is_written_last_and_verified_on_a_port_of_that_rate(bank, port, line):
+    assert write_eeprom(line, JAW.id, "baud_code", 1) is None
+    assert (JAW.id, 6, b"\1") in port.writes() and port.writes()[0] == (JAW.id, 55, b"\0")
+    assert read_register(line, JAW.id, "id") is None
+    after = Line(VirtualPort(bank, 500_000))
+    assert read_register(after, JAW.id, "baud_code") == 1
+    assert lock_eeprom(after, JAW.id) is None and read_register(after, JAW.id, "lock") == 1
+
+
+def test_a_baud_rate_that_is_not_taken_leaves_the_lock_closed(bank, line):
+    assert write_eeprom(line, JAW.id, "baud_code", 0) is None  # the rate it has
+    assert held(bank, JAW.id, "lock") == 1
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_values_outside_a_registers_range_are_refused(port, line, name):
+    low, high = RANGES[name]
+    for value in (low - 1, high + 1):
+        with pytest.raises(ValueError, match=f"{name}: {value}"):
+            write_eeprom(line, JAW.id, name, value)
+    check(name, low)
+    check(name, high)
+    assert port.sent == []
+
+
+@pytest.mark.parametrize("name", ["torque_enable", "model", "nonsense"])
+def test_only_eeprom_that_may_be_written_is(line, name):
+    with pytest.raises(ValueError, match=name):
+        write_eeprom(line, JAW.id, name, 1)
+
+
+def test_every_writable_eeprom_register_can_be_written_back():
+    for register in REGISTERS.values():
+        if register.eeprom and register.writable:
+            check(register.name, register.default)
+    with pytest.raises(ValueError, match="position_p: 256"):
+        check("position_p", 256)
+    with pytest.raises(ValueError, match="4000"):
+        check("position_correction", 4000)
