@@ -1,5 +1,6 @@
 """Single key presses from a terminal, without waiting for the return key."""
 
+import contextlib
 import os
 import select
 import sys
@@ -48,7 +49,8 @@ class Keys:
         return self
 
     def __exit__(self, *_: object) -> None:
-        termios.tcsetattr(self._fd, termios.TCSADRAIN, self._before)
+        with contextlib.suppress(termios.error):  # the terminal may be gone
+            termios.tcsetattr(self._fd, termios.TCSADRAIN, self._before)
 
     def pressed(self, timeout_s: float) -> str | None:
         """The next key, or None when none was pressed in time. Raises RenaError when the terminal is gone."""

@@ -138,13 +138,13 @@ def rows(robot: Robot, snapshot: Snapshot) -> list[Row]:
 
 
 def table(shown: Sequence[Row], *, wrap: bool) -> Table:
-    """The rows as a table; remarks that do not fit are cut off, or wrapped."""
-    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    """The rows as a table; remarks that do not fit are wrapped or, so that lines stay where they are, cut off."""
+    drawn = Table(box=None, pad_edge=False, header_style="bold", expand=not wrap)
     drawn.add_column("id", justify="right", no_wrap=True)
     drawn.add_column("servo", no_wrap=True)
     for name in ("ticks", "load", "V", "C", "A"):
         drawn.add_column(name, justify="right", no_wrap=True)
-    drawn.add_column("remark", no_wrap=not wrap, overflow="fold" if wrap else "ellipsis")
+    drawn.add_column("remark", no_wrap=not wrap, overflow="fold" if wrap else "ellipsis", ratio=None if wrap else 1)
     for row in shown:
         drawn.add_row(
             str(row.id),
@@ -185,7 +185,8 @@ def _live(args: argparse.Namespace, watch: Watch, shown: list[int], console: Con
                 live.update(Group(_headline(watch.bus, snapshot), drawn), refresh=True)
             except PortLost as error:
                 watch.bus.close()
-                live.update(Group(Text(f"{error}; waiting for it to come back", style="bold red"), drawn), refresh=True)
+                lost = Text(f"{error} Waiting for it to come back; Ctrl-C ends.", style="bold red")
+                live.update(Group(lost, drawn), refresh=True)
                 watch = _again(args, watch)
             next_s = max(next_s + 1 / args.rate, time.monotonic())
             time.sleep(max(0.0, next_s - time.monotonic()))

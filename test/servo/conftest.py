@@ -1,0 +1,99 @@
+"""A tool in a terminal of its own: keys in, screen out, Ctrl-C and hang-ups as they really arrive."""
+
+import fcntl
+import os
+import re
+import select
+import subprocess
+import sys
+import termios
+import time
+
+import pytest
+
+DEADLINE_S = 20.0
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
+
+
+class Terminal:
+    """`rena servo ARGUMENTS` in a terminal of 80 columns; ``text``: everything it printed, without control codes."""
+
+    def __init__(self, *arguments, lines=40):
+        self.master, slave = os.openpty()
+        termios.tcsetwinsize(slave, (lines, 80))
+
+        def take_the_terminal():
+            os.setsid()
+            fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+
+        command = [sys.executable, "-m", "rena_ros.cli", "servo", *map(str, arguments)]
+        environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+        self.process = subprocess.Popen(
+            command,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            preexec_fn=take_the_terminal,
+            env={**environment, "TERM": "xterm"},
+        )
+        self.slave = slave
+        self.text = ""
+
+    def press(self, keys):
+        """Type."""
+        os.write(self.master, keys.encode())
+
+    def wait_for(self, pattern):
+        """Read until a pattern appears; it and all before it is forgotten."""
+        end_s = time.monotonic() + DEADLINE_S
+        while not (found := re.search(pattern, self.text)):
+            assert time.monotonic() < end_s, f"{pattern!r} did not come: {self.text[-1500:]!r}"
+            self._read(0.1)
+        self.text = self.text[found.end() :]
+        return found
+
+    def ended(self):
+        """Its exit code; ``text`` is complete then."""
+        end_s = time.monotonic() + DEADLINE_S
+        while self.process.poll() is None:
+            assert time.monotonic() < end_s, f"it does not end: {self.text[-1500:]!r}"
+            self._read(0.05)
+        while self._read(0.0):
+            pass
+        return self.process.returncode
+
+    def hang_up(self):
+        """Close the window."""
+        os.close(self.slave)
+        os.close(self.master)
+        self.slave = self.master = -1
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        if self.master >= 0:
+            self.hang_up()
+
+    def _read(self, timeout_s):
+        if self.master < 0:
+            time.sleep(timeout_s)
+            return False
+        if not select.select([self.master], [], [], timeout_s)[0]:
+            return False
+        self.text += _CONTROL.sub("", os.read(self.master, 4096).decode(errors="replace"))
+        return True
+
+
+@pytest.fixture
+def terminal():
+    """Start tools in terminals."""
+    started = []
+
+    def start(*arguments, **options):
+        started.append(Terminal(*arguments, **options))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()

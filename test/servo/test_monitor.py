@@ -1,0 +1,109 @@
+"""`rena servo monitor`: what every servo reports, as rows and in a terminal."""
+
+import json
+
+import numpy as np
+import pytest
+
+from rena_ros.bus.bus import Bus
+from rena_ros.bus.registers import REGISTERS
+from rena_ros.bus.servo_model import ServoBank
+from rena_ros.bus.virtual_port import VirtualPort
+from rena_ros.cli import main
+from rena_ros.health import Level
+from rena_ros.robot_file import load_robot
+from rena_ros.servo.monitor import Watch, rows
+
+ROBOT = load_robot()
+POSITIONS = ROBOT.neutral_ticks + np.arange(25)
+
+
+@pytest.fixture
+def bank():
+    return ServoBank(ROBOT, positions=POSITIONS)
+
+
+@pytest.fixture
+def watch(bank):
+    return Watch(Bus(VirtualPort(bank), ROBOT))
+
+
+def looked(watch, times=1):
+    """The rows of the last of so many looks, by name."""
+    for _ in range(times):
+        snapshot = watch.look()
+    return {row.name: row for row in rows(ROBOT, snapshot)}
+
+
+def test_rows_say_what_the_servos_say(watch):
+    found = looked(watch)
+    assert [row.ticks for row in found.values()] == POSITIONS.tolist()
+    assert {(row.voltage_v, row.temperature_c, row.torque, row.age_s) for row in found.values()} == {
+        (6.0, 30, False, 0.0)
+    }
+    assert {(row.level, row.remark) for row in found.values()} == {(Level.OK, "limp")}
+
+
+def test_torque_is_shown_and_no_reproach(watch):
+    watch.bus.line.write(21, REGISTERS["torque_enable"].address, b"\x01")
+    found = looked(watch)
+    assert (found["jaw"].torque, found["jaw"].level, found["jaw"].remark) == (True, Level.OK, "torque on")
+
+
+def test_a_servo_that_never_answered_has_no_values(bank, watch):
+    bank.inject("dead", "jaw")
+    jaw = looked(Watch(Bus(VirtualPort(bank), ROBOT)), 5)["jaw"]
+    assert (jaw.ticks, jaw.load, jaw.voltage_v, jaw.torque, jaw.age_s) == (None,) * 5
+    assert jaw.level == Level.STALE and jaw.remark.startswith("has never answered")
+
+
+def test_a_servo_that_falls_silent_grows_old_and_the_others_do_not(bank, watch):
+    looked(watch)
+    bank.inject("dead", "jaw")
+    for _ in range(12):
+        bank.advance(0.1)
+        found = looked(watch)
+    assert found["jaw"].age_s > 1 and found["jaw"].level == Level.STALE
+    assert found["jaw"].ticks == POSITIONS[ROBOT.index["jaw"]]
+    assert all(row.age_s < 0.1 and row.level == Level.OK for name, row in found.items() if name != "jaw")
+
+
+def test_complaints_are_in_the_remark(bank, watch):
+    bank.inject("overload", "jaw")
+    bank.inject("overheat", "pucker", temperature_c=90)
+    found = looked(watch)
+    assert "reports overload" in found["jaw"].remark and found["jaw"].level == Level.ERROR
+    assert "90 C" in found["pucker"].remark and found["pucker"].temperature_c == 90
+
+
+def test_once_and_json(emulator, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    port = ["--port", str(emulator.link)]
+    assert main(["servo", "monitor", *port, "--once", "jaw", "3"]) == 0
+    header, *lines = capsys.readouterr().out.splitlines()
+    assert header.split() == ["id", "servo", "ticks", "load", "V", "C", "A", "remark"]
+    assert [line.split()[:3] for line in lines] == [["21", "jaw", "2048"], ["3", "brow_left_frown", "2048"]]
+    assert main(["servo", "monitor", *port, "--json", str(tmp_path / "look.json")]) == 0
+    assert [row["name"] for row in json.loads((tmp_path / "look.json").read_text())] == list(ROBOT.names)
+    assert main(["servo", "monitor", *port]) == 2
+    assert "use --once or --json FILE" in capsys.readouterr().err
+
+
+def test_live_table_survives_a_pulled_cable(terminal, tmp_path):
+    link = tmp_path / "servos"
+    servos = terminal("emulate", "--link", link)
+    servos.wait_for("Ctrl-C ends")
+    tool = terminal("monitor", "--port", link)
+    tool.wait_for("25 of 25 answer")
+    tool.wait_for("neck_roll +2048 +[+]0% +6.0 +30")
+    servos.press("unplug\n")
+    tool.wait_for(r"Waiting\s+for\s+it\s+to\s+come\s+back")
+    servos.press("plug\n")
+    tool.wait_for("25 of 25 answer")
+    tool.press("\x03")
+    assert tool.ended() == 0
+    assert "Traceback" not in tool.text
+    servos.press("\x03")
+    assert servos.ended() == 0
+    assert "0 outside the robot's limits" in servos.text and "Torque at the end: nobody." in servos.text
+    assert not link.is_symlink()
