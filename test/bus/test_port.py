@@ -1,0 +1,194 @@
+"""A serial port over a pty: one owner, an empty buffer, answers in pieces, deadlines, a pulled cable."""
+
+import os
+import select
+import subprocess
+import sys
+import threading
+import time
+import tty
+
+import pytest
+import serial
+
+from rena_ros.bus.port import Port, PortLost, PortMissing
+from rena_ros.errors import RenaError
+
+BAUD = 1_000_000
+
+
+class Pty:
+    """Both ends of a pty."""
+
+    def __init__(self):
+        self.master, self.slave = os.openpty()
+        tty.setraw(self.slave)
+        self.path = os.ttyname(self.slave)
+
+    def arrive(self, data):
+        """Put bytes into the receive buffer, and wait until they are there."""
+        os.write(self.master, data)
+        assert select.select([self.slave], [], [], 10)[0]
+
+    def pull(self):
+        for end in (self.slave, self.master):
+            if end >= 0:
+                os.close(end)
+        self.master = self.slave = -1
+
+
+@pytest.fixture
+def pty():
+    pty = Pty()
+    yield pty
+    pty.pull()
+
+
+@pytest.fixture
+def port(pty):
+    port = Port(pty.path, BAUD)
+    yield port
+    port.close()
+
+
+def test_opening_sends_nothing_and_the_clock_runs(pty, port):
+    assert select.select([pty.master], [], [], 0)[0] == []
+    before_s = port.now()
+    port.sleep_until(before_s + 0.01)
+    assert port.now() >= before_s + 0.01
+    port.sleep_until(before_s)  # is over: no wait, no error
+
+
+def test_emptying_throws_away_everything_that_was_received(pty, port):
+    pty.arrive(b"old" * 100)
+    assert port.empty() == 300 and port.empty() == 0
+    now_s = port.now()
+    assert port.read(now_s, now_s, bool) == b""
+
+
+def test_what_is_written_arrives_and_the_wire_is_busy_for_as_long_as_it_takes(pty, port):
+    before_s = port.now()
+    first_s = port.write(b"x" * 100)
+    assert os.read(pty.master, 200) == b"x" * 100
+    assert first_s - before_s >= 100 * 10 / BAUD
+    # A second frame waits for the first one.
+    assert port.write(b"y" * 50) - before_s >= 150 * 10 / BAUD
+    assert port.wire_free_s - before_s >= 150 * 10 / BAUD
+
+
+def test_bytes_are_collected_until_they_are_complete(pty, port):
+    def send():
+        for byte in b"abcde":
+            os.write(pty.master, bytes([byte]))
+            time.sleep(0.002)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    asked = []
+    received = port.read(port.now(), port.now() + 20, lambda data: asked.append(data) or len(data) >= 5)
+    sender.join()
+    assert received == b"abcde" and asked[-1] == received and all(received.startswith(data) for data in asked)
+
+
+def test_at_the_deadline_what_came_is_returned(pty, port):
+    pty.arrive(b"ab")
+    deadline_s = port.now() + 0.03
+    assert port.read(port.now(), deadline_s, lambda data: False) == b"ab"
+    assert port.now() >= deadline_s
+
+
+def test_after_the_deadline_what_lies_there_is_still_taken(pty, port):
+    pty.arrive(b"ab")
+    assert port.read(port.now() - 1, port.now() - 1, lambda data: False) == b"ab"
+
+
+def test_a_pulled_cable_is_named(pty, port):
+    pty.pull()
+    assert port.empty() == 0
+    for attempt in (lambda: port.write(b"x"), lambda: port.read(0.0, port.now() + 5, bool)):
+        with pytest.raises(PortLost, match=rf"{port.path} is gone"):
+            attempt()
+    port.close()
+
+
+def test_ports_that_cannot_be_opened_say_why(tmp_path):
+    with pytest.raises(PortMissing, match="there is no port"):
+        Port(str(tmp_path / "nothing"), BAUD)
+    (tmp_path / "file").write_text("no port")
+    with pytest.raises(RenaError, match=r"cannot open .* as a serial port"):
+        Port(str(tmp_path / "file"), BAUD)
+
+
+def test_a_forbidden_port_says_how_to_be_permitted(monkeypatch):
+    def forbid(*_args, **_options):
+        raise serial.SerialException(13, "could not open port /dev/ttyUSB0: Permission denied")
+
+    monkeypatch.setattr(serial, "Serial", forbid)
+    with pytest.raises(RenaError, match="dialout"):
+        Port("/dev/ttyUSB0", BAUD)
+
+
+# One owner
+
+
+def test_a_port_has_one_owner(pty, port):
+    with pytest.raises(RenaError, match=r"somebody else has .* open"):
+        Port(pty.path, BAUD)
+    port.close()
+    Port(pty.path, BAUD).close()
+
+
+@pytest.fixture
+def other_program():
+    """Start a program that runs some code, says something, and waits."""
+    started = []
+
+    def start(code, *arguments):
+        command = [sys.executable, "-c", f"{code}\nprint('ready', flush=True)\nimport time; time.sleep(60)"]
+        started.append(subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, text=True))
+        assert started[-1].stdout.readline() == "ready\n"
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+OPEN = "import os, sys; end = os.open(sys.argv[1], os.O_RDWR | os.O_NOCTTY)"
+SERVE = "import os, pathlib, sys; ends = os.openpty(); pathlib.Path(sys.argv[1]).symlink_to(os.ttyname(ends[1]))"
+
+
+def test_another_program_that_has_it_open_is_named_also_when_it_took_no_lock(pty, tmp_path, other_program):
+    link = tmp_path / "link"
+    link.symlink_to(pty.path)
+    other = other_program(OPEN, str(link))
+    with pytest.raises(RenaError, match=rf"{link} open.* end it first") as caught:
+        Port(str(link), BAUD)
+    assert f"(pid {other.pid})" in str(caught.value) and "python" in str(caught.value)
+    other.kill()
+    other.wait()
+    Port(str(link), BAUD).close()
+
+
+def test_an_emulator_that_holds_its_own_pty_is_nobody_else(tmp_path, other_program):
+    link = tmp_path / "servos"
+    other_program(SERVE, str(link))
+    Port(str(link), BAUD).close()
+    # Who serves one pty is still somebody else on another one.
+    second = tmp_path / "second"
+    other_program(SERVE, str(second))
+    other = other_program(f"{SERVE}; end = os.open(sys.argv[2], os.O_RDWR)", str(tmp_path / "third"), str(second))
+    with pytest.raises(RenaError, match=f"pid {other.pid}"):
+        Port(str(second), BAUD)
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_others_are_kept_out_of_a_real_device_but_not_of_a_pty(pty, monkeypatch, exclusive):
+    calls = []
+    monkeypatch.setattr("fcntl.ioctl", lambda fd, request, *rest: calls.append(request) or 0)
+    if exclusive:  # what the path stands for: /dev/ttyUSB0
+        monkeypatch.setattr("os.path.realpath", lambda path: "/dev/ttyUSB0")
+    Port(pty.path, BAUD).close()
+    assert (0x540C in calls) == exclusive  # TIOCEXCL
