@@ -17,7 +17,7 @@ from rena_ros.robot_edit import RobotFileEdit
 from rena_ros.servo.calibration import PLACES, SEAM_ROOM, Range, Recording, differences, marked, ranged, seen
 from rena_ros.servo.changes import release_torque
 from rena_ros.servo.dialogue import Dialogue, command_again
-from rena_ros.servo.hold import called, held, limited, read_servo, set_register, slow_speed
+from rena_ros.servo.hold import Reading, called, held, limited, read_servo, set_register, slow_speed
 from rena_ros.servo.keys import Keys
 from rena_ros.servo.return_delay import chosen
 from rena_ros.servo.session import add_common_arguments, end_orderly, find_servo, open_line
@@ -145,12 +145,16 @@ class Calibration:
             before = read_register(self._line, servo.id, "torque_limit")
             set_register(self._line, servo, "torque_limit", self._args.torque * 10)
             if before is not None:
-                hold.callback(set_register, self._line, servo, "torque_limit", before)
+                hold.callback(self._restore_torque_limit, servo, before)
             hold.enter_context(held(self._line, own, slow_speed(servo)))
             goal = here
         goal = limited(anywhere, own, min(max(goal + step, here - _LEAD_TICKS), here + _LEAD_TICKS))
         set_register(self._line, servo, "goal_position", goal)
         return goal
+
+    def _restore_torque_limit(self, servo: Servo, before: int) -> None:
+        with contextlib.suppress(RenaError):  # less important than what `held` has to say of a servo that is gone
+            set_register(self._line, servo, "torque_limit", before)
 
     def _keep(self, servo: Servo, result: Range) -> bool | str | None:
         """Save the result if the answer is yes: True, False (skip), None (end) or "again"."""
@@ -195,9 +199,10 @@ class Calibration:
             )
         return None
 
-    def _show(self, servo: Servo, place: str, reading, goal: int | None) -> None:
+    def _show(self, servo: Servo, place: str, reading: Reading | None, goal: int | None) -> None:
         if reading is None:
-            self._dialogue.live(f"  {servo.name}: no answer; is its plug in?   [{place}]")
+            may_hold = "" if goal is None else " Its torque may be on."
+            self._dialogue.live(f"  {servo.name}: no answer; is its plug in?{may_hold}   [{place}]")
             return
         how = "by hand" if goal is None else f"torque on, goal {goal}, load {reading.load:+.0%}"
         complaint = f"   {reading.conditions}!" if reading.conditions else ""
@@ -213,7 +218,8 @@ class Calibration:
             say(f"Skipped: {', '.join(skipped)}.")
         if left:
             rest = ("--from", left[0]) if not self._args.servos else tuple(left)
-            say(f"Not yet: {', '.join(left)}.\nTo go on: {command_again(self._args, *rest)}")
+            more = f" and {len(left) - 1} more" if len(left) > 1 else ""
+            say(f"Not yet: {left[0]}{more}.\nTo go on: {command_again(self._args, *rest)}")
 
 
 def _anywhere(robot: Robot, servo: Servo) -> Robot:

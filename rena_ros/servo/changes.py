@@ -39,6 +39,11 @@ class Work:
         self._line = line
         self._dialogue = dialogue
 
+    @property
+    def complete(self) -> bool:
+        """Whether everything is written."""
+        return not self._left and not self.failed
+
     def carry_out(self, again: str | None = None) -> bool:
         """Write everything, each change read back and locked again; returns whether all went well.
 
@@ -51,11 +56,11 @@ class Work:
         finally:
             if self._left or self.failed:
                 self._dialogue.say(self.account(again))
-        return not self.failed
+        return self.complete
 
     def account(self, again: str | None) -> str:
         """What was written, what was not, and how to go on."""
-        lines = [f"Written, read back and locked again: {len(self.done)} of {self._total()} changes."]
+        lines = [f"Written and locked again: {len(self.done)} of {self._total()} changes."]
         if self._begun is not None:
             lines.append(
                 f"Cut off in the middle of {self._begun}. It may be written or not, and this servo's EEPROM may be "
@@ -115,27 +120,40 @@ def uninterrupted() -> Iterator[None]:
 
 
 def verify_rates(
-    open_line: Callable[[int], Line], rates: Sequence[Change], moved: Mapping[int, int], dialogue: Dialogue
+    open_line: Callable[[int], Line], done: Sequence[Change], moved: Mapping[int, int], dialogue: Dialogue
 ) -> bool:
-    """Read changed baud codes back, each at its new rate, and lock those servos again; returns whether all are.
+    """Of the changes ``done``, read the baud codes back, each at its new rate, and lock those servos again.
 
     ``open_line``: a line at a rate, the port being free; ``moved``: ids that were changed meanwhile, old to new.
+    Returns whether all are as they should be. To be called whatever interrupted the work.
     """
     good = True
-    for code in sorted({change.new for change in rates}):
-        line = open_line(BAUDS[code])
-        try:
-            for change in (change for change in rates if change.new == code):
-                servo_id = moved.get(change.id, change.id)
-                with uninterrupted():
-                    kept = read_register(line, servo_id, "baud_code") == code
-                    why = lock_eeprom(line, servo_id) if kept else "it does not answer there"
-                good &= why is None
-                state = f"FAILED: {why}; `rena servo scan --all-bauds` finds it" if why else "read back, locked again"
-                dialogue.say(f"  {change.name} (id {servo_id}) at {BAUDS[code]} baud: {state}")
-        finally:
-            line.close()
+    for code in sorted({change.new for change in done if change.register == "baud_code"}):
+        changes = [replace(c, id=moved.get(c.id, c.id)) for c in done if c.register == "baud_code" and c.new == code]
+        with uninterrupted():
+            try:
+                line = open_line(BAUDS[code])
+                try:
+                    whys = [_lock_at_new_rate(line, change) for change in changes]
+                finally:
+                    line.close()
+            except RenaError:
+                dialogue.say(
+                    f"{', '.join(change.name for change in changes)}: neither is the new rate read back, nor the "
+                    f"EEPROM locked. With the port back, `rena servo set-return-delay --baud {BAUDS[code]}` does that."
+                )
+                raise
+        for change, why in zip(changes, whys, strict=True):
+            dialogue.say(f"  {change.name} (id {change.id}) at {BAUDS[code]} baud: {why or 'read back, locked again'}")
+        good &= not any(whys)
     return good
+
+
+def _lock_at_new_rate(line: Line, change: Change) -> str | None:
+    if read_register(line, change.id, "baud_code") != change.new:
+        return "FAILED: it does not answer there; `rena servo scan --all-bauds` finds it"
+    why = lock_eeprom(line, change.id)
+    return why and f"FAILED: its EEPROM could not be locked: {why}"
 
 
 def close_open_locks(line: Line, servos: Sequence[Servo], dialogue: Dialogue) -> None:

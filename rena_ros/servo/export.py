@@ -20,13 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_common_arguments(parser)
     parser.add_argument("file", type=Path, metavar="FILE", help="file to write, YAML; /dev/stdout shows it")
-    parser.add_argument("servos", nargs="*", metavar="SERVO", help="names or ids; default: all of the robot file")
+    parser.add_argument("--only", action="append", default=[], metavar="SERVO", help="name or id; may be repeated")
 
 
 def run(args: argparse.Namespace, dialogue: Dialogue | None = None) -> int:
     """Read, then write the file whole. Returns 1 when a servo did not answer."""
     dialogue = dialogue or Dialogue()
-    servos = chosen(load(args), args.servos)
+    servos = chosen(load(args), args.only)
     if not args.file.parent.is_dir():
         raise RenaError(f"cannot write {args.file}: there is no folder {args.file.parent}")
     line = open_line(args)

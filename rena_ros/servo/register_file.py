@@ -72,14 +72,18 @@ def _entries(node: yaml.Node | None, faults: list[tuple[int, str]]) -> list[tupl
     if node is None:
         return []
     if not isinstance(node, yaml.MappingNode):
-        faults.append((node.start_mark.line + 1, f"expected `name: ...`, found {node.value!r}"))
+        faults.append((node.start_mark.line + 1, f"expected `name: ...`, found {_shown(node)}"))
         return []
     entries = []
     for key, value in node.value:
-        name = _Key(key.value)
+        name = _Key(_shown(key))
         name.line = key.start_mark.line + 1
         entries.append((name, value))
     return entries
+
+
+def _shown(node: yaml.Node) -> str:
+    return str(node.value) or "nothing" if isinstance(node, yaml.ScalarNode) else f"a {node.id}"
 
 
 def _eeprom(servo: str, node: yaml.Node | None, faults: list[tuple[int, str]]) -> dict[str, int]:

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_common_arguments(parser)
     parser.add_argument("file", type=Path, metavar="FILE", help="register file, as `rena servo export` writes it")
-    parser.add_argument("servos", nargs="*", metavar="SERVO", help="names or ids; default: all of the file")
+    parser.add_argument("--only", action="append", default=[], metavar="SERVO", help="name or id; may be repeated")
     parser.add_argument("--ids", action="store_true", help="restore ids, too")
     parser.add_argument("--bauds", action="store_true", help="restore baud rates, too")
     add_yes_argument(parser)
@@ -46,21 +46,21 @@ def run(args: argparse.Namespace, dialogue: Dialogue | None = None) -> int:
     dialogue = dialogue or Dialogue(args.yes)
     robot = load(args)
     saved = parsed(_text(args.file), robot.names, str(args.file))
-    servos = [servo for servo in chosen(robot, args.servos) if servo.name in saved]
-    if missing := [servo.name for servo in chosen(robot, args.servos) if args.servos and servo.name not in saved]:
+    servos = [servo for servo in chosen(robot, args.only) if servo.name in saved]
+    if missing := [servo.name for servo in chosen(robot, args.only) if args.only and servo.name not in saved]:
         raise RenaError(f"{args.file} holds nothing of {', '.join(missing)}")
-    line = open_line(args)
+    line, work = open_line(args), None
     try:
         plan = _compared(line, servos, saved, args)
         close_open_locks(line, servos, dialogue)
-        good = _restore(line, servos, plan, dialogue, _again(args))
+        if _agreed(line, servos, plan, dialogue):
+            work = Work(line, plan.changes, dialogue)
+            work.carry_out(_again(args))
     finally:
         line.close()
-    rates = [change for change in plan.changes if change.register == "baud_code"]
-    if good and rates:
-        moved = {change.id: change.new for change in plan.changes if change.register == "id"}
-        good = verify_rates(lambda baud: open_line(args, baud), rates, moved, dialogue)
-    return 0 if good and not plan.remarks else 1
+        good = work is None or _ended(work, args, dialogue)
+    untouched = work is None and plan.changes
+    return 1 if plan.remarks or untouched or not good else 0
 
 
 def plan_restore(
@@ -126,12 +126,13 @@ def _compared(line: Line, servos: Sequence[Servo], saved: Mapping[str, Values], 
     return plan
 
 
-def _restore(line: Line, servos: Sequence[Servo], plan: Plan, dialogue: Dialogue, again: str) -> bool:
+def _agreed(line: Line, servos: Sequence[Servo], plan: Plan, dialogue: Dialogue) -> bool:
+    """Show the plan and ask; False when there is nothing to be done, or nothing is to be done."""
     for remark in plan.remarks:
         dialogue.say(remark)
     if not plan.changes:
         dialogue.say("Nothing differs: every servo that answers holds what the file says.")
-        return True
+        return False
     for change in plan.changes:
         dialogue.say(f"  {change}{_unit(change.register)}")
     affected = [servo for servo in servos if servo.name in {change.name for change in plan.changes}]
@@ -139,15 +140,24 @@ def _restore(line: Line, servos: Sequence[Servo], plan: Plan, dialogue: Dialogue
     if not dialogue.confirm(question) or not release_torque(line, affected, dialogue):
         dialogue.say("Nothing was written.")
         return False
-    good = Work(line, plan.changes, dialogue).carry_out(again)
+    return True
+
+
+def _ended(work: Work, args: argparse.Namespace, dialogue: Dialogue) -> bool:
+    """However the work ended, new rates are read back, and new ids are told; returns whether all went well."""
+    moved = {change.id: change.new for change in work.done if change.register == "id"}
+    for change in work.done:
+        if change.register == "id":
+            dialogue.say(f"{change.name} answers as {change.new} from now on: write that id into the robot file.")
+    good = verify_rates(lambda baud: open_line(args, baud), work.done, moved, dialogue) and work.complete
     if good:
-        dialogue.say(f"Done: {len(plan.changes)} values written to {len(affected)} servo(s).")
+        dialogue.say(f"Done: {len(work.done)} values written.")
     return good
 
 
 def _again(args: argparse.Namespace) -> str:
     asked = [option for option, wanted in (("--ids", args.ids), ("--bauds", args.bauds)) if wanted]
-    return command_again(args, str(args.file), *args.servos, *asked)
+    return command_again(args, str(args.file), *(f"--only={name}" for name in args.only), *asked)
 
 
 def _unit(register: str) -> str:

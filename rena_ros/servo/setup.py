@@ -195,12 +195,13 @@ class Setup:
             return False
         rates = [Change(s.name, s.id, "baud_code", BAUDS.index(now), BAUDS.index(wanted)) for s in servos]
         work = Work(self._line, rates, self._dialogue)
-        good = work.carry_out()
-        self._line.close()
         try:
-            return verify_rates(lambda baud: open_line(self._args, baud), work.done, {}, self._dialogue) and good
+            work.carry_out()
         finally:
-            self._line = open_line(self._args)
+            self._line.close()
+            good = verify_rates(lambda baud: open_line(self._args, baud), work.done, {}, self._dialogue)
+        self._line = open_line(self._args)
+        return good and work.complete
 
     def _finish(self, step: Finished) -> int:
         self._dialogue.say(f"All {len(self._wanted)} servos have their ids.")
