@@ -92,11 +92,13 @@ def run(args: argparse.Namespace) -> int:
 def _processes(args: argparse.Namespace) -> Iterator[tuple[dict[str, subprocess.Popen], queue.Queue]]:
     """Emulator, servos node and exerciser, started in this order and ended in the other; the exerciser's lines."""
     link = args.out / "servos"
-    faults = args.out / "faults.yaml"
-    random = {"seed": args.seed, "rate_per_minute": args.rate, "kinds": list(KINDS), "for_s": list(FAULT_LASTS_S)}
-    faults.write_text(json.dumps({"random": random}, indent=1) + "\n")  # JSON is YAML
     robot = ("--robot-file", args.robot_file) if args.robot_file else ()
-    emulator = ("--link", str(link), "--faults", str(faults), "--report", str(args.out / "emulator.json"), *robot)
+    emulator = ("--link", str(link), "--report", str(args.out / "emulator.json"), *robot)
+    if args.rate:
+        faults = args.out / "faults.yaml"
+        random = {"seed": args.seed, "rate_per_minute": args.rate, "kinds": list(KINDS), "for_s": list(FAULT_LASTS_S)}
+        faults.write_text(json.dumps({"random": random}, indent=1) + "\n")  # JSON is YAML
+        emulator += ("--faults", str(faults))
     ros = ("--ros-args", "-r", "__ns:=/soak", *(("-p", f"robot_file:={args.robot_file}") if args.robot_file else ()))
     domain = args.domain if args.domain is not None else 10 + os.getpid() % 80
     environment = {**os.environ, "ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
@@ -116,7 +118,7 @@ def _processes(args: argparse.Namespace) -> Iterator[tuple[dict[str, subprocess.
                 started(command, stop_s=10.0, env=environment, stdout=output, stderr=log, text=True)
             )
             if name == "emulator":
-                wait_for_link(link, processes[name])
+                wait_for_link(link, processes[name], f"see {log.name}")
         threading.Thread(target=_pass_on, args=(processes["exerciser"].stdout, lines), daemon=True).start()
         yield processes, lines
 

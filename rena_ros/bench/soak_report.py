@@ -11,6 +11,7 @@ from rena_ros.bench.growth import Growth, growth
 from rena_ros.bench.report import pyplot, save_plot
 
 MINUTE_S = 60.0
+SETTLE_S = 20.0  # starting is not growing
 # figure of a process -> what more is allowed: absolute, relative
 _ALLOWED = {"rss_mib": (1.0, 0.02), "files": (0.0, 0.0), "threads": (0.0, 0.0)}
 _READ_MS = (0.5, 0.2)
@@ -29,9 +30,17 @@ class Soak:
     says: list[dict] = field(default_factory=list)
     states: list[dict] = field(default_factory=list)
 
+    def after(self, begin_s: float) -> "Soak":
+        """The run without its first seconds."""
+        rest = [
+            [seen for seen in kind if seen["time_s"] - self.began_s >= begin_s] for kind in (self.says, self.states)
+        ]
+        return Soak(self.began_s, *rest)
+
 
 def judge(soak: Soak) -> list[Growth]:
     """What grew and what did not; nothing when the run was too short to tell."""
+    soak = soak.after(SETTLE_S)
     names = _processes(soak)
     verdicts = []
     try:

@@ -101,14 +101,13 @@ def emulated(
             yield Stand(process, link, robot_file)
 
 
-def wait_for_link(link: Path, emulator: subprocess.Popen) -> None:
-    """Wait until an emulator has put its link there. Raises RenaError, with its words, when it does not."""
+def wait_for_link(link: Path, emulator: subprocess.Popen, why: str = "") -> None:
+    """Wait until an emulator has put its link there. Raises RenaError when it does not, with ``why`` or its words."""
     limit_s = time.monotonic() + START_S
     while not link.is_symlink():
         if emulator.poll() is not None or time.monotonic() > limit_s:
             emulator.kill()
-            words = emulator.communicate()[1]
-            raise RenaError(f"the emulator did not start: {words.strip() if words else 'see its log'}")
+            raise RenaError(f"the emulator did not start: {why or emulator.communicate()[1].strip()}")
         time.sleep(0.01)
 
 

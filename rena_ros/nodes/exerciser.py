@@ -1,7 +1,7 @@
 """exerciser node: keeps the servos moving at 50 Hz and tells on stdout, as JSON lines, how the bus does.
 
-For endurance runs (`rena bench soak`). It asks for torque again whenever the robot is connected and limp: so
-after a pulled cable, as a person would.
+For endurance runs (`rena bench soak`). It asks for torque again when the robot is connected and not all of its
+servos follow, after a pulled cable for instance, as a person would.
 """
 
 import json
@@ -19,7 +19,7 @@ from rena_ros.nodes.running import parameter, run_node
 from rena_ros.robot_file import load_robot
 
 BUS = "servos: bus"
-ASK_AGAIN_S = 2.0
+ASK_AGAIN_S = 5.0
 SLOWEST_S, FASTEST_S = 1.2, 4.0  # periods of the servos' movements
 
 
@@ -45,7 +45,7 @@ class Exerciser(Node):
         self._commands.publish(JointState(name=self._names, position=positions.tolist()))
 
     def on_diagnostics(self, message: DiagnosticArray) -> None:
-        """Pass on what is said of the bus; ask for torque where there is none."""
+        """Pass on what is said of the bus; ask for torque where somebody has none."""
         for status in message.status:
             if status.name != BUS:
                 continue
@@ -53,7 +53,7 @@ class Exerciser(Node):
             level = int.from_bytes(status.level, "little")
             print(json.dumps({"time_s": time.monotonic(), "level": level, "says": status.message, **values}))
             sys.stdout.flush()
-            if values.get("connected") == "true" and values.get("torque") == "false":
+            if values.get("connected") == "true" and int(values.get("driven", 0)) < len(self._names):
                 self._ask_for_torque()
 
     def _ask_for_torque(self) -> None:

@@ -1,5 +1,7 @@
 """The benchmarks' own judgement: counted by hand, and on servos whose positions tell the truth."""
 
+import dataclasses
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +12,8 @@ import pytest
 from rena_ros.bench import fault_table, peers, soak_report
 from rena_ros.bench.cycle import figures, wire_ms
 from rena_ros.bench.fault_table import INSTANT, judge
+from rena_ros.bench.fuzz import FuzzResult
+from rena_ros.bench.fuzz_command import merge
 from rena_ros.bench.growth import growth
 from rena_ros.bench.machine import ProcessState
 from rena_ros.bench.measure import Record, goals_of_cycle, measure
@@ -170,6 +174,13 @@ def test_a_leak_is_found_in_a_run(leak, grown):
     assert [verdict.name for verdict in soak_report.judge(soak(leak)) if verdict.grew] == grown
 
 
+def test_starting_is_not_growing_and_a_short_run_tells_nothing():
+    run = soak(0.0)
+    run.states[:20] = [{**state, "servos": ProcessState(5.0, 3, 1)} for state in run.states[:20]]
+    assert not any(verdict.grew for verdict in soak_report.judge(run))
+    assert soak_report.judge(soak_report.Soak(1000.0, run.says[:24], run.states[:24])) == []
+
+
 def test_minutes_of_a_run():
     rows = soak_report.per_minute(soak(0.0))
     assert [row["minute"] for row in rows] == [1, 2, 3]
@@ -184,6 +195,25 @@ def test_without_the_vendors_sdk_it_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(peers.importlib.metadata, "version", missing)
     with pytest.raises(RenaError, match="pip install feetech-servo-sdk"):
         vendor_sdk()
+
+
+def test_a_short_endurance_run(tmp_path):
+    command = [sys.executable, "-m", "rena_ros.cli", "bench", "soak", "--minutes", "0.07", "--rate", "0"]
+    answer = subprocess.run([*command, "--out", str(tmp_path)], capture_output=True, text=True, timeout=90)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    figures = json.loads((tmp_path / "soak.json").read_text())
+    assert figures["whole"] and figures["wrong"] == [] and figures["emulator"]["limit_violations"] == 0
+    assert figures["emulator"]["sync_writes"] > 0 and figures["per_minute"][0]["servos_threads"] > 0
+    assert not (tmp_path / "servos").is_symlink()
+
+
+def test_results_of_several_processes_are_put_together():
+    zero = {field.name: 0 for field in dataclasses.fields(FuzzResult)}
+    one = FuzzResult(**{**zero, "commands": 10, "accepted": 7, "frames": 5, "top_speed": 0.9, "examples": ()})
+    two = dataclasses.replace(one, limits=2, top_speed=0.8, examples=("jaw outside its limits",) * 9)
+    total = merge([one, two])
+    assert (total.commands, total.accepted, total.limits, total.top_speed) == (20, 14, 2, 0.9)
+    assert len(total.examples) == 5 and one.good and not total.good
 
 
 @pytest.mark.parametrize("command", ["bus", "faults", "soak", "fuzz"])

@@ -1,0 +1,125 @@
+"""`rena bench fuzz`: random commands through the servos node's callback, by the million, on all cores."""
+
+import argparse
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from rena_ros.bench.fuzz import FuzzResult, fuzz
+from rena_ros.bench.machine import Machine
+from rena_ros.bench.report import console_for_tables, write_json
+from rena_ros.bench.stand import interruptible
+from rena_ros.errors import RenaError
+
+CHUNK = 10_000  # commands to one freshly started node
+MEANINGS = {
+    "limits": "goals outside the servo's limits",
+    "antagonists": "antagonists that both pull",
+    "speed": "goals faster than the servo's limit",
+    "acceleration": "goals more sudden than the servo's limit",
+    "limp": "goals while torque was off",
+    "misjudged": "commands refused though sound, or followed though not",
+}
+
+
+def merge(results: Sequence[FuzzResult]) -> FuzzResult:
+    """One result of several: counts added, the fastest of the top speeds, the first few examples."""
+    total = results[0]
+    for result in results[1:]:
+        top_speed = max(total.top_speed, result.top_speed)
+        sums = {f.name: getattr(total, f.name) + getattr(result, f.name) for f in fields(FuzzResult)}
+        total = replace(total, **(sums | {"top_speed": top_speed}))
+    return replace(total, examples=total.examples[:5])
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `rena bench fuzz` takes."""
+    parser.add_argument("--commands", type=int, default=1_000_000, metavar="N", help="default: a million")
+    parser.add_argument("--seed", type=int, default=0, help="which commands (default 0)")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes side by side (default: one per core)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="leave fuzz.json there")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Send them and count. Returns 1 when anything got through that should not have."""
+    if args.commands < 1 or args.seed < 0:
+        raise RenaError("--commands must be at least 1 and --seed not negative")
+    console = console_for_tables()
+    machine = Machine.now()
+    console.print(f"{machine}", highlight=False)
+    jobs = list(_jobs(args.commands, args.seed))
+    begun_s = time.monotonic()
+    results, whole = _work(jobs, args.workers or machine.cores, console)
+    if not results:
+        console.print("interrupted before anything was done", style="yellow")
+        return 130
+    total = merge(results)
+    took_s = time.monotonic() - begun_s
+    console.print(_table(total, took_s))
+    for example in total.examples:
+        console.print(f"wrong: {example}", style="red", highlight=False, markup=False)
+    if args.out:
+        told = {"machine": machine.as_dict(), "seed": args.seed, "whole": whole, "took_s": round(took_s, 1)}
+        path = write_json(args.out, "fuzz", {**told, **asdict(total)})
+        console.print(f"figures: {path}", highlight=False, soft_wrap=True)
+    if not total.good:
+        return 1
+    return 0 if whole else 130
+
+
+def _jobs(commands: int, seed: int) -> Iterator[tuple[int, int]]:
+    """(commands, seed) of each job; no two runs of different ``seed`` share one."""
+    for k, done in enumerate(range(0, commands, CHUNK)):
+        yield min(CHUNK, commands - done), seed * 1_000_000 + k
+
+
+def _work(jobs: list[tuple[int, int]], workers: int, console: Console) -> tuple[list[FuzzResult], bool]:
+    """The results, or those that were ready when Ctrl-C came, and whether all are there."""
+    columns = (TextColumn("commands"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    results: list[FuzzResult] = []
+    context = multiprocessing.get_context("spawn")  # a ROS context does not survive a fork
+    try:
+        with (
+            interruptible(),
+            context.Pool(min(workers, len(jobs)), _leave_interrupts_to_the_parent) as pool,
+            Progress(*columns, console=console, transient=True) as progress,
+        ):
+            bar = progress.add_task("", total=sum(count for count, _ in jobs))
+            for result in pool.imap_unordered(_fuzz, jobs):
+                results.append(result)
+                progress.update(bar, advance=result.commands)
+    except KeyboardInterrupt:
+        return results, False
+    return results, True
+
+
+def _fuzz(job: tuple[int, int]) -> FuzzResult:
+    return fuzz(*job)
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    os.nice(5)
+
+
+def _table(total: FuzzResult, took_s: float) -> Table:
+    table = Table(title=f"{total.commands} random commands", title_justify="left", box=None, show_header=False)
+    table.add_row("followed", f"{total.accepted}")
+    table.add_row("refused", f"{total.refused}")
+    table.add_row("goals on the wire", f"{total.goals} in {total.frames} frames")
+    for name, meaning in MEANINGS.items():
+        count = getattr(total, name)
+        table.add_row(meaning, f"{count}", style="red" if count else "")
+    table.add_row("fastest", f"{total.top_speed:.1%} of its servo's limit")
+    table.add_row("time", f"{total.virtual_s:.0f} s of the robot's in {took_s:.0f} s")
+    return table
