@@ -1,4 +1,4 @@
-"""The bus: what it writes, what it believes, whom it asks, and how it fails. In virtual time, but for a pulled cable."""
+"""The bus in virtual time: what it writes, what it believes, whom it asks, and how it fails."""
 
 import numpy as np
 import pytest
