@@ -166,7 +166,7 @@ class Gate:
             # Who is limp pulls no longer: its antagonists need not wait for it.
             back = self.servos.welcome(health, state) | (held & ~self.servos.silent)
             if back.any():
-                self._motion.place(back, here, now_s)
+                self._motion.place(back, here, max(now_s, state.stamp_s))
             self._end_slowness(here, now_s)
         self.servos.ask_again(bus)
         return health
@@ -178,7 +178,7 @@ class Gate:
             self._ease(now_s)
         return refusal
 
-    def set_torque(self, on: bool, now_s: float) -> dict[str, str]:
+    def set_torque(self, on: bool) -> dict[str, str]:
         """Switch torque; returns failures by servo name.
 
         On: whoever is not driven yet is taken up where it is; from limp, all are then eased to neutral. Raises
@@ -194,7 +194,7 @@ class Gate:
         taken, state = self.servos.switch_on(bus)
         if not taken.any():
             return self.servos.refusals
-        here = self.robot.from_ticks(state.ticks)
+        here, now_s = self.robot.from_ticks(state.ticks), state.stamp_s  # switching on took its time
         self._gentle_until_s, self._sent, self._slow, self.torque = now_s + GENTLE_S, None, True, True
         if anew:
             self._motion.reset(np.where(taken, here, 0.0), now_s)

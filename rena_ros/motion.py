@@ -28,6 +28,9 @@ LEAD_HOLD_S = 0.07  # without a further command for this long (two frames at 30 
 STREAM_S = (0.008, 0.1)  # commands this far apart are a stream with a speed of its own; others are not
 EASE = 0.5  # fraction of the speed limit used for easing back to neutral: 0.43 s from the farthest end of any joint
 _AT_REST_RAD_S = 0.05
+_SOON_S = 0.01
+
+State = tuple[list[float], list[float], list[float]]  # positions, speeds, accelerations
 
 
 class Motion:
@@ -112,8 +115,8 @@ class Motion:
         """Take a lead back whose stream ended; let an antagonist go that waited. To be called every few ms."""
         if self._aim is not self._target and now_s - self._command_s > LEAD_HOLD_S:
             self._aim = self._target
-        position, speed, _ = self._state(max(now_s, self._sent_s))
-        if not np.array_equal(self._planned, self._permitted(position, speed)):
+        state = self._state(max(now_s, self._sent_s))
+        if not np.array_equal(self._planned, self._permitted(state)):
             self._plan(now_s)
 
     def sent(self, time_s: float) -> None:
@@ -142,10 +145,13 @@ class Motion:
             raise ValueError(f"not a target inside the limits: {', '.join(wrong) or target.shape}")
         return np.clip(target, robot.lower, robot.upper)
 
-    def _permitted(self, position: list[float], speed: list[float]) -> np.ndarray:
+    def _permitted(self, state: State) -> np.ndarray:
         """The aim, with those that must wait for their antagonist kept at neutral, and those held where they are."""
         aim = np.where(self._held, self._held_at, self._aim) if self._held.any() else self._aim
-        away = (np.abs(position) > RAD_PER_TICK) | (np.abs(speed) > _AT_REST_RAD_S)
+        position, speed, acceleration = map(np.array, state)
+        soon = position + speed * _SOON_S + acceleration * _SOON_S**2 / 2  # one that is just about to leave neutral
+        away = np.maximum(np.abs(position), np.abs(soon)) > RAD_PER_TICK
+        away |= np.abs(speed) > _AT_REST_RAD_S
         wanted = (np.abs(aim) > 0) & ~self._held
         for a, b in self._robot.antagonist_pairs:
             for waiting, other in ((a, b), (b, a)):
@@ -158,9 +164,9 @@ class Motion:
         start_s = max(now_s, self._sent_s)
         self._plan_from(self._state(start_s), start_s)
 
-    def _plan_from(self, state: tuple[list[float], list[float], list[float]], start_s: float) -> None:
+    def _plan_from(self, state: State, start_s: float) -> None:
         position, speed, acceleration = state
-        self._planned = self._permitted(position, speed)
+        self._planned = self._permitted(state)
         plan = self._input
         plan.current_position, plan.current_velocity, plan.current_acceleration = position, speed, acceleration
         plan.target_position = self._planned.tolist()
@@ -171,7 +177,7 @@ class Motion:
             raise RuntimeError(f"no trajectory to {self._planned} from {position}, {speed}, {acceleration}: {result}")
         self._trajectory, self._start_s = trajectory, start_s
 
-    def _state(self, time_s: float) -> tuple[list[float], list[float], list[float]]:
+    def _state(self, time_s: float) -> State:
         if self._trajectory is None:
             rest = [0.0] * len(self._target)
             return self._planned.tolist(), rest, rest

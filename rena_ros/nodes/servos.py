@@ -144,7 +144,7 @@ class ServosNode(Node):
         """Torque on (from the present position, then ease to neutral) or off, servo by servo."""
         word = "on" if request.data else "off"
         self._autostart &= request.data
-        failures = self._try(lambda: self.gate.set_torque(request.data, self._now()))
+        failures = self._try(lambda: self.gate.set_torque(request.data))
         response.success = not failures
         response.message = f"torque is {word}" if not failures else f"torque {word} failed: {_listed(failures)}"
         self._say(0 if response.success else 2, response.message)
@@ -208,7 +208,7 @@ class ServosNode(Node):
         if refusals := self.gate.servos.refusals:
             log.error(f"torque could not be switched off: {_listed(refusals)}; still trying")
         if first and self._autostart:
-            failures = self.gate.set_torque(True, self._now())
+            failures = self.gate.set_torque(True)
             if failures:
                 log.error(f"torque on failed: {_listed(failures)}")
             if self.gate.torque:
