@@ -41,7 +41,7 @@ def search(line: Line, likely: Sequence[int], others: Sequence[int], progress: C
     found, patience_s = [], None
     for servo_id in (*likely, *others):
         somebody = look(line, servo_id, patience_s or _PATIENCE_S)
-        if somebody is None and patience_s is not None and servo_id in likely:
+        if somebody is None and servo_id in likely:
             somebody = look(line, servo_id, _PATIENCE_S)
         if somebody is not None:
             found.append(somebody)
@@ -53,11 +53,13 @@ def search(line: Line, likely: Sequence[int], others: Sequence[int], progress: C
 
 def look(line: Line, servo_id: int, patience_s: float = _PATIENCE_S) -> Found | None:
     """Who answers as this id, or None after silence."""
+    heard = False
     for _ in range(_TRIES):
         packets, garbage = line.everyone(servo_id, _IDENTITY, _IDENTITY_BYTES, margin_s=patience_s)
-        if packets or not garbage:
+        heard |= garbage
+        if packets or not heard:
             break
-    if not packets and not garbage:
+    if not packets and not heard:
         return None
     disagreements = sum(_disagree(line, servo_id, patience_s) for _ in range(_TRIES))
     shared = disagreements > _TRIES // 2  # noise on the line spoils an answer now and then, not most of them

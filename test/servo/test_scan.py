@@ -175,6 +175,12 @@ def test_noise_is_not_taken_for_a_second_servo():
     assert not any(somebody.shared for somebody in found.values())
 
 
+def test_a_servo_that_misses_a_question_is_not_missing():
+    bank = ServoBank(ROBOT)
+    bank.inject("dead", every=3)
+    assert set(scanned(bank)) == set(ROBOT.ids.tolist())
+
+
 def test_an_echoing_adapter_and_repeated_answers_change_nothing():
     bank = ServoBank(ROBOT)
     bank.inject("echo")
