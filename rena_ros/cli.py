@@ -23,14 +23,16 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="rena", description=rena_doc)
     parser.add_argument("--version", action="version", version=f"rena {__version__}")
     add_subcommands(parser, COMMANDS)
-    args = parser.parse_args(argv)
+    name = parser.prog
     try:
+        args = parser.parse_args(argv)  # this imports the command's module
+        name = args.prog
         return args.run(args) or 0
     except RenaError as error:
-        print(f"{args.prog}: {error}", file=sys.stderr)
+        print(f"{name}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"{args.prog}: interrupted", file=sys.stderr)
+        print(f"{name}: interrupted", file=sys.stderr)
         return 130
 
 
