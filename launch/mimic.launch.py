@@ -1,9 +1,16 @@
-"""`ros2 launch rena mimic.launch.py`: the same nodes as `rena mimic`, without its film and summary."""
+"""`ros2 launch rena mimic.launch.py`: the same nodes as `rena mimic`, without its film and summary.
+
+A node that crashed or was killed is started again: until then the servos node eases the robot to neutral, or,
+when it is the servos node itself, the servos hold. A node that ends in any other way ends them all.
+"""
+
+import time
 
 from launch import LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
     EmitEvent,
+    LogInfo,
     OpaqueFunction,
     RegisterEventHandler,
     SetEnvironmentVariable,
@@ -16,6 +23,7 @@ from launch_ros.actions import Node
 from rena_ros.graph import environment_defaults, mimic_graph
 from rena_ros.share import share_path
 
+STEADY_S = 5.0  # who is killed sooner after its start would be so again
 # argument -> (default, description, choices)
 ARGUMENTS = {
     "source": ("performer", "Whom to mirror: 'performer', a video file, or a camera's index (0 is /dev/video0).", None),
@@ -48,13 +56,23 @@ def _processes(context) -> list:
     namespace, params_file = given.pop("namespace"), given.pop("params_file")
     for name in ("mirror", "autostart", "loop", "realtime"):
         given[name] = given[name] == "true"
-    actions = []
-    for process in mimic_graph(**given):
-        action = _node(process, namespace, params_file)
+    return [action for process in mimic_graph(**given) for action in _watched(process, namespace, params_file)]
+
+
+def _watched(process, namespace: str, params_file: str) -> list:
+    """The action that starts a node, and what happens at its end."""
+    action, started_s = _node(process, namespace, params_file), time.monotonic()
+
+    def after(event, context) -> list:
+        steady = time.monotonic() - started_s > STEADY_S
+        killed = event.returncode < 0  # a crash, the kernel's want of memory, somebody's `kill -9`
+        if killed and steady and not context.is_shutdown:
+            told = LogInfo(msg=f"{process.name} was killed by signal {-event.returncode}: starting it again")
+            return [told, *_watched(process, namespace, params_file)]
         # Half a robot is worse than none: when one process leaves, the others leave too.
-        leave = EmitEvent(event=Shutdown(reason=f"{process.name} has ended"))
-        actions += [action, RegisterEventHandler(OnProcessExit(target_action=action, on_exit=[leave]))]
-    return actions
+        return [EmitEvent(event=Shutdown(reason=f"{process.name} has ended"))]
+
+    return [action, RegisterEventHandler(OnProcessExit(target_action=action, on_exit=after))]
 
 
 def _node(process, namespace: str, params_file: str) -> Node:

@@ -4,6 +4,7 @@ The nodes' executables are stood in for by a program that tells what rclpy made 
 emulator is the real one.
 """
 
+import importlib.util
 import json
 import os
 import sys
@@ -44,6 +45,12 @@ rclpy.shutdown()
 deadline = time.monotonic() + 60
 while len(list(folder.glob("*.json"))) < {count} and time.monotonic() < deadline:
     time.sleep(0.05)
+"""
+KILLED_ONCE = """#!/bin/sh
+[ -e {marker} ] && exit 0
+sleep 0.2
+touch {marker}
+kill -9 $$
 """
 EMULATOR = f"#!{sys.executable}\nimport sys\nfrom rena_ros.nodes.emulator import main\nsys.exit(main())\n"
 
@@ -121,3 +128,24 @@ def test_a_real_robot_has_no_emulator_and_keeps_its_torque_off(run_launch):
     assert seen["servos"]["parameters"]["port"] == "/dev/ttyUSB9"
     assert seen["servos"]["parameters"]["autostart"] is False
     assert seen["camera"]["parameters"]["source"] == "0", "a text: the camera node would refuse an integer"
+
+
+def test_a_node_that_was_killed_is_started_again_and_one_that_leaves_ends_all(tmp_path, monkeypatch):
+    marker, program = tmp_path / "marker", tmp_path / "node"
+    program.write_text(KILLED_ONCE.format(marker=marker))
+    program.chmod(0o755)
+    spec = importlib.util.spec_from_file_location("mimic_launch", LAUNCH_FILE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    started = []
+
+    def stand_in(*_args):
+        started.append(actions.ExecuteProcess(cmd=[str(program)]))
+        return started[-1]
+
+    monkeypatch.setattr(module, "_node", stand_in)
+    monkeypatch.setattr(module, "STEADY_S", 0.1)
+    service = launch.LaunchService(noninteractive=True)
+    service.include_launch_description(launch.LaunchDescription(module._watched(mimic_graph()[0], "", "")))
+    assert service.run() == 0
+    assert [action.return_code for action in started] == [-9, 0]
