@@ -82,14 +82,21 @@ def servos():
 
 
 class EmulatorProcess:
-    """The emulator as a user starts it."""
+    """The emulator as a user starts it, at a terminal of its own."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *options):
         self.link, self._report = folder / "servos", folder / "report.json"
         old = self.link.lstat().st_ctime_ns if self.link.is_symlink() else 0
-        command = [sys.executable, "-m", "rena_ros.bus.emulator", "--link", self.link, "--report", self._report]
-        self.process = subprocess.Popen(list(map(str, command)))
+        program = [sys.executable, "-m", "rena_ros.bus.emulator", "--commands"]
+        command = [*program, "--link", self.link, "--report", self._report, *options]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(list(map(str, command)), stdin=pipe, stdout=pipe, text=True, bufsize=1)
         until(lambda: self.link.is_symlink() and self.link.lstat().st_ctime_ns != old)
+
+    def tell(self, command):
+        """Type one command; the line it answers."""
+        self.process.stdin.write(command + "\n")
+        return self.process.stdout.readline().strip()
 
     def end(self):
         """Ask it to end; its report."""
@@ -98,21 +105,27 @@ class EmulatorProcess:
         assert not self.link.is_symlink()
         return json.loads(self._report.read_text())
 
+    def close(self):
+        """Leave nothing behind."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
 
 @pytest.fixture
 def make_emulator(tmp_path):
-    """Start an emulator at this test's link; a second one replaces a killed one."""
+    """Start an emulator at this test's link, with options; a second one replaces a killed one."""
     started = []
 
-    def make():
-        started.append(EmulatorProcess(tmp_path))
+    def make(*options):
+        started.append(EmulatorProcess(tmp_path, *options))
         return started[-1]
 
     yield make
     for emulator in started:
-        if emulator.process.poll() is None:
-            emulator.process.kill()
-            emulator.process.wait()
+        emulator.close()
 
 
 @pytest.fixture

@@ -46,6 +46,7 @@ class Emulator:
     ) -> None:
         self.bank = bank
         self._wire = Wire(baud)
+        self._pulls = 0
         self._commands = commands
         self._leave_s: float | None = None
         self._calls: queue.SimpleQueue[tuple[Callable, Future]] = queue.SimpleQueue()
@@ -125,12 +126,12 @@ class Emulator:
 
     def _follow_the_cable(self) -> None:
         """Make the port come and go with the fault `unplugged`; what was on its way is lost with it."""
-        if self._port.plugged == self.bank.unplugged:
-            if self._port.plugged:
-                self._port.unplug()
-                self._wire.cut()
-            else:
-                self._port.plug()
+        if self._port.plugged and self.bank.pulls != self._pulls:
+            self._port.unplug()
+            self._wire.cut()
+        if not self._port.plugged and not self.bank.unplugged:
+            self._pulls = self.bank.pulls
+            self._port.plug()
 
     def _take(self, now_s: float) -> bool:
         """Take a request in; False once nobody, neither we nor a client, holds the other end."""

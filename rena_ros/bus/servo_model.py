@@ -115,6 +115,11 @@ class ServoBank:
         """Whether the cable is pulled, for whoever plays the port."""
         return any(one.fault.kind == "unplugged" for one in self._faults.active)
 
+    @property
+    def pulls(self) -> int:
+        """How often the cable has been pulled so far: a port that was open before is lost, even if it is back."""
+        return self._faults.begun.get("unplugged", 0)
+
     def attach(self, *names: str) -> None:
         """Have exactly these servos on the bus; those that were not there get their power now."""
         there = np.zeros(len(self._attached), bool)

@@ -26,7 +26,7 @@ class VirtualPort:
             raise PortMissing(f"there is no port {self.path}: its cable is unplugged")
         self._wire = Wire(baud)
         self._wire_free_s = self.now()
-        self._lost = False
+        self._pulls = bank.pulls
 
     @property
     def wire_free_s(self) -> float:
@@ -41,7 +41,6 @@ class VirtualPort:
         """Let virtual time pass until then."""
         if time_s > self.now():
             self.bank.advance(time_s - self.now())
-        self._lost |= self.bank.unplugged
 
     def empty(self) -> int:
         """Throw away what was received; returns how many bytes that was."""
@@ -72,12 +71,12 @@ class VirtualPort:
             if self.now() >= deadline_s:
                 return received
             next_s = self._wire.next_s()
-            self.sleep_until(deadline_s if next_s is None else min(next_s, deadline_s))
+            # Not beyond the next change: a cable that is pulled is noticed at once.
+            self.sleep_until(min(deadline_s, self.bank.next_change_s(), deadline_s if next_s is None else next_s))
 
     def close(self) -> None:
         """Nothing to give back."""
 
     def _check(self) -> None:
-        self._lost |= self.bank.unplugged
-        if self._lost:
+        if self.bank.pulls != self._pulls:
             raise PortLost(f"{self.path} is gone; is its cable plugged in?")

@@ -46,18 +46,23 @@ class Wire:
 
     def answer(self, answers: list[Answer]) -> None:
         """Queue answers, one after another, gathered into bursts."""
-        burst, begun_s = b"", self._free_s
+        burst, begun_s = b"", 0.0
         for answer in answers:
             if answer.late_s:
                 alone_s = answer.delay_s + wire_time_s(len(answer.frame), self.baud)
                 self._queue(self._free_s + alone_s + answer.late_s, answer.frame)
                 continue
+            if burst and answer.delay_s > BURST_S:
+                self._queue(self._free_s, burst)
+                burst = b""
+            if not burst:
+                begun_s = self._free_s
             self._free_s += answer.delay_s + wire_time_s(len(answer.frame), self.baud)
             self._answered_s = self._free_s
             burst += answer.frame
             if self._free_s - begun_s > BURST_S:
                 self._queue(self._free_s, burst)
-                burst, begun_s = b"", self._free_s
+                burst = b""
         if burst:
             self._queue(self._free_s, burst)
 

@@ -86,5 +86,5 @@ def test_odd_texts_are_refused_not_tripped_over(text):
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(RenaError, match="cannot read the fault file .*none.yaml: No such file"):
+    with pytest.raises(RenaError, match=r"cannot read the fault file .*none\.yaml: No such file"):
         load_faults(tmp_path / "none.yaml", ROBOT)
