@@ -9,6 +9,7 @@ import pytest
 from rena_ros.bus import protocol
 from rena_ros.bus.bus import Bus
 from rena_ros.bus.emulator import main
+from rena_ros.bus.line import Line
 from rena_ros.bus.port import Port, PortLost, PortMissing
 from rena_ros.bus.wire import Answer, Wire
 from rena_ros.robot_file import load_robot
@@ -45,7 +46,7 @@ def test_what_goes_wrong_is_typed_while_a_client_reads(make_emulator, until):
     assert emulator.tell("clear overload jaw") == "plugged; 25 servos attached, torque on at 1; faults: none"
     assert bus.set_torque(False) == {}
     assert emulator.tell("attach jaw") == "plugged; 1 servos attached, torque on at 0; faults: none"
-    assert bus.ping()["jaw"] == 521 and list(bus.ping().values()).count(None) == 24
+    assert bus.line.read(21, 3, 2) and not bus.line.read(22, 3, 2, retries=1)
     assert emulator.tell("attach all").startswith("plugged; 25 servos")
     assert "no servo is called jow" in emulator.tell("attach jow")
     assert (
@@ -104,12 +105,10 @@ def test_faults_from_a_file_and_goals_into_one(make_emulator, tmp_path, until):
 
 def test_a_servo_hears_only_its_own_baud_rate(emulator):
     emulator.tell("fault {kind: wrong_baud, servo: jaw, baud: 250000}")
-    fast = Bus(str(emulator.link), ROBOT, retries=10)
-    assert [name for name, model in fast.ping().items() if model is None] == ["jaw"]
-    fast.close()
-    slow = Bus(str(emulator.link), ROBOT, baud=250_000, retries=10)
-    assert [name for name, model in slow.ping().items() if model is not None] == ["jaw"]
-    slow.close()
+    for baud, hearing, deaf in ((1_000_000, 22, 21), (250_000, 21, 22)):
+        line = Line(Port(str(emulator.link), baud), retries=10)
+        assert line.read(hearing, 3, 2) and not line.read(deaf, 3, 2, retries=1)
+        line.close()
 
 
 def test_servos_out_of_the_box(make_emulator):

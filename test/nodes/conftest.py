@@ -41,6 +41,10 @@ class Bench:
         command = [sys.executable, "-m", f"rena_ros.nodes.{name}", "--ros-args", "-r", "__ns:=/bench"]
         for key, value in parameters.items():
             command += ["-p", f"{key}:={value}"]
+        return self.run(command)
+
+    def run(self, command: list[str]) -> subprocess.Popen:
+        """Run any command in this domain; what it says is kept."""
         process = subprocess.Popen(
             command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )

@@ -1,0 +1,124 @@
+"""The emulator's ROS face: a running session is made to fail by services and a parameter."""
+
+import json
+import signal
+import sys
+
+import pytest
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.srv import SetParameters
+from std_srvs.srv import Trigger
+
+from rena_ros.bus.bus import Bus
+from rena_ros.bus.port import PortLost, PortMissing
+from rena_ros.robot_file import load_robot
+
+ROBOT = load_robot()
+PLUGGED = "plugged; 25 servos attached, torque on at"
+
+
+class EmulatorBench:
+    """The node as the graph starts it, a bus at its link, and who asks it to fail."""
+
+    def __init__(self, bench, folder):
+        self.until = bench.until
+        self.link, self._report = folder / "servos", folder / "report.json"
+        self.bench = bench
+        self._services = {
+            name: bench.peer.create_client(Trigger, f"emulator/{name}")
+            for name in ("unplug", "plug", "clear_faults", "power_cycle")
+        }
+        self._parameters = bench.peer.create_client(SetParameters, "emulator/set_parameters")
+
+    def start(self, **parameters):
+        program = [sys.executable, "-m", "rena_ros.nodes.emulator", "--link", self.link, "--report", self._report]
+        command = [*map(str, program), "--ros-args", "-r", "__ns:=/bench"]
+        for name, value in parameters.items():
+            command += ["-p", f"{name}:={json.dumps(value)}"]
+        self.process = self.bench.run(command)
+
+    def bus(self):
+        self.until(self.link.is_symlink)
+        return Bus(str(self.link), ROBOT, retries=10)
+
+    def call(self, name):
+        return self._ask(self._services[name], Trigger.Request())
+
+    def set(self, name, text):
+        value = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=text)
+        parameters = [Parameter(name=name, value=value)]
+        return self._ask(self._parameters, SetParameters.Request(parameters=parameters)).results[0]
+
+    def report(self):
+        return json.loads(self._report.read_text())
+
+    def _ask(self, client, request):
+        self.until(client.service_is_ready)
+        future = client.call_async(request)
+        self.until(future.done)
+        return future.result()
+
+
+@pytest.fixture
+def around(bench, tmp_path):
+    return EmulatorBench(bench, tmp_path)
+
+
+def test_a_session_is_made_to_fail_and_mended_while_it_runs(around):
+    around.start(faults="[{kind: overheat, servo: jaw, temperature_c: 90}]")
+    bus = around.bus()
+
+    def status(name):
+        return bus.read_state().status[ROBOT.index[name]]
+
+    around.until(lambda: status("jaw") == 4)
+    assert bus.set_torque(True) == {}
+    assert around.set("faults", "[{kind: overload, servo: neck_yaw}]").successful
+    assert (status("jaw"), status("neck_yaw")) == (0, 32)
+    refused = around.set("faults", "- {kind: ded}\n- {kind: dead, servo: jww}")
+    assert not refused.successful
+    assert "line 1: kind 'ded'" in refused.reason and "line 2: no servo is called jww" in refused.reason
+    assert status("neck_yaw") == 32
+    assert around.call("clear_faults").message == f"{PLUGGED} 25; faults: none"
+    assert status("neck_yaw") == 0
+
+    assert around.call("unplug").success
+    around.until(lambda: not around.link.is_symlink())
+    with pytest.raises(PortLost):
+        for _ in range(3):
+            bus.read_state()
+    with pytest.raises(PortMissing):
+        Bus(str(around.link), ROBOT)
+    bus.close()
+    assert around.call("plug").message == f"{PLUGGED} 25; faults: none"
+    bus = around.bus()
+    assert (bus.read_health().torque == 1).all()
+    assert around.call("power_cycle").message == f"{PLUGGED} 0; faults: none"
+    assert around.set("attached", "jaw neck_yaw").successful
+    assert around.call("clear_faults").message.startswith("plugged; 2 servos attached")
+    assert not around.set("attached", "jow").successful
+    bus.close()
+    code, said = around.bench.leave(around.process)
+    assert (code, said) == (0, "")
+    assert not around.link.is_symlink()
+    assert around.report()["faults"] == {"overheat": 1, "overload": 1, "unplugged": 1}
+
+
+def test_told_to_end_it_stays_until_its_client_has_switched_torque_off(around):
+    around.start()
+    bus = around.bus()
+    assert bus.set_torque(True) == {}
+    around.process.send_signal(signal.SIGINT)
+    around.process.send_signal(signal.SIGINT)
+    assert bus.set_torque(False) == {}
+    bus.close()
+    code, said = around.bench.ended(around.process)
+    assert (code, said) == (0, "")
+    assert around.report()["torque_on"] == []
+
+
+def test_parameters_that_make_no_sense_end_it_with_one_clear_message(around):
+    around.start(faults="[{kind: ded}]")
+    code, said = around.bench.ended(around.process)
+    assert code == 2 and said.startswith("emulator: the parameter faults") and "Traceback" not in said
+    assert not around.link.is_symlink()
