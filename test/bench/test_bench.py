@@ -95,6 +95,12 @@ def test_rounds_are_put_together():
     assert row.ratio == pytest.approx(4500 / wire_ms(2, 6))
 
 
+def test_a_cycle_in_which_nobody_was_asked_flatters_nobody():
+    half_asked = record([[1, 1]] * 2 + [[0, 0]] * 2, np.ones((4, 2)), cycle_s=[0.006, 0.006, 0.00007, 0.00007])
+    row = figures("rena", [half_asked], np.array([True, True]))
+    assert row.p50_ms == pytest.approx(6.0) and row.cycles == 2 and row.fresh == 0.5
+
+
 def test_who_is_dead_is_not_missed():
     half = record([[1, 0, 1]] * 3 + [[1, 0, 0]], np.ones((4, 3)))
     assert figures("rena", [half], np.array([True, False, True])).fresh == pytest.approx(7 / 8)
