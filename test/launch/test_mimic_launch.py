@@ -41,9 +41,11 @@ folder = pathlib.Path({folder!r})
 (folder / "part").with_suffix("." + node.get_name()).rename(folder / (node.get_name() + ".json"))
 node.destroy_node()
 rclpy.shutdown()
-# The first to leave ends the launch: wait for the others.
+# The first to leave ends the launch: wait for the others, and for the emulator.
 deadline = time.monotonic() + 60
-while len(list(folder.glob("*.json"))) < {count} and time.monotonic() < deadline:
+link = {link!r}
+there = lambda: len(list(folder.glob("*.json"))) == {count} and (not link or os.path.islink(link))
+while not there() and time.monotonic() < deadline:
     time.sleep(0.05)
 """
 KILLED_ONCE = """#!/bin/sh
@@ -73,7 +75,8 @@ def run_launch(tmp_path):
         marker.touch()
         programs = tmp_path / "prefix/lib/rena"
         programs.mkdir(parents=True)
-        stand_in = STAND_IN.format(python=sys.executable, folder=str(seen), count=len(nodes))
+        link = arguments.get("link", "")
+        stand_in = STAND_IN.format(python=sys.executable, folder=str(seen), count=len(nodes), link=link)
         for name, text in {process.executable: stand_in for process in nodes}.items() | {("emulator_node", EMULATOR)}:
             (programs / name).write_text(text)
             (programs / name).chmod(0o755)
