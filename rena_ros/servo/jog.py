@@ -168,6 +168,8 @@ def _go(jogging: Jogging, ticks: int, speed: int, console: Console) -> tuple[int
             jogging.line.port.sleep_until(jogging.line.port.now() + _PERIOD_S)
     if state == "arrived":
         return 0, f"is at {reading.ticks} ticks"
+    if read_register(jogging.line, jogging.servo.id, "torque_enable") == 0:
+        return 1, f"stopped at {reading.ticks} ticks, its torque went off by itself (overload, or its power failed)"
     complaint = f", reports {reading.conditions}" if reading.conditions else ""
     return 1, (
         f"stopped at {reading.ticks} ticks, {abs(goal - reading.ticks)} short of {goal} (load {reading.load:.0%}"

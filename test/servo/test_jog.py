@@ -133,6 +133,12 @@ def test_a_blocked_servo_is_a_failure(bank, jogged, capsys):
     assert torque_on(bank) == []
 
 
+def test_torque_that_goes_off_by_itself_is_told(bank, jogged, capsys):
+    bank.inject("torque_lost", "jaw", at_s=0.2)
+    assert jogged("jaw", "--to", "max") == 1
+    assert "its torque went off by itself" in " ".join(capsys.readouterr().out.split())
+
+
 def test_beyond_a_limit_is_refused_before_anything_is_written(bank, jogged):
     with pytest.raises(RenaError, match=r"2468, the limits of jaw \(id 21\)"):
         jogged("jaw", "--by", 1000)

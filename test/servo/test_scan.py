@@ -167,6 +167,20 @@ def test_a_servo_is_found_at_the_rate_it_listens_at(everywhere):
     assert scanned(bank, everywhere=everywhere)[21].baud == 250_000
 
 
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_a_stranger_at_another_rate_is_looked_for_only_when_asked_to(everywhere):
+    bank = ServoBank(ROBOT)
+    bank.inject("wrong_baud", "brow_left_raise", baud=115_200)
+    found = find_all(
+        replace(ROBOT, servos=ROBOT.servos[1:]),
+        BAUD,
+        lambda baud: Line(VirtualPort(bank, baud)),
+        lambda *_: lambda: None,
+        everywhere=everywhere,
+    )
+    assert [somebody.baud for somebody in found if somebody.id == 1] == [115_200] * everywhere
+
+
 def test_noise_is_not_taken_for_a_second_servo():
     bank = ServoBank(ROBOT)
     bank.inject("corrupt", every=10)
@@ -196,6 +210,14 @@ def test_the_command_on_the_emulator(emulator, tmp_path, capsys, monkeypatch):
     assert "25 of 25 servos" in out and max(map(len, out.splitlines())) <= 80
     told = json.loads((tmp_path / "scan.json").read_text())
     assert told["good"] and len(told["rows"]) == 25 and told["rows"][20]["name"] == "jaw"
+
+
+def test_ctrl_c_in_the_middle(emulator, terminal):
+    tool = terminal("scan", "--all-bauds", "--port", emulator.link)
+    tool.wait_for("1000000 baud")
+    tool.press("\x03")
+    assert tool.ended() == 130
+    assert "rena servo scan: interrupted" in tool.text and "Traceback" not in tool.text
 
 
 def test_a_port_that_is_not_there(tmp_path, capsys):
