@@ -55,13 +55,9 @@ def run(args: argparse.Namespace) -> int:
     console = Console(highlight=False)
     line = open_line(args)
     try:
-        _refuse_pulling_antagonists(line, robot, servo)
         jogging = Jogging(line, robot, servo)
-        if jogging.reading().status & _OVERLOAD:
-            raise RenaError(
-                f"{called(servo)} reports overload and might not let go again: look for what blocks it, then switch "
-                "its power off and on"
-            )
+        _refuse_overload(jogging)
+        _refuse_pulling_antagonists(line, robot, servo)
         if args.by is not None:
             fixed = wanted_ticks(servo, str(jogging.present() + args.by))
         try:
@@ -141,6 +137,15 @@ class Jogging:
         goal = limited(self.robot, self.servo, ticks)
         set_register(self.line, self.servo, "goal_position", goal)
         return goal
+
+
+def _refuse_overload(jogging: Jogging) -> None:
+    """Raises RenaError when the servo might not let go at the end."""
+    if jogging.reading().status & _OVERLOAD:
+        raise RenaError(
+            f"{called(jogging.servo)} reports overload and might not let go again: look for what blocks it, then "
+            "switch its power off and on"
+        )
 
 
 def _refuse_pulling_antagonists(line: Line, robot: Robot, servo: Servo) -> None:
