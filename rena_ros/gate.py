@@ -22,6 +22,7 @@ from rena_ros.roster import Roster
 KEEP_ALIVE_S = 0.25  # goals are unacknowledged: while nothing changes they are repeated this often
 GENTLE_S = 1.0  # commands within this time after torque went on are followed slowly
 MIN_GAP_S = 0.004  # goals are written at once for one command in so long; in a flood the rest wait for the next tick
+STALL_S = 0.06  # after a longer pause between ticks the servos have stopped where they were last sent
 _INSIDE_RAD = 4 * RAD_PER_TICK  # as much outside its limits still counts as inside
 STOPPED = "stopped; the service reset lifts it"
 
@@ -74,7 +75,7 @@ class Gate:
         self._motion = Motion(robot, np.zeros(len(robot.names)), 0.0)
         self._state: BusState | None = None
         self._sent: np.ndarray | None = None
-        self._sent_s = self._at_once_s = self._command_s = self._gentle_until_s = -np.inf
+        self._sent_s = self._at_once_s = self._alive_s = self._command_s = self._gentle_until_s = -np.inf
         self._easing = self._slow = False
 
     def connect(self) -> dict[str, int]:
@@ -116,6 +117,7 @@ class Gate:
         if limited is None or limited.refusal:
             self.commands.refused += 1
             return Outcome(refusal=refusal or limited.refusal)
+        self._notice_stall(now_s)
         self._motion.follow(limited.positions, now_s, EASE if now_s < self._gentle_until_s else 1.0)
         self._command_s, self._easing = now_s, False
         last_byte_s = None
@@ -134,6 +136,7 @@ class Gate:
         """
         if self.bus is None or not self.torque:
             return None
+        self._notice_stall(now_s)
         quiet_s = now_s - self._command_s
         if self._release_s > 0 and quiet_s > self._timeout_s + self._release_s:
             self._switch_off(f"no command for {quiet_s:.0f} s")
@@ -198,7 +201,7 @@ class Gate:
         self._gentle_until_s, self._sent, self._slow, self.torque = now_s + GENTLE_S, None, True, True
         if anew:
             self._motion.reset(np.where(taken, here, 0.0), now_s)
-            self._command_s = now_s
+            self._command_s = self._alive_s = now_s
             self._ease(now_s)
         else:
             self._motion.place(taken, here, now_s)
@@ -243,6 +246,13 @@ class Gate:
     def _switch_off(self, why: str) -> dict[str, str]:
         self._limp(why)  # first: whatever happens on the wire, no goal follows
         return self.servos.switch_off(self._connected())
+
+    def _notice_stall(self, now_s: float) -> None:
+        """After a pause (a busy computer, long waiting for silent servos) motion goes on from where it stopped: goals
+        that jump to where it would have been by now would be followed at the servo's top speed."""
+        if now_s - self._alive_s > STALL_S:
+            self._motion.rest(now_s)
+        self._alive_s = now_s
 
     def _ease(self, now_s: float) -> None:
         self._easing = True

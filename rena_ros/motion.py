@@ -83,6 +83,10 @@ class Motion:
         self._held = self._held | which
         self._plan(now_s)
 
+    def rest(self, now_s: float) -> None:
+        """Learn that nothing could be sent for a while: everything is at rest where it was last sent."""
+        self.place(~self._held, self.at(self._sent_s), now_s)
+
     def move(self, target: np.ndarray, now_s: float, speed_scale: float = 1.0) -> None:
         """Go to ``target`` (inside the limits) and stay, with ``speed_scale`` times the permitted speed.
 

@@ -90,6 +90,53 @@ def test_easing_is_as_much_slower_as_it_says():
     assert np.abs(path[-1]).max() == pytest.approx(0, abs=1e-9)
 
 
+def test_from_anywhere_neutral_is_reached_in_less_than_half_a_second():
+    # With half a second without commands before it, that is within one second of the last command.
+    for goal in (0.0, 1.0):
+        motion = Motion(ROBOT, ROBOT.positions(np.full(COUNT, goal)), 0.0)
+        motion.ease_to_neutral(0.0)
+        assert np.abs(motion.at(0.47)).max() < RAD_PER_TICK / 2
+
+
+def test_what_was_sent_is_not_taken_back():
+    # A change of mind begins where the last goal sent left off, however soon after it.
+    motion = Motion(ROBOT, np.zeros(COUNT), 0.0)
+    motion.move(one_joint("jaw", 1.0), 0.0)
+    then = motion.at(0.11)
+    motion.sent(0.11)
+    motion.move(one_joint("jaw", 0.0), 0.10)
+    np.testing.assert_allclose(motion.at(0.11), then, atol=1e-12)
+    assert motion.at(0.3)[ROBOT.index["jaw"]] < motion.at(0.12)[ROBOT.index["jaw"]]
+
+
+def test_joints_that_are_elsewhere_than_thought_go_on_from_there_within_their_limits():
+    jaw, neck = ROBOT.index["jaw"], ROBOT.index["neck_yaw"]
+    motion = Motion(ROBOT, np.zeros(COUNT), 0.0)
+    motion.move(one_joint("neck_yaw", 1.0), 0.0)
+    others = motion.at(0.1)
+    which = np.arange(COUNT) == jaw
+    motion.place(which, np.full(COUNT, 9.9), 0.1)
+    assert motion.at(0.1)[jaw] == ROBOT.upper[jaw]
+    np.testing.assert_allclose(motion.at(0.1)[~which], others[~which], atol=1e-12)
+    path = np.array([motion.at(t) for t in np.arange(0.1, 1.0, STEP_S)])
+    assert (np.abs(np.diff(path, axis=0)) <= ROBOT.max_speed_rad_s * STEP_S * (1 + 1e-6)).all()
+    assert path[-1, jaw] == pytest.approx(0, abs=1e-9) and path[-1, neck] == pytest.approx(ROBOT.upper[neck])
+
+
+def test_a_joint_that_is_held_stays_and_its_antagonist_waits():
+    up, down = ROBOT.index["corner_left_up"], ROBOT.index["corner_left_down"]
+    motion = Motion(ROBOT, one_joint("corner_left_up", 1.0), 0.0)
+    motion.hold(np.arange(COUNT) == up, 0.0)
+    motion.move(one_joint("corner_left_down", 1.0), 0.0)
+    for now_s in np.arange(0.0, 1.0, 0.01):
+        motion.update(now_s)
+    assert motion.at(1.0)[up] == ROBOT.upper[up] and motion.at(1.0)[down] == 0
+    motion.place(np.arange(COUNT) == up, one_joint("corner_left_up", 1.0), 1.0)
+    for now_s in np.arange(1.0, 2.5, 0.01):
+        motion.update(now_s)
+    assert motion.at(2.5)[up] == pytest.approx(0, abs=1e-9) and motion.at(2.5)[down] == pytest.approx(ROBOT.upper[down])
+
+
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf, 10.0])
 def test_what_is_no_target_is_refused_by_name_and_changes_nothing(wrong):
     motion = Motion(ROBOT, np.zeros(COUNT), 0.0)

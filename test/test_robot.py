@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rena_ros.errors import RenaError
-from rena_ros.robot import RAD_PER_TICK
+from rena_ros.robot import RAD_PER_TICK, Band, Thresholds
 from rena_ros.robot_file import load_robot
 
 ROBOT = load_robot()
@@ -138,6 +138,36 @@ def test_repeated_names_ids_and_unknown_antagonists_are_faults(tmp_path):
     assert "line 3: one: the name is taken by line 2" in text
     assert "line 4: two: id 2 is taken by line 3" in text
     assert "line 4: two: antagonist 'three'" in text
+
+
+def test_thresholds_are_read_and_what_is_left_out_is_not_judged(tmp_path):
+    path = write_robot(tmp_path / "robot.yaml", {"name": "left"})
+    assert load_robot(path).thresholds == Thresholds()
+    assert Thresholds().voltage_low_v == Band(None, None)
+    more = "thresholds:\n  voltage_low_v: {warn: 11, error: 10.5}\n  load: {error: 0.9}\n"
+    path.write_text(more + path.read_text())
+    assert load_robot(path).thresholds == Thresholds(voltage_low_v=Band(11, 10.5), load=Band(None, 0.9))
+
+
+def test_faulty_thresholds_are_listed_with_the_rest(tmp_path):
+    path = write_robot(tmp_path / "robot.yaml", {"name": "left", "low": 3000})
+    path.write_text(
+        "thresholds:\n  warmth: {warn: 1}\n  load: {warn: 2, error: 1}\n  age_s: {error: -1}\n"
+        "  voltage_low_v: {warn: 4, error: 5}\n  current_a: 3\n  temperature_c: {warn: true}\n" + path.read_text()
+    )
+    with pytest.raises(RenaError) as error:
+        load_robot(path)
+    text = str(error.value)
+    for line in (
+        "line 2: thresholds: warmth is none of",
+        "line 3: thresholds: load: warn 2 must come before error 1",
+        "line 4: thresholds: age_s: -1 is not a number above 0",
+        "line 5: thresholds: voltage_low_v: warn 4 must come before error 5",
+        "line 6: thresholds: current_a needs `warn`, `error` or both, has 3",
+        "line 7: thresholds: temperature_c: True is not a number",
+        "line 9: left: needs 0 <= min_ticks < max_ticks",
+    ):
+        assert line in text
 
 
 @pytest.mark.parametrize(("text", "says"), [("servos: [", "not YAML"), ("joints: []", "no list"), ("", "no list")])

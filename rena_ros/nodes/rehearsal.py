@@ -5,6 +5,7 @@ with what happens on the wire. For the fuzz and for tests of what takes long or 
 """
 
 import rclpy
+from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.context import Context
 from rclpy.logging import LoggingSeverity
 from sensor_msgs.msg import JointState
@@ -53,6 +54,10 @@ class Rehearsal:
                 self._next_second_s += SECOND_S
                 self.node.on_second()
         self._wait_until(time_s)
+
+    def status(self, name: str) -> DiagnosticStatus:
+        """The newest diagnostics of the bus ("bus") or of one servo."""
+        return next(status for status in self.node.statuses if status.name == f"servos: {name}")
 
     def command(self, names: list[str], positions: list[float]) -> None:
         """A message on ``servos/command``."""

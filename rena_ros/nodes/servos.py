@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.context import Context
 from rclpy.logging import get_logger
 from rclpy.node import Node
@@ -78,6 +78,7 @@ class ServosNode(Node):
         self._ever_connected = self._had_torque = False
         self._bus_status, self._servo_status = BusStatus(self.gate, port, clock()), ServoStatus(self.gate)
         self._log = StatusLog(self._say)
+        self.statuses: list[DiagnosticStatus] = []  # the newest, as published
 
         self._states = self.create_publisher(JointState, "joint_states", QoSProfile(depth=5))
         self._timing = self.create_publisher(TimeReference, "timing", QoSProfile(depth=100))
@@ -133,12 +134,12 @@ class ServosNode(Node):
                 self._servo_status.saw_health(self.gate.watch(now_s))
             except PortLost as error:
                 self._lost(error)
-        bus, servos = self._bus_status.message(now_s), self._servo_status.messages(now_s)
-        message = DiagnosticArray(status=[bus, *servos])
+        self.statuses = [self._bus_status.message(now_s), *self._servo_status.messages(now_s)]
+        message = DiagnosticArray(status=self.statuses)
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
         if self.gate.bus is not None:
-            self._log.tell(message.status, now_s)
+            self._log.tell(self.statuses, now_s)
 
     def on_set_torque(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         """Torque on (from the present position, then ease to neutral) or off, servo by servo."""

@@ -1,5 +1,6 @@
 """The servos node as a process: topics in, bytes at the emulator out; and how it leaves."""
 
+import itertools
 import math
 import signal
 
@@ -26,7 +27,7 @@ class ServosBench:
         self.diagnostics = bench.listen(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
         self.commands = bench.peer.create_publisher(JointState, "servos/command", QoSProfile(depth=1))
         self._torque = bench.peer.create_client(SetBool, "set_torque")
-        self._neutral = bench.peer.create_client(Trigger, "neutral")
+        self._triggers = {name: bench.peer.create_client(Trigger, name) for name in ("neutral", "stop", "reset")}
 
     def start(self, port, **parameters):
         return self.bench.start("servos", port=port, **parameters)
@@ -77,8 +78,8 @@ class ServosBench:
     def set_torque(self, on):
         return self.ask(self._torque, SetBool.Request(data=on))
 
-    def neutral(self):
-        return self.ask(self._neutral, Trigger.Request())
+    def trigger(self, name):
+        return self.ask(self._triggers[name], Trigger.Request())
 
 
 @pytest.fixture
@@ -114,10 +115,10 @@ def test_limp_until_asked_and_again_when_asked(around, emulator):
     node = around.start(emulator.link)
     around.until(lambda: around.says("connected", "true") and around.states)
     around.hold(lambda: int(around.value("commands_refused")) > 0, jaw=0.3)
-    assert not around.neutral().success
+    assert not around.trigger("neutral").success
     assert around.set_torque(True).success
     around.hold(lambda: around.at(jaw=0.3), jaw=0.3)
-    assert around.neutral().success
+    assert around.trigger("neutral").success
     around.until(lambda: around.at(jaw=0.0))
     assert around.set_torque(False).success
     around.until(lambda: around.says("torque", "false"))
@@ -138,16 +139,85 @@ def test_a_dead_servo_is_named_and_costs_only_itself(around, servos):
     assert not np.any(servos.bank.torque)
 
 
-def test_a_pulled_cable_is_said_once_and_taken_up_again_limp(around, emulator, make_emulator):
+def test_a_pulled_cable_is_said_once_and_taken_up_again_limp(around, emulator):
     node = around.start(emulator.link, autostart="true")
     around.until(lambda: around.says("torque", "true"))
-    emulator.process.kill()
+    emulator.tell("unplug")
     around.until(lambda: around.says("connected", "false"))
-    make_emulator()
+    emulator.tell("plug")
     around.until(lambda: around.says("connected", "true"))
-    assert around.value("torque") == "false"
+    assert around.value("torque") == "false" and around.value("driven") == "0"
+    assert around.set_torque(True).success
     code, said = around.bench.leave(node)
     assert code == 0 and said.count("is gone") == 1 and "the robot is limp" in said
+    assert emulator.end()["torque_on"] == []
+
+
+THREE = ("jaw", "pucker", "neck_yaw")
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_leaving_with_overloaded_servos_switches_all_others_off_and_names_those(around, emulator, how):
+    node = around.start(emulator.link, autostart="true")
+    around.until(lambda: around.says("torque", "true") and around.says("driven", "25"))
+    emulator.tell(f"fault {{kind: overload, servo: [{', '.join(THREE)}]}}")
+    around.until(lambda: all(around.reports(name, b"\2", "overload") for name in THREE))
+    code, said = around.bench.leave(node, how)
+    assert code == 0 and "Traceback" not in said
+    assert f"torque could not be switched off: {', '.join(THREE)}: refuses" in said
+    assert sorted(emulator.end()["torque_on"]) == sorted(THREE)
+
+
+def test_lost_torque_is_seen_and_a_stop_is_latched_and_names_who_refuses(around, emulator):
+    node = around.start(emulator.link, autostart="true")
+    around.until(lambda: around.says("torque", "true"))
+    emulator.tell("fault {kind: torque_lost, servo: jaw}")
+    around.until(lambda: around.reports("jaw", b"\2", "torque is off though it was switched on"))
+    assert "jaw" in around.status("bus").message
+    assert around.set_torque(True).success
+    emulator.tell("fault {kind: overload, servo: jaw}")
+    around.until(lambda: around.reports("jaw", b"\2", "overload"))
+    answer = around.trigger("stop")
+    assert not answer.success and "jaw: refuses" in answer.message and "pucker" not in answer.message
+    around.hold(lambda: around.says("stopped", "true") and int(around.value("commands_refused")) > 0, jaw=0.3)
+    assert "reset" in around.set_torque(True).message and not around.trigger("neutral").success
+    emulator.tell("clear")
+    around.until(lambda: around.reports("bus", b"\1", "stopped"))  # asked again, it has let go
+    assert around.trigger("reset").success
+    around.until(lambda: around.says("stopped", "false") and around.says("torque", "false"))
+    assert around.set_torque(True).success and around.set_torque(False).success
+    code, said = around.bench.leave(node)
+    assert code == 0 and said.count("jaw: torque is off though") == 1
+    assert emulator.end()["torque_on"] == []
+
+
+def goals_in(path):
+    """Seconds and ticks of the jaw, of every goal it got."""
+    rows = [line.split(",") for line in path.read_text().splitlines()]
+    at = rows[0].index("jaw")
+    return [(float(row[0]), int(row[at])) for row in rows[1:] if row[at]]
+
+
+def test_a_node_that_was_killed_is_replaced_without_a_jump(around, make_emulator, tmp_path):
+    goals = tmp_path / "goals.csv"
+    emulator = make_emulator("--goals", goals)
+    node = around.start(emulator.link, autostart="true")
+    around.hold(lambda: around.at(jaw=0.4), jaw=0.4)
+    node.kill()
+    node.wait()
+    before = goals_in(goals)
+    assert abs(before[-1][1] - round(2048 + 0.4 * 4096 / (2 * np.pi))) <= 1
+    around.diagnostics.clear()
+    second = around.start(emulator.link, autostart="true")
+    around.until(lambda: around.says("torque", "true"))
+    around.hold(lambda: around.at(jaw=0.4), jaw=0.4)
+    way = [before[-1], *goals_in(goals)[len(before) :]]
+    # From where it was, and never faster than it may be (a tick of rounding, and a writer that is late once, allowed).
+    assert abs(way[1][1] - way[0][1]) <= 2
+    fastest = ROBOT.max_speed_rad_s[ROBOT.index["jaw"]] * 4096 / (2 * np.pi)
+    assert all(abs(b - a) <= fastest * max(tb - ta, 0.06) + 1 for (ta, a), (tb, b) in itertools.pairwise(way[1:]))
+    assert around.bench.leave(second)[0] == 0
+    assert emulator.end()["torque_on"] == []
 
 
 def test_a_port_that_is_taken_ends_the_node_with_one_clear_line(around, servos):

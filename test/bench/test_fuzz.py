@@ -1,0 +1,97 @@
+"""The fuzz run itself, small; and that the check it relies on can find what it is for."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from rena_ros.bench.fuzz import CommandMaker, fuzz
+from rena_ros.bench.goal_check import GoalCheck
+from rena_ros.bus import protocol
+from rena_ros.bus.goal_log import Goals
+from rena_ros.motion import Motion
+from rena_ros.robot import RAD_PER_TICK
+from rena_ros.robot_file import load_robot
+
+ROBOT = load_robot()
+COUNT = len(ROBOT.names)
+JAW, UP, DOWN = (ROBOT.index[name] for name in ("jaw", "corner_left_up", "corner_left_down"))
+SYNC_WRITE = protocol.sync_write([1], 42, np.zeros((1, 2), np.uint8))
+
+
+def test_random_commands_bring_nothing_wrong_to_the_wire(monkeypatch):
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "OFF")
+    result = fuzz(800, seed=3)
+    assert result.good, result
+    assert result.accepted > 400 and result.refused > 200 and result.goals > 10_000
+    assert 0.9 < result.top_speed <= 1.0  # the commands do bring the motion to its limits
+
+
+def test_a_limiter_that_lets_something_through_is_found_out(monkeypatch):
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "OFF")
+    careless = dataclasses.replace(
+        ROBOT, servos=tuple(dataclasses.replace(servo, antagonists=()) for servo in ROBOT.servos)
+    )
+    monkeypatch.setattr("rena_ros.nodes.servos.load_robot", lambda path: careless)
+    result = fuzz(300, seed=3)
+    assert result.antagonists > 0 and result.limits == 0 and not result.good
+    monkeypatch.setattr("rena_ros.nodes.servos.load_robot", lambda path: ROBOT)
+    monkeypatch.setattr(Motion, "_top_speed", property(lambda self: ROBOT.max_speed_rad_s * 1.2))
+    result = fuzz(300, seed=3)
+    assert result.speed > 0 and result.top_speed > 1.05 and not result.good
+
+
+def goals(time_s, **changes):
+    ticks = ROBOT.neutral_ticks.copy()
+    for name, value in changes.items():
+        ticks[ROBOT.index[name]] = value
+    return Goals(time_s, SYNC_WRITE, ticks)
+
+
+@pytest.mark.parametrize(
+    ("second", "found"),
+    [
+        (goals(0.02), ""),
+        (goals(0.02, jaw=2047), "limits"),
+        (goals(0.02, jaw=2469), "limits speed"),
+        (goals(0.02, corner_left_up=2049, corner_left_down=2050), ""),
+        (goals(0.02, corner_left_up=2050, corner_left_down=2050), "antagonists"),
+        # 4 rad/s are 26.08 ticks in 10 ms; one tick is rounding.
+        (goals(0.02, jaw=2075), ""),
+        (goals(0.02, jaw=2076), "speed"),
+    ],
+)
+def test_the_check_finds_what_breaks_a_rule(second, found):
+    check = GoalCheck(ROBOT)
+    check.see([goals(0.01), second])
+    broken = [name for name in ("limits", "antagonists", "speed") if getattr(check, name)]
+    assert broken == found.split()
+
+
+def test_the_check_finds_a_sudden_turn():
+    # From +20 to -20 ticks in 10 ms each: 6.1 rad/s in 10 ms where 80 rad/s2 allow 0.8, and 2 ticks are rounding.
+    check, turn = GoalCheck(ROBOT), [2100, 2120, 2100]
+    check.see([goals(0.01 * k, jaw=ticks) for k, ticks in enumerate(turn)])
+    assert check.acceleration == 1 and check.speed == 0 and "jaw too sudden" in check.examples[0]
+    allowed = 80 / RAD_PER_TICK * 0.01 * 0.01 + 2
+    check, turn = GoalCheck(ROBOT), [2100, 2120, 2120 + 20 - int(allowed)]
+    check.see([goals(0.01 * k, jaw=ticks) for k, ticks in enumerate(turn)])
+    assert check.violations == 0
+
+
+def test_commands_of_every_shape_are_made():
+    maker = CommandMaker(ROBOT, np.random.default_rng(0))
+    made = [maker.make() for _ in range(2000)]
+    for (names, positions), sound in made:
+        really = (
+            bool(names)
+            and len(names) == len(positions) == len(set(names))
+            and set(names) <= set(ROBOT.names)
+            and bool(np.isfinite(positions).all())
+        )
+        assert really == sound
+    faulty = [command for command, sound in made if not sound]
+    assert any(not names for names, _ in faulty)
+    assert any(len(names) != len(positions) for names, positions in faulty)
+    assert any(np.isnan(positions).any() for _, positions in faulty)
+    assert any(1e308 in positions for (_, positions), sound in made if sound)
