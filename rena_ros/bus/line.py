@@ -15,7 +15,7 @@ import numpy as np
 from rena_ros.bus import protocol
 from rena_ros.bus.lengths import Lengths
 from rena_ros.bus.port import Port
-from rena_ros.bus.protocol import OVERHEAD_BYTES, Packet, Parser, wire_time_s
+from rena_ros.bus.protocol import HEADER, OVERHEAD_BYTES, Packet, Parser, wire_time_s
 from rena_ros.bus.replies import QUIET, REJECTION, Noise, Replies, match_replies, nothing, without_echo
 
 SLOWEST_RETURN_DELAY_S = 250 * 2e-6  # the factory's setting
@@ -111,7 +111,7 @@ class Line:
         """Ask n servos for ``size`` bytes each; once, without retries.
 
         Replies in the order of ``ids``, data uint8 (n, size); ``return_delays_s`` (n,): what is known of them.
-        Who did not answer the last time is asked first and not waited for once all others have answered.
+        Who did not answer the last time is asked first, so that nobody waits for it.
         A servo that could not be asked, because no length of answer is free for it, is neither fresh nor missing.
         """
         ids, now_s = tuple(ids), self.port.now()
@@ -186,16 +186,22 @@ class Line:
         margin_s: float,
         awaited: np.ndarray | None,
     ) -> Replies:
-        """Send a request and collect its answers until those awaited (None: all) have come."""
-        enough = (len(asked) if awaited is None else int(awaited.sum())) * (length + OVERHEAD_BYTES)
+        """Send a request and collect its answers until those awaited (None: all) have come, or the last of them
+        after most others: servos answer in turn, so who is missing then was passed over."""
+        frame = length + OVERHEAD_BYTES
+        enough = frame * (len(asked) if awaited is None else int(awaited.sum()))
+        last = HEADER + bytes((asked[-1], length + 2))
         matched: tuple[bytes, Replies] | None = None
 
         def complete(received: bytes) -> bool:
             nonlocal matched
-            if len(received) < enough:
+            at_its_end = received.startswith(last, len(received) - frame)
+            if len(received) < enough and not at_its_end:
                 return False
             matched = received, match_replies(received, asked, length)
             came = matched[1].came
+            if at_its_end and came[-1] and 2 * np.count_nonzero(came) > len(came):
+                return True
             return bool(came.all() if awaited is None else came[awaited].all())
 
         received = self._send(request, length * len(asked), delay_s, margin_s, complete, len(asked))

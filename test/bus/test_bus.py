@@ -217,7 +217,7 @@ def test_a_dead_servo_costs_the_others_nothing(bench, bus, place):
         took.append(took_s)
         assert np.flatnonzero(~state.fresh).tolist() == [place]
     assert bus.silent == (NAMES[place],)
-    assert max(took[1:]) <= 2 * WIRE_S  # only the first time is it waited for
+    assert max(took[(place == 24) :]) <= 2 * WIRE_S  # only the last one is waited for, once
     assert bus.errors.missed[place] == SILENT_AFTER + sum(p.code == 0x02 for p in bench.sent)
     # Asked alone, four times a second.
     assert 6 <= sum(p.code == 0x02 for p in bench.sent) <= 8
@@ -438,6 +438,9 @@ def test_health_tells_torque_current_and_motion(bench, bus):
     health = bus.read_health()
     assert np.flatnonzero(health.torque == 1).tolist() == [JAW]
     assert np.flatnonzero(health.moving).tolist() == [JAW]
+    bench.bank.inject("dead", "lid_left")
+    assert np.flatnonzero(~bus.read_health().fresh).tolist() == [ROBOT.index["lid_left"]]
+    bench.bank.clear()
     bench.fall_silent("pucker")
     health = bus.read_health()
     assert np.flatnonzero(health.torque == -1).tolist() == [ROBOT.index["pucker"]]
@@ -469,7 +472,7 @@ def test_ping_and_survey_name_who_answers(bench, bus):
 
 
 def test_the_survey_asks_again_for_those_that_were_missing(bench, bus):
-    bench.bank.inject("dead", "jaw", for_s=0.005)
+    bench.bank.inject("dead", "jaw", for_s=0.001)
     assert len(bus.survey()) == 25 and bus.counters.retries == 1
     assert bench.asked() == bytes([JAW_ID])
 

@@ -327,14 +327,33 @@ def test_a_servo_that_missed_is_asked_first_and_not_waited_for(port, line):
     assert port.requests[-1][7:12] == bytes(IDS)
 
 
-def test_a_read_is_not_complete_when_only_the_last_one_has_answered(port, line):
-    def answer(request):
-        return [(0.005 if frame[2] == 3 else 0.0, frame) for frame in port.frames()]
-
-    port.answer = lambda request: sorted(answer(request), key=lambda one: one[0])
-    # The first one's answer comes last: out of order, but the line did wait for it.
+def test_who_was_passed_over_is_not_waited_for(port, line):
+    # Servos answer in turn: when the last one has answered, nobody before it will any more.
+    port.answer = without(7)(port)
+    began_s = port.now()
     replies = sync_read(line)
-    assert replies.fresh.tolist() == [False, True, True, True, True] and line.counters.out_of_order == 1
+    assert replies.fresh.tolist() == [True, True, False, True, True] and not replies.came[2]
+    assert port.now() - began_s == pytest.approx((13 + 5 * 14) * 10 / 1e6)
+
+
+def test_the_last_one_is_waited_for(port, line):
+    port.answer = without(5)(port)
+    began_s = port.now()
+    assert sync_read(line).fresh.tolist() == [True, True, True, True, False]
+    assert port.now() - began_s == pytest.approx((13 + 5 * 14) * 10 / 1e6 + 0.012)
+
+
+def test_the_last_ones_answer_of_an_earlier_time_ends_no_read(port, line):
+    # It comes first and alone; then the others; had it ended the read, theirs would be lost.
+    old = protocol.reply(5, 0, bytes(8))
+    port.answer = lambda request: [(0.0, old)] + [(0.003, f) for f in port.frames() if f[2] != 5]
+    assert sync_read(line).fresh.tolist() == [True, True, True, True, False]
+    # As many bytes as expected are not all answers either.
+    port.answer = lambda request: [(0.0, f) for f in port.frames()[:4]] + [(0.0, port.frames()[3])]
+    port.sleep_until(port.now() + 1.0)
+    began_s = port.now()
+    sync_read(line, IDS)
+    assert port.now() - began_s > 0.012
 
 
 def test_when_nobody_answered_everybody_is_waited_for_again(port, line):
@@ -367,6 +386,13 @@ def test_everyone_who_answers_to_an_id_is_heard(port, line):
     assert line.everyone(3, 56, 2) == ([], True)
     port.answer = lambda request: [(0.0, frame) for frame in port.frames(64)]
     assert line.everyone(3, 56, 2) == ([], True)
+
+
+def test_an_answer_that_everyone_owes_does_not_pass_for_that_to_the_next_read(port, line):
+    port.answer = lambda request: []
+    line.everyone(3, 56, 2)
+    line.read(3, 40, 2, retries=0)
+    assert [request[6] for request in port.requests] == [2, 3]
 
 
 def test_everyone_is_waited_for_no_longer_than_asked(port, line):

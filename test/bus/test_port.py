@@ -66,6 +66,12 @@ def test_emptying_throws_away_everything_that_was_received(pty, port):
     assert port.read(now_s, now_s, bool) == b""
 
 
+def test_emptying_goes_on_until_nothing_is_left(pty, port):
+    pieces = [b"a" * 10, b"b" * 20, b"c" * 5]
+    port._read_some = lambda: pieces.pop(0) if pieces else b""
+    assert port.empty() == 35
+
+
 def test_what_is_written_arrives_and_the_wire_is_busy_for_as_long_as_it_takes(pty, port):
     before_s = port.now()
     first_s = port.write(b"x" * 100)

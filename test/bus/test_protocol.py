@@ -119,3 +119,11 @@ def test_an_unfinished_frame_is_forgotten_on_reset():
     assert parser.feed(frame("FF FF 01 F0 03")) == []
     parser.reset()
     assert parser.feed(protocol.ping(7)) == [Packet(7, 1)]
+
+
+def test_when_no_more_bytes_will_come_an_unfinished_frame_gives_up_what_it_hides():
+    parser, whole = Parser(), protocol.reply(3, 0, b"ab")
+    assert parser.feed(frame("FF FF 07 C8 00") + whole) == [] and parser.pending
+    assert parser.finish() == [Packet(3, 0, b"ab")]
+    assert not parser.pending and parser.bad_checksums == 1
+    assert parser.finish() == [] and parser.bad_checksums == 1

@@ -120,6 +120,13 @@ def test_two_of_which_one_is_spoilt_and_one_is_missing_cannot_be_told_apart():
     assert not found.garbled.any() and found.noise == Noise(bad_checksums=1)
 
 
+def test_the_beginning_of_a_longer_reply_is_not_a_shorter_one():
+    longer = bytearray(reply(3))
+    longer[3] += 1
+    longer[-1] = protocol.checksum(longer[2:-1])
+    assert not match_replies(bytes(longer), (3,), SIZE).fresh.any()
+
+
 @given(st.binary(max_size=120))
 def test_garbage_of_any_kind_upsets_nothing(data):
     found = match_replies(data, IDS, SIZE)
