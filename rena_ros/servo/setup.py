@@ -33,7 +33,7 @@ from rena_ros.servo.setup_steps import (
 )
 
 _POLL_S = 0.3
-_ALL_IDS_EVERY = 10  # looks; in between only the factory's id and the ids seen last time are asked
+_ALL_IDS_EVERY = 10  # looks; in between only the factory's id and what was odd last time are asked
 _HINT_S = 20.0
 
 
@@ -74,7 +74,7 @@ class Setup:
 
     def run(self) -> int:
         """The whole session; whatever ends it, what was done and how to go on is said."""
-        dialogue, state = self._dialogue, None
+        dialogue, state, finished = self._dialogue, None, False
         try:
             dialogue.say("Looking at all ids ...")
             view = self._look()
@@ -82,9 +82,11 @@ class Setup:
             present = [servo for servo in self._wanted if servo.id in state.settled]
             dialogue.say(f"{len(present)} of {len(self._wanted)} servos answer under their ids already.")
             close_open_locks(self._line, present, dialogue)
-            return self._until_finished(view) if self._to_rate(present) else 1
+            code = self._until_finished(view) if self._to_rate(present) else 1
+            finished = not self._state.missing
+            return code
         finally:
-            if state is not None and self._state.missing:
+            if state is not None and not finished:
                 self._account()
             self._line.close()
 
@@ -96,7 +98,7 @@ class Setup:
             if isinstance(step, Assign):
                 if not self._assign(step, view.found[step.id]):
                     return 1
-                view = self._look()
+                view = self._look_again(view, {step.id, step.servo.id})
                 self._state = looked(self._state, view.seen)
                 continue
             self._dialogue.say(_told(step))
@@ -113,8 +115,9 @@ class Setup:
         while True:
             port.sleep_until(port.now() + _POLL_S)
             count += 1
-            likely = None if count % _ALL_IDS_EVERY == 0 else {FACTORY_ID, *view.seen.ids, *view.seen.shared}
-            view = self._look(likely)
+            own = set(self._robot.ids.tolist())
+            doubtful = {FACTORY_ID, *(view.seen.ids - own), *view.seen.shared}
+            view = self._look() if count % _ALL_IDS_EVERY == 0 else self._look_again(view, doubtful)
             self._state = looked(self._state, view.seen)
             if next_step(self._state, view.seen) != step:
                 view = self._look()  # plugs bounce: a second look, at everybody, counts
@@ -147,11 +150,14 @@ class Setup:
         changes = [Change(servo.name, step.id, "id", step.id, servo.id)]
         if found.return_delay_us:
             changes.append(Change(servo.name, step.id, "return_delay", found.return_delay_us // 2, 0))
-        if not Work(self._line, changes, self._dialogue).carry_out():
-            return False
-        self._state = settle(self._state, servo.id, step.id)
-        self._written.append(servo.name)
-        return self._to_rate([servo])
+        work = Work(self._line, changes, self._dialogue)
+        try:
+            work.carry_out()
+        finally:
+            if changes[0] in work.done:
+                self._state = settle(self._state, servo.id, step.id)
+                self._written.append(servo.name)
+        return work.complete and self._to_rate([servo])
 
     def _agreed(self, step: Assign, found: Found) -> Servo | None:
         """Which servo it becomes: the one that is next, or the one whose name is typed."""
@@ -211,28 +217,33 @@ class Setup:
             return 0  # they do not hear this line any more
         return return_delay.set_delays(self._line, self._wanted, 0, self._dialogue, self._again())
 
-    def _look(self, likely: set[int] | None = None) -> _View:
-        """Ask these ids, or all of them with the robot's and the factory's first."""
-        if likely is not None:
-            found = [somebody for servo_id in sorted(likely) if (somebody := look(self._line, servo_id)) is not None]
-        else:
-            first = sorted({FACTORY_ID, *self._robot.ids.tolist()})
-            rest = [servo_id for servo_id in range(MAX_ID + 1) if servo_id not in first]
-            found = search(self._line, first, rest, lambda: None)
-        shared = frozenset(one.id for one in found if one.shared or one.model is None)
-        ids = frozenset(one.id for one in found) - shared
-        return _View(Seen(ids, shared), {one.id: one for one in found})
+    def _look(self) -> _View:
+        """Ask all ids, the robot's and the factory's first."""
+        first = sorted({FACTORY_ID, *self._robot.ids.tolist()})
+        rest = [servo_id for servo_id in range(MAX_ID + 1) if servo_id not in first]
+        return _view(search(self._line, first, rest, lambda: None))
+
+    def _look_again(self, before: _View, ids: set[int]) -> _View:
+        """Ask these ids; for the others, what was seen before counts."""
+        found = [one for servo_id, one in before.found.items() if servo_id not in ids]
+        return _view(found + [one for servo_id in sorted(ids) if (one := look(self._line, servo_id)) is not None])
 
     def _account(self) -> None:
-        first, *others = self._state.missing
-        left = f"{first.name} and {len(others)} more" if others else first.name
+        missing = self._state.missing
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        left = f"Without their ids: {missing[0].name}{more}." if missing else "All have their ids."
         self._dialogue.say(
-            f"Set up in this session: {', '.join(self._written) or 'nobody'}.\nNot set up yet: {left}.\n"
-            f"To go on: {self._again()} (it skips whoever answers under its id)."
+            f"Got their ids in this session: {', '.join(self._written) or 'nobody'}. {left}\n"
+            f"To go on: {self._again()} (it skips what is done)."
         )
 
     def _again(self) -> str:
         return command_again(self._args, *self._args.servos)
+
+
+def _view(found: Sequence[Found]) -> _View:
+    shared = frozenset(one.id for one in found if one.shared or one.model is None)
+    return _View(Seen(frozenset(one.id for one in found) - shared, shared), {one.id: one for one in found})
 
 
 def _told(step: Connect | Refuse) -> str:
