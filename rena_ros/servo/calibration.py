@@ -85,7 +85,7 @@ def _seam(low: int, high: int) -> str:
     where = f"from {low} over the seam (4095, then 0) to {high - TICKS_PER_TURN}" if crosses else f"{low} to {high}"
     return (
         f"its range, {where}, {'crosses' if crosses else f'comes within {SEAM_ROOM} ticks of'} the seam of the servo's "
-        f"counting. Take the horn off its shaft, turn the shaft by {abs(turn) * 360 // TICKS_PER_TURN} degrees so that "
-        f"this shows about {TICKS_PER_TURN // 2} in the middle of the range, put the horn back as it was, and record "
-        "this servo again"
+        "counting. Bring the part to the middle of its range, take the horn off the shaft, turn the shaft by about "
+        f"{abs(turn) * 360 // TICKS_PER_TURN} degrees, until this shows {TICKS_PER_TURN // 2}, put the horn back on, "
+        "and record this servo again"
     )
