@@ -56,16 +56,16 @@ class GoalLog:
 
     def note(self, time_s: float, packet: Packet, by_id: np.ndarray) -> None:
         """Look at a request; ``by_id``: index of the servo that has an id, int (256,), -1 for none."""
-        rows = _goal_rows(packet)
-        if rows is None:
+        named = _named_goals(packet)
+        if named is None:
             return
-        ticks = np.full(len(self._names), NOT_COMMANDED)
-        for servo_id, tick in rows:
-            if servo_id == BROADCAST_ID:
-                ticks[by_id[by_id >= 0]] = tick
-            elif by_id[servo_id] >= 0:
-                ticks[by_id[servo_id]] = tick
-        self._keep(Goals(time_s, protocol.encode(packet), ticks))
+        ids, ticks = named
+        goals = np.full(len(self._names), NOT_COMMANDED)
+        which = by_id[ids]
+        goals[which[which >= 0]] = ticks[which >= 0]
+        if ids[-1] == BROADCAST_ID:
+            goals[by_id[by_id >= 0]] = ticks[-1]
+        self._keep(Goals(time_s, protocol.encode(packet), goals))
 
     def close(self) -> None:
         """Close the file."""
@@ -81,19 +81,17 @@ class GoalLog:
                 self._file.write(f"{goals.time_s:.6f},{','.join(cells)}\n")
 
 
-def _goal_rows(packet: Packet) -> list[tuple[int, int]] | None:
-    """(id, ticks) of every goal in a request; None when it holds none."""
+def _named_goals(packet: Packet) -> tuple[np.ndarray, np.ndarray] | None:
+    """Ids (k,) and their goals in ticks (k,) that a request names; None when it holds none."""
     params = packet.params
     if packet.code == Instruction.SYNC_WRITE and len(params) > 2:
-        address, size = params[0], params[1]
-        at = _GOAL - address
-        if not 0 <= at <= size - 2 or (len(params) - 2) % (size + 1):
+        at, row = _GOAL - params[0], params[1] + 1
+        if not 0 <= at <= params[1] - 2 or (len(params) - 2) % row:
             return None
-        table = np.frombuffer(params[2:], np.uint8).reshape(-1, size + 1)
-        return list(zip(table[:, 0].tolist(), from_words(table[:, at + 1 : at + 3], 15).tolist(), strict=True))
+        table = np.frombuffer(params[2:], np.uint8).reshape(-1, row)
+        return table[:, 0], from_words(table[:, at + 1 : at + 3], 15)
     if packet.code in (Instruction.WRITE, Instruction.REG_WRITE) and len(params) > 2:
         at = 1 + _GOAL - params[0]
         if 1 <= at <= len(params) - 2:
-            word = np.frombuffer(params[at : at + 2], np.uint8)
-            return [(packet.id, int(from_words(word, 15)))]
+            return np.array([packet.id]), from_words(np.frombuffer(params[at : at + 2], np.uint8).reshape(1, 2), 15)
     return None

@@ -1,24 +1,25 @@
 """A bank of STS servos at the register level, in virtual time: bytes in, bytes out. Pure: no port, no clock.
 
-As strict as the real thing: what is malformed, for somebody else or broadcast is met with silence; nothing
-moves while its torque is off; read-only registers stay. Servos come as on a robot that has been set up:
+As strict as the real thing (see ``instructions`` and ``servo_registers``): nothing moves while its torque is off;
+read-only registers stay. Servos come as on a robot that has been set up:
 ids from the robot file, everything else as from the factory (min and max angle 0..4095, so nothing but the
 robot's driver keeps a goal inside the robot's limits), except the return delay, which is a parameter; or, as
 ``factory`` servos, as out of the box: all with id 1, the slowest return delay, and only the first one attached.
 What can go wrong is injected as a ``Fault``.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict
 
 import numpy as np
 
-from rena_ros.bus import protocol
 from rena_ros.bus.fault_effects import conditions, registers_of, spoil
 from rena_ros.bus.fault_schedule import FaultSchedule, Injected, RandomFaults
 from rena_ros.bus.faults import Fault
 from rena_ros.bus.goal_log import GoalLog
-from rena_ros.bus.protocol import BROADCAST_ID, Instruction, Packet, Parser
+from rena_ros.bus.instructions import Instructions
+from rena_ros.bus.listeners import Listeners
+from rena_ros.bus.protocol import Parser
 from rena_ros.bus.registers import BAUDS, REGISTERS
 from rena_ros.bus.servo_registers import ServoRegisters
 from rena_ros.bus.wire import Answer, collide
@@ -27,20 +28,7 @@ from rena_ros.robot import Robot
 SILENCE_S = 0.02  # an unfinished frame older than this is forgotten
 FACTORY_RETURN_DELAY_US = 500
 _SKEW_US = 3.0  # no two servos begin to answer at quite the same moment
-_GOAL = REGISTERS["goal_position"].address
-_GOAL_BYTES = 6  # position, time, speed
 _TORQUE = REGISTERS["torque_enable"].address
-
-
-@dataclass
-class FrameTally:
-    """Which frames crossed the wire."""
-
-    packets: int = 0
-    bad_checksums: int = 0
-    sync_writes: int = 0
-    sync_reads: int = 0
-    unknown_instructions: int = 0
 
 
 class ServoBank:
@@ -66,24 +54,13 @@ class ServoBank:
         self.robot = robot
         self.goals = GoalLog(robot.names) if goals is None else goals
         self._registers = ServoRegisters(robot, start, ids, delay_us)
-        self._attached = np.arange(count) < (1 if factory else count)
+        self._listeners = Listeners(self._registers)
+        self._instructions = Instructions(self._registers, self._listeners)
         self._faults = FaultSchedule(robot.names, seed, self._fault_began, self._fault_ended)
-        self._conditions = conditions([], count)
-        self._heard_at: int | None = None  # the rate that the index of ids below is for
-        self._index_ids(None)
-        self._tally = FrameTally()
         self._parser = Parser()
         self._silence_s = 0.0
-        self._kept: dict[int, tuple[int, bytes]] = {}  # REG_WRITE: servo index -> address, data
-        self._instructions: dict[int, Callable[[Packet], list[Answer]]] = {
-            Instruction.PING: self._ping,
-            Instruction.READ: self._read,
-            Instruction.WRITE: self._write,
-            Instruction.REG_WRITE: self._reg_write,
-            Instruction.ACTION: self._action,
-            Instruction.SYNC_READ: self._sync_read,
-            Instruction.SYNC_WRITE: self._sync_write,
-        }
+        if factory:
+            self.attach(robot.names[0])
 
     @property
     def now_s(self) -> float:
@@ -108,7 +85,7 @@ class ServoBank:
     @property
     def attached(self) -> tuple[str, ...]:
         """Names of the servos that are on the bus."""
-        return tuple(name for name, there in zip(self.robot.names, self._attached, strict=True) if there)
+        return tuple(name for name, there in zip(self.robot.names, self._listeners.attached, strict=True) if there)
 
     @property
     def unplugged(self) -> bool:
@@ -122,12 +99,10 @@ class ServoBank:
 
     def attach(self, *names: str) -> None:
         """Have exactly these servos on the bus; those that were not there get their power now."""
-        there = np.zeros(len(self._attached), bool)
-        there[[self.robot.index[name] for name in names]] = True
-        fresh = np.flatnonzero(there & ~self._attached)
-        self._attached = there
+        there = np.isin(np.arange(len(self.robot.names)), [self.robot.index[name] for name in names])
+        fresh = np.flatnonzero(there & ~self._listeners.attached)
+        self._listeners.attached = there
         self._registers.power_cycle(fresh)
-        self._index_ids(self._heard_at)
 
     def inject(self, kind: str, *servos: str, **options: object) -> Fault:
         """Let something go wrong from now on, on these servos or on all: `inject("late", "jaw", delay_ms=120)`.
@@ -166,9 +141,10 @@ class ServoBank:
 
     def report(self) -> dict:
         """What crossed the wire, whose torque is on and which faults have begun, ready for JSON."""
-        self._tally.bad_checksums = self._parser.bad_checksums
+        frames = self._instructions.tally
+        frames.bad_checksums = self._parser.bad_checksums
         on = [name for name, torque in zip(self.robot.names, self.torque, strict=True) if torque]
-        return {**asdict(self._tally), **asdict(self._registers.tally), "torque_on": on, "faults": self._faults.begun}
+        return {**asdict(frames), **asdict(self._registers.tally), "torque_on": on, "faults": self._faults.begun}
 
     def advance(self, dt_s: float) -> None:
         """Let virtual time pass, in steps of any size."""
@@ -190,14 +166,10 @@ class ServoBank:
         self._silence_s = 0.0
         answers = []
         for packet in self._parser.feed(data):
-            self._tally.packets += 1
-            if baud != self._heard_at or self._registers.settings_changed:
-                self._index_ids(baud)
-            if packet.code in self._instructions:
-                self.goals.note(self.now_s, packet, self._by_id)
-                answers += self._instructions[packet.code](packet)
-            else:
-                self._tally.unknown_instructions += 1
+            self._listeners.listen(baud)
+            self.goals.note(self.now_s, packet, self._listeners.by_id)
+            for together in self._instructions.carry_out(packet):
+                answers += self._sent(together)
         return answers
 
     def echoes(self) -> bool:
@@ -207,8 +179,8 @@ class ServoBank:
     def power_cycle(self) -> None:
         """Off and on again: torque off, RAM as from the factory, EEPROM as saved, latched overloads gone."""
         self._faults.clear("overload")
-        self._registers.power_cycle(np.arange(len(self._attached)))
-        self._kept.clear()
+        self._registers.power_cycle(np.arange(len(self.robot.names)))
+        self._instructions.forget()
 
     def _pass_time(self, dt_s: float) -> None:
         self._registers.advance(dt_s)
@@ -235,116 +207,7 @@ class ServoBank:
         self._set_conditions()
 
     def _set_conditions(self) -> None:
-        self._conditions = conditions(self._faults.active, len(self._attached))
-        self._registers.set_conditions(self._conditions)
-        self._registers.settings_changed = True
-
-    def _index_ids(self, baud: int | None) -> None:
-        """Who hears what is sent at this rate: index by id, -1 for nobody; several of one id in ``_doubles``."""
-        registers = self._registers
-        hears = self._attached & ~self._conditions.deaf
-        if baud is not None:
-            codes = registers.memory[:, REGISTERS["baud_code"].address]
-            hears = hears & (codes == (BAUDS.index(baud) if baud in BAUDS else -1))
-        which = np.flatnonzero(hears)
-        ids = registers.memory[which, REGISTERS["id"].address]
-        self._hearing = which
-        self._by_id = np.full(256, -1)
-        self._by_id[ids[::-1]] = which[::-1]
-        self._doubles = {
-            int(one): which[ids == one].tolist() for one in np.flatnonzero(np.bincount(ids, minlength=256) > 1)
-        }
-        self._heard_at, registers.settings_changed = baud, False
-
-    def _ping(self, packet: Packet) -> list[Answer]:
-        if packet.params:
-            return []
-        if packet.id == BROADCAST_ID:
-            return [answer for i in self._hearing.tolist() for answer in self._sent([self._answer(i)])]
-        return self._sent([self._answer(i) for i in self._addressed(packet.id)])
-
-    def _read(self, packet: Packet) -> list[Answer]:
-        if len(packet.params) != 2 or packet.id == BROADCAST_ID:
-            return []
-        self._registers.refresh()
-        return self._slot(packet.id, *packet.params)
-
-    def _write(self, packet: Packet) -> list[Answer]:
-        if len(packet.params) < 2:
-            return []
-        acknowledgement = self._acknowledgement(packet)
-        for i in self._obeying(packet.id):
-            self._registers.store(i, packet.params[0], packet.params[1:])
-        return acknowledgement
-
-    def _reg_write(self, packet: Packet) -> list[Answer]:
-        if len(packet.params) < 2:
-            return []
-        for i in self._obeying(packet.id):
-            self._kept[i] = (packet.params[0], packet.params[1:])
-        return self._acknowledgement(packet)
-
-    def _action(self, packet: Packet) -> list[Answer]:
-        if packet.params:
-            return []
-        acknowledgement = self._acknowledgement(packet)
-        for i in self._obeying(packet.id):
-            if i in self._kept:
-                self._registers.store(i, *self._kept.pop(i))
-        return acknowledgement
-
-    def _sync_read(self, packet: Packet) -> list[Answer]:
-        if packet.id != BROADCAST_ID or len(packet.params) < 3:
-            return []
-        self._tally.sync_reads += 1
-        self._registers.refresh()
-        address, size, *ids = packet.params
-        return [answer for servo_id in ids for answer in self._slot(servo_id, address, size)]
-
-    def _sync_write(self, packet: Packet) -> list[Answer]:
-        row = packet.params[1] + 1 if len(packet.params) > 1 else 0
-        if packet.id != BROADCAST_ID or row < 2 or (len(packet.params) - 2) % row:
-            return []
-        self._tally.sync_writes += 1
-        address, table = packet.params[0], np.frombuffer(packet.params[2:], np.uint8).reshape(-1, row)
-        which = self._by_id[table[:, 0]]
-        simple = not self._doubles and not self._conditions.rejecting.any()
-        if simple and address == _GOAL and 3 <= row <= _GOAL_BYTES + 1:
-            table, which = table[which >= 0], which[which >= 0]
-            if len(np.unique(which)) == len(which):
-                self._registers.store_goals(which, table[:, 1:])
-                return []
-        for line in table:
-            for i in self._obeying(int(line[0])):
-                self._registers.store(i, address, line[1:].tobytes())
-        return []
-
-    def _addressed(self, servo_id: int) -> list[int]:
-        """Who feels addressed, indices."""
-        if servo_id == BROADCAST_ID:
-            return self._hearing.tolist()
-        i = int(self._by_id[servo_id])
-        return self._doubles.get(servo_id, [i]) if i >= 0 else []
-
-    def _obeying(self, servo_id: int) -> list[int]:
-        return [i for i in self._addressed(servo_id) if not self._conditions.rejecting[i]]
-
-    def _acknowledgement(self, packet: Packet) -> list[Answer]:
-        """Silence on broadcast, and from servos whose response level says so."""
-        if packet.id == BROADCAST_ID:
-            return []
-        answering = [i for i in self._addressed(packet.id) if self._registers.byte(i, "response_level")]
-        return self._sent([self._answer(i) for i in answering])
-
-    def _slot(self, servo_id: int, address: int, size: int) -> list[Answer]:
-        """What comes when it is the turn of this id."""
-        registers = self._registers
-        return self._sent([self._answer(i, registers.span(i, address, size)) for i in self._addressed(servo_id)])
-
-    def _answer(self, i: int, params: bytes = b"") -> Answer:
-        registers = self._registers
-        frame = protocol.reply(registers.byte(i, "id"), registers.byte(i, "status"), params)
-        return Answer(registers.byte(i, "return_delay") * 2e-6, frame, servo=i)
+        self._registers.set_conditions(conditions(self._faults.active, len(self.robot.names)))
 
     def _sent(self, together: list[Answer]) -> list[Answer]:
         """What comes of servos that answer at the same time: of several, only what their overlap leaves."""
@@ -357,7 +220,7 @@ class ServoBank:
     def _overlap(self, together: list[Answer]) -> Answer:
         skews = [k * self._skew_us(answer.servo) * 1e-6 for k, answer in enumerate(together)]
         begins = [answer.delay_s + skew for answer, skew in zip(together, skews, strict=True)]
-        bit_s = 1 / (self._heard_at or BAUDS[0])
+        bit_s = 1 / (self._listeners.baud or BAUDS[0])
         offsets = [round((begin - min(begins)) / bit_s) for begin in begins]
         return Answer(min(begins), collide([answer.frame for answer in together], offsets), servo=together[0].servo)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rena_ros.bus.fault_effects import Conditions, conditions
-from rena_ros.bus.protocol import from_words
+from rena_ros.bus.protocol import OVERHEAD_BYTES, from_words
 from rena_ros.bus.registers import RAM_START, REGISTERS, TICKS_PER_TURN
 from rena_ros.bus.servo_motion import TrapezoidMotion
 from rena_ros.robot import Robot
@@ -46,9 +46,9 @@ class ServoRegisters:
         self.robot = robot
         self.tally = WriteTally()
         self.motion = TrapezoidMotion(positions)
-        self.settings_changed = True  # ids or baud codes, since whoever keeps an index of them looked
+        self.settings_changed = True  # ids, baud codes or who is deaf, since whoever keeps an index of them looked
         count = len(robot.servos)
-        self._conditions = conditions([], count)
+        self.conditions = conditions([], count)
         self._tripped = np.zeros(count, bool)  # overloaded by straining, until the next goal
         self._strained_s = np.zeros(count)
         self._factory = _factory_memory(ids, return_delay_us)
@@ -64,13 +64,14 @@ class ServoRegisters:
         here = np.rint(self.motion.now()[0][which]).astype(int)
         self.memory[which, _GOAL_START : _GOAL_START + 2] = _words(here, 15)
         self._tripped[which], self._strained_s[which] = False, 0.0
-        self.set_conditions(self._conditions)
+        self.set_conditions(self.conditions)
         self.settings_changed = True
 
     def set_conditions(self, now: Conditions) -> None:
         """The faults of the moment: who is hot, held, and so on. Who is held no longer goes to its goal."""
         held_before = self._held
-        self._conditions = now
+        self.conditions = now
+        self.settings_changed = True
         memory = self.memory
         hot = np.where(now.temperature_c >= 0, now.temperature_c, REGISTERS["present_temperature"].default)
         memory[:, _AT["present_temperature"]] = hot
@@ -86,14 +87,14 @@ class ServoRegisters:
     def advance(self, dt_s: float) -> None:
         """Let virtual time pass."""
         self.motion.advance(dt_s)
-        if not self._conditions.stuck.any():
+        if not self.conditions.stuck.any():
             return
         straining = self._strain() >= self.memory[:, _AT["overload_threshold"]].astype(int) * 10
         self._strained_s = np.where(straining, self._strained_s + dt_s, 0.0)
         tripped = straining & (self._strained_s >= self.memory[:, _AT["protection_time"]] * 0.01)
         if (tripped & ~self._tripped).any():
             self._tripped |= tripped
-            self.set_conditions(self._conditions)
+            self.set_conditions(self.conditions)
 
     def set_eeprom(self, i: int, name: str, value: bytes) -> bytes:
         """Change a setting behind the bus's back; returns what it was."""
@@ -113,6 +114,16 @@ class ServoRegisters:
         data = self.memory[i, address : address + size].tobytes()
         return data + bytes(size - len(data))
 
+    def replies(self, which: np.ndarray, address: int, size: int) -> list[bytes]:
+        """What several servos (indices) answer when asked for ``size`` bytes: one reply frame each, as
+        ``protocol.reply`` of ``span`` makes it, but all at once."""
+        frames = np.zeros((len(which), size + OVERHEAD_BYTES), np.uint8)
+        known = self.memory[which, address : address + size]
+        frames[:, :2], frames[:, 2], frames[:, 3] = 0xFF, self.memory[which, _AT["id"]], size + 2
+        frames[:, 4], frames[:, 5 : 5 + known.shape[1]] = self.memory[which, _AT["status"]], known
+        frames[:, -1] = ~frames[:, 2:].sum(axis=1)
+        return [frame.tobytes() for frame in frames]
+
     def store(self, i: int, address: int, data: bytes) -> None:
         """Write one servo's registers: read-only bytes stay, EEPROM is saved only while the lock is open."""
         end = min(address + len(data), MEMORY_BYTES)
@@ -127,7 +138,7 @@ class ServoRegisters:
             self._eeprom[i, saved] = self.memory[i, saved]
         if address < RAM_START:
             self.settings_changed = True
-            self.set_conditions(self._conditions)
+            self.set_conditions(self.conditions)
         if address < _GOAL_END and end > _GOAL_START:
             self._goals_written(np.array([i]))
         if address <= _AT["torque_enable"] < end:
@@ -145,7 +156,8 @@ class ServoRegisters:
         single_turn = self.memory[:, _AT["max_angle"] : _AT["max_angle"] + 2].any(axis=1)
         here = np.where(single_turn, here % TICKS_PER_TURN, here)
         load = np.rint(speeds / MAX_SPEED * _LOAD_AT_MAX_SPEED).astype(int)
-        load = np.where(self._conditions.stuck, self._strain(signed=True), load)
+        if self.conditions.stuck.any():
+            load = np.where(self.conditions.stuck, self._strain(signed=True), load)
         present = np.hstack((_words(here, 15), _words(np.rint(speeds).astype(int), 15), _words(load, 10)))
         self.memory[:, _AT["present_position"] : _AT["present_position"] + 6] = present
         self.memory[:, _AT["moving"]] = self.motion.moving()
@@ -153,7 +165,7 @@ class ServoRegisters:
     @property
     def _held(self) -> np.ndarray:
         """Whose horn does not follow its goal, bool (n,)."""
-        return self._conditions.stuck | self._conditions.overloaded | self._tripped
+        return self.conditions.stuck | self.conditions.overloaded | self._tripped
 
     def _strain(self, signed: bool = False) -> np.ndarray:
         """Load of stuck servos, 0.1 %, int (n,): the farther from the goal, up to the torque limit; once tripped, the
@@ -164,15 +176,15 @@ class ServoRegisters:
             self._tripped, self.memory[:, _AT["protective_torque"]] * 10, self._word(everyone, "torque_limit")
         )
         load = np.minimum(np.abs(way) * _STUCK_LOAD_PER_TICK, most)
-        load = np.where(self._conditions.stuck & (self.memory[:, _AT["torque_enable"]] == 1), load, 0)
+        load = np.where(self.conditions.stuck & (self.memory[:, _AT["torque_enable"]] == 1), load, 0)
         return load * np.sign(way) if signed else load
 
     def _refused(self, i: int, address: int, new: np.ndarray) -> np.ndarray:
         """Which bytes of a write a fault keeps from being kept, bool like ``new``: EEPROM that is locked for good, and
         the torque of a servo in latched overload, which does not go off."""
         place = np.arange(address, address + len(new))
-        refused = (place < RAM_START) & self._conditions.eeprom_locked[i]
-        if self._conditions.overloaded[i] and self.byte(i, "torque_enable") == 1:
+        refused = (place < RAM_START) & self.conditions.eeprom_locked[i]
+        if self.conditions.overloaded[i] and self.byte(i, "torque_enable") == 1:
             refused |= place == _AT["torque_enable"]
         return refused
 
@@ -202,7 +214,7 @@ class ServoRegisters:
             self.memory[which, _GOAL_START : _GOAL_START + 2] = _words(clamped, 15)
         if self._tripped[which].any():
             self._tripped[which], self._strained_s[which] = False, 0.0
-            self.set_conditions(self._conditions)
+            self.set_conditions(self.conditions)
         self._start(which)
 
     def _start(self, which: np.ndarray) -> None:
