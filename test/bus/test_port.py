@@ -74,12 +74,12 @@ def test_emptying_goes_on_until_nothing_is_left(pty, port):
 
 def test_what_is_written_arrives_and_the_wire_is_busy_for_as_long_as_it_takes(pty, port):
     before_s = port.now()
-    first_s = port.write(b"x" * 100)
-    assert os.read(pty.master, 200) == b"x" * 100
-    assert first_s - before_s >= 100 * 10 / BAUD
+    first_s = port.write(b"x" * 2000)
+    assert os.read(pty.master, 4096) == b"x" * 2000
+    assert first_s - before_s >= 2000 * 10 / BAUD
     # A second frame waits for the first one.
-    assert port.write(b"y" * 50) - before_s >= 150 * 10 / BAUD
-    assert port.wire_free_s - before_s >= 150 * 10 / BAUD
+    assert port.write(b"y" * 50) - before_s >= 2050 * 10 / BAUD
+    assert port.wire_free_s - before_s >= 2050 * 10 / BAUD
 
 
 def test_bytes_are_collected_until_they_are_complete(pty, port):
