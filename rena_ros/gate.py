@@ -14,6 +14,7 @@ import numpy as np
 
 from rena_ros.bus.bus import Bus, BusState, Health
 from rena_ros.bus.port import PortLost
+from rena_ros.bus.registers import STATUS_BITS
 from rena_ros.errors import RenaError
 from rena_ros.motion import EASE, Motion
 from rena_ros.robot import RAD_PER_TICK, Robot
@@ -24,6 +25,7 @@ GENTLE_S = 1.0  # commands within this time after torque went on are followed sl
 MIN_GAP_S = 0.004  # goals are written at once for one command in so long; in a flood the rest wait for the next tick
 STALL_S = 0.06  # after a longer pause between ticks the servos have stopped where they were last sent
 _INSIDE_RAD = 4 * RAD_PER_TICK  # as much outside its limits still counts as inside
+OVERLOAD = next(bit for bit, text in STATUS_BITS.items() if text == "overload")
 STOPPED = "stopped; the service reset lifts it"
 
 
@@ -161,7 +163,7 @@ class Gate:
         """
         bus = self._connected()
         health = bus.read_health()
-        held = self.servos.silent
+        held = self.servos.silent.copy()
         self.servos.note(health)
         state = self.read(now_s) if self.torque and self.servos.silent.any() else self._state
         if state is not None:
@@ -196,6 +198,8 @@ class Gate:
         self.torque = self.torque and not anew  # until it is known to be on, nothing may be written
         taken, state = self.servos.switch_on(bus)
         if not taken.any():
+            if anew:
+                self._limp("it could not be switched on")
             return self.servos.refusals
         here, now_s = self.robot.from_ticks(state.ticks), state.stamp_s  # switching on took its time
         self._gentle_until_s, self._sent, self._slow, self.torque = now_s + GENTLE_S, None, True, True
@@ -269,7 +273,11 @@ class Gate:
         ticks = self.robot.to_ticks(self._motion.at(now_s + self._period_s))
         if only_if_changed and self._sent is not None and (ticks == self._sent).all():
             return None
-        last_byte_s = self._connected().write_goals(ticks, self.servos.driven)
+        who = self.servos.driven
+        if self._sent is not None and self._state is not None:
+            # A goal clears an overload and lets the servo push on: it gets new ones only.
+            who &= (self._state.status & OVERLOAD == 0) | (ticks != self._sent)
+        last_byte_s = self._connected().write_goals(ticks, who)
         self._motion.sent(now_s + self._period_s)
         self._sent, self._sent_s = ticks, now_s
         return last_byte_s

@@ -85,7 +85,7 @@ class Roster:
         self.silent[:] = False
         self.told[:] = 0
         self.refusals = self._switch(bus, False, np.ones(len(self.told), bool))
-        self.register[~self._mask(self.refusals)] = 0
+        self.register = np.where(self._mask(self.refusals), -1, 0).astype(np.int8)
         return self.refusals
 
     def ask_again(self, bus: Bus) -> None:

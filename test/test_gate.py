@@ -347,6 +347,46 @@ def test_the_antagonist_of_a_servo_that_cannot_be_reached_waits(bench):
     assert bench.path()[-1][DOWN] == ROBOT.max_ticks[DOWN]
 
 
+def test_the_antagonist_of_a_servo_that_came_back_limp_does_not_wait(bench):
+    bench.up()
+    both = ["corner_left_up", "corner_left_down"]
+    bench.live(0.5, lambda: bench.gate.command(both[:1], [ROBOT.upper[UP]], bench.now_s))
+    bench.bank.attach(*(name for name in ROBOT.names if name != both[0]))
+    bench.live(BLIND_S + 0.2, lambda: bench.gate.command(both[:1], [ROBOT.upper[UP]], bench.now_s))
+    bench.path()
+    bench.bank.attach(*ROBOT.names)
+    bench.live(2.5, lambda: bench.gate.command(both, [0.0, ROBOT.upper[DOWN]], bench.now_s))
+    path = bench.path()
+    assert bench.gate.servos.lost[UP] and (path[:, UP] == -1).all()
+    assert path[0][DOWN] == ROBOT.neutral_ticks[DOWN] and path[-1][DOWN] == ROBOT.max_ticks[DOWN]
+
+
+def test_an_overloaded_servo_gets_new_goals_only(bench):
+    bench.up()
+    bench.hold_jaw(0.4, 0.5)
+    bench.bank.inject("overload", "jaw")
+    bench.hold_jaw(0.4, 0.1)
+    bench.path()
+    bench.live(0.45, lambda: bench.gate.command(["jaw", "neck_yaw"], [0.4, 0.3], bench.now_s))
+    path = bench.path()
+    assert (path[:, JAW] == -1).all() and path[-1][NECK] > ROBOT.neutral_ticks[NECK] + 100
+    bench.hold_jaw(0.3, 0.5)
+    jaw = bench.path()[:, JAW]
+    assert jaw[jaw >= 0][-1] == jaw_ticks(0.3)
+
+
+def test_a_silent_servo_is_switched_off_when_it_is_back_after_a_stop(bench):
+    bench.up()
+    bench.bank.inject("dead", "jaw")
+    bench.live(0.3)
+    assert set(bench.gate.stop()) == {"jaw"} and bench.bank.torque[JAW]
+    bench.live(1.1)
+    assert not bench.gate.servos.refusing.any()  # nothing is known of it
+    bench.bank.clear()
+    bench.live(2.1)
+    assert not bench.bank.torque.any() and not bench.gate.servos.refusals
+
+
 def test_torque_on_in_the_middle_of_a_movement_changes_nothing_for_those_that_hold(bench):
     bench.up()
     bench.bank.inject("torque_lost", "pucker")
