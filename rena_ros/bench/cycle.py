@@ -102,6 +102,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `rena bench bus` takes."""
     parser.add_argument("--cycles", type=int, default=500, metavar="N", help="cycles of each measurement (default 500)")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="measurements of each driver (default 3)")
+    parser.add_argument(
+        "--niceness",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of the measured processes (default 0; the servos node asks for -10, which needs permission)",
+    )
     parser.add_argument("--scene", choices=tuple(SCENES), help="only this scene")
     parser.add_argument("--robot-file", metavar="FILE", help="servos and limits; default: config/rena.yaml")
     parser.add_argument("--out", type=Path, metavar="DIR", help="leave bus.json and bus.png there")
@@ -138,9 +145,17 @@ def run(args: argparse.Namespace) -> int:
     console.print(CAPTION, style="dim", highlight=False)
     _verdicts(results, console)
     if args.out and results:
-        told = {"machine": machine.as_dict(), "load_at_end": Machine.now().load, "baud": BAUD, "dead": DEAD}
+        told = {
+            "machine": machine.as_dict(),
+            "load_at_end": Machine.now().load,
+            "baud": BAUD,
+            "dead": DEAD,
+            "niceness": args.niceness,
+        }
         scenes_told = {scene: [row.as_dict() for row in rows] for scene, rows in results.items()}
-        path = write_json(args.out, "bus", {**told, "warm_up": WARM_UP, "scenes": scenes_told})
+        path = write_json(
+            args.out, "bus", {**told, "baud": BAUD, "dead": DEAD, "warm_up": WARM_UP, "scenes": scenes_told}
+        )
         console.print(f"figures: {path}", highlight=False, soft_wrap=True)
         _plot(records, robot, args.out, console)
     return 0 if len(results) == len(scenes) else 130
@@ -155,7 +170,7 @@ def _measurements(scenes: dict[str, list[str]], args: argparse.Namespace) -> Ite
                 cycles = min(args.cycles, SLOW_CYCLES) if (scene, driver) == (ONE_DEAD, "vendor") else args.cycles
                 neighbour = busy_neighbour() if scene == BUSY else contextlib.nullcontext()
                 with emulated(faults=faults, robot_file=args.robot_file) as stand, neighbour:
-                    yield scene, driver, stand.measure(driver, cycles, WARM_UP)
+                    yield scene, driver, stand.measure(driver, cycles, WARM_UP, niceness=args.niceness)
 
 
 def _results(records: Records, robot: Robot) -> dict[str, list[Figures]]:

@@ -17,6 +17,7 @@ import numpy as np
 from rena_ros.bench.machine import cpu_of, machine_busy_s
 from rena_ros.bench.peers import DRIVERS, Offer
 from rena_ros.errors import RenaError
+from rena_ros.niceness import be_nice
 from rena_ros.robot import Robot
 from rena_ros.robot_file import load_robot
 
@@ -108,12 +109,18 @@ def main() -> int:
     parser.add_argument("--cycles", type=int, required=True)
     parser.add_argument("--warm-up", type=int, required=True)
     parser.add_argument("--rate-hz", type=float, default=0.0)
+    parser.add_argument("--niceness", type=int, default=0)
     parser.add_argument("--emulator-pid", type=int, default=os.getpid())
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     try:
         robot = load_robot(args.robot_file)
+        if args.niceness:
+            be_nice(args.niceness)
         driver = DRIVERS[args.driver](args.port, robot)
+    except PermissionError:
+        print(f"the system does not permit a niceness of {args.niceness}", file=sys.stderr)
+        return 2
     except RenaError as error:
         print(error, file=sys.stderr)
         return 2

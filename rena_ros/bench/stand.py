@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -61,14 +60,14 @@ class Stand:
         self.link = link
         self._robot_file = robot_file
 
-    def measure(self, driver: str, cycles: int, warm_up: int, rate_hz: float = 0.0) -> Record:
-        """Measure one driver in a process of its own, at ``rate_hz`` or back to back (0).
+    def measure(self, driver: str, cycles: int, warm_up: int, rate_hz: float = 0.0, niceness: int = 0) -> Record:
+        """Measure one driver in a process of its own (of that ``niceness``), at ``rate_hz`` or back to back (0).
 
         Raises RenaError, with its words, when it fails.
         """
         path = self.link.parent / "record.npz"
         options = {"--driver": driver, "--port": self.link, "--cycles": cycles, "--warm-up": warm_up, "--out": path}
-        options |= {"--emulator-pid": self.process.pid, "--rate-hz": rate_hz}
+        options |= {"--emulator-pid": self.process.pid, "--rate-hz": rate_hz, "--niceness": niceness}
         if self._robot_file:
             options["--robot-file"] = self._robot_file
         command = [sys.executable, "-m", "rena_ros.bench.measure"]
@@ -115,8 +114,6 @@ def wait_for_link(link: Path, emulator: subprocess.Popen, why: str = "") -> None
 def busy_neighbour() -> Iterator[subprocess.Popen]:
     """A Python process that does nothing but calculate; it ends with us whatever happens."""
     with started([sys.executable, "-c", _BUSY]) as process:
-        while not Path(f"/proc/{process.pid}/task").exists() or os.getpgid(process.pid) != process.pid:
-            time.sleep(0.01)
         yield process
 
 

@@ -27,6 +27,7 @@ from rena_ros.bus.servo_model import ServoBank
 from rena_ros.bus.typed_commands import TypedCommands
 from rena_ros.bus.wire import Wire
 from rena_ros.errors import RenaError
+from rena_ros.niceness import be_nice
 from rena_ros.robot_file import load_robot
 
 LINGER_S = 2.0
@@ -186,7 +187,7 @@ def serve(emulator: Emulator, report: Path | None) -> None:
         signal.signal(number, emulator.stop)
     gc.freeze()
     with contextlib.suppress(OSError):  # real servos do not wait for a busy computer either
-        os.setpriority(os.PRIO_PROCESS, 0, -10)
+        be_nice(-10)
     try:
         emulator.run()
     finally:
