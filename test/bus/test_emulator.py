@@ -2,15 +2,17 @@
 
 import os
 import signal
+import threading
 
 import numpy as np
 import pytest
 
 from rena_ros.bus import protocol
 from rena_ros.bus.bus import Bus
-from rena_ros.bus.emulator import main
+from rena_ros.bus.emulator import Emulator, main
 from rena_ros.bus.line import Line
 from rena_ros.bus.port import Port, PortLost, PortMissing
+from rena_ros.bus.servo_model import ServoBank
 from rena_ros.bus.wire import Answer, Wire
 from rena_ros.robot_file import load_robot
 
@@ -75,9 +77,9 @@ def test_unplugged_under_a_client_and_plugged_in_again(emulator, until):
     bus.close()
     bus = Bus(str(emulator.link), ROBOT, retries=10)
     until(lambda: bus.read_state().fresh.all())
-    assert (bus.read_health().torque == 1).all()  # the servos had kept their power
+    until(lambda: (bus.read_health().torque == 1).all())  # the servos had kept their power
     emulator.tell("power_cycle")
-    assert (bus.read_health().torque == 0).all()
+    until(lambda: (bus.read_health().torque == 0).all())
     bus.close()
 
 
@@ -144,6 +146,35 @@ def test_told_to_end_it_stays_until_its_client_has_gone(emulator):
     assert bus.set_torque(False) == {}
     bus.close()
     assert emulator.process.wait(20) == 0
+
+
+def test_its_client_gone_it_does_not_wait_any_longer(tmp_path, monkeypatch):
+    monkeypatch.setattr("rena_ros.bus.emulator.LINGER_S", 1e6)
+    emulator = Emulator(ServoBank(ROBOT), tmp_path / "servos")
+    serving = threading.Thread(target=emulator.run)
+    serving.start()
+    assert emulator.call(lambda: os.path.islink(tmp_path / "servos"))
+    client = os.open(tmp_path / "servos", os.O_RDWR | os.O_NOCTTY)
+    emulator.stop()
+    assert emulator.call(lambda: len(emulator.bank.attached)) == 25
+    os.close(client)
+    serving.join(20)
+    assert not serving.is_alive()
+    emulator.close()
+    with pytest.raises(TimeoutError):
+        emulator.call(lambda: None)
+
+
+def test_what_was_on_its_way_is_lost_with_the_cable(emulator):
+    emulator.tell("fault {kind: late, servo: jaw, delay_ms: 150}")
+    port = Port(str(emulator.link), 1_000_000)
+    port.write(protocol.ping(21))
+    emulator.tell("unplug")
+    emulator.tell("plug")
+    port.close()
+    again = Port(str(emulator.link), 1_000_000)
+    assert again.read(0.0, again.now() + 0.3, bool) == b""
+    again.close()
 
 
 def test_a_link_must_not_replace_a_file(tmp_path, capsys):

@@ -199,6 +199,8 @@ def test_without_power_a_latched_overload_is_gone(bank):
 def test_heat_and_voltage_are_judged_by_the_servos_own_limits(bank):
     bank.inject("overheat", "jaw", temperature_c=65, for_s=1.0)
     assert ask(bank, JAW, 63, 1) == frame(JAW, 0, 65)
+    bank.inject("overheat", "jaw", temperature_c=70, for_s=1.0)
+    assert ask(bank, JAW, 63, 1) == frame(JAW, 0, 70)
     bank.inject("overheat", "jaw", temperature_c=71)
     bank.inject("undervoltage", "jaw", "neck_yaw", voltage_v=3.9)
     assert ask(bank, JAW, 62, 4) == frame(JAW, 5, 39, 71, 0, 5)
@@ -226,6 +228,18 @@ def test_a_stuck_horn_strains_trips_and_goes_on_when_freed(bank):
     bank.clear("stuck")
     bank.advance(1.0)
     assert bank.positions[AT[JAW]] == 2300
+
+
+def test_a_horn_that_gets_stuck_on_its_way_stays_there(bank):
+    torque_on(bank)
+    bank.inject("stuck", "jaw", at_s=0.05, for_s=1.0)
+    goal(bank, JAW, 2448)
+    bank.advance(0.1)
+    where = bank.positions[AT[JAW]]
+    bank.advance(0.5)
+    assert 2048 < where < 2448 and bank.positions[AT[JAW]] == where
+    bank.advance(1.5)
+    assert bank.positions[AT[JAW]] == 2448
 
 
 def test_torque_lost_is_noticed_only_by_who_looks(bank):
@@ -332,10 +346,12 @@ def test_factory_servos_come_one_at_a_time_all_with_id_1():
     bank.attach(*ROBOT.names[:4])
     assert bank.receive(protocol.ping(1)) != frame(1, 0)  # three of them
     tell(bank, 42, 5, 43)  # open lock: saved
+    tell(bank, 43, 40, 1)
     bank.attach(*ROBOT.names[1:2])
     assert bank.receive(protocol.ping(43)) == b""
     bank.attach(*ROBOT.names[:1])
     assert bank.receive(protocol.ping(43)) == frame(43, 0)
+    assert ask(bank, 43, 40, 1) == frame(43, 0, 0)  # it had no power meanwhile
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ def test_every_way_of_sending_a_goal_is_logged_as_sent():
         protocol.write(21, 41, b"\1\1"),
         protocol.read(21, 42, 2),
         protocol.sync_write([21], 44, np.zeros((1, 2), np.uint8)),
+        protocol.sync_write([21], 41, np.zeros((1, 2), np.uint8)),
     ]
     for frame in [*frames, *others]:
         bank.advance(0.5)

@@ -90,7 +90,8 @@ def test_speed_and_acceleration_never_jump_and_the_goal_is_reached(journey):
             assert abs(new_speed) <= highest + 1e-6
             assert abs(new_place - place) <= highest * step_s + 1e-6
             place, speed = new_place, new_speed
-    motion.advance(4096 / 50 + 2 * 2900 / 100)
+    # Brake, come back from as far as that took it, and all the way: the slowest there can be.
+    motion.advance(2900 / 100 + (2900**2 / (2 * 100) + 4096) / 50 + 2 * 2900 / 100)
     assert not motion.moving()[0]
     assert motion.now()[0][0] == pytest.approx(journey[-1][0], abs=1e-6)
 
