@@ -17,8 +17,10 @@ Four things are done beyond that:
 * A servo that cannot be reached stays where it was last sent (``hold``), and its antagonists wait for it.
 """
 
+import contextlib
+
 import numpy as np
-from ruckig import InputParameter, Result, Ruckig, Synchronization, Trajectory
+from ruckig import InputParameter, Result, Ruckig, RuckigError, Synchronization, Trajectory
 
 from rena_ros.robot import RAD_PER_TICK, Robot
 
@@ -29,6 +31,9 @@ STREAM_S = (0.008, 0.1)  # commands this far apart are a stream with a speed of 
 EASE = 0.5  # fraction of the speed limit used for easing back to neutral: 0.43 s from the farthest end of any joint
 _AT_REST_RAD_S = 0.05
 _SOON_S = 0.01
+# ruckig 0.19 finds no way from some starting points, to the last bit, where a phase of it would just vanish (at rest,
+# 2 acceleration^3 / jerk^2 from the target: seen after 100,000 random commands). One beside it always had one.
+_NUDGES_RAD = (0.0, 1e-9, -1e-9, 1e-7)
 
 State = tuple[list[float], list[float], list[float]]  # positions, speeds, accelerations
 
@@ -73,7 +78,8 @@ class Motion:
         position[which] = np.clip(positions, self._robot.lower, self._robot.upper)[which]
         speed[which] = acceleration[which] = 0.0
         self._held = self._held & ~which
-        self._plan_from((position.tolist(), speed.tolist(), acceleration.tolist()), start_s)
+        if not self._plan_from((position.tolist(), speed.tolist(), acceleration.tolist()), start_s):
+            self._planned, self._trajectory = position, None  # at rest there; ``update`` tries again
 
     def hold(self, which: np.ndarray, now_s: float) -> None:
         """Let these joints stay at the last positions sent until they are ``place``d; bool (n,)."""
@@ -168,18 +174,27 @@ class Motion:
         start_s = max(now_s, self._sent_s)
         self._plan_from(self._state(start_s), start_s)
 
-    def _plan_from(self, state: State, start_s: float) -> None:
-        position, speed, acceleration = state
-        self._planned = self._permitted(state)
+    def _plan_from(self, state: State, start_s: float) -> bool:
+        """Make a new way; returns whether there is one. If not, the old one goes on, to its end at rest inside the
+        limits, and ``update`` tries again."""
+        planned = self._permitted(state)
+        trajectory = self._trajectory_to(planned, state)
+        if trajectory is not None:
+            self._planned, self._trajectory, self._start_s = planned, trajectory, start_s
+        return trajectory is not None
+
+    def _trajectory_to(self, target: np.ndarray, state: State) -> Trajectory | None:
         plan = self._input
-        plan.current_position, plan.current_velocity, plan.current_acceleration = position, speed, acceleration
-        plan.target_position = self._planned.tolist()
+        position, plan.current_velocity, plan.current_acceleration = state
+        plan.target_position = target.tolist()
         plan.max_velocity = (self._top_speed * self._speed_scale).tolist()
-        trajectory = Trajectory(len(position))
-        result = self._ruckig.calculate(plan, trajectory)
-        if result not in (Result.Working, Result.Finished):
-            raise RuntimeError(f"no trajectory to {self._planned} from {position}, {speed}, {acceleration}: {result}")
-        self._trajectory, self._start_s = trajectory, start_s
+        for nudge in _NUDGES_RAD:
+            plan.current_position = [place + nudge for place in position]
+            trajectory = Trajectory(len(position))
+            with contextlib.suppress(RuckigError):
+                if self._ruckig.calculate(plan, trajectory) in (Result.Working, Result.Finished):
+                    return trajectory
+        return None
 
     def _state(self, time_s: float) -> State:
         if self._trajectory is None:

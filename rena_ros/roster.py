@@ -114,9 +114,10 @@ class Roster:
     def welcome(self, health: Health, state: BusState) -> np.ndarray:
         """Who answers again and kept its torque, and is therefore driven from now on, bool (n,).
 
-        ``health`` must have been noted; ``state``: the newest, in which their positions are.
+        ``health`` must have been noted (who is limp is not ``silent`` any more); ``state``: the newest, in which
+        their positions are.
         """
-        back = self.silent & health.fresh & state.fresh & (self.register == 1)
+        back = self.silent & health.fresh & state.fresh
         self.silent &= ~back
         return back
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rena_ros.bench.goal_check import GoalCheck
 from rena_ros.bus.bus import Bus
 from rena_ros.bus.port import PortLost, PortMissing
-from rena_ros.bus.protocol import Instruction
+from rena_ros.bus.protocol import Instruction, from_words
 from rena_ros.bus.servo_model import ServoBank
 from rena_ros.bus.virtual_port import VirtualPort
 from rena_ros.errors import RenaError
@@ -53,9 +53,13 @@ class Bench:
             next_s += PERIOD_S
 
     def path(self):
-        """Every frame of goals since the last call, ticks (k, n), -1 where a servo was not commanded."""
-        frames = [goals for goals in self.bank.goals.take() if goals.frame[4] == Instruction.SYNC_WRITE]
-        return np.array([goals.ticks for goals in frames]).reshape(-1, COUNT)
+        """Every frame of goals since the last call, ticks (k, n), -1 for servos that it does not name."""
+        frames = [goals.frame for goals in self.bank.goals.take() if goals.frame[4] == Instruction.SYNC_WRITE]
+        path = np.full((len(frames), COUNT), -1)
+        for ticks, frame in zip(path, frames, strict=True):
+            table = np.frombuffer(frame[7:-1], np.uint8).reshape(-1, 3)  # id, position low, high
+            ticks[np.searchsorted(ROBOT.ids, table[:, 0])] = from_words(table[:, 1:], 15)
+        return path
 
     def up(self):
         assert self.gate.set_torque(True) == {}
@@ -407,14 +411,20 @@ def test_torque_on_in_the_middle_of_a_movement_changes_nothing_for_those_that_ho
 
 def test_a_servo_beyond_its_limits_is_brought_in_slowly():
     away = ROBOT.neutral_ticks.copy()
-    away[JAW] = ROBOT.max_ticks[JAW] + 300
+    away[JAW] = 4000
     bench = Bench(away)
     assert bench.gate.set_torque(True) == {}
-    places, quarter = [], 0.25 * 1.2 * ROBOT.max_speed_rad_s[JAW] / RAD_PER_TICK * PERIOD_S
-    bench.live(3.0, lambda: places.append(int(bench.bank.positions[JAW])))
-    outside = [place for place in places if place > ROBOT.max_ticks[JAW] + 4]
-    assert outside and np.abs(np.diff(outside)).max() <= 2 * quarter + 1  # the clock takes steps of up to two periods
-    assert places[-1] == 2048
+    places, quarter = [], 0.25 * 1.2 * ROBOT.max_speed_rad_s[JAW] / RAD_PER_TICK
+    bench.live(4.0, lambda: places.append((bench.now_s, int(bench.bank.positions[JAW]))))
+    # More than a second's way at that speed: longer than commands are followed slowly.
+    outside = np.array([(time_s, place) for time_s, place in places if place > ROBOT.max_ticks[JAW] + 4])
+    assert outside[0, 1] - outside[-1, 1] > 1.2 * quarter
+    assert (-np.diff(outside[:, 1]) <= quarter * np.diff(outside[:, 0]) + 1).all()
+    bench.live(1.0)
+    assert bench.bank.positions[JAW] == 2048
+    before, speed = bench.bank.positions[JAW], []
+    bench.live(0.15, lambda: (bench.jaw(0.6), speed.append(bench.bank.positions[JAW])))
+    assert speed[-1] - before > 1.3 * quarter * 0.15  # as fast as all again
 
 
 def test_release_switches_torque_off_even_if_one_servo_does_not_answer(bench):

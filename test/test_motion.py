@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ruckig import RuckigError
 
 from rena_ros.motion import EASE, JERK_TIME_S, LEAD_HOLD_S, Motion
 from rena_ros.robot import RAD_PER_TICK
@@ -135,6 +136,49 @@ def test_a_joint_that_is_held_stays_and_its_antagonist_waits():
     for now_s in np.arange(1.0, 2.5, 0.01):
         motion.update(now_s)
     assert motion.at(2.5)[up] == pytest.approx(0, abs=1e-9) and motion.at(2.5)[down] == pytest.approx(ROBOT.upper[down])
+
+
+def test_starting_points_from_which_the_planner_finds_no_way_stop_nobody(monkeypatch):
+    # 2 acceleration^3 / jerk^2 from the target, with what rounding leaves of speed and acceleration.
+    eye = ROBOT.index["eye_right_yaw"]
+    target = ROBOT.upper[eye]
+    away = target - 2 * 120.0**3 / 6000.0**2
+    motion = Motion(ROBOT, np.zeros(COUNT), 0.0)
+    failed, plain = [], motion._ruckig.calculate
+
+    class Planner:
+        def calculate(self, plan, trajectory):
+            try:
+                return plain(plan, trajectory)
+            except RuckigError:
+                failed.append(plan.current_position[eye])
+                raise
+
+    monkeypatch.setattr(motion, "_ruckig", Planner())
+    for k in range(-8, 9):
+        state = [np.zeros(COUNT).tolist() for _ in range(3)]
+        state[0][eye], state[2][eye] = away + k * np.spacing(away), float.fromhex("-0x1.8b074695a7abap-44")
+        monkeypatch.setattr(motion, "_state", lambda time_s, state=state: tuple(state))
+        motion.move(one_joint("eye_right_yaw", 1.0), 0.0)
+        monkeypatch.undo()
+        monkeypatch.setattr(motion, "_ruckig", Planner())
+        assert motion.at(1.0)[eye] == pytest.approx(target) and motion.at(0.0)[eye] == pytest.approx(away)
+    assert failed  # else this test tests nothing
+
+
+def test_without_any_way_the_old_one_goes_on_and_is_replaced_as_soon_as_there_is_one(monkeypatch):
+    jaw = ROBOT.index["jaw"]
+    motion = Motion(ROBOT, np.zeros(COUNT), 0.0)
+    motion.move(one_joint("jaw", 0.5), 0.0)
+    with monkeypatch.context() as broken:
+        broken.setattr(motion, "_trajectory_to", lambda target, state: None)
+        motion.move(one_joint("jaw", 1.0), 0.05)
+        motion.update(0.06)
+        assert motion.at(1.0)[jaw] == pytest.approx(0.5 * ROBOT.upper[jaw])
+        motion.place(np.arange(COUNT) == jaw, np.full(COUNT, 0.2), 0.07)
+        assert motion.at(0.07)[jaw] == motion.at(1.0)[jaw] == 0.2
+    motion.update(0.08)
+    assert motion.at(1.0)[jaw] == pytest.approx(ROBOT.upper[jaw])
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf, 10.0])

@@ -21,13 +21,13 @@ TICK_S, SECOND_S = 0.01, 1.0
 
 
 class Rehearsal:
-    """``bank``: the servos; ``node``: the servos node with its default parameters. To be closed."""
+    """``bank``: the servos; ``node``: the servos node, its other parameters as by default. To be closed."""
 
-    def __init__(self, bank: ServoBank | None = None, *, quiet: bool = False) -> None:
+    def __init__(self, bank: ServoBank | None = None, *, autostart: bool = False, quiet: bool = False) -> None:
         """``quiet``: the node keeps its warnings to itself."""
         self.bank = ServoBank(load_robot()) if bank is None else bank
         self._context = Context()
-        rclpy.init(context=self._context)
+        rclpy.init(args=["--ros-args", "-p", f"autostart:={str(autostart).lower()}"], context=self._context)
         self.node = ServosNode(self._open_bus, lambda: self.bank.now_s, self._context)
         if quiet:
             self.node.get_logger().set_level(LoggingSeverity.FATAL)

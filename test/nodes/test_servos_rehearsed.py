@@ -25,8 +25,8 @@ def made():
     """Make rehearsals that end with the test."""
     rehearsals = []
 
-    def make(bank=None):
-        rehearsals.append(Rehearsal(bank))
+    def make(bank=None, autostart=False):
+        rehearsals.append(Rehearsal(bank, autostart=autostart))
         return rehearsals[-1]
 
     yield make
@@ -130,6 +130,25 @@ def test_a_cable_pulled_ten_times_is_found_again_within_a_second_and_always_limp
     assert check.violations == 0, check.examples
     said = capfd.readouterr().err
     assert said.count("is gone") == 10 and said.count("the robot is limp") == 10
+
+
+@pytest.mark.parametrize("ask", [lambda stage: stage.stop(), lambda stage: stage.set_torque(False)])
+def test_who_wants_it_limp_before_the_port_is_there_is_not_overruled_by_autostart(made, ask):
+    stage = made(autostart=True)
+    stage.bank.inject("unplugged")
+    stage.live(0.5)
+    ask(stage)
+    stage.bank.clear()
+    stage.live(1.0)
+    stage.reset()
+    stage.live(0.5)
+    assert stage.gate.bus is not None and not stage.bank.torque.any()
+
+
+def test_autostart_switches_on_at_the_first_connection(made):
+    stage = made(autostart=True)
+    stage.live(0.5)
+    assert stage.bank.torque.all()
 
 
 def test_stop_while_the_cable_is_pulled_holds_when_it_is_back(stage):
