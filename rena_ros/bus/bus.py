@@ -30,7 +30,7 @@ _STATE_SIGNS = np.array([REGISTERS[f"present_{name}"].sign_bit for name in ("pos
 _MOVING, _MOVING_BYTES = REGISTERS["moving"].address, 5  # moving, two unused, current
 _RETURN_DELAY_S = 2e-6  # one count of the register
 _CURRENT_A = 6.5e-3  # one count of the register
-_PROBE_MARGIN_S = 0.0025  # patience with a servo that has been silent for long
+_PROBE_MARGIN_S = 0.002  # patience with a servo that has been silent for long
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,15 @@
 After three misses in a row a servo is no longer asked with the others, but alone, at a slower pace, one
 silent servo after the other. Its first answer brings it back, and all other silent ones with it on trial:
 what kept it silent may have been common to them. A request that nobody answered tells of the line, not of
-a servo; after three of them everybody is asked together at that slower pace.
+a servo; after three of them everybody is asked together at a slower pace, a few times soon (an adapter may just
+have stalled), then at that of silent servos.
 """
 
 import numpy as np
 
 SILENT_AFTER = 3
 PACE_S = 0.25
+SOON_S, SOON_TRIES = 0.1, 5
 
 
 class RollCall:
@@ -32,7 +34,7 @@ class RollCall:
             return np.flatnonzero(self.misses < SILENT_AFTER)
         if now_s < self._next_s:
             return np.array([], int)
-        self._next_s = now_s + PACE_S
+        self._next_s = now_s + (SOON_S if self._nobody < SILENT_AFTER + SOON_TRIES else PACE_S)
         return np.arange(len(self.misses))
 
     def alone(self, now_s: float) -> int | None:

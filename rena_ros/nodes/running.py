@@ -1,7 +1,6 @@
 """How every node starts, declares its parameters and leaves."""
 
 import contextlib
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
 from rclpy.node import Node
 
 from rena_ros.errors import RenaError
+from rena_ros.niceness import be_nice
 
 CLOSING_S = 1.5
 
@@ -30,7 +30,7 @@ def run_node(make_node: Callable[[], Node], niceness: int = 0) -> int:
     only shows comes last (above 0). On two cores this takes a quarter off the latency.
     """
     with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, 0, niceness)  # before any thread exists: they inherit it
+        be_nice(niceness)  # before any thread exists: they inherit it
     rclpy.init(args=sys.argv)
     node = None
     executor = SingleThreadedExecutor()

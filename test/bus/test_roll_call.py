@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rena_ros.bus.roll_call import PACE_S, SILENT_AFTER, RollCall
+from rena_ros.bus.roll_call import PACE_S, SILENT_AFTER, SOON_S, SOON_TRIES, RollCall
 
 
 def miss(roll_call, *places):
@@ -48,13 +48,17 @@ def test_a_request_that_nobody_answers_is_held_against_nobody():
     assert roll_call.misses.tolist() == [0, 1, 0]
 
 
-def test_a_silent_line_is_asked_for_everybody_at_the_slow_pace_and_comes_back_at_once():
+def test_a_silent_line_is_asked_for_everybody_a_few_times_soon_then_slowly_and_comes_back_at_once():
     roll_call = RollCall(3)
     for _ in range(SILENT_AFTER):
         miss(roll_call, 2)
     for _ in range(SILENT_AFTER):
         miss(roll_call, 0, 1)
     assert roll_call.silent.all() and roll_call.alone(9.0) is None
+    for k in range(SOON_TRIES):
+        assert roll_call.together(1 + 1.01 * k * SOON_S).tolist() == [0, 1, 2]
+        assert roll_call.together(1 + 1.01 * k * SOON_S + SOON_S / 2).tolist() == []
+        roll_call.heard(np.arange(3), np.zeros(3, bool))
     asked = [roll_call.together(10 + k * PACE_S / 2).tolist() for k in range(4)]
     assert asked == [[0, 1, 2], [], [0, 1, 2], []]
     everyone = roll_call.together(20.0)
