@@ -20,6 +20,7 @@ from rena_ros.bus.replies import QUIET, REJECTION, Noise, Replies, match_replies
 
 SLOWEST_RETURN_DELAY_S = 250 * 2e-6  # the factory's setting
 _NOISES = tuple(field.name for field in fields(Noise))
+_COLUMNS = ("data", "status", "fresh", "rejected", "garbled", "came", "asked")
 _sync_read = lru_cache(maxsize=256)(protocol.sync_read)  # the same few again and again
 
 
@@ -114,26 +115,15 @@ class Line:
         Who did not answer the last time is asked first, so that nobody waits for it.
         A servo that could not be asked, because no length of answer is free for it, is neither fresh nor missing.
         """
-        ids, now_s = tuple(ids), self.port.now()
-        length, usable = self._lengths.choose(ids, size, now_s)
-        absent, order, asked, awaited = self._absent, None, ids, None
-        if absent or usable is not None:
-            order = [i for i in range(len(ids)) if usable is None or usable[i]]
-            order.sort(key=lambda i: ids[i] not in absent)
-            if not order:
-                return nothing(len(ids), size, asked=False)
-            asked = tuple(ids[i] for i in order)
-            awaited = np.array([servo_id not in absent for servo_id in asked])
-        replies = self._exchange(
-            _sync_read(asked, address, length),
-            asked,
-            length,
-            delay_s=float(return_delays_s.sum()),
-            margin_s=self._margin_s,
-            awaited=awaited if awaited is not None and awaited.any() else None,
-        )
-        self._absent = frozenset(() if replies.came.all() else (asked[i] for i in np.flatnonzero(~replies.came)))
-        return _placed(replies, order, len(ids), size)
+        ids, absent = tuple(ids), self._absent
+        replies, self._absent = self._round(ids, address, size, return_delays_s, absent)
+        left = np.flatnonzero(~replies.asked)
+        if 0 < left.size < len(ids):  # many answers are outstanding: the others need another length
+            more, missing = self._round(tuple(ids[i] for i in left), address, size, return_delays_s[left], absent)
+            for name in _COLUMNS:
+                getattr(replies, name)[left] = getattr(more, name)
+            self._absent |= missing
+        return replies
 
     def everyone(
         self, servo_id: int, address: int, size: int, *, margin_s: float | None = None
@@ -157,6 +147,30 @@ class Line:
     def close(self) -> None:
         """Give the port back."""
         self.port.close()
+
+    def _round(
+        self, ids: tuple[int, ...], address: int, size: int, return_delays_s: np.ndarray, absent: frozenset[int]
+    ) -> tuple[Replies, frozenset[int]]:
+        """Ask all those for whom one length of answer is free; their replies, and who did not answer."""
+        length, usable = self._lengths.choose(ids, size, self.port.now())
+        order, asked, awaited = None, ids, None
+        if absent or usable is not None:
+            order = [i for i in range(len(ids)) if usable is None or usable[i]]
+            order.sort(key=lambda i: ids[i] not in absent)
+            if not order:
+                return nothing(len(ids), size, asked=False), frozenset()
+            asked = tuple(ids[i] for i in order)
+            awaited = np.array([servo_id not in absent for servo_id in asked])
+        replies = self._exchange(
+            _sync_read(asked, address, length),
+            asked,
+            length,
+            delay_s=float(return_delays_s.sum()),
+            margin_s=self._margin_s,
+            awaited=awaited if awaited is not None and awaited.any() else None,
+        )
+        missing = frozenset(() if replies.came.all() else (asked[i] for i in np.flatnonzero(~replies.came)))
+        return _placed(replies, order, len(ids), size), missing
 
     def _tries(self, retries: int | None) -> int:
         return 1 + (self._retries if retries is None else retries)
@@ -253,6 +267,6 @@ def _placed(replies: Replies, order: list[int] | None, count: int, size: int) ->
         return replies if replies.data.shape[1] == size else replace(replies, data=replies.data[:, :size])
     placed = nothing(count, size, asked=False)
     placed.data[order] = replies.data[:, :size]
-    for name in ("status", "fresh", "rejected", "garbled", "came", "asked"):
+    for name in _COLUMNS[1:]:
         getattr(placed, name)[order] = getattr(replies, name)
     return replace(placed, noise=replies.noise)

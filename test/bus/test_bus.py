@@ -274,6 +274,13 @@ def test_a_bus_without_power_is_asked_four_times_a_second_and_all_come_back_at_o
     assert bus.silent == () and bench.cycle()[1].fresh.all()
 
 
+def test_when_answers_are_lost_everywhere_all_others_are_still_read(bench):
+    """Lost answers use up lengths; who shares none with the others is asked for one of its own."""
+    bench.bank.inject("dead", probability=0.05)
+    fresh = np.mean([bench.cycle()[1].fresh.mean() for _ in range(300)])
+    assert 0.93 < fresh < 0.97
+
+
 @pytest.mark.parametrize("hold", [False, True])
 def test_late_answers_are_no_readings_and_cost_nobody_its_place(bench, bus, hold):
     serial = 0
