@@ -66,12 +66,12 @@ class Roster:
         self.told[wanted] = 1
         self.register[came_on] = 1
         state, known = bus.read_state(), np.zeros(len(wanted), bool)
-        known |= state.fresh
+        known |= state.placed
         for _ in range(_READS - 1):
             if known[came_on].all():
                 break
             state = bus.read_state()
-            known |= state.fresh
+            known |= state.placed
         for name in self._names(came_on & ~known):
             failures[name] = "its position could not be read after its torque went on"
         self.refusals = failures

@@ -301,6 +301,17 @@ def test_a_servo_that_says_nothing_at_torque_on_gets_no_goals_and_moves_only_whe
     assert check.violations == 0 and bench.path()[-1][JAW] == 2048
 
 
+def test_a_servo_that_does_not_know_where_it_is_gets_no_torque():
+    bench = Bench()
+    bench.bank.inject("encoder", "jaw")
+    failures = bench.gate.set_torque(True)
+    assert set(failures) == {"jaw"} and "encoder" in failures["jaw"]
+    bench.live(1.0)
+    assert not bench.bank.torque[JAW] and (bench.path()[:, JAW] == -1).all()
+    state = bench.gate.read(bench.now_s)
+    assert state.fresh.all() and np.flatnonzero(~state.placed).tolist() == [JAW]
+
+
 def test_a_servo_that_was_silent_goes_on_from_where_it_stands(bench):
     bench.up()
     bench.hold_jaw(0.4, 0.5)

@@ -15,7 +15,7 @@ from rena_ros.bus import torque
 from rena_ros.bus.line import SLOWEST_RETURN_DELAY_S, Line
 from rena_ros.bus.port import Port
 from rena_ros.bus.protocol import from_words, to_word
-from rena_ros.bus.registers import REGISTERS
+from rena_ros.bus.registers import ENCODER_FAULT, REGISTERS
 from rena_ros.bus.replies import Replies
 from rena_ros.bus.roll_call import RollCall
 from rena_ros.robot import Robot
@@ -57,6 +57,11 @@ class BusState:
     def age_s(self) -> np.ndarray:
         """How old each servo's values are, s, (n,); inf where it has never answered."""
         return self.stamp_s - self.seen_s
+
+    @property
+    def placed(self) -> np.ndarray:
+        """Who answered just now and knows where it is (no encoder fault), bool (n,)."""
+        return self.fresh & ((self.status & ENCODER_FAULT) == 0)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 TICKS_PER_TURN = 4096
 RAM_START = 40
 BAUDS = (1_000_000, 500_000, 250_000, 128_000, 115_200)  # by baud_code; sources disagree from 5 on
+ENCODER_FAULT = 2  # the one condition in which a servo does not know where it is
 STATUS_BITS = {1: "voltage", 2: "encoder", 4: "temperature", 8: "current", 32: "overload"}
 
 

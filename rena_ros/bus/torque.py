@@ -1,14 +1,15 @@
 """Torque of single servos: on from where the horn is, off in any case. What the register says counts."""
 
-from rena_ros.bus.access import read_register, write_bytes
+from rena_ros.bus.access import decode, write_bytes
 from rena_ros.bus.line import Line
 from rena_ros.bus.protocol import to_word
-from rena_ros.bus.registers import REGISTERS
+from rena_ros.bus.registers import ENCODER_FAULT, REGISTERS
 from rena_ros.robot import RAD_PER_TICK, Servo
 
 # The servo's own speed limit while goals are streamed to it: a backstop above the limit that the motion keeps.
 _SPEED_HEADROOM = 1.2
 _SLOWLY = 0.25  # of that, while a servo is brought in from outside its limits
+_POSITION = REGISTERS["present_position"]
 _ACCELERATION = REGISTERS["acceleration"].address
 _TORQUE = REGISTERS["torque_enable"].address
 
@@ -21,11 +22,15 @@ def goal_speed(servo: Servo) -> int:
 def switch_on(line: Line, servo: Servo) -> str | None:
     """Torque on with the present position as the goal, so that nothing moves; returns why it failed.
 
-    A servo outside its limits is brought to the nearer one, at a quarter of its speed.
+    A servo outside its limits is brought to the nearer one, at a quarter of its speed. One whose encoder is at
+    fault gets no torque: wherever it were sent, it would come from an unknown place.
     """
-    present = read_register(line, servo.id, "present_position")
-    if present is None:
+    answer = line.read(servo.id, _POSITION.address, _POSITION.size)
+    if answer is None:
         return line.failure
+    if answer.code & ENCODER_FAULT:
+        return f"does not know where it is (encoder fault, status {answer.code})"
+    present = decode(_POSITION, answer.params)
     goal = min(max(present, servo.min_ticks), servo.max_ticks)
     speed = goal_speed(servo) if goal == present else max(round(goal_speed(servo) * _SLOWLY), 1)
     # From `acceleration` on: as fast as it can (the motion limits it), goal, no goal time, speed limit.

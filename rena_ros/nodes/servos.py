@@ -1,8 +1,9 @@
 """servos node: commands -> the gate -> the bus; the bus -> joint states and diagnostics.
 
-Subscribes ``servos/command`` (names and rad); publishes ``joint_states`` (only servos that just answered),
-``timing`` (when the last byte of a stamped command's goals was on the wire) and ``/diagnostics`` (the bus and each
-servo). Services ``set_torque``, ``neutral``, ``stop`` (latched: limp, and nothing else is accepted) and ``reset``.
+Subscribes ``servos/command`` (names and rad); publishes ``joint_states`` (only servos that just answered and know
+where they are), ``timing`` (when the last byte of a stamped command's goals was on the wire) and ``/diagnostics``
+(the bus and each servo). Services ``set_torque``, ``neutral``, ``stop`` (latched: limp, and nothing else is accepted)
+and ``reset``.
 
 Torque is off until ``autostart`` or ``set_torque`` asks for it, and commands are refused until then. Leaving, however
 it comes about, switches it off, servo by servo. When the port vanishes the node says so once and looks for it four
@@ -252,7 +253,7 @@ class ServosNode(Node):
         self._bus_status.saw(state)
         self._servo_status.saw(state)
         robot = self.robot
-        fresh = state.fresh
+        fresh = state.placed
         message = JointState()
         message.header.stamp = self._ros_time(state.stamp_s).to_msg()
         everyone = bool(fresh.all())
