@@ -117,7 +117,7 @@ class Roster:
         ``health`` must have been noted (who is limp is not ``silent`` any more); ``state``: the newest, in which
         their positions are.
         """
-        back = self.silent & health.fresh & state.fresh
+        back = self.silent & health.fresh & state.placed
         self.silent &= ~back
         return back
 

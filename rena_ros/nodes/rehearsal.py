@@ -82,6 +82,7 @@ class Rehearsal:
     def close(self) -> None:
         """The node leaves as it does at Ctrl-C."""
         self.node.leave()
+        self.node.get_logger().set_level(LoggingSeverity.UNSET)  # levels belong to names and outlive their nodes
         self.node.destroy_node()
         self._context.try_shutdown()
 
