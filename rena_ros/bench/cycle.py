@@ -224,13 +224,17 @@ def _plot(records: Records, robot: Robot, folder: Path, console: Console) -> Non
     shown = {scene: {d: r for d, r in drivers.items() if r} for scene, drivers in records.items()}
     shown = {scene: drivers for scene, drivers in shown.items() if drivers}
     figure, panels = plt.subplots(1, len(shown), figsize=(5 * len(shown), 4), layout="constrained", squeeze=False)
+    colours = {driver: f"C{i}" for i, driver in enumerate(DRIVERS)}
     for axes, (scene, drivers) in zip(panels[0], shown.items(), strict=True):
         for driver, rounds in drivers.items():
             times = np.sort(np.concatenate([record.cycle_s for record in rounds])) * 1e3
             ratios = times / wire_ms(len(robot.names), DRIVERS[driver].goal_bytes)
-            axes.plot(ratios, np.arange(1, len(ratios) + 1) / len(ratios), label=TITLES[driver])
+            axes.plot(ratios, np.arange(1, len(ratios) + 1) / len(ratios), label=TITLES[driver], color=colours[driver])
         axes.axvline(1.0, color="grey", linewidth=1)
         axes.set(title=scene, xlabel="cycle time / wire time", ylabel="share of cycles", xscale="log")
+        ticks = [tick for tick in (1, 1.2, 1.5, 2, 3, 5, 8, 12, 20) if tick <= 1.05 * axes.get_xlim()[1]]
+        axes.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+        axes.set_xticks([], minor=True)
         axes.grid(alpha=0.3)
         axes.legend(loc="lower right", fontsize="small")
     console.print(f"plot: {save_plot(plt, figure, folder, 'bus')}", highlight=False, soft_wrap=True)
