@@ -63,6 +63,7 @@ class Motion:
         self._planned = self._target
         self._speed_scale = 1.0
         self._command_s = self._sent_s = -np.inf
+        self._sent_at = self._target  # remembered: while nothing can be sent, the way may be planned anew
         self._start_s = now_s
         self._trajectory: Trajectory | None = None
         self._held = np.zeros(len(self._target), bool)
@@ -77,13 +78,14 @@ class Motion:
         position, speed, acceleration = map(np.array, self._state(start_s))
         position[which] = np.clip(positions, self._robot.lower, self._robot.upper)[which]
         speed[which] = acceleration[which] = 0.0
+        self._sent_at = np.where(which, position, self._sent_at)
         self._held = self._held & ~which
         if not self._plan_from((position.tolist(), speed.tolist(), acceleration.tolist()), start_s):
             self._planned, self._trajectory = position, None  # at rest there; ``update`` tries again
 
     def hold(self, which: np.ndarray, now_s: float) -> None:
         """Let these joints stay at the last positions sent until they are ``place``d; bool (n,)."""
-        sent = self.at(max(now_s, self._sent_s))
+        sent = self._sent_at
         self.place(which, sent, now_s)
         self._held_at = np.where(self._held, self._held_at, sent)
         self._held = self._held | which
@@ -91,7 +93,7 @@ class Motion:
 
     def rest(self, now_s: float) -> None:
         """Learn that nothing could be sent for a while: everything is at rest where it was last sent."""
-        self.place(~self._held, self.at(self._sent_s), now_s)
+        self.place(~self._held, self._sent_at, now_s)
 
     def move(self, target: np.ndarray, now_s: float, speed_scale: float = 1.0) -> None:
         """Go to ``target`` (inside the limits) and stay, with ``speed_scale`` times the permitted speed.
@@ -132,6 +134,7 @@ class Motion:
     def sent(self, time_s: float) -> None:
         """Learn that the positions of ``time_s`` have been sent as goals: whatever follows begins there."""
         self._sent_s = max(time_s, self._sent_s)
+        self._sent_at = self.at(self._sent_s)
 
     def at(self, time_s: float) -> np.ndarray:
         """Positions at a time not before the last call of the others, (n,), always inside the limits."""

@@ -420,6 +420,44 @@ def test_torque_on_in_the_middle_of_a_movement_changes_nothing_for_those_that_ho
     assert log[-1].ticks[NECK] > ROBOT.neutral_ticks[NECK] + 50
 
 
+def after_a_pause_by_torque_on(bench):
+    """Some that do not answer make switching on take its time."""
+    bench.bank.inject("torque_lost", "pucker")
+    bench.bank.inject("dead", *(name for name in ROBOT.names if name[:3] in ("eye", "lid")))
+    bench.hold_jaw(0.0, 2.5)
+    return lambda: bench.gate.set_torque(True)
+
+
+def after_a_pause_that_ends_with_a_servo_coming_back(bench):
+    """The computer was busy, and of the timers that are late the one of ``watch`` rings first."""
+    bench.bank.inject("dead", "pucker", for_s=0.7)
+    bench.hold_jaw(0.0, 0.9)
+    assert bench.gate.servos.silent.sum() == 1
+
+    def pause():
+        bench.bank.advance(0.3)
+        bench.gate.watch(bench.now_s)
+        assert not bench.gate.servos.silent.any()
+
+    return pause
+
+
+@pytest.mark.parametrize("prepare", [after_a_pause_by_torque_on, after_a_pause_that_ends_with_a_servo_coming_back])
+def test_a_pause_in_which_somebody_is_taken_up_is_no_jump_for_the_others(bench, prepare):
+    bench.up()
+    pause = prepare(bench)
+    bench.jaw(0.6)
+    bench.live(0.05)
+    before, start_s = bench.path()[-1][JAW], bench.now_s
+    pause()
+    assert bench.now_s - start_s > 0.2
+    bench.live(0.02)
+    fastest = ROBOT.max_speed_rad_s[JAW] * PERIOD_S / RAD_PER_TICK
+    assert 0 <= bench.path()[0][JAW] - before <= fastest + 1
+    bench.hold_jaw(0.6, 0.8)
+    assert bench.path()[-1][JAW] == ROBOT.neutral_ticks[JAW] + round(0.6 / RAD_PER_TICK)
+
+
 def test_a_servo_beyond_its_limits_is_brought_in_slowly():
     away = ROBOT.neutral_ticks.copy()
     away[NECK] = 4000
