@@ -80,7 +80,7 @@ class Port:
         start_s = max(time.monotonic(), self._wire_free_s)
         try:
             self._write_all(data)
-            termios.tcdrain(self._fd)
+            self._drain()
         except (OSError, termios.error) as error:
             raise PortLost(f"{self.path} is gone ({error}); is its cable plugged in?") from error
         self._wire_free_s = max(time.monotonic(), start_s + wire_time_s(len(data), self.baud))
@@ -129,6 +129,15 @@ class Port:
             return b""
         except OSError as error:
             raise PortLost(f"{self.path} is gone ({error}); is its cable plugged in?") from error
+
+    def _drain(self) -> None:
+        """Wait until everything has left, or until a signal comes: that breaks the waiting off, SIGTERM too, and a
+        port that was then taken for lost would leave torque on."""
+        try:
+            termios.tcdrain(self._fd)
+        except termios.error as error:
+            if error.args[0] != errno.EINTR:
+                raise
 
     def _write_all(self, data: bytes) -> None:
         view = memoryview(data)

@@ -1,9 +1,11 @@
 """A serial port over a pty: one owner, an empty buffer, answers in pieces, deadlines, a pulled cable."""
 
+import errno
 import os
 import select
 import subprocess
 import sys
+import termios
 import threading
 import time
 import tty
@@ -106,6 +108,15 @@ def test_at_the_deadline_what_came_is_returned(pty, port):
 def test_after_the_deadline_what_lies_there_is_still_taken(pty, port):
     pty.arrive(b"ab")
     assert port.read(port.now() - 1, port.now() - 1, lambda data: False) == b"ab"
+
+
+def test_a_signal_while_bytes_leave_is_not_taken_for_a_pulled_cable(pty, port, monkeypatch):
+    def broken_off(_fd):
+        raise termios.error(errno.EINTR, "Interrupted system call")
+
+    monkeypatch.setattr(termios, "tcdrain", broken_off)
+    assert port.write(bytes(100)) <= port.now() + 100 * 10 / BAUD
+    assert len(os.read(pty.master, 200)) == 100
 
 
 def test_a_pulled_cable_is_named(pty, port):
