@@ -199,6 +199,7 @@ class Gate:
         taken, state = self.servos.switch_on(bus)
         if not taken.any():
             if anew:
+                self.servos.give_up()
                 self._limp("it could not be switched on")
             return self.servos.refusals
         here, now_s = self.robot.from_ticks(state.ticks), state.stamp_s  # switching on took its time
@@ -220,17 +221,26 @@ class Gate:
         """Lift ``stop``. The robot stays limp."""
         self.stopped = False
 
-    def release(self) -> dict[str, str]:
-        """Leave: torque off on every servo, port closed. Returns failures by servo name."""
-        if self.bus is None:
-            return {}
+    def release(self) -> dict[str, str] | None:
+        """Leave: torque off on every servo, port closed. Returns failures by servo name, None when there is no port.
+
+        A port that was lost is looked for once more: it may be back since the last time.
+        """
         try:
-            return self._switch_off("the node is leaving")
+            if self.bus is not None:
+                return self._switch_off("the node is leaving")
+            if not self._let_go_at_connecting:
+                return None
+            self.connect()
+            return self.servos.refusals
         except PortLost as error:
             return dict.fromkeys(self.robot.names, str(error))
+        except RenaError:
+            return None
         finally:
-            self.bus.close()
-            self.bus = None
+            if self.bus is not None:
+                self.bus.close()
+                self.bus = None
 
     def _refusal(self) -> str | None:
         if self.bus is None:

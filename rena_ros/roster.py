@@ -21,7 +21,8 @@ _READS = 3  # tries to learn where the servos are that were just switched on
 class Roster:
     """Arrays (n,) in the order of ``Robot.names``.
 
-    ``told`` int8: 1 on, 0 off, -1 nothing yet; ``register`` int8: what the torque register last said, -1 unknown;
+    ``told`` int8: 1 on, 0 off, -1 nothing yet; ``register`` int8: what the torque register last said, -1 unknown
+    (1 is on and 0 is off; others are modes that nobody here asks for);
     ``silent`` bool: driven until its silence; ``refusals``: why the last switching failed, by servo name.
     """
 
@@ -42,17 +43,17 @@ class Roster:
     @property
     def lost(self) -> np.ndarray:
         """Whose torque is off although it was switched on, bool (n,)."""
-        return (self.told == 1) & (self.register == 0)
+        return (self.told == 1) & (self.register >= 0) & (self.register != 1)
 
     @property
     def refusing(self) -> np.ndarray:
         """Whose torque is on although it was switched off, bool (n,)."""
-        return (self.told == 0) & (self.register == 1)
+        return (self.told == 0) & (self.register > 0)
 
     @property
     def left_on(self) -> np.ndarray:
         """Whose torque was on before anything was told, bool (n,)."""
-        return (self.told == -1) & (self.register == 1)
+        return (self.told == -1) & (self.register > 0)
 
     def switch_on(self, bus: Bus) -> tuple[np.ndarray, BusState]:
         """Take up everybody who is not driven, each from its present position.
@@ -87,6 +88,10 @@ class Roster:
         self.refusals = self._switch(bus, False, np.ones(len(self.told), bool))
         self.register = np.where(self._mask(self.refusals), -1, 0).astype(np.int8)
         return self.refusals
+
+    def give_up(self) -> None:
+        """Nobody could be taken up: whoever's torque turns out to be on all the same is asked to switch off."""
+        self.told[:] = 0
 
     def ask_again(self, bus: Bus) -> None:
         """Ask those once more to switch off whose registers say that they have not."""

@@ -480,3 +480,41 @@ def test_release_switches_torque_off_even_if_one_servo_does_not_answer(bench):
     bench.bank.inject("truncated", "eye_left_yaw")
     assert set(bench.gate.release()) == {"eye_left_yaw"}
     assert not bench.bank.torque.any()  # it did hear, it only could not answer
+
+
+def test_a_port_that_is_back_when_leaving_is_used_to_switch_torque_off(bench):
+    bench.up()
+    bench.bank.inject("unplugged")
+    with pytest.raises(PortLost):
+        bench.gate.read(bench.now_s)
+    bench.gate.lost()
+    assert bench.gate.release() is None and bench.bank.torque.all()  # it is not back yet
+    bench.bank.clear()
+    assert bench.gate.release() == {} and not bench.bank.torque.any() and bench.gate.bus is None
+
+
+def test_who_could_not_be_taken_up_does_not_keep_its_torque(bench, monkeypatch):
+    switch = bench.gate.bus.set_torque
+
+    def then_none_knows_where_it_is(on, names):
+        failures = switch(on, names)
+        bench.bank.inject("encoder")
+        return failures
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bench.gate.bus, "set_torque", then_none_knows_where_it_is)
+        assert set(bench.gate.set_torque(True)) == set(ROBOT.names)
+    assert bench.bank.torque.all() and not bench.gate.torque
+    bench.live(1.1)
+    assert not bench.bank.torque.any() and bench.bank.goals.count == COUNT  # those of switching on
+
+
+def test_a_torque_register_in_another_mode_is_neither_on_nor_off(bench):
+    bench.up()
+    bench.bank._registers.memory[NECK, 40] = 2  # as somebody else might write it
+    bench.live(1.1)
+    assert bench.gate.servos.lost[NECK] and not bench.gate.servos.driven[NECK]
+    bench.gate.stop()
+    bench.bank._registers.memory[NECK, 40] = 2
+    bench.gate.watch(bench.now_s)
+    assert not bench.gate.servos.refusing.any() and bench.bank._registers.memory[NECK, 40] == 0

@@ -181,12 +181,11 @@ class ServosNode(Node):
     def leave(self) -> None:
         """Leave the robot limp and the port free."""
         log = get_logger(f"{self.get_name()}.leaving")  # not the node's own: that one's topic is closed by now
-        if self.gate.bus is not None:
-            failures = self.gate.release()
-            if failures:
-                log.error(f"torque could not be switched off: {_listed(failures)}")
-            else:
-                log.info(f"torque is off, {self._port} is closed")
+        failures = self.gate.release()
+        if failures:
+            log.error(f"torque could not be switched off: {_listed(failures)}")
+        elif failures is not None:
+            log.info(f"torque is off, {self._port} is closed")
         elif self._ever_connected:
             log.error(f"{self._port} is gone: servos that have power hold where they are, until somebody switches off")
         gc.unfreeze()  # else ruckig's objects outlive the interpreter, and it complains of a leak
