@@ -78,7 +78,7 @@ Finding = tuple[Level, str]
 def judge_servo(thresholds: Thresholds, health: ServoHealth) -> Verdict:
     """How one servo does."""
     if health.age_s is None:
-        return Verdict(Level.STALE, "has never answered: check its power, cable and id")
+        return Verdict(Level.STALE, "has never answered: check its power, cable, id and rate")
     late = _above(thresholds.age_s, health.age_s, "silent for {:.1f} s")
     if late and late[0][0] is Level.ERROR:
         return Verdict(Level.STALE, late[0][1])

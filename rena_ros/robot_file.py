@@ -34,6 +34,8 @@ def load_robot(path: str | Path | None = None) -> Robot:
         root = yaml.compose(path.read_text(), Loader=yaml.SafeLoader)
     except OSError as error:
         raise RenaError(f"cannot read the robot file {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise RenaError(f"the robot file {path} is not a text file; copy config/rena.yaml and change it") from error
     except yaml.YAMLError as error:
         raise RenaError(f"the robot file {path} is not YAML: {error}") from error
     rows = _servo_rows(path, root)

@@ -16,9 +16,11 @@ def add_subcommands(parser: argparse.ArgumentParser, table: Table) -> None:
     """
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_LateParser)
     for name, (module_name, help_text) in table.items():
-        commands.add_parser(
-            name, help=help_text, description=f"{help_text[0].upper()}{help_text[1:]}."
-        ).module_name = module_name
+        commands.add_parser(name, help=help_text, description=_sentence(help_text)).module_name = module_name
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}" + ("" if text.endswith("?") else ".")
 
 
 class _LateParser(argparse.ArgumentParser):

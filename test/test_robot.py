@@ -185,3 +185,9 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_a_tick_is_a_4096th_of_a_turn():
     assert pytest.approx(2 * math.pi) == 4096 * RAD_PER_TICK
+
+
+def test_a_file_that_is_no_text_is_one_sentence(tmp_path):
+    (tmp_path / "picture.yaml").write_bytes(b"\xb9\x00\xff")
+    with pytest.raises(RenaError, match=r"picture\.yaml is not a text file"):
+        load_robot(tmp_path / "picture.yaml")

@@ -64,3 +64,9 @@ def test_only_the_module_of_the_command_called_is_imported():
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.splitlines()[-1] == "['rena_ros.servo.command']"
+
+
+def test_a_description_that_asks_ends_with_its_question_mark(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["bench", "fuzz", "--help"])
+    assert "get through?\n" in capsys.readouterr().out

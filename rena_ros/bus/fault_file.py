@@ -54,8 +54,8 @@ def read_faults(text: str, robot: Robot, source: str = "the faults") -> FaultScr
     except yaml.YAMLError as error:
         raise RenaError(f"{source}: this is not YAML: {error}") from error
     if wrong:
-        listed = "\n".join(f"  line {line}: {what}" for line, what in sorted(wrong))
-        raise RenaError(f"{source}: {len(wrong)} thing(s) to mend:\n{listed}")
+        listed = "\n".join(f"  line {line}: {what}" for line, what in sorted(set(wrong)))
+        raise RenaError(f"{source}: {len(set(wrong))} thing(s) to mend:\n{listed}")
     return FaultScript(tuple(faults), random)
 
 

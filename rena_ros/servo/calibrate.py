@@ -20,7 +20,7 @@ from rena_ros.servo.dialogue import Dialogue, command_again
 from rena_ros.servo.hold import Reading, called, held, limited, read_servo, set_register, slow_speed
 from rena_ros.servo.keys import Keys
 from rena_ros.servo.return_delay import chosen
-from rena_ros.servo.session import add_common_arguments, end_orderly, find_servo, open_line
+from rena_ros.servo.session import add_common_arguments, end_orderly, find_servo, open_line, whole_number
 from rena_ros.share import share_path
 
 _PERIOD_S = 0.03
@@ -39,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common_arguments(parser)
     parser.add_argument("servos", nargs="*", metavar="SERVO", help="names or ids; default: all of the robot file")
     parser.add_argument("--from", dest="first", metavar="SERVO", help="begin with this one")
-    parser.add_argument("--torque", type=_percent, default=40, metavar="%", help="of the arrow keys; default: 40")
+    parser.add_argument(
+        "--torque", type=whole_number(5, 100), default=40, metavar="%", help="of the arrow keys; default: 40"
+    )
 
 
 def run(args: argparse.Namespace, dialogue: Dialogue | None = None, keys: Keys | None = None) -> int:
@@ -50,7 +52,7 @@ def run(args: argparse.Namespace, dialogue: Dialogue | None = None, keys: Keys |
             "this writes to your own robot file; the one that ships with Rena stays as it is. Begin with\n"
             f"  cp {share_path('config/rena.yaml')} my_face.yaml\n  {command_again(args)} --robot-file my_face.yaml"
         )
-    dialogue, keys = dialogue or Dialogue(), keys or Keys()
+    dialogue, keys = dialogue or Dialogue(), keys or Keys("call it in a terminal")
     edit = RobotFileEdit(args.robot_file)
     servos = chosen(edit.robot, args.servos)
     if args.first:
@@ -235,10 +237,3 @@ def _first(robot: Robot, servos: tuple[Servo, ...], name: str) -> Servo:
     if servo not in servos:
         raise RenaError(f"--from {name}: not among the servos named before it")
     return servo
-
-
-def _percent(text: str) -> int:
-    value = int(text)
-    if not 5 <= value <= 100:
-        raise argparse.ArgumentTypeError(f"{text} is not in 5..100")
-    return value

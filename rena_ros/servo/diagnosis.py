@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rena_ros.bus.registers import STATUS_BITS
+from rena_ros.bus.registers import BAUDS, STATUS_BITS
 from rena_ros.robot import Robot, Servo
 from rena_ros.servo.findings import Found
 
@@ -165,6 +165,11 @@ def _about_rates(robot: Robot, elsewhere: list[Found], baud: int) -> list[str]:
     for rate in sorted({somebody.baud for somebody in elsewhere}):
         who = [names.get(somebody.id, f"id {somebody.id}") for somebody in elsewhere if somebody.baud == rate]
         all_of_them = len(who) >= len(robot.servos)
+        if baud not in BAUDS:
+            advice.append(
+                f"No servo can be set to {baud} baud, and {len(who)} of them answer at {rate}: --baud {rate}."
+            )
+            continue
         subject = (
             "All servos listen" if all_of_them else f"{who[0]} listens" if len(who) == 1 else f"{', '.join(who)} listen"
         )

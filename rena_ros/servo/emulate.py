@@ -21,7 +21,7 @@ def run(args: argparse.Namespace) -> int:
     count = len(servos.bank.attached)
     who = "one new servo" if args.factory else f"{count} servos"
     print(f"Emulating {who} at {args.link}. Try in another terminal:")
-    print(f"  rena servo monitor --port {args.link}")
+    print(f"  rena servo {'setup' if args.factory else 'monitor'} --port {args.link}")
     print(f"{'Type `help` for what may go wrong. ' if args.commands else ''}Ctrl-C ends.", flush=True)
     emulator.serve(servos, args.report)
     print(f"\n{summary(servos.report())}")

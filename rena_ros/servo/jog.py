@@ -17,7 +17,7 @@ from rena_ros.errors import RenaError
 from rena_ros.robot import RAD_PER_TICK, Robot, Servo
 from rena_ros.servo.hold import ARRIVED_TICKS, Reading, called, held, limited, read_servo, set_register, slow_speed
 from rena_ros.servo.keys import Keys
-from rena_ros.servo.session import add_common_arguments, end_orderly, find_servo, load, open_line
+from rena_ros.servo.session import add_common_arguments, end_orderly, find_servo, load, open_line, whole_number
 
 _STEPS = {"left": -1, "right": 1, "down": -1, "up": 1}
 _LARGE = ("up", "down")  # these keys take ten steps
@@ -34,10 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--to", metavar="TICKS", help="go there, or to `min`, `neutral` or `max`, then let go")
     how.add_argument("--by", type=int, metavar="TICKS", help="go this far from where it is, then let go")
-    parser.add_argument("--step", type=_positive, default=5, metavar="TICKS", help="of one arrow key; default: 5")
+    parser.add_argument("--step", type=whole_number(1), default=5, metavar="TICKS", help="of one arrow key; default: 5")
     parser.add_argument(
         "--speed",
-        type=_positive,
+        type=whole_number(1),
         metavar="TICKS/S",
         help="default: a tenth of the limit in the robot file, which it also obeys",
     )
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     robot = load(args)
     servo = find_servo(robot, args.servo)
     fixed = None if args.to is None else wanted_ticks(servo, args.to)
-    keys = Keys() if fixed is None and args.by is None else None
+    keys = Keys("--to or --by moves it without") if fixed is None and args.by is None else None
     fastest = round(servo.max_speed_rad_s / RAD_PER_TICK)
     speed = min(args.speed or slow_speed(servo), fastest)
     end_orderly()
@@ -210,10 +210,3 @@ def _status(servo: Servo, reading: Reading, goal: int) -> Text:
     if reading.conditions:
         text.append(f"  {reading.conditions}!", style="bold red")
     return text
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
-    return value

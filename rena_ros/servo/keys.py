@@ -37,10 +37,10 @@ def key_name(data: bytes) -> str | None:
 class Keys:
     """The keyboard, while inside `with`; afterwards the terminal is as it was. Ctrl-C still interrupts."""
 
-    def __init__(self) -> None:
-        """Raises RenaError when standard input is no terminal."""
+    def __init__(self, otherwise: str) -> None:
+        """Raises RenaError when standard input is no terminal; ``otherwise``: what to do then."""
         if not sys.stdin.isatty():
-            raise RenaError("standard input is no terminal, so no key can be pressed; --help tells of ways without")
+            raise RenaError(f"standard input is no terminal, so no key can be pressed; {otherwise}")
         self._fd = sys.stdin.fileno()
 
     def __enter__(self) -> "Keys":

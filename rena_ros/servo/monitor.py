@@ -1,6 +1,7 @@
 """`rena servo monitor`: what every servo reports, live. Reads only; a cable that is pulled may come back."""
 
 import argparse
+import contextlib
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from rena_ros.servo.session import add_common_arguments, end_orderly, find_servo
 
 _HEALTH_S = 1.0  # how often torque, current and motion are asked for
 _RETRY_S = 0.25
+_ROWS_BESIDE = 3  # headline, header, and the line that the cursor is in
 _STYLES = {Level.OK: "", Level.WARN: "yellow", Level.ERROR: "bold red", Level.STALE: "dim"}
 
 
@@ -181,8 +183,9 @@ def _live(args: argparse.Namespace, watch: Watch, shown: list[int], console: Con
             try:
                 snapshot = watch.look()
                 found = rows(watch.bus.robot, snapshot)
-                drawn = table([found[i] for i in shown], wrap=False)
-                live.update(Group(_headline(watch.bus, snapshot), drawn), refresh=True)
+                room = max(1, console.height - _ROWS_BESIDE)
+                drawn = table([found[i] for i in shown[:room]], wrap=False)
+                live.update(Group(_headline(watch.bus, snapshot, len(shown[room:])), drawn), refresh=True)
             except PortLost as error:
                 watch.bus.close()
                 lost = Text(f"{error} Waiting for it to come back; Ctrl-C ends.", style="bold red")
@@ -202,15 +205,15 @@ def _again(args: argparse.Namespace, watch: Watch) -> Watch:
             continue
 
 
-def _headline(bus: Bus, snapshot: Snapshot) -> Text:
+def _headline(bus: Bus, snapshot: Snapshot, hidden: int) -> Text:
+    """``hidden``: servos for which the terminal is not high enough."""
     port = bus.line.port
     answering = int(snapshot.state.fresh.sum())
     style = "" if answering == len(bus.robot.names) else "bold yellow"
-    return Text(
-        f"{port.path} {port.baud} baud   {answering} of {len(bus.robot.names)} answer   "
-        f"{bus.counters.cycle_s * 1e3:.1f} ms a read   Ctrl-C ends",
-        style=style,
-    )
+    text = f"{answering} of {len(bus.robot.names)} answer   {bus.counters.cycle_s * 1e3:.1f} ms a read   Ctrl-C ends"
+    if hidden:
+        text = f"{hidden} servos more than fit in this window   {text}"
+    return Text(f"{text}   {port.path} {port.baud} baud", style=style, no_wrap=True, overflow="ellipsis")
 
 
 def _number(value: float | None, form: str) -> str:
@@ -218,7 +221,7 @@ def _number(value: float | None, form: str) -> str:
 
 
 def _rate(text: str) -> float:
-    value = float(text)
-    if not 0 < value <= 100:
-        raise argparse.ArgumentTypeError(f"{text} is not in 0..100 looks per second")
-    return value
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) <= 100:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of looks per second, above 0 and at most 100")

@@ -136,7 +136,7 @@ def _agreed(line: Line, servos: Sequence[Servo], plan: Plan, dialogue: Dialogue)
     for change in plan.changes:
         dialogue.say(f"  {change}{_unit(change.register)}")
     affected = [servo for servo in servos if servo.name in {change.name for change in plan.changes}]
-    question = f"Write these {len(plan.changes)} values to the EEPROM of {len(affected)} servo(s)?"
+    question = f"Write {len(plan.changes)} value(s) to the EEPROM of {len(affected)} servo(s)?"
     if not dialogue.confirm(question) or not release_torque(line, affected, dialogue):
         dialogue.say("Nothing was written.")
         return False
@@ -151,7 +151,7 @@ def _ended(work: Work, args: argparse.Namespace, dialogue: Dialogue) -> bool:
             dialogue.say(f"{change.name} answers as {change.new} from now on: write that id into the robot file.")
     good = verify_rates(lambda baud: open_line(args, baud), work.done, moved, dialogue) and work.complete
     if good:
-        dialogue.say(f"Done: {len(work.done)} values written.")
+        dialogue.say(f"Done: {len(work.done)} value(s) written.")
     return good
 
 

@@ -45,8 +45,8 @@ def to_counts(us: int) -> int:
 
 
 def chosen(robot: Robot, names: Sequence[str]) -> tuple[Servo, ...]:
-    """The servos that the command line names; none named are all."""
-    return tuple(find_servo(robot, name) for name in names) if names else robot.servos
+    """The servos that the command line names, each once; none named are all."""
+    return tuple(dict.fromkeys(find_servo(robot, name) for name in names)) if names else robot.servos
 
 
 def plan(servos: Sequence[Servo], read: Mapping[str, int | None], counts: int) -> list[Change]:

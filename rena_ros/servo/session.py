@@ -1,9 +1,12 @@
 """What all servo tools have in common: which port, which rate, which robot file, and opening them."""
 
 import argparse
+import contextlib
+import difflib
 import json
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from rena_ros.bus.bus import Bus
@@ -53,10 +56,12 @@ def open_bus(args: argparse.Namespace, robot: Robot) -> Bus:
 
 
 def find_servo(robot: Robot, name: str) -> Servo:
-    """A servo by its name or id. Raises RenaError that lists the names."""
+    """A servo by its name or id. Raises RenaError with the name that was meant, or all of them."""
     for servo in robot.servos:
         if name in (servo.name, str(servo.id)):
             return servo
+    if near := difflib.get_close_matches(name, robot.names, n=1):
+        raise RenaError(f"{name} is no servo of {robot.source}; did you mean {near[0]}?")
     listed = ", ".join(f"{servo.name} ({servo.id})" for servo in robot.servos)
     raise RenaError(f"{name} is no servo of {robot.source}; it has {listed}")
 
@@ -85,6 +90,19 @@ def _only_adapter() -> str:
     if len(found) > 1:
         raise RenaError(f"several USB serial adapters are plugged in; choose one with --port: {', '.join(found)}")
     return found[0]
+
+
+def whole_number(low: int, high: int | None = None) -> Callable[[str], int]:
+    """The type of an option that takes a whole number from ``low`` on, up to ``high``."""
+
+    def read(text: str) -> int:
+        with contextlib.suppress(ValueError):
+            if low <= int(text) <= (int(text) if high is None else high):
+                return int(text)
+        wanted = f"from {low} on" if high is None else f"in {low}..{high}"
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number {wanted}")
+
+    return read
 
 
 def end_orderly() -> None:

@@ -57,7 +57,7 @@ def test_the_file_holds_every_register_of_every_servo(stand, saved):
 def test_what_was_saved_comes_back_and_nothing_else_is_written(monkeypatch, saved):
     other = Stand(monkeypatch)
     assert other.run(restore, str(saved), answers=["y"]) == 0
-    assert "Write these 4 values to the EEPROM of 1 servo(s)?" in other.text
+    assert "Write 4 value(s) to the EEPROM of 1 servo(s)?" in other.text
     assert {name: other.kept(name, ("jaw",))["jaw"] for name in CHANGED} == CHANGED
     assert set(other.now("lock").values()) == {1}
     assert other.run(restore, str(saved)) == 0 and "Nothing differs" in other.text

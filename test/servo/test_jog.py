@@ -1,6 +1,8 @@
 """`rena servo jog`: one servo, slowly, inside its limits; limp before and after, however it ends."""
 
 import argparse
+import os
+import shutil
 import signal
 import termios
 
@@ -11,6 +13,7 @@ from rena_ros.bus.line import Line
 from rena_ros.bus.registers import REGISTERS
 from rena_ros.bus.servo_model import ServoBank
 from rena_ros.bus.virtual_port import VirtualPort
+from rena_ros.cli import main
 from rena_ros.errors import RenaError
 from rena_ros.robot_file import load_robot
 from rena_ros.servo import jog
@@ -210,3 +213,29 @@ def test_in_a_terminal(emulator, terminal, ending):
         assert termios.tcgetattr(tool.slave) == before
     report = emulator.end()
     assert report["torque_on"] == [] and report["torque_on_writes"] == 1 and report["limit_violations"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["jog", "jaw", "--step", "x"], "'x' is no whole number from 1 on"),
+        (["jog", "jaw", "--speed", "0"], "'0' is no whole number from 1 on"),
+        (["calibrate", "--torque", "4"], "'4' is no whole number in 5..100"),
+        (["calibrate", "--torque", "1e2"], "'1e2' is no whole number in 5..100"),
+        (["monitor", "--rate", "x"], "'x' is no number of looks per second, above 0 and at most 100"),
+        (["monitor", "--rate", "nan"], "'nan' is no number of looks per second, above 0 and at most 100"),
+    ],
+)
+def test_what_is_no_number_is_told_in_words(arguments, complaint, capsys):
+    with pytest.raises(SystemExit):
+        main(["servo", *arguments])
+    assert complaint in capsys.readouterr().err
+
+
+def test_without_a_keyboard_the_advice_is_the_tool_s_own(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", open(os.devnull))  # noqa: SIM115
+    assert main(["servo", "jog", "jaw"]) == 2
+    assert "--to or --by" in capsys.readouterr().err
+    shutil.copy(ROBOT.source, tmp_path / "my_face.yaml")
+    assert main(["servo", "calibrate", "--robot-file", str(tmp_path / "my_face.yaml")]) == 2
+    assert "call it in a terminal" in capsys.readouterr().err

@@ -107,3 +107,11 @@ def test_live_table_survives_a_pulled_cable(terminal, tmp_path):
     assert servos.ended() == 0
     assert "0 outside the robot's limits" in servos.text and "Torque at the end: nobody." in servos.text
     assert not link.is_symlink()
+
+
+def test_a_low_window_says_how_many_servos_it_hides(terminal, emulator):
+    tool = terminal("monitor", "--port", emulator.link, lines=10)
+    tool.wait_for("18 servos more than fit in this window +25 of 25 answer")
+    tool.wait_for("eye_right_pitch|eye_left_pitch")
+    tool.press("\x03")
+    assert tool.ended() == 0 and "eye_right_pitch" not in tool.text

@@ -32,6 +32,18 @@ def test_some_servos_by_name_and_id(stand):
     assert {name: counts for name, counts in kept.items() if counts != 250} == {"jaw": 10, "eye_left_pitch": 10}
 
 
+def test_a_servo_named_twice_is_one_servo(stand):
+    assert stand.run(return_delay, "jaw", "21", "jaw", "--yes") == 0
+    assert "of 1 servo(s)?" in stand.text and stand.text.count("return_delay 250 -> 0") == 1
+
+
+def test_a_name_mistyped_is_guessed(stand):
+    with pytest.raises(RenaError, match=r"jow is no servo of .*; did you mean jaw\?"):
+        stand.run(return_delay, "jow")
+    with pytest.raises(RenaError, match=r"99 is no servo of .*; it has brow_left_raise \(1\), .*neck_roll \(25\)"):
+        stand.run(return_delay, "99")
+
+
 @pytest.mark.parametrize("answer", ["n", "", "no"])
 def test_without_a_yes_nothing_is_written(stand, answer):
     assert stand.run(return_delay, answers=[answer]) == 1

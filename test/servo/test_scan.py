@@ -108,6 +108,14 @@ def test_all_servos_at_another_rate_is_a_choice():
     assert advice.startswith("All servos listen at 500000 baud: either go on with --baud 500000, or ")
 
 
+def test_a_rate_that_no_servo_has_is_not_recommended():
+    diagnosis = diagnose(ROBOT, everybody(), 9600)
+    assert not diagnosis.good
+    assert diagnosis.advice[-1] == (
+        "No servo can be set to 9600 baud, and 25 of them answer at 1000000: --baud 1000000."
+    )
+
+
 def test_a_condition_is_passed_on():
     diagnosis = diagnose(ROBOT, everybody(id_13={"status": 32 | 4}), BAUD)
     assert remark(diagnosis, 13) == "reports temperature, overload"
@@ -223,3 +231,9 @@ def test_ctrl_c_in_the_middle(emulator, terminal):
 def test_a_port_that_is_not_there(tmp_path, capsys):
     assert main(["servo", "scan", "--port", str(tmp_path / "nowhere")]) == 2
     assert capsys.readouterr().err.startswith(f"rena servo scan: there is no port {tmp_path / 'nowhere'}; ")
+
+
+def test_a_file_is_no_port(tmp_path, capsys):
+    (tmp_path / "notes").write_text("mine")
+    assert main(["servo", "scan", "--port", str(tmp_path / "notes")]) == 2
+    assert capsys.readouterr().err == f"rena servo scan: {tmp_path / 'notes'} is no serial port\n"
