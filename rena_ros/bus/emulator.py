@@ -193,8 +193,15 @@ def serve(emulator: Emulator, report: Path | None) -> None:
     finally:
         emulator.close()
         if report:
-            report.parent.mkdir(parents=True, exist_ok=True)
-            report.write_text(json.dumps(emulator.report(), indent=1) + "\n")
+            _write_report(report, emulator.report())
+
+
+def _write_report(path: Path, report: dict) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(report, indent=1) + "\n")
+    except OSError as error:
+        raise RenaError(f"cannot write the report to {path}: {error.strerror}") from error
 
 
 def run(args: argparse.Namespace) -> int:

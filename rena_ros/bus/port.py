@@ -12,6 +12,7 @@ import select
 import termios
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import serial
 
@@ -43,6 +44,8 @@ class Port:
         self.path = path
         self.baud = baud
         self._wire_free_s = 0.0
+        if os.path.exists(path) and not Path(path).is_char_device():
+            raise RenaError(f"{path} is no serial port")
         if others := holders(path):
             raise _taken(path, others)
         try:
@@ -152,7 +155,8 @@ class Port:
 def _taken(path: str, others: list[str]) -> RenaError:
     who = " and ".join(others) or "somebody else"
     advice = "end it first" if others else f"end that program first (`sudo fuser {path}` names it)"
-    return RenaError(f"{who} has {path} open, and a port has one owner: {advice}")
+    have = "have" if len(others) > 1 else "has"
+    return RenaError(f"{who} {have} {path} open, and a port has one owner: {advice}")
 
 
 def _explained(path: str, baud: int, error: Exception) -> RenaError:

@@ -8,10 +8,19 @@ _PROC = Path("/proc")
 
 
 def holders(path: str) -> list[str]:
-    """Programs other than this one that have the port open, each as `name (pid)`.
+    """Programs other than this one that have the port open, each as `name (pid 7)`.
 
     Who serves a pseudo-terminal (an emulator) holds both its ends and does not count.
     """
+    return [name for name, serves in _having_open(path) if not serves]
+
+
+def servers(path: str) -> list[str]:
+    """Programs other than this one that hold both ends of this pseudo-terminal, each as `name (pid 7)`."""
+    return [name for name, serves in _having_open(path) if serves]
+
+
+def _having_open(path: str) -> list[tuple[str, bool]]:
     device = os.path.realpath(path)
     if not os.path.exists(device):
         return []
@@ -21,9 +30,16 @@ def holders(path: str) -> list[str]:
             continue
         with contextlib.suppress(OSError):  # it ended meanwhile, or belongs to somebody else
             targets = {descriptor: os.readlink(descriptor) for descriptor in (process / "fd").iterdir()}
-            if device in targets.values() and not _serves(process, targets, device):
-                found.append(f"{(process / 'comm').read_text().strip()} (pid {process.name})")
+            if device in targets.values():
+                found.append((f"{_called(process)} (pid {process.name})", _serves(process, targets, device)))
     return found
+
+
+def _called(process: Path) -> str:
+    """The program's name; of a Python program what it runs, too: `python -m rena_ros.nodes.servos`."""
+    name = (process / "comm").read_text().strip()
+    words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")[1:3]
+    return " ".join([name, *words]).strip() if name.startswith("python") and words[:1] != ["-c"] else name
 
 
 def _serves(process: Path, targets: dict[Path, str], device: str) -> bool:

@@ -8,6 +8,7 @@ import struct
 import tty
 from pathlib import Path
 
+from rena_ros.bus.port_holders import servers
 from rena_ros.errors import RenaError
 
 _CHUNK = 4096
@@ -21,7 +22,11 @@ class PtyLink:
     """One end of a pty; the other is found at ``link`` while it is plugged in."""
 
     def __init__(self, link: Path, baud: int) -> None:
-        """``baud``: the rate of a client that sets none."""
+        """``baud``: the rate of a client that sets none. Raises RenaError when ``link`` is somebody's already."""
+        if link.exists() and not link.is_symlink():
+            raise RenaError(f"{link} exists and is not a link; choose another --link")
+        if link.is_symlink() and (others := servers(str(link))):
+            raise RenaError(f"{others[0]} emulates servos at {link} already: end it, or choose another --link")
         self._link = link
         self._baud = baud
         self._device = ""
@@ -87,8 +92,6 @@ def _set_baud(descriptor: int, baud: int) -> None:
 
 def _place_link(link: Path, target: str) -> None:
     """Make ``link`` point to ``target`` in one step; a link left by a killed emulator is replaced."""
-    if link.exists() and not link.is_symlink():
-        raise RenaError(f"{link} exists and is not a link; choose another --link")
     fresh = link.with_name(f".{link.name}.{os.getpid()}")
     try:
         link.parent.mkdir(parents=True, exist_ok=True)

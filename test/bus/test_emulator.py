@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -165,12 +167,13 @@ def test_its_client_gone_it_does_not_wait_any_longer(tmp_path, monkeypatch):
         emulator.call(lambda: None)
 
 
-def test_what_was_on_its_way_is_lost_with_the_cable(emulator):
+def test_what_was_on_its_way_is_lost_with_the_cable(emulator, until):
     emulator.tell("fault {kind: late, servo: jaw, delay_ms: 150}")
     port = Port(str(emulator.link), 1_000_000)
     port.write(protocol.ping(21))
     emulator.tell("unplug")
     emulator.tell("plug")
+    until(emulator.link.is_symlink)
     port.close()
     again = Port(str(emulator.link), 1_000_000)
     assert again.read(0.0, again.now() + 0.3, bool) == b""
@@ -206,3 +209,34 @@ def test_a_request_in_the_middle_of_an_answer_is_a_collision():
     wire.answer([Answer(0.0, bytes(14))])
     wire.request(33, 1e-4)
     assert wire.collisions == 1
+
+
+def test_the_link_of_a_running_emulator_is_not_taken_away(emulator, capsys):
+    device = os.readlink(emulator.link)
+    assert main(["--link", str(emulator.link)]) == 2
+    complaint = capsys.readouterr().err
+    assert f"(pid {emulator.process.pid}) emulates servos at {emulator.link} already" in complaint
+    assert os.readlink(emulator.link) == device
+    emulator.end()
+
+
+def test_the_link_of_a_killed_emulator_is(tmp_path, monkeypatch):
+    (tmp_path / "servos").symlink_to("/dev/pts/no-more")
+    monkeypatch.setattr("rena_ros.bus.emulator.LINGER_S", 0.0)
+    emulator = Emulator(ServoBank(ROBOT), tmp_path / "servos")
+    emulator.stop()
+    emulator.run()
+    assert os.readlink(tmp_path / "servos") != "/dev/pts/no-more"
+    emulator.close()
+
+
+def test_a_report_that_cannot_be_written_is_one_sentence(tmp_path, until):
+    (tmp_path / "file").write_text("")
+    link, report = tmp_path / "servos", tmp_path / "file" / "report.json"
+    command = [sys.executable, "-m", "rena_ros.bus.emulator", "--link", link, "--report", report]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    until(link.is_symlink)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 2 and said.startswith(f"emulator: cannot write the report to {report}: ")
+    assert len(said.splitlines()) == 1
