@@ -14,7 +14,7 @@ from rich.table import Table
 from rena_ros.bench.machine import Machine
 from rena_ros.bench.measure import Record
 from rena_ros.bench.peers import DRIVERS, STATE_BYTES, VENDOR, vendor_sdk
-from rena_ros.bench.report import console_for_tables, pyplot, save_plot, write_json
+from rena_ros.bench.report import console_for_tables, make_folder, pyplot, save_plot, write_json
 from rena_ros.bench.stand import busy_neighbour, emulated, interruptible
 from rena_ros.bus.protocol import OVERHEAD_BYTES, wire_time_s
 from rena_ros.errors import RenaError
@@ -118,6 +118,8 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print. Returns 0: whether the aims were met stands in the table, not in the exit code."""
     if args.cycles < 10 or args.rounds < 1:
         raise RenaError("--cycles must be at least 10 and --rounds at least 1")
+    if args.out:
+        make_folder(args.out)
     console = console_for_tables()
     robot = load_robot(args.robot_file)
     machine = Machine.now()

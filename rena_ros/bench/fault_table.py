@@ -16,7 +16,7 @@ from rich.table import Table
 from rena_ros.bench.machine import Machine
 from rena_ros.bench.measure import Record
 from rena_ros.bench.peers import VENDOR, vendor_sdk
-from rena_ros.bench.report import console_for_tables, write_json
+from rena_ros.bench.report import console_for_tables, make_folder, write_json
 from rena_ros.bench.stand import emulated, interruptible
 from rena_ros.errors import RenaError
 from rena_ros.robot import Robot
@@ -97,6 +97,8 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print. Returns 1 when Rena's driver offered a stale reading as new or lost a healthy servo."""
     if args.cycles < 10:
         raise RenaError("--cycles must be at least 10")
+    if args.out:
+        make_folder(args.out)
     console = console_for_tables()
     robot = load_robot(args.robot_file)
     machine = Machine.now()

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from rena_ros.bench.fuzz import FuzzResult, fuzz
 from rena_ros.bench.machine import Machine
-from rena_ros.bench.report import console_for_tables, write_json
+from rena_ros.bench.report import console_for_tables, make_folder, write_json
 from rena_ros.bench.stand import interruptible
 from rena_ros.errors import RenaError
 
@@ -50,8 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Send them and count. Returns 1 when anything got through that should not have."""
-    if args.commands < 1 or args.seed < 0:
-        raise RenaError("--commands must be at least 1 and --seed not negative")
+    if args.commands < 1 or args.seed < 0 or (args.workers is not None and args.workers < 1):
+        raise RenaError("--commands and --workers must be at least 1, and --seed not negative")
+    if args.out:
+        make_folder(args.out)
     console = console_for_tables()
     machine = Machine.now()
     console.print(f"{machine}", highlight=False)

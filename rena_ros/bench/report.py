@@ -1,7 +1,9 @@
 """What a benchmark shows and leaves behind: tables, JSON and a plot in a folder."""
 
+import errno
 import importlib
 import json
+import os
 from pathlib import Path
 
 from rich.console import Console
@@ -13,6 +15,16 @@ def console_for_tables() -> Console:
     """The terminal; where there is none (a pipe, a file), wide enough for every table."""
     console = Console()
     return console if console.is_terminal else Console(width=120)
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of --out, before anything is measured for it. Raises RenaError when that is impossible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise RenaError(f"cannot write into {folder}: {error.strerror}; choose another --out") from error
 
 
 def write_json(folder: Path, name: str, figures: dict) -> Path:

@@ -6,6 +6,7 @@ Memory, open files and threads of both processes and the time that reading all s
 import argparse
 import contextlib
 import json
+import math
 import os
 import queue
 import subprocess
@@ -19,13 +20,14 @@ from rich.console import Console, Group
 from rich.live import Live
 
 from rena_ros.bench.machine import Machine, ProcessState
-from rena_ros.bench.report import console_for_tables, write_json
+from rena_ros.bench.report import console_for_tables, make_folder, write_json
 from rena_ros.bench.soak_report import Soak, judge, per_minute, plot, table
 from rena_ros.bench.stand import interruptible, started, wait_for_link
 from rena_ros.errors import RenaError
 from rena_ros.robot_file import load_robot
 
 SAMPLE_S = 1.0
+MAX_DOMAIN = 232  # beyond, its ports would be above 65535
 WATCHED = ("emulator", "servos")
 FAULT_LASTS_S = (0.3, 4.0)
 # All that can happen by itself to a robot that has been set up.
@@ -45,13 +47,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Let it run, then judge. Returns 1 when something grew, a process died or a goal broke a limit."""
-    if args.minutes <= 0 or args.rate < 0:
-        raise RenaError("--minutes must be above 0 and --rate not below 0")
+    if not (0 < args.minutes < math.inf and 0 <= args.rate <= 6000 and args.seed >= 0):
+        raise RenaError("--minutes must be above 0, --rate 0 to 6000, and --seed not negative")
+    if args.domain is not None and not 0 <= args.domain <= MAX_DOMAIN:
+        raise RenaError(f"--domain {args.domain} is outside 0..{MAX_DOMAIN}")
     load_robot(args.robot_file)  # its faults are better told now
     console = console_for_tables()
     machine = Machine.now()
     console.print(f"{machine}", highlight=False)
-    args.out.mkdir(parents=True, exist_ok=True)
+    make_folder(args.out)
     soak, died, whole = Soak(), "", True
     with interruptible():
         try:

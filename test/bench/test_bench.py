@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+from rena_ros import cli
 from rena_ros.bench import fault_table, peers, soak_report
 from rena_ros.bench.cycle import figures, wire_ms
 from rena_ros.bench.fault_table import INSTANT, judge
@@ -227,3 +228,19 @@ def test_every_benchmark_explains_itself(command):
     code = f"import rena_ros.cli; rena_ros.cli.main(['bench', {command!r}, '--help'])"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert answer.returncode == 0 and f"rena bench {command}" in answer.stdout, answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["soak", "--minutes", "nan"], "--minutes must be above 0"),
+        (["soak", "--minutes", "inf"], "--minutes must be above 0"),
+        (["soak", "--seed", "-1"], "--seed not negative"),
+        (["soak", "--domain", "233"], "--domain 233 is outside 0..232"),
+        (["fuzz", "--workers", "0"], "--workers must be at least 1"),
+        *(([name, "--out", "/proc/no"], "cannot write into /proc/no: ") for name in ("bus", "faults", "soak", "fuzz")),
+    ],
+)
+def test_what_cannot_be_measured_or_kept_is_told_before(arguments, complaint, capsys):
+    assert cli.main(["bench", *arguments]) == 2
+    assert complaint in capsys.readouterr().err
