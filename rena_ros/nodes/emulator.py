@@ -45,8 +45,10 @@ class EmulatorNode(Node):
         super().__init__("emulator")
         self._emulator = emulator
         bank = emulator.bank
-        faults = parameter(self, "faults", "", "what goes wrong, YAML as in a fault file; empty: nothing")
-        attached = parameter(self, "attached", "", "names of the servos on the bus, or all; empty: as at the start")
+        faults = parameter(self, "faults", "", "what goes wrong, YAML as in a fault file; empty: nothing", live=True)
+        attached = parameter(
+            self, "attached", "", "names of the servos on the bus, or all; empty: as at the start", live=True
+        )
         script = read_faults(faults, bank.robot, "the parameter faults")
         if attached:
             carry_out(bank, f"attach {attached}")

@@ -1,6 +1,7 @@
 """How every node starts, declares its parameters and leaves."""
 
 import contextlib
+import json
 import signal
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Any
 import rclpy
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
 from rclpy.node import Node
@@ -81,7 +83,16 @@ def _end_with_the_terminal(node: Node) -> None:
     node.create_timer(0.25, lambda: None, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
 
-def parameter(node: Node, name: str, default: Any, description: str) -> Any:
-    """Declare one parameter with its description (units included) and return its value."""
-    descriptor = ParameterDescriptor(description=description, dynamic_typing=default is None)
-    return node.declare_parameter(name, default, descriptor).value
+def parameter(node: Node, name: str, default: Any, description: str, *, live: bool = False) -> Any:
+    """Declare one parameter with its description (units included) and return its value.
+
+    ``live``: it may be set while the node runs; else that is refused, for nobody would take notice.
+    Raises RenaError when it was given with another type than that of ``default``.
+    """
+    descriptor = ParameterDescriptor(description=description, dynamic_typing=default is None, read_only=not live)
+    try:
+        return node.declare_parameter(name, default, descriptor).value
+    except InvalidParameterTypeException as error:
+        kind = {float: "a number with a point", int: "a whole number", bool: "true or false", str: "a text"}
+        wanted = f"{kind[type(default)]}, such as {json.dumps(default)}"
+        raise RenaError(f"{node.get_name()}: the parameter {name} must be {wanted}") from error

@@ -13,12 +13,13 @@ PROGRAM = """
 import sys, time
 from rclpy.node import Node
 from rena_ros.errors import RenaError
-from rena_ros.nodes.running import run_node
+from rena_ros.nodes.running import parameter, run_node
 
 class Sleeper(Node):
     def __init__(self):
         super().__init__("sleeper")
         if "refuse" in sys.argv: raise RenaError("no such port")
+        parameter(self, "rate_hz", 50.0, "Hz")
         self.create_timer(0.01, self.once)
 
     def once(self):
@@ -86,3 +87,11 @@ def test_what_a_person_can_mend_is_one_line_and_exit_code_2(start):
     said, _ = process.communicate(timeout=30)
     assert process.returncode == 2
     assert len(said.splitlines()) == 1 and "[FATAL]" in said and "no such port" in said
+
+
+def test_a_parameter_of_another_type_is_one_line(start):
+    process = start("--ros-args", "-p", "rate_hz:=50")
+    said, _ = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert "sleeper: the parameter rate_hz must be a number with a point, such as 50.0" in said
+    assert "Traceback" not in said

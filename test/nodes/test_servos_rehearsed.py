@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.parameter import Parameter
 
 from rena_ros.bench.goal_check import GoalCheck
 from rena_ros.bus.servo_model import ServoBank
@@ -232,3 +233,8 @@ def test_the_log_tells_changes_only():
     both = [status(2, "reports overload", f"servos: {name}") for name in ("jaw", "pucker")]
     log.tell(both, 100)
     assert said[-1] == (2, "jaw, pucker: reports overload") and len(said) == 4
+
+
+def test_what_would_change_nothing_cannot_be_set(stage):
+    (answer,) = stage.node.set_parameters([Parameter("port", value="/dev/elsewhere")])
+    assert not answer.successful and "read-only" in answer.reason
