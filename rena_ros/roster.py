@@ -23,6 +23,8 @@ class Roster:
 
     ``told`` int8: 1 on, 0 off, -1 nothing yet; ``register`` int8: what the torque register last said, -1 unknown
     (1 is on and 0 is off; others are modes that nobody here asks for);
+    ``bare`` bool: on, but without the speed limit it was given: its power was gone for a moment, and (some servos do
+    that) the next goal switched it on again;
     ``silent`` bool: driven until its silence; ``refusals``: why the last switching failed, by servo name.
     """
 
@@ -32,6 +34,7 @@ class Roster:
         self.told = np.full(count, -1, np.int8)
         self.register = np.full(count, -1, np.int8)
         self.silent = np.zeros(count, bool)
+        self.bare = np.zeros(count, bool)
         self.refusals: dict[str, str] = {}
         self._taken = np.zeros(count, bool)
 
@@ -66,6 +69,7 @@ class Roster:
         came_on = wanted & ~self._mask(failures)
         self.told[wanted] = 1
         self.register[came_on] = 1
+        self.bare[came_on] = False
         state, known = bus.read_state(), np.zeros(len(wanted), bool)
         known |= state.placed
         for _ in range(_READS - 1):
@@ -94,18 +98,21 @@ class Roster:
         self.told[:] = 0
 
     def ask_again(self, bus: Bus) -> None:
-        """Ask those once more to switch off whose registers say that they have not."""
-        asked = self.refusing
+        """Ask those once more to switch off whose registers say that they have not, and those that are bare."""
+        asked = self.refusing | self.bare
         if asked.any():
             failures = self._switch(bus, False, asked)
             self.register[asked & ~self._mask(failures)] = 0
+            self.bare &= self.register != 0
             others = {name: why for name, why in self.refusals.items() if name not in self._names(asked)}
             self.refusals = others | failures
 
     def note(self, health: Health) -> None:
-        """Learn what the torque registers say. Whose torque is gone is no longer driven, even if it comes back."""
+        """Learn what the torque registers say. Whose torque is gone is no longer driven, even if it comes back, nor is
+        who is bare."""
         self.register = np.where(health.fresh & (health.torque >= 0), health.torque, self.register).astype(np.int8)
-        self._taken &= self.register == 1
+        self.bare = np.where(health.fresh, health.bare, self.bare) & (self.told == 1) & (self.register == 1)
+        self._taken &= (self.register == 1) & ~self.bare
         self.silent &= self._taken
         done = self.driven | ((self.told == 0) & (self.register == 0))
         self.refusals = {name: why for name, why in self.refusals.items() if not done[self._robot.index[name]]}

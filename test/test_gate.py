@@ -518,3 +518,18 @@ def test_a_torque_register_in_another_mode_is_neither_on_nor_off(bench):
     bench.bank._registers.memory[NECK, 40] = 2
     bench.gate.watch(bench.now_s)
     assert not bench.gate.servos.refusing.any() and bench.bank._registers.memory[NECK, 40] == 0
+
+
+def test_a_servo_whose_power_failed_for_a_moment_does_not_stay_on_without_its_speed_limit(bench):
+    bench.up()
+    bench.bank._registers.power_cycle(np.array([JAW]))
+    bench.bank._registers.memory[JAW, 40] = 1  # STS servos are said to do this themselves at the next goal
+    bench.hold_jaw(0.3, 1.1)
+    assert not bench.bank.torque[JAW] and bench.bank.torque.sum() == COUNT - 1
+    assert bench.gate.servos.lost[JAW] and not bench.gate.servos.driven[JAW]
+    bench.path()
+    bench.hold_jaw(0.3, 1.1)
+    assert (bench.path()[:, JAW] == -1).all()
+    assert bench.gate.set_torque(True) == {} and bench.bank.torque.all()
+    bench.hold_jaw(0.3, 1.1)
+    assert bench.gate.servos.driven.all() and bench.path()[-1][JAW] > ROBOT.neutral_ticks[JAW] + 100

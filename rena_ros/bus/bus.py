@@ -27,6 +27,7 @@ _MODEL = REGISTERS["model"].address
 _RETURN_DELAY = REGISTERS["return_delay"].address
 _STATE, _STATE_BYTES = REGISTERS["present_position"].address, 8
 _STATE_SIGNS = np.array([REGISTERS[f"present_{name}"].sign_bit for name in ("position", "speed", "load")])
+_TORQUE_TO_SPEED_BYTES = _GOAL_SPEED + 2 - _TORQUE
 _MOVING, _MOVING_BYTES = REGISTERS["moving"].address, 5  # moving, two unused, current
 _RETURN_DELAY_S = 2e-6  # one count of the register
 _CURRENT_A = 6.5e-3  # one count of the register
@@ -66,10 +67,11 @@ class BusState:
 
 @dataclass(frozen=True)
 class Health:
-    """What is asked about once a second, arrays (n,): ``torque`` int8 register (-1: unknown), ``current_a``,
-    ``moving`` bool; valid where ``fresh``."""
+    """What is asked about once a second, arrays (n,): ``torque`` int8 register (-1: unknown), ``bare`` bool (no speed
+    limit, as after a loss of power), ``current_a``, ``moving`` bool; valid where ``fresh``."""
 
     torque: np.ndarray
+    bare: np.ndarray
     current_a: np.ndarray
     moving: np.ndarray
     fresh: np.ndarray
@@ -182,13 +184,15 @@ class Bus:
         count = len(self._ids)
         asked = np.flatnonzero(~self._roll_call.silent)
         on, motion = np.full(count, -1, np.int8), np.zeros((count, _MOVING_BYTES), np.uint8)
-        fresh = np.zeros(count, bool)
+        fresh, bare = np.zeros(count, bool), np.zeros(count, bool)
         if asked.size:
-            torques, motions = self._sync_read(asked, _TORQUE, 1), self._sync_read(asked, _MOVING, _MOVING_BYTES)
+            torques = self._sync_read(asked, _TORQUE, _TORQUE_TO_SPEED_BYTES)
+            motions = self._sync_read(asked, _MOVING, _MOVING_BYTES)
             on[asked[torques.fresh]] = torques.data[torques.fresh, 0]
+            bare[asked] = ~torques.data[:, -2:].any(axis=1)
             motion[asked] = motions.data
             fresh[asked] = torques.fresh & motions.fresh
-        return Health(on, from_words(motion[:, 3:5], 15) * _CURRENT_A, motion[:, 0] != 0, fresh)
+        return Health(on, bare, from_words(motion[:, 3:5], 15) * _CURRENT_A, motion[:, 0] != 0, fresh)
 
     def set_torque(self, on: bool, names: Collection[str] | None = None) -> dict[str, str]:
         """Switch torque of all servos, or of those named; returns why it failed, by servo name.
