@@ -92,7 +92,7 @@ class Gate:
         self.servos.forget()
         try:
             delays = bus.survey()
-            if self._let_go_at_connecting or self.stopped:
+            if self._let_go_at_connecting:
                 self.servos.switch_off(bus)
             self.servos.note(bus.read_health())
         except BaseException:
@@ -214,7 +214,7 @@ class Gate:
 
     def stop(self) -> dict[str, str]:
         """Latched: every servo limp, each on its own; returns who refuses and why. Not connected: at reconnection."""
-        self.stopped = True
+        self.stopped = self._let_go_at_connecting = True
         return self._switch_off("stopped") if self.bus is not None else self._limp("stopped")
 
     def reset(self) -> None:

@@ -33,6 +33,7 @@ def run_node(make_node: Callable[[], Node], niceness: int = 0) -> int:
     """
     with contextlib.suppress(OSError):
         be_nice(niceness)  # before any thread exists: they inherit it
+    signal.signal(signal.SIGINT, _interrupt_once)  # before rclpy's own, which passes signals on to this one
     rclpy.init(args=sys.argv)
     node = None
     executor = SingleThreadedExecutor()
@@ -59,6 +60,13 @@ def run_node(make_node: Callable[[], Node], niceness: int = 0) -> int:
     return 0
 
 
+def _interrupt_once(_number: int, _frame: object) -> None:
+    """End what runs, but nothing that runs on the way out: a second signal may come at any moment of that."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 def close_node(node: Node | None) -> None:
     """Take the node out of the ROS graph, in ``CLOSING_S`` at most.
 
@@ -78,7 +86,7 @@ def _end_with_the_terminal(node: Node) -> None:
     """Let a closed terminal or a lost connection (SIGHUP) end a node as Ctrl-C does, not kill it."""
     if signal.getsignal(signal.SIGHUP) != signal.SIG_DFL:  # `nohup` has it ignored, and that stays
         return
-    signal.signal(signal.SIGHUP, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, _interrupt_once)
     # rclpy wakes a waiting executor for SIGINT and SIGTERM only; Python sees other signals when it wakes anyway.
     node.create_timer(0.25, lambda: None, clock=Clock(clock_type=ClockType.STEADY_TIME))
 

@@ -10,7 +10,7 @@ import pytest
 
 # A node that has something to release. It says when it spins, and when it has released it.
 PROGRAM = """
-import sys, time
+import os, signal, sys, time
 from rclpy.node import Node
 from rena_ros.errors import RenaError
 from rena_ros.nodes.running import parameter, run_node
@@ -33,6 +33,12 @@ class Sleeper(Node):
         if "hang" in sys.argv: time.sleep(600)
         super().destroy_node()
 
+def late(number, handler, change=signal.signal):
+    if sys._getframe(1).f_code.co_name == "run_node" and handler == signal.SIG_IGN:
+        os.kill(os.getpid(), signal.SIGINT)
+    return change(number, handler)
+
+if "twice" in sys.argv: signal.signal = late
 raise SystemExit(run_node(Sleeper))
 """
 
@@ -63,6 +69,14 @@ def test_it_leaves_cleanly_on(number, start):
     process = start()
     assert process.stdout.readline() == "spinning\n"
     process.send_signal(number)
+    said, _ = process.communicate(timeout=30)
+    assert (process.returncode, said) == (0, "released\n")
+
+
+def test_a_second_interrupt_just_before_it_would_be_ignored_does_not_keep_it_from_releasing(start):
+    process = start("twice")
+    assert process.stdout.readline() == "spinning\n"
+    process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=30)
     assert (process.returncode, said) == (0, "released\n")
 

@@ -165,6 +165,19 @@ def test_stop_while_the_cable_is_pulled_holds_when_it_is_back(stage):
     assert stage.set_torque(True).success and stage.bank.torque.all()
 
 
+def test_a_stop_before_the_port_is_there_is_kept_also_when_it_was_lifted_meanwhile(made):
+    first = made(autostart=True)
+    first.live(0.5)
+    first.gate.lost()
+    first.bank.inject("unplugged")
+    second = made(first.bank)
+    second.live(0.5)
+    assert "as soon as it is back" in second.stop().message and second.reset().success
+    first.bank.clear()
+    second.live(0.5)
+    assert second.gate.bus is not None and not first.bank.torque.any()
+
+
 def test_stop_names_who_refuses_and_goes_on_asking(stage, capfd):
     act(stage, 0.3)
     three = ("jaw", "pucker", "neck_yaw")
