@@ -1,6 +1,7 @@
 """Who has a serial port open? Read from /proc (Linux); processes that we may not look into stay unknown."""
 
 import contextlib
+import itertools
 import os
 from pathlib import Path
 
@@ -36,10 +37,15 @@ def _having_open(path: str) -> list[tuple[str, bool]]:
 
 
 def _called(process: Path) -> str:
-    """The program's name; of a Python program what it runs, too: `python -m rena_ros.nodes.servos`."""
+    """The program's name; of Python what it runs: `rena servo jog`, `python -m rena_ros.nodes.servos`."""
     name = (process / "comm").read_text().strip()
-    words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")[1:3]
-    return " ".join([name, *words]).strip() if name.startswith("python") and words[:1] != ["-c"] else name
+    words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")[1:4]
+    if not name.startswith("python") or not words:
+        return name
+    if words[0] == "-m":
+        return f"{name} -m {words[1]}"
+    script = [Path(words[0]).name, *itertools.takewhile(lambda word: word and not word.startswith("-"), words[1:])]
+    return name if words[0].startswith("-") else " ".join(script)
 
 
 def _serves(process: Path, targets: dict[Path, str], device: str) -> bool:

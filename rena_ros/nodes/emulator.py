@@ -28,7 +28,7 @@ from std_srvs.srv import Trigger
 from rena_ros.bus import emulator as emulated
 from rena_ros.bus.fault_file import FaultScript, read_faults
 from rena_ros.bus.servo_model import ServoBank
-from rena_ros.bus.typed_commands import carry_out
+from rena_ros.bus.typed_commands import carry_out, status
 from rena_ros.errors import RenaError
 from rena_ros.nodes.running import close_node, parameter
 from rena_ros.share import share_path
@@ -62,17 +62,19 @@ class EmulatorNode(Node):
         given = {one.name: one.value for one in parameters}
         bank = self._emulator.bank
 
-        def change() -> None:
+        def change() -> str:
             script = read_faults(given["faults"], bank.robot, "the parameter faults") if "faults" in given else None
             if given.get("attached"):
                 carry_out(bank, f"attach {given['attached']}")
             if script is not None:
                 _replace_faults(bank, script)
+            return status(bank)
 
         try:
-            self._emulator.call(change)
+            said = self._emulator.call(change)
         except (RenaError, TimeoutError) as error:
             return SetParametersResult(successful=False, reason=str(error) or "the emulator is leaving")
+        self.get_logger().info(f"on purpose: {said}")
         return SetParametersResult(successful=True)
 
     def _trigger(self, command: str) -> Callable[[Trigger.Request, Trigger.Response], Trigger.Response]:
@@ -80,6 +82,7 @@ class EmulatorNode(Node):
             try:
                 response.message = self._emulator.call(lambda: carry_out(self._emulator.bank, command))
                 response.success = True
+                self.get_logger().info(f"on purpose: {command}: {response.message}")
             except TimeoutError:
                 response.message = "the emulator is leaving"
             return response

@@ -209,3 +209,25 @@ def test_others_are_kept_out_of_a_real_device_but_not_of_a_pty(pty, monkeypatch,
         monkeypatch.setattr("os.path.realpath", lambda path: "/dev/ttyUSB0")
     Port(pty.path, BAUD).close()
     assert (0x540C in calls) == exclusive  # TIOCEXCL
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["rena", "servo", "jog", "--port", "x"], "rena servo jog"),
+        (["-m", "holder", "-p", "x"], r"python[.\d]* -m holder"),
+        (["-c", "import holder"], r"python[.\d]*"),
+    ],
+)
+def test_who_has_it_open_is_named_by_what_it_runs(pty, tmp_path, arguments, name):
+    program = f"import sys, time\nkept = open({pty.path!r}, 'rb+', 0)\nprint('open', flush=True)\ntime.sleep(60)\n"
+    (tmp_path / "rena").write_text(program)
+    (tmp_path / "holder.py").write_text(program)
+    process = subprocess.Popen([sys.executable, *arguments], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout.readline() == "open\n"
+        with pytest.raises(RenaError, match=rf"^{name} \(pid {process.pid}\) has .* open, and a port has one owner"):
+            Port(pty.path, BAUD)
+    finally:
+        process.kill()
+        process.communicate()
