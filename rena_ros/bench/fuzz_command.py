@@ -7,6 +7,9 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields, replace
+from multiprocessing import resource_tracker
+from multiprocessing.context import SpawnContext
+from multiprocessing.pool import Pool
 from pathlib import Path
 
 from rich.console import Console
@@ -91,7 +94,7 @@ def _work(jobs: list[tuple[int, int]], workers: int, console: Console) -> tuple[
     try:
         with (
             interruptible(),
-            context.Pool(min(workers, len(jobs)), _leave_interrupts_to_the_parent) as pool,
+            _pool(context, min(workers, len(jobs))) as pool,
             Progress(*columns, console=console, transient=True) as progress,
         ):
             bar = progress.add_task("", total=sum(count for count, _ in jobs))
@@ -103,12 +106,21 @@ def _work(jobs: list[tuple[int, int]], workers: int, console: Console) -> tuple[
     return results, True
 
 
+def _pool(context: SpawnContext, workers: int) -> Pool:
+    """Processes that Ctrl-C does not reach, not even while they start: a blocked signal stays so in children."""
+    resource_tracker.ensure_running()  # whoever starts it unblocks the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        return context.Pool(workers, _leave_interrupts_to_the_parent)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _fuzz(job: tuple[int, int]) -> FuzzResult:
     return fuzz(*job)
 
 
 def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     os.nice(5)

@@ -1,10 +1,13 @@
 """The fuzz run itself, small; and that the check it relies on can find what it is for."""
 
 import dataclasses
+import multiprocessing
+import signal
 
 import numpy as np
 import pytest
 
+from rena_ros.bench import fuzz_command
 from rena_ros.bench.fuzz import CommandMaker, fuzz
 from rena_ros.bench.goal_check import GoalCheck
 from rena_ros.bus import protocol
@@ -95,3 +98,9 @@ def test_commands_of_every_shape_are_made():
     assert any(len(names) != len(positions) for names, positions in faulty)
     assert any(np.isnan(positions).any() for _, positions in faulty)
     assert any(1e308 in positions for (_, positions), sound in made if sound)
+
+
+def test_ctrl_c_does_not_reach_its_processes_even_while_they_start():
+    with fuzz_command._pool(multiprocessing.get_context("spawn"), 1) as pool:
+        assert signal.SIGINT in pool.apply(signal.pthread_sigmask, (signal.SIG_BLOCK, ()))
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
