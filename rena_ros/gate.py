@@ -151,6 +151,8 @@ class Gate:
     def read(self, now_s: float) -> BusState:
         """The state of all servos, now. Who has been silent for long gets no goals until ``watch`` finds it well."""
         self._state = self._connected().read_state()
+        pulling = self._state.placed & self.servos.driven  # a limp horn does not; a silent one is held
+        self._motion.observe(self.robot.from_ticks(self._state.ticks), pulling)
         missed = self.servos.miss(self._state)
         if missed.any():
             self._motion.hold(missed, now_s)
@@ -244,7 +246,7 @@ class Gate:
 
     def _refusal(self) -> str | None:
         if self.bus is None:
-            return "the port is not connected"
+            return "the port is not connected: looking for it"
         if self.stopped:
             return STOPPED
         if not self.torque:

@@ -13,7 +13,7 @@ Four things are done beyond that:
   stop. ``follow`` therefore aims ahead by ``LEAD_S`` times the speed seen between the last two commands
   (simulated: 35 ms for 1 Hz, 2 % overshoot), and takes that back when no further command comes.
 * Of two antagonists only one may pull. The limiter sees to that for targets; here the one that is to pull
-  waits at neutral until the other has let go.
+  waits at neutral until the other has let go, its goals and, as far as is known, its horn.
 * A servo that cannot be reached stays where it was last sent (``hold``), and its antagonists wait for it.
 """
 
@@ -30,6 +30,7 @@ LEAD_HOLD_S = 0.07  # without a further command for this long (two frames at 30 
 STREAM_S = (0.008, 0.1)  # commands this far apart are a stream with a speed of its own; others are not
 EASE = 0.5  # fraction of the speed limit used for easing back to neutral: 0.43 s from the farthest end of any joint
 _AT_REST_RAD_S = 0.05
+_STILL_OUT_RAD = 0.1  # a horn that is so far from neutral still pulls, wherever its goals are: it may be jammed
 _SOON_S = 0.01
 # ruckig 0.19 finds no way from some starting points, to the last bit, where a phase of it would just vanish (at rest,
 # 2 acceleration^3 / jerk^2 from the target: seen after 100,000 random commands). One beside it always had one.
@@ -68,6 +69,11 @@ class Motion:
         self._trajectory: Trajectory | None = None
         self._held = np.zeros(len(self._target), bool)
         self._held_at = self._target
+        self._still_out = np.zeros(len(self._target), bool)
+
+    def observe(self, positions: np.ndarray, known: np.ndarray) -> None:
+        """Learn where the horns really are, rad (n,), where that is ``known``, bool (n,)."""
+        self._still_out = known & (np.abs(positions) > _STILL_OUT_RAD)
 
     def place(self, which: np.ndarray, positions: np.ndarray, now_s: float) -> None:
         """Learn that joints (``which`` bool (n,)) are at rest at ``positions`` (n,), brought inside the limits.
@@ -164,7 +170,7 @@ class Motion:
         position, speed, acceleration = map(np.array, state)
         soon = position + speed * _SOON_S + acceleration * _SOON_S**2 / 2  # one that is just about to leave neutral
         away = np.maximum(np.abs(position), np.abs(soon)) > RAD_PER_TICK
-        away |= np.abs(speed) > _AT_REST_RAD_S
+        away |= (np.abs(speed) > _AT_REST_RAD_S) | self._still_out
         wanted = (np.abs(aim) > 0) & ~self._held
         for a, b in self._robot.antagonist_pairs:
             for waiting, other in ((a, b), (b, a)):

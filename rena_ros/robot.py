@@ -211,6 +211,8 @@ class Robot:
             return f"{len(names)} names but {len(positions)} positions{first}"
         if not len(names):
             return "it names no joint"
+        if len(names) > len(self.names):  # then one of so many is repeated or unknown: no need to look at the rest
+            names, positions = names[: len(self.names) + 1], positions[: len(self.names) + 1]
         for name, position in zip(names, positions, strict=True):
             if not np.isfinite(position):
                 return f"{_shown(name)}: {position} is not a finite position"

@@ -118,8 +118,8 @@ class Roster:
         self.refusals = {name: why for name, why in self.refusals.items() if not done[self._robot.index[name]]}
 
     def miss(self, state: BusState) -> np.ndarray:
-        """Who has just been silent for too long to be driven any further, bool (n,)."""
-        newly = self.driven & (state.stamp_s - state.seen_s > BLIND_S)
+        """Who has just been silent for too long, or lost its sense of where it is, to be driven on, bool (n,)."""
+        newly = self.driven & ((state.stamp_s - state.seen_s > BLIND_S) | (state.fresh & ~state.placed))
         self.silent |= newly
         return newly
 

@@ -376,6 +376,43 @@ def test_the_antagonist_of_a_servo_that_came_back_limp_does_not_wait(bench):
     assert path[0][DOWN] == ROBOT.neutral_ticks[DOWN] and path[-1][DOWN] == ROBOT.max_ticks[DOWN]
 
 
+def test_the_antagonist_of_a_jammed_servo_waits_until_its_horn_has_let_go(bench):
+    bench.up()
+    both = ["corner_left_up", "corner_left_down"]
+    bench.live(0.5, lambda: bench.gate.command(both[:1], [ROBOT.upper[UP]], bench.now_s))
+    bench.bank.inject("stuck", "corner_left_up")
+    bench.path()
+    bench.live(0.8, lambda: bench.gate.command(both, [0.0, ROBOT.upper[DOWN]], bench.now_s))
+    path = bench.path()
+    assert path[-1][UP] == ROBOT.neutral_ticks[UP] and (path[:, DOWN] == ROBOT.neutral_ticks[DOWN]).all()
+    bench.bank.clear()
+    bench.live(1.0, lambda: bench.gate.command(both, [0.0, ROBOT.upper[DOWN]], bench.now_s))
+    assert bench.path()[-1][DOWN] == ROBOT.max_ticks[DOWN]
+
+
+def test_a_servo_that_loses_its_sense_of_where_it_is_gets_no_more_goals_until_it_is_back(bench):
+    bench.up()
+    bench.hold_jaw(0.3, 0.5)
+    bench.bank.inject("encoder", "jaw")
+    bench.live(0.1)
+    bench.path()
+    bench.hold_jaw(0.5, 0.5)
+    assert (bench.path()[:, JAW] == -1).all()
+    bench.bank.clear()
+    bench.hold_jaw(0.5, 2.0)
+    assert bench.path()[-1][JAW] == jaw_ticks(0.5)
+
+
+@pytest.mark.parametrize(("silent", "limit_s"), [(COUNT, 0.6), (12, 0.6), (3, 0.6)])
+def test_a_stop_does_not_wait_long_for_dead_servos(bench, silent, limit_s):
+    bench.up()
+    bench.bank.inject("dead", *ROBOT.names[:silent])
+    began_s = bench.now_s
+    assert set(bench.gate.stop()) == set(ROBOT.names[:silent])
+    assert bench.now_s - began_s < limit_s  # virtual time: what the patience adds up to
+    assert not bench.bank.torque[silent:].any()
+
+
 def test_an_overloaded_servo_gets_new_goals_only(bench):
     bench.up()
     bench.hold_jaw(0.4, 0.5)

@@ -32,6 +32,7 @@ _MOVING, _MOVING_BYTES = REGISTERS["moving"].address, 5  # moving, two unused, c
 _RETURN_DELAY_S = 2e-6  # one count of the register
 _CURRENT_A = 6.5e-3  # one count of the register
 _PROBE_MARGIN_S = 0.002  # patience with a servo that has been silent for long
+_FEW = 3
 
 
 @dataclass(frozen=True)
@@ -207,11 +208,11 @@ class Bus:
             failures = {i: torque.switch_on(self.line, servo) for i, servo in servos.items()}
         else:
             confirmed = self._all_off(np.array(list(servos), int))
-            silent = self._roll_call.silent
+            silent, left = self._roll_call.silent, [i for i in servos if i not in confirmed]
+            short = silent | (len(left) > _FEW)  # who waits for a stop does not wait for two dozen dead servos
             failures = {
-                i: torque.switch(self.line, servo.id, False, margin_s=_PROBE_MARGIN_S if silent[i] else None)
-                for i, servo in servos.items()
-                if i not in confirmed
+                i: torque.switch(self.line, servos[i].id, False, margin_s=_PROBE_MARGIN_S if short[i] else None)
+                for i in left
             }
         return {self.robot.names[i]: why for i, why in failures.items() if why}
 

@@ -9,6 +9,7 @@ import errno
 import fcntl
 import os
 import select
+import sys
 import termios
 import time
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from rena_ros.bus.protocol import wire_time_s
 from rena_ros.errors import RenaError
 
 _WRITE_TIMEOUT_S = 0.1
+_DRAIN_LOOK_S = 0.0002
 _CHUNK = 4096
 _WAKE_EARLY_S = 0.00015  # how much longer than asked a sleep takes; the rest is waited for with the port
 
@@ -83,7 +85,7 @@ class Port:
         start_s = max(time.monotonic(), self._wire_free_s)
         try:
             self._write_all(data)
-            self._drain()
+            self._drain(len(data))
         except (OSError, termios.error) as error:
             raise PortLost(f"{self.path} is gone ({error}); is its cable plugged in?") from error
         self._wire_free_s = max(time.monotonic(), start_s + wire_time_s(len(data), self.baud))
@@ -133,14 +135,14 @@ class Port:
         except OSError as error:
             raise PortLost(f"{self.path} is gone ({error}); is its cable plugged in?") from error
 
-    def _drain(self) -> None:
-        """Wait until everything has left, or until a signal comes: that breaks the waiting off, SIGTERM too, and a
-        port that was then taken for lost would leave torque on."""
-        try:
-            termios.tcdrain(self._fd)
-        except termios.error as error:
-            if error.args[0] != errno.EINTR:
-                raise
+    def _drain(self, size: int) -> None:
+        """Wait until the system has nothing left to send. Not with tcdrain, which a signal breaks off (SIGTERM, too,
+        and the port would pass for lost) and which an adapter that does not send would block for ever."""
+        deadline_s = time.monotonic() + wire_time_s(size, self.baud) + _WRITE_TIMEOUT_S
+        while int.from_bytes(fcntl.ioctl(self._fd, termios.TIOCOUTQ, bytes(4)), sys.byteorder):
+            if time.monotonic() > deadline_s:
+                raise OSError(errno.EIO, "it does not send what it took")
+            time.sleep(_DRAIN_LOOK_S)
 
     def _write_all(self, data: bytes) -> None:
         view = memoryview(data)

@@ -148,7 +148,7 @@ class ServosNode(Node):
         self._autostart &= request.data
         failures = self._try(lambda: self.gate.set_torque(request.data))
         response.success = not failures
-        response.message = f"torque is {word}" if not failures else f"torque {word} failed: {_listed(failures)}"
+        response.message = f"torque is {word}" if not failures else f"torque {word} failed: {self._listed(failures)}"
         self._say(0 if response.success else 2, response.message)
         return response
 
@@ -165,7 +165,7 @@ class ServosNode(Node):
         if self.gate.bus is None:
             response.message = f"stopped; {self._port} is not connected: torque is switched off as soon as it is back"
         elif failures:
-            response.message = f"stopped, but torque could not be switched off: {_listed(failures)}; still trying"
+            response.message = f"stopped, but torque could not be switched off: {self._listed(failures)}; still trying"
         else:
             response.success, response.message = True, "stopped: torque is off; the service reset lifts it"
         self._say(1 if response.success else 2, response.message)
@@ -183,7 +183,7 @@ class ServosNode(Node):
         log = get_logger(f"{self.get_name()}.leaving")  # not the node's own: that one's topic is closed by now
         failures = self.gate.release()
         if failures:
-            log.error(f"torque could not be switched off: {_listed(failures)}")
+            log.error(f"torque could not be switched off: {self._listed(failures)}")
         elif failures is not None:
             log.info(f"torque is off, {self._port} is closed")
         elif self._ever_connected:
@@ -207,11 +207,11 @@ class ServosNode(Node):
         log.info(f"connected to {self._port}: {answer}" + (f", not {', '.join(missing)}" if missing else ""))
         first, self._ever_connected = not self._ever_connected, True
         if refusals := self.gate.servos.refusals:
-            log.error(f"torque could not be switched off: {_listed(refusals)}; still trying")
+            log.error(f"torque could not be switched off: {self._listed(refusals)}; still trying")
         if first and self._autostart:
             failures = self.gate.set_torque(True)
             if failures:
-                log.error(f"torque on failed: {_listed(failures)}")
+                log.error(f"torque on failed: {self._listed(failures)}")
             if self.gate.torque:
                 log.info("torque is on, easing to neutral")
         elif not first:
@@ -267,16 +267,18 @@ class ServosNode(Node):
         )
         self._states.publish(message)
 
+    def _listed(self, failures: dict[str, str]) -> str:
+        """`jaw, pucker: does not answer; neck_yaw: refuses`, or `all 25 servos: does not answer`."""
+        if len(failures) == len(self._names) and len(set(failures.values())) == 1:
+            return f"all {len(failures)} servos: {next(iter(failures.values()))}"
+        reasons = sorted(set(failures.values()))
+        names = {reason: ", ".join(name for name, why in failures.items() if why == reason) for reason in reasons}
+        return "; ".join(f"{names[reason]}: {reason}" for reason in reasons)
+
     def _ros_time(self, port_s: float) -> Time:
         now = self.get_clock().now()
         since_ns = round((self._now() - port_s) * 1e9)
         return Time(nanoseconds=now.nanoseconds - since_ns, clock_type=now.clock_type)
-
-
-def _listed(failures: dict[str, str]) -> str:
-    """`jaw, pucker: does not answer; neck_yaw: refuses`."""
-    reasons = sorted(set(failures.values()))
-    return "; ".join(f"{', '.join(n for n, why in failures.items() if why == reason)}: {reason}" for reason in reasons)
 
 
 def main() -> int:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from diagnostic_msgs.msg import DiagnosticStatus
 
 REPEAT_S = 5.0  # what flickers is told this often at most, unless it gets worse
+MANY = 8  # when more than so many change at once, what happened matters more than to whom
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
@@ -31,4 +32,5 @@ class StatusLog:
             lines.setdefault((level, key), []).append(status.name.removeprefix("servos: "))
             texts.setdefault((level, key), status.message)
         for (level, key), names in lines.items():
-            self._say(level, f"{', '.join(names)}: {texts[level, key] if level else 'good again'}")
+            who = ", ".join(names) if len(names) <= MANY else f"{names[0]} and {len(names) - 1} more"
+            self._say(level, f"{who}: {texts[level, key] if level else 'good again'}")

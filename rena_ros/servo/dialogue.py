@@ -54,7 +54,9 @@ class Dialogue:
         try:
             return self._read(f"{question} ").strip().lower()
         except (EOFError, OSError) as error:
-            raise RenaError(f"nobody is at the keyboard to answer: {question}") from error
+            raise RenaError(
+                f"nobody is at the keyboard to answer: {question} Run it in a terminal, or see --help for --yes"
+            ) from error
         except UnicodeDecodeError:
             return "?"
 

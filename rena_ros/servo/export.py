@@ -44,6 +44,10 @@ def run(args: argparse.Namespace, dialogue: Dialogue | None = None) -> int:
         f"`{args.prog.removesuffix('export')}restore FILE` writes back what differs in `eeprom`.",
         *([f"Did not answer: {', '.join(silent)}."] if silent else []),
     ]
+    if args.file.is_file():  # what servos held on the first day is the only way back to it
+        kept = args.file.with_name(f"{args.file.name}.{time.strftime('%Y%m%d-%H%M%S')}.bak")
+        write_whole(kept, args.file.read_text())
+        dialogue.say(f"{args.file} was there already: kept as {kept.name}")
     write_whole(args.file, formatted(found, comments))
     if args.file.is_file():
         dialogue.say(f"{args.file}: {len(found)} servos")

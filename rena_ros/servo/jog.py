@@ -53,6 +53,8 @@ def run(args: argparse.Namespace) -> int:
     speed = min(args.speed or slow_speed(servo), fastest)
     end_orderly()
     console = Console(highlight=False)
+    if args.robot_file is None:
+        console.print("Limits: config/rena.yaml, which is an assumption; --robot-file names your own.", style="yellow")
     line = open_line(args)
     try:
         jogging = Jogging(line, robot, servo)

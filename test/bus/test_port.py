@@ -1,6 +1,5 @@
 """A serial port over a pty: one owner, an empty buffer, answers in pieces, deadlines, a pulled cable."""
 
-import errno
 import os
 import select
 import subprocess
@@ -13,6 +12,7 @@ import tty
 import pytest
 import serial
 
+from rena_ros.bus import port as port_module
 from rena_ros.bus.port import Port, PortLost, PortMissing
 from rena_ros.errors import RenaError
 
@@ -110,13 +110,28 @@ def test_after_the_deadline_what_lies_there_is_still_taken(pty, port):
     assert port.read(port.now() - 1, port.now() - 1, lambda data: False) == b"ab"
 
 
-def test_a_signal_while_bytes_leave_is_not_taken_for_a_pulled_cable(pty, port, monkeypatch):
-    def broken_off(_fd):
-        raise termios.error(errno.EINTR, "Interrupted system call")
+def waiting_bytes(monkeypatch, *counts):
+    """Let the system say how many bytes it has still to send, the last count for ever."""
+    left = list(counts)
 
-    monkeypatch.setattr(termios, "tcdrain", broken_off)
-    assert port.write(bytes(100)) <= port.now() + 100 * 10 / BAUD
-    assert len(os.read(pty.master, 200)) == 100
+    def ioctl(_fd, request, _buffer):
+        assert request == termios.TIOCOUTQ
+        return (left.pop(0) if len(left) > 1 else left[0]).to_bytes(4, sys.byteorder)
+
+    monkeypatch.setattr(port_module.fcntl, "ioctl", ioctl)
+    return left
+
+
+def test_a_write_ends_when_everything_has_left(pty, port, monkeypatch):
+    left = waiting_bytes(monkeypatch, 100, 60, 3, 0)
+    port.write(bytes(100))
+    assert left == [0]
+
+
+def test_an_adapter_that_sends_nothing_does_not_block_for_ever(pty, port, monkeypatch):
+    waiting_bytes(monkeypatch, 100)
+    with pytest.raises(PortLost, match="does not send"):
+        port.write(bytes(100))
 
 
 def test_a_pulled_cable_is_named(pty, port):

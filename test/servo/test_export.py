@@ -211,3 +211,12 @@ def test_the_plan_makes_one_servo_like_the_other(now, wanted, ids, bauds):
     assert after == {name: now[name] if name in fixed else value for name, value in wanted.items()}
     order = [change.register for change in plan.changes]
     assert order == sorted(order, key=lambda name: {"id": 1, "baud_code": 2}.get(name, 0))
+
+
+def test_an_export_keeps_the_file_that_was_there(stand, saved):
+    first = saved.read_text()
+    edit(saved, lambda servos: servos["jaw"]["eeprom"].update(max_torque=7))
+    spoilt = saved.read_text()
+    assert stand.run(export, str(saved)) == 0 and "was there already" in stand.text
+    (kept,) = saved.parent.glob(f"{saved.name}.*.bak")
+    assert kept.read_text() == spoilt and "max_torque: 7" not in saved.read_text() and first != spoilt
