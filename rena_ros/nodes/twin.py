@@ -55,7 +55,7 @@ class TwinNode(Node):
 
 def main() -> int:
     """Console script ``twin_node``."""
-    return run_node(TwinNode, niceness=15)
+    return run_node(TwinNode, niceness=10)
 
 
 if __name__ == "__main__":
