@@ -13,7 +13,7 @@ from rich.table import Table
 
 from rena_ros.bench.machine import Machine
 from rena_ros.bench.measure import Record
-from rena_ros.bench.peers import DRIVERS, STATE_BYTES, VENDOR, vendor_sdk
+from rena_ros.bench.peers import DRIVERS, STATE_BYTES, VENDOR, installed
 from rena_ros.bench.report import console_for_tables, make_folder, pyplot, save_plot, write_json
 from rena_ros.bench.stand import busy_neighbour, emulated, interruptible
 from rena_ros.bus.protocol import OVERHEAD_BYTES, wire_time_s
@@ -124,12 +124,7 @@ def run(args: argparse.Namespace) -> int:
     robot = load_robot(args.robot_file)
     machine = Machine.now()
     console.print(f"{machine}", highlight=False)
-    drivers = tuple(DRIVERS)
-    try:
-        vendor_sdk()
-    except RenaError as error:
-        console.print(f"without a peer: {error}", style="yellow", highlight=False)
-        drivers = tuple(driver for driver in DRIVERS if driver != "vendor")
+    drivers = installed(tuple(DRIVERS), console)
     scenes = {name: [d for d in SCENES[name] if d in drivers] for name in SCENES if args.scene in (None, name)}
     records: Records = {name: {d: [] for d in wanted} for name, wanted in scenes.items()}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from rena_ros.bench.machine import Machine
 from rena_ros.bench.measure import Record
-from rena_ros.bench.peers import VENDOR, vendor_sdk
+from rena_ros.bench.peers import VENDOR, installed
 from rena_ros.bench.report import console_for_tables, make_folder, write_json
 from rena_ros.bench.stand import emulated, interruptible
 from rena_ros.errors import RenaError
@@ -103,12 +103,7 @@ def run(args: argparse.Namespace) -> int:
     robot = load_robot(args.robot_file)
     machine = Machine.now()
     console.print(f"{machine}", highlight=False)
-    drivers = ("vendor", OURS)
-    try:
-        vendor_sdk()
-    except RenaError as error:
-        console.print(f"without a peer: {error}", style="yellow", highlight=False)
-        drivers = (OURS,)
+    drivers = installed(("vendor", OURS), console)
     rows, whole = _rows(drivers, robot, args, console)
     faulty = robot.names[_faulty(robot)]
     console.print(

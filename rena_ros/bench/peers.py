@@ -7,10 +7,11 @@ A cycle is what a control loop does: goals to all servos, then position, speed, 
 
 import importlib
 import importlib.metadata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from rich.console import Console
 
 from rena_ros.bus import protocol
 from rena_ros.bus.bus import Bus
@@ -172,3 +173,13 @@ def vendor_sdk():
 def _goal(ticks: int) -> list[int]:
     """Position, time 0 and speed, little-endian."""
     return [ticks & 0xFF, ticks >> 8, 0, 0, SPEED & 0xFF, SPEED >> 8]
+
+
+def installed(drivers: Sequence[str], console: Console) -> tuple[str, ...]:
+    """Those of the drivers that are there; says why when the vendor's is not."""
+    try:
+        vendor_sdk()
+    except RenaError as error:
+        console.print(f"without a peer: {error}", style="yellow", highlight=False)
+        return tuple(driver for driver in drivers if driver != "vendor")
+    return tuple(drivers)
