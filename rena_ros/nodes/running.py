@@ -12,59 +12,91 @@ from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 
 from rena_ros.errors import RenaError
 from rena_ros.niceness import be_nice
 
 CLOSING_S = 1.5
+WAKE_S = 0.1
+
+
+class _Signals:
+    """SIGINT, SIGTERM and SIGHUP: noted, and looked at between two callbacks.
+
+    rclpy's own handlers are not installed. They end the context in the middle of whatever runs, and a KeyboardInterrupt
+    that strikes while rclpy turns a message into Python objects comes out as another error. So a callback always
+    ends: no frame on the bus is cut, and what it publishes arrives. Only while the node is being made (a model loads,
+    a camera opens) they interrupt.
+    """
+
+    def __init__(self) -> None:
+        self.came = False
+        self._interrupt = True
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._note)
+        if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # `nohup` has it ignored, and that stays
+            signal.signal(signal.SIGHUP, self._note)
+
+    def _note(self, _number: int, _frame: object) -> None:
+        first, self.came = not self.came, True
+        if first and self._interrupt:
+            raise KeyboardInterrupt
+
+    def made(self) -> None:
+        """From now on nothing is interrupted."""
+        self._interrupt = False
+
+    def ignore(self) -> None:
+        """Under `ros2 launch` Ctrl-C may arrive twice: once more must not interrupt the leaving."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
 
 
 def run_node(make_node: Callable[[], Node], niceness: int = 0) -> int:
     """Run one node until Ctrl-C, SIGTERM, a closed terminal or shutdown, then call its ``leave`` if it has one.
 
-    Returns 0 after a clean end and 2 when a RenaError ended it (logged as one fatal line). Under
-    `ros2 launch` Ctrl-C may arrive twice: the second must not interrupt the leaving, in which a node
-    releases its servos or closes its file.
+    Returns 0 after a clean end and 2 when a RenaError ended it (logged as one fatal line).
 
     ``niceness``: the way from a picture to the servos comes first (below 0, where the system permits it), what
     only shows comes last (above 0). On two cores this takes a quarter off the latency.
     """
     with contextlib.suppress(OSError):
         be_nice(niceness)  # before any thread exists: they inherit it
-    signal.signal(signal.SIGINT, _interrupt_once)  # before rclpy's own, which passes signals on to this one
-    rclpy.init(args=sys.argv)
-    node = None
-    executor = SingleThreadedExecutor()
+    node = signals = None
     try:
+        signals = _Signals()
+        rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
         node = make_node()
-        _end_with_the_terminal(node)
-        executor.add_node(node)
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except _rclpy.RCLError:
-        if rclpy.ok():  # a callback that publishes at the very moment of the shutdown is no fault
-            raise
+        signals.made()
+        _spin(node, signals)
     except RenaError as error:
         logger = node.get_logger() if node else rclpy.logging.get_logger("rena")
         logger.fatal(str(error))
         return 2
+    except KeyboardInterrupt:
+        pass
+    except Exception:
+        if node is not None or not (signals and signals.came):  # else an interrupt that C++ passed on in disguise
+            raise
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
+        if signals:
+            signals.ignore()
         if hasattr(node, "leave"):
             node.leave()
         close_node(node)
     return 0
 
 
-def _interrupt_once(_number: int, _frame: object) -> None:
-    """End what runs, but nothing that runs on the way out: a second signal may come at any moment of that."""
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
+def _spin(node: Node, signals: _Signals) -> None:
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    # Python sees a signal when a callback, this one at the latest, ends the wait in C++.
+    node.create_timer(WAKE_S, lambda: None, clock=Clock(clock_type=ClockType.STEADY_TIME))
+    with contextlib.suppress(ExternalShutdownException):  # a node may end itself: see the camera
+        while not signals.came and rclpy.ok():
+            executor.spin_once()
 
 
 def close_node(node: Node | None) -> None:
@@ -80,15 +112,6 @@ def close_node(node: Node | None) -> None:
         node.destroy_node()
     rclpy.try_shutdown()
     signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-def _end_with_the_terminal(node: Node) -> None:
-    """Let a closed terminal or a lost connection (SIGHUP) end a node as Ctrl-C does, not kill it."""
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_DFL:  # `nohup` has it ignored, and that stays
-        return
-    signal.signal(signal.SIGHUP, _interrupt_once)
-    # rclpy wakes a waiting executor for SIGINT and SIGTERM only; Python sees other signals when it wakes anyway.
-    node.create_timer(0.25, lambda: None, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
 
 def parameter(node: Node, name: str, default: Any, description: str, *, live: bool = False) -> Any:

@@ -18,7 +18,6 @@ from collections.abc import Callable
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.context import Context
-from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.time import Time
@@ -180,7 +179,7 @@ class ServosNode(Node):
 
     def leave(self) -> None:
         """Leave the robot limp and the port free."""
-        log = get_logger(f"{self.get_name()}.leaving")  # not the node's own: that one's topic is closed by now
+        log = self.get_logger()
         failures = self.gate.release()
         if failures:
             log.error(f"torque could not be switched off: {self._listed(failures)}")

@@ -72,7 +72,9 @@ class Bench:
     def ended(self, process: subprocess.Popen) -> tuple[int, str]:
         """Wait for a node that leaves by itself; its exit code and everything it said."""
         self.until(lambda: process.poll() is not None)
-        return process.returncode, process.stdout.read()
+        said = process.stdout.read()
+        print(said)  # pytest shows it where a test fails
+        return process.returncode, said
 
     def close(self) -> None:
         """Leave nothing behind."""

@@ -12,6 +12,7 @@ import pytest
 PROGRAM = """
 import os, signal, sys, time
 from rclpy.node import Node
+from std_msgs.msg import String
 from rena_ros.errors import RenaError
 from rena_ros.nodes.running import parameter, run_node
 
@@ -19,12 +20,26 @@ class Sleeper(Node):
     def __init__(self):
         super().__init__("sleeper")
         if "refuse" in sys.argv: raise RenaError("no such port")
+        if "slow" in sys.argv: self.load()
         parameter(self, "rate_hz", 50.0, "Hz")
         self.create_timer(0.01, self.once)
 
     def once(self):
         print("spinning", flush=True)
         for timer in list(self.timers)[:1]: timer.cancel()
+        if "midway" in sys.argv:
+            os.kill(os.getpid(), signal.SIGINT)
+            sum(range(100_000))
+            self.create_publisher(String, "words", 1).publish(String(data="whole"))
+            print("to its end", flush=True)
+
+    def load(self):
+        print("spinning", flush=True)
+        try:
+            time.sleep(600)
+        except KeyboardInterrupt:
+            if "disguised" in sys.argv: raise RuntimeError("Unable to convert call argument")
+            raise
 
     def leave(self):
         print("released", flush=True)
@@ -34,7 +49,7 @@ class Sleeper(Node):
         super().destroy_node()
 
 def late(number, handler, change=signal.signal):
-    if sys._getframe(1).f_code.co_name == "run_node" and handler == signal.SIG_IGN:
+    if sys._getframe(1).f_code.co_name == "ignore" and handler == signal.SIG_IGN:
         os.kill(os.getpid(), signal.SIGINT)
     return change(number, handler)
 
@@ -71,6 +86,21 @@ def test_it_leaves_cleanly_on(number, start):
     process.send_signal(number)
     said, _ = process.communicate(timeout=30)
     assert (process.returncode, said) == (0, "released\n")
+
+
+def test_a_callback_is_not_interrupted(start):
+    process = start("midway")
+    said, _ = process.communicate(timeout=30)
+    assert (process.returncode, said) == (0, "spinning\nto its end\nreleased\n")
+
+
+@pytest.mark.parametrize("how", [[], ["disguised"]])
+def test_a_node_that_is_still_loading_is(how, start):
+    process = start("slow", *how)
+    assert process.stdout.readline() == "spinning\n"
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=30)
+    assert (process.returncode, said) == (0, "")
 
 
 def test_a_second_interrupt_just_before_it_would_be_ignored_does_not_keep_it_from_releasing(start):
