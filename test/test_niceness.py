@@ -2,32 +2,76 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from rena_ros import niceness
+from rena_ros.niceness import be_nice, session_niceness
+
 CODE = """
-import os, pathlib
-from rena_ros.niceness import be_nice
+import os
+from rena_ros.niceness import be_nice, session_niceness
+before = session_niceness()
 be_nice(7)
-autogroup = pathlib.Path("/proc/self/autogroup")
-print(os.getpriority(os.PRIO_PROCESS, 0), autogroup.read_text().split()[-1] if autogroup.exists() else None)
+print(os.getpriority(os.PRIO_PROCESS, 0), before, session_niceness())
 """
-
-
-AUTOGROUP = Path("/proc/self/autogroup")
-
-
-def autogroup():
-    """Niceness of this session; "None" where the kernel has no autogroups."""
-    return AUTOGROUP.read_text().split()[-1] if AUTOGROUP.exists() else "None"
 
 
 @pytest.mark.parametrize("own_session", [True, False])
 def test_only_a_session_of_its_own_becomes_as_nice_as_the_process(own_session):
-    before = autogroup()
+    before = session_niceness()
     answer = subprocess.run(
         [sys.executable, "-c", CODE], start_new_session=own_session, capture_output=True, text=True, check=True
     )
-    assert answer.stdout.split() == ["7", "7" if own_session and AUTOGROUP.exists() else before]
-    assert autogroup() == before
+    process, had, has = answer.stdout.split()
+    assert process == "7" and has == ("7" if own_session and had != "None" else had)
+    assert session_niceness() == before
+
+
+class Autogroup:
+    """The kernel's file: what it says, and how often it is busy first."""
+
+    def __init__(self, text, busy=0):
+        self.text, self.busy = text, busy
+
+    def exists(self):
+        return self.text is not None
+
+    def read_text(self):
+        return self.text
+
+    def write_text(self, text):
+        if self.busy:
+            self.busy -= 1
+            raise BlockingIOError("resource temporarily unavailable")
+        self.text = f"/autogroup-5 nice {text}\n"
+
+
+@pytest.fixture
+def leads(monkeypatch):
+    """A session leader whose autogroup file is the one given; its niceness stays as it is."""
+
+    def lead(autogroup):
+        monkeypatch.setattr(niceness, "AUTOGROUP", autogroup)
+        monkeypatch.setattr(niceness, "_WAIT_S", 0.001)
+        monkeypatch.setattr(niceness.os, "getsid", lambda _pid: niceness.os.getpid())
+        monkeypatch.setattr(niceness.os, "setpriority", lambda *_: None)
+        return autogroup
+
+    return lead
+
+
+@pytest.mark.parametrize("text", [None, ""])
+def test_a_session_in_no_autogroup_is_left_alone(leads, text):
+    autogroup = leads(Autogroup(text))
+    be_nice(7)
+    assert autogroup.text == text and session_niceness() is None
+
+
+def test_a_kernel_that_changes_one_session_at_a_time_is_waited_for(leads):
+    leads(Autogroup("/autogroup-5 nice 0\n", busy=3))
+    be_nice(7)
+    assert session_niceness() == 7
+    leads(Autogroup("/autogroup-5 nice 0\n", busy=1000))
+    with pytest.raises(BlockingIOError):
+        be_nice(7)
