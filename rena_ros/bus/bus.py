@@ -31,7 +31,6 @@ _TORQUE_TO_SPEED_BYTES = _GOAL_SPEED + 2 - _TORQUE
 _MOVING, _MOVING_BYTES = REGISTERS["moving"].address, 5  # moving, two unused, current
 _RETURN_DELAY_S = 2e-6  # one count of the register
 _CURRENT_A = 6.5e-3  # one count of the register
-_PROBE_MARGIN_S = 0.002  # patience with a servo that has been silent for long
 _FEW = 3
 
 
@@ -198,20 +197,23 @@ class Bus:
     def set_torque(self, on: bool, names: Collection[str] | None = None) -> dict[str, str]:
         """Switch torque of all servos, or of those named; returns why it failed, by servo name.
 
-        On, one servo after the other: see ``torque.switch_on``; one that lies outside its limits is brought in
-        slowly until ``set_speed_limits``. Off: all at once, then each that has not confirmed it on its own,
+        On, one servo after the other, with little patience for those that are silent (meanwhile nobody can stop the
+        robot): see ``torque.switch_on``; one that lies outside its limits is brought in slowly until
+        ``set_speed_limits``. Off: all at once, then each that has not confirmed it on its own,
         whatever the others answer. Each torque register is read back; what it says counts.
         """
-        places = range(len(self._ids)) if names is None else sorted(self.robot.index[name] for name in names)
-        servos = {i: self.robot.servos[i] for i in places}
+        names = self.robot.names if names is None else names
+        places = np.array(sorted(self.robot.index[name] for name in names), int)
+        servos = {i: self.robot.servos[i] for i in places.tolist()}
         if on:
-            failures = {i: torque.switch_on(self.line, servo) for i, servo in servos.items()}
+            here = set(places[self._sync_read(places, _TORQUE, 1).fresh].tolist()) if places.size else set()
+            failures = {i: torque.switch_on(self.line, servo, brief=i not in here) for i, servo in servos.items()}
         else:
-            confirmed = self._all_off(np.array(list(servos), int))
+            confirmed = self._all_off(places)
             silent, left = self._roll_call.silent, [i for i in servos if i not in confirmed]
             short = silent | (len(left) > _FEW)  # who waits for a stop does not wait for two dozen dead servos
             failures = {
-                i: torque.switch(self.line, servos[i].id, False, margin_s=_PROBE_MARGIN_S if short[i] else None)
+                i: torque.switch(self.line, servos[i].id, False, margin_s=torque.BRIEF_S if short[i] else None)
                 for i in left
             }
         return {self.robot.names[i]: why for i, why in failures.items() if why}
@@ -269,7 +271,7 @@ class Bus:
 
     def _probe(self, place: int) -> bool:
         """Ask one silent servo alone, impatiently; whether it is back."""
-        servo_id, patience = self._ids[place], {"retries": 0, "margin_s": _PROBE_MARGIN_S}
+        servo_id, patience = self._ids[place], {"retries": 0, "margin_s": torque.BRIEF_S}
         answer = self.line.read(servo_id, _STATE, _STATE_BYTES, **patience)
         if answer is None:
             self.errors.missed[place] += 1

@@ -8,6 +8,7 @@ from rena_ros.robot import RAD_PER_TICK, Servo
 
 # The servo's own speed limit while goals are streamed to it: a backstop above the limit that the motion keeps.
 _SPEED_HEADROOM = 1.2
+BRIEF_S = 0.002  # patience with a servo that is probably not there, instead of the line's own margin
 _SLOWLY = 0.25  # of that, while a servo is brought in from outside its limits
 _POSITION = REGISTERS["present_position"]
 _ACCELERATION = REGISTERS["acceleration"].address
@@ -19,13 +20,15 @@ def goal_speed(servo: Servo) -> int:
     return min(max(round(servo.max_speed_rad_s * _SPEED_HEADROOM / RAD_PER_TICK), 1), 0x7FFF)
 
 
-def switch_on(line: Line, servo: Servo) -> str | None:
+def switch_on(line: Line, servo: Servo, brief: bool = False) -> str | None:
     """Torque on with the present position as the goal, so that nothing moves; returns why it failed.
 
     A servo outside its limits is brought to the nearer one, at a quarter of its speed. One whose encoder is at
-    fault gets no torque: wherever it were sent, it would come from an unknown place.
+    fault gets no torque: wherever it were sent, it would come from an unknown place. ``brief``: ask only once, and
+    not for long, whether it is there.
     """
-    answer = line.read(servo.id, _POSITION.address, _POSITION.size)
+    patience = {"retries": 0, "margin_s": BRIEF_S} if brief else {}
+    answer = line.read(servo.id, _POSITION.address, _POSITION.size, **patience)
     if answer is None:
         return line.failure
     if answer.code & ENCODER_FAULT:

@@ -419,6 +419,14 @@ def test_leaving_a_dead_bus_does_not_take_long(bench, bus):
     assert bench.port.now() - before_s < 0.5
 
 
+def test_switching_on_does_not_wait_long_for_the_dead(bench, bus):
+    bench.fall_silent(*NAMES[1:])
+    before_s = bench.port.now()
+    assert bus.set_torque(True) == dict.fromkeys(NAMES[1:], "does not answer")
+    assert bench.port.now() - before_s < 0.15
+    assert np.flatnonzero(bench.bank.torque).tolist() == [0]
+
+
 def test_128_is_never_written_to_the_torque_register_nor_anything_to_eeprom(bench, bus):
     bus.survey()
     bus.set_torque(True)
