@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from rena_ros.bus.bus import Bus, BusState, Health
-from rena_ros.bus.port import PortLost
 from rena_ros.bus.registers import STATUS_BITS
 from rena_ros.errors import RenaError
 from rena_ros.motion import EASE, Motion
@@ -51,7 +50,8 @@ class Commands:
 class Gate:
     """The servos of one robot. Limp and disconnected at first.
 
-    ``torque``: whether it was switched on (who of the servos follows, is in ``servos``); ``limp_because``: why not.
+    ``torque``: whether it was switched on (who of the servos follows, is in ``servos``); ``limp_because``: why not;
+    ``owed``: torque is switched off as soon as there is a port.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Gate:
         self.limp_because = "it was not switched on yet"
         self._open_bus = open_bus
         self._period_s, self._timeout_s, self._release_s = period_s, command_timeout_s, release_after_s
-        self._let_go_at_connecting = False
+        self.owed = False
         self._motion = Motion(robot, np.zeros(len(robot.names)), 0.0)
         self._state: BusState | None = None
         self._sent: np.ndarray | None = None
@@ -92,20 +92,20 @@ class Gate:
         self.servos.forget()
         try:
             delays = bus.survey()
-            if self._let_go_at_connecting:
+            if self.owed:
                 self.servos.switch_off(bus)
             self.servos.note(bus.read_health())
         except BaseException:
             bus.close()
             raise
-        self.bus, self._let_go_at_connecting, self._state = bus, False, None
+        self.bus, self.owed, self._state = bus, False, None
         return delays
 
     def lost(self) -> None:
         """Let go of a port that has vanished."""
         if self.bus is not None:
             self.bus.close()
-        self.bus, self._let_go_at_connecting = None, True
+        self.bus, self.owed = None, True
         self.servos.forget()
         self._limp("the port was lost")
 
@@ -216,7 +216,7 @@ class Gate:
 
     def stop(self) -> dict[str, str]:
         """Latched: every servo limp, each on its own; returns who refuses and why. Not connected: at reconnection."""
-        self.stopped = self._let_go_at_connecting = True
+        self.stopped = self.owed = True
         return self._switch_off("stopped") if self.bus is not None else self._limp("stopped")
 
     def reset(self) -> None:
@@ -226,23 +226,22 @@ class Gate:
     def release(self) -> dict[str, str] | None:
         """Leave: torque off on every servo, port closed. Returns failures by servo name, None when there is no port.
 
-        A port that was lost is looked for once more: it may be back since the last time.
+        A port that was lost, were it in the middle of this, is looked for once more: to be called again while it is
+        ``owed``.
         """
         try:
             if self.bus is not None:
                 return self._switch_off("the node is leaving")
-            if not self._let_go_at_connecting:
-                return None
-            self.connect()
-            return self.servos.refusals
-        except PortLost as error:
-            return dict.fromkeys(self.robot.names, str(error))
+            if self.owed:
+                self.connect()
+                return self.servos.refusals
         except RenaError:
-            return None
+            self.owed = True
         finally:
             if self.bus is not None:
                 self.bus.close()
                 self.bus = None
+        return None
 
     def _refusal(self) -> str | None:
         if self.bus is None:

@@ -35,6 +35,7 @@ from rena_ros.nodes.status_log import StatusLog
 from rena_ros.robot_file import load_robot
 
 RETRY_S = 0.25
+LEAVING_TRIES = 10
 
 
 class ServosNode(Node):
@@ -181,6 +182,11 @@ class ServosNode(Node):
         """Leave the robot limp and the port free."""
         log = self.get_logger()
         failures = self.gate.release()
+        for _ in range(LEAVING_TRIES):
+            if failures is not None or not self.gate.owed:
+                break
+            time.sleep(RETRY_S / 5)  # the cable may only have slipped
+            failures = self.gate.release()
         if failures:
             log.error(f"torque could not be switched off: {self._listed(failures)}")
         elif failures is not None:

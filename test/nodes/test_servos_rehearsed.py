@@ -133,6 +133,32 @@ def test_a_cable_pulled_ten_times_is_found_again_within_a_second_and_always_limp
     assert said.count("is gone") == 10 and said.count("the robot is limp") == 10
 
 
+@pytest.mark.parametrize("request_number", range(5))
+@pytest.mark.parametrize("back_after", [1, 3])
+def test_a_cable_that_slips_while_it_leaves_is_waited_for(stage, request_number, back_after, monkeypatch, capfd):
+    act(stage, 0.5)
+    stage.bank.inject("dead", "jaw")  # for more than one frame
+    port, waited = stage.gate.bus.line.port, []
+    plain, sent = port.write, []
+
+    def write(data):
+        if len(sent) == request_number:
+            stage.bank.inject("unplugged")
+        sent.append(data)
+        return plain(data)
+
+    def wait(_seconds):
+        waited.append(1)
+        if len(waited) == back_after:
+            stage.bank.clear()
+
+    port.write = write
+    monkeypatch.setattr("rena_ros.nodes.servos.time.sleep", wait)
+    stage.node.leave()
+    assert not stage.bank.torque.any() and len(waited) == back_after
+    assert "torque is off" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("ask", [lambda stage: stage.stop(), lambda stage: stage.set_torque(False)])
 def test_who_wants_it_limp_before_the_port_is_there_is_not_overruled_by_autostart(made, ask):
     stage = made(autostart=True)
