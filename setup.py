@@ -38,7 +38,7 @@ setup(
         "console_scripts": [
             "rena = rena_ros.cli:main",
             "emulator = rena_ros.bus.emulator:main",
-            *(f"{name}_node = rena_ros.nodes.{name}:main" for name in NODES),
+            *(f"{name}_node = rena_ros.nodes.start:{name}" for name in NODES),
         ]
     },
     zip_safe=False,

@@ -123,10 +123,13 @@ def test_every_node_has_an_executable_and_every_executable_a_main(setup_argument
     scripts = dict(line.split(" = ") for line in setup_arguments["entry_points"]["console_scripts"])
     modules = {path.stem for path in (ROOT / "rena_ros/nodes").glob("*.py") if "def main(" in path.read_text()}
     assert {name.removesuffix("_node") for name in scripts if name.endswith("_node")} == modules
-    for target in scripts.values():
+    for script, target in scripts.items():
         module, function = target.split(":")
         tree = ast.parse((ROOT / module.replace(".", "/")).with_suffix(".py").read_text())
-        assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, target
+        functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+        assert function in functions, target
+        if script.endswith("_node"):
+            assert ast.unparse(functions[function].body[-1]) == f"return start('{script.removesuffix('_node')}')"
 
 
 def test_every_shipped_file_is_installed(setup_arguments):

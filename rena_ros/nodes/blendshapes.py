@@ -104,7 +104,7 @@ def _cloud(landmarks: np.ndarray, header) -> PointCloud2:
 
 
 def main() -> int:
-    """Console script ``blendshapes_node``."""
+    """Run the node until it is asked to leave; returns its exit code (see ``run_node``)."""
     return run_node(BlendshapesNode, niceness=-10)
 
 

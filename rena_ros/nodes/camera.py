@@ -171,7 +171,7 @@ def _nanoseconds(stamp) -> int:
 
 
 def main() -> int:
-    """Console script ``camera_node``."""
+    """Run the node until it is asked to leave; returns its exit code (see ``run_node``)."""
     return run_node(CameraNode, niceness=-5)
 
 

@@ -132,7 +132,7 @@ def _timing(finished, image_stamp) -> TimeReference:
 
 
 def main() -> int:
-    """Console script ``policy_node``."""
+    """Run the node until it is asked to leave; returns its exit code (see ``run_node``)."""
     return run_node(PolicyNode, niceness=-10)
 
 

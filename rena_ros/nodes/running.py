@@ -62,11 +62,11 @@ def run_node(make_node: Callable[[], Node], niceness: int = 0) -> int:
     ``niceness``: the way from a picture to the servos comes first (below 0, where the system permits it), what
     only shows comes last (above 0). On two cores this takes a quarter off the latency.
     """
-    with contextlib.suppress(OSError):
-        be_nice(niceness)  # before any thread exists: they inherit it
     node = signals = None
     try:
         signals = _Signals()
+        with contextlib.suppress(OSError):
+            be_nice(niceness)  # before any thread exists: they inherit it
         rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
         node = make_node()
         signals.made()

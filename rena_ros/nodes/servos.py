@@ -287,7 +287,7 @@ class ServosNode(Node):
 
 
 def main() -> int:
-    """Console script ``servos_node``."""
+    """Run the node until it is asked to leave; returns its exit code (see ``run_node``)."""
     return run_node(ServosNode, niceness=-10)
 
 

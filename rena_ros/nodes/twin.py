@@ -54,7 +54,7 @@ class TwinNode(Node):
 
 
 def main() -> int:
-    """Console script ``twin_node``."""
+    """Run the node until it is asked to leave; returns its exit code (see ``run_node``)."""
     return run_node(TwinNode, niceness=10)
 
 

@@ -139,3 +139,22 @@ def test_a_parameter_of_another_type_is_one_line(start):
     assert process.returncode == 2
     assert "sleeper: the parameter rate_hz must be a number with a point, such as 50.0" in said
     assert "Traceback" not in said
+
+
+IMPORTING = """
+import sys
+import rena_ros.nodes
+from rena_ros.nodes import start
+rena_ros.nodes.__path__.append(sys.argv[1])
+raise SystemExit(start.start("slow"))
+"""
+
+
+def test_a_node_that_is_still_being_imported_leaves_without_a_traceback(tmp_path):
+    (tmp_path / "slow.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(600)")
+    command = [sys.executable, "-c", IMPORTING, tmp_path]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout.readline() == "importing\n"
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=30)
+    assert (process.returncode, said) == (0, "")
