@@ -180,11 +180,16 @@ def make_emulator(args: argparse.Namespace) -> Emulator:
     return Emulator(bank, args.link, commands=TypedCommands(bank, sys.stdin.fileno()) if args.commands else None)
 
 
-def serve(emulator: Emulator, report: Path | None) -> None:
-    """Run until SIGINT, SIGTERM or SIGHUP (unless under nohup), then write the report."""
+def end_on_signals(emulator: Emulator) -> None:
+    """Let SIGINT, SIGTERM and (unless under nohup) SIGHUP end it, from now on."""
     closed_terminal = [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL else []
     for number in (signal.SIGINT, signal.SIGTERM, *closed_terminal):
         signal.signal(number, emulator.stop)
+
+
+def serve(emulator: Emulator, report: Path | None) -> None:
+    """Run until SIGINT, SIGTERM or SIGHUP (unless under nohup), then write the report."""
+    end_on_signals(emulator)
     gc.freeze()
     with contextlib.suppress(OSError):  # real servos do not wait for a busy computer either
         be_nice(-10)

@@ -100,6 +100,7 @@ def main() -> int:
         del os.environ[_PROFILE]
     try:
         emulator = emulated.make_emulator(args)
+        emulated.end_on_signals(emulator)  # before ROS: an interrupt that strikes in there may be lost
         rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
         node = EmulatorNode(emulator)
         executor = SingleThreadedExecutor()
