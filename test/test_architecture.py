@@ -11,7 +11,18 @@ PACKAGE = Path(__file__).resolve().parents[1] / "rena_ros"
 ROS = {"rclpy", "ament_index_python", "cv_bridge", "rcl_interfaces", "builtin_interfaces", "diagnostic_msgs"}
 ROS |= {"std_msgs", "std_srvs", "sensor_msgs", "geometry_msgs"}
 LAUNCH = {"launch", "launch_ros"}
-GROUND = {"robot", "robot_file", "robot_edit", "health", "errors", "share", "commit", "subcommands", "niceness"}
+GROUND = {
+    "robot",
+    "robot_file",
+    "robot_edit",
+    "health",
+    "errors",
+    "share",
+    "commit",
+    "subcommands",
+    "niceness",
+    "ending",
+}
 # Files that belong to the room of another name.
 ROOM_OF = {"face_model": "perception", "strategy_file": "strategy", "roster": "gate"}
 # Which rooms above the ground know which others. Short on purpose: whoever adds a line, says why.

@@ -20,6 +20,7 @@ from rena_ros.bench.fuzz import FuzzResult, fuzz
 from rena_ros.bench.machine import Machine
 from rena_ros.bench.report import console_for_tables, make_folder, write_json
 from rena_ros.bench.stand import interruptible
+from rena_ros.ending import ASKING
 from rena_ros.errors import RenaError
 
 CHUNK = 10_000  # commands to one freshly started node
@@ -121,7 +122,7 @@ def _fuzz(job: tuple[int, int]) -> FuzzResult:
 
 
 def _leave_interrupts_to_the_parent() -> None:
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in set(ASKING) - {signal.SIGINT}:
         signal.signal(number, signal.SIG_DFL)
     os.nice(5)
 

@@ -33,7 +33,7 @@ def make_instant(bank: ServoBank) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run until SIGINT, SIGTERM or SIGHUP. Returns 0, or 2 for something the user can mend."""
+    """Run until a signal asks it to end. Returns 0, or 2 for something the user can mend."""
     parser = argparse.ArgumentParser(prog="instant", description=__doc__.splitlines()[0])
     add_arguments(parser)
     try:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rena_ros.bench.measure import Record
+from rena_ros.ending import ASKING
 from rena_ros.errors import RenaError
 
 START_S = 20.0
@@ -19,8 +20,8 @@ _BUSY = "import os, sys\nparent = os.getppid()\nwhile os.getppid() == parent:\n 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Let SIGTERM and a closed terminal end a benchmark as Ctrl-C does: nothing it started stays behind."""
-    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    """Let every signal that asks to end do it as Ctrl-C does: nothing that a benchmark started stays behind."""
+    before = {number: signal.signal(number, _interrupt) for number in ASKING}
     try:
         yield
     finally:

@@ -13,7 +13,6 @@ import json
 import os
 import queue
 import select
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from rena_ros.bus.pty_link import PtyLink
 from rena_ros.bus.servo_model import ServoBank
 from rena_ros.bus.typed_commands import TypedCommands
 from rena_ros.bus.wire import Wire
+from rena_ros.ending import on_end
 from rena_ros.errors import RenaError
 from rena_ros.niceness import be_nice
 from rena_ros.robot_file import load_robot
@@ -181,14 +181,12 @@ def make_emulator(args: argparse.Namespace) -> Emulator:
 
 
 def end_on_signals(emulator: Emulator) -> None:
-    """Let SIGINT, SIGTERM and (unless under nohup) SIGHUP end it, from now on."""
-    closed_terminal = [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL else []
-    for number in (signal.SIGINT, signal.SIGTERM, *closed_terminal):
-        signal.signal(number, emulator.stop)
+    """Let the signals that ask a program to end (``ending.ASKING``) end it, from now on."""
+    on_end(emulator.stop)
 
 
 def serve(emulator: Emulator, report: Path | None) -> None:
-    """Run until SIGINT, SIGTERM or SIGHUP (unless under nohup), then write the report."""
+    """Run until a signal asks it to end, then write the report."""
     end_on_signals(emulator)
     gc.freeze()
     with contextlib.suppress(OSError):  # real servos do not wait for a busy computer either
@@ -216,7 +214,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the emulator until SIGINT, SIGTERM or SIGHUP. Returns 0, or 2 for something the user can mend."""
+    """Run the emulator until a signal asks it to end. Returns 0, or 2 for something the user can mend."""
     parser = argparse.ArgumentParser(prog="emulator", description=__doc__.splitlines()[0])
     add_arguments(parser)
     try:

@@ -21,6 +21,7 @@ from rena_ros.bus.port_holders import holders
 from rena_ros.bus.protocol import wire_time_s
 from rena_ros.errors import RenaError
 
+RATES = (9_600, 4_000_000)  # baud; slower, one request would take so long that nobody could stop anything
 _WRITE_TIMEOUT_S = 0.1
 _DRAIN_LOOK_S = 0.0002
 _CHUNK = 4096

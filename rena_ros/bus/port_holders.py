@@ -38,7 +38,7 @@ def _having_open(path: str) -> list[tuple[str, bool]]:
 
 def _called(process: Path) -> str:
     """The program's name; of Python what it runs: `rena servo jog`, `python -m rena_ros.nodes.servos`."""
-    name = (process / "comm").read_text().strip()
+    name = (process / "comm").read_bytes().decode(errors="replace").strip()  # cut at 15 bytes, even within a letter
     words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")[1:4]
     if not name.startswith("python") or not words:
         return name

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from rena_ros.ending import on_end
 from rena_ros.graph import TWIN, environment_defaults, mimic_graph
 from rena_ros.mimic import preflight
 from rena_ros.mimic.results import conclude
@@ -38,9 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the chain, then make the film and the figures. Returns 0, or 1 when a process died or a part is missing."""
     console = Console()
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # `cmd &` in a script starts with Ctrl-C ignored
+    on_end(signal.default_int_handler)  # Ctrl-C, too: `cmd &` in a script starts with it ignored
     source = preflight.check_source(args.source)
     preflight.check_robot(args.robot)
     model = preflight.check_model(args.model)
@@ -87,7 +86,3 @@ def _positive(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a positive number of seconds")
     return value
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt

@@ -10,7 +10,6 @@ are asked, whatever a middleware does.
 import argparse
 import contextlib
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -29,6 +28,7 @@ from rena_ros.bus import emulator as emulated
 from rena_ros.bus.fault_file import FaultScript, read_faults
 from rena_ros.bus.servo_model import ServoBank
 from rena_ros.bus.typed_commands import carry_out, status
+from rena_ros.ending import ignore_end
 from rena_ros.errors import RenaError
 from rena_ros.nodes.running import close_node, parameter
 from rena_ros.share import share_path
@@ -91,7 +91,7 @@ class EmulatorNode(Node):
 
 
 def main() -> int:
-    """Run emulator and node until SIGINT, SIGTERM or SIGHUP. Returns 0, or 2 for something the user can mend."""
+    """Run emulator and node until a signal asks them to end. Returns 0, or 2 for something the user can mend."""
     parser = argparse.ArgumentParser(prog="emulator_node", description=__doc__.splitlines()[0])
     emulated.add_arguments(parser)
     args = parser.parse_args(remove_ros_args(sys.argv)[1:])
@@ -125,8 +125,7 @@ def _spin(executor: SingleThreadedExecutor) -> None:
 
 
 def _leave(node: Node, executor: SingleThreadedExecutor, spinning: threading.Thread) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    ignore_end()
     executor.shutdown(timeout_sec=JOIN_S)
     spinning.join(JOIN_S)
     close_node(node)

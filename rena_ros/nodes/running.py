@@ -15,6 +15,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
+from rena_ros.ending import HOLDING, ignore_end, on_end
 from rena_ros.errors import RenaError
 from rena_ros.niceness import be_nice
 
@@ -23,7 +24,7 @@ WAKE_S = 0.1
 
 
 class _Signals:
-    """SIGINT, SIGTERM and SIGHUP: noted, and looked at between two callbacks.
+    """The signals that ask a node to end: noted, and looked at between two callbacks.
 
     rclpy's own handlers are not installed. They end the context in the middle of whatever runs, and a KeyboardInterrupt
     that strikes while rclpy turns a message into Python objects comes out as another error. So a callback always
@@ -34,10 +35,7 @@ class _Signals:
     def __init__(self) -> None:
         self.came = False
         self._interrupt = True
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._note)
-        if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # `nohup` has it ignored, and that stays
-            signal.signal(signal.SIGHUP, self._note)
+        on_end(self._note, HOLDING)
 
     def _note(self, _number: int, _frame: object) -> None:
         first, self.came = not self.came, True
@@ -48,14 +46,9 @@ class _Signals:
         """From now on nothing is interrupted."""
         self._interrupt = False
 
-    def ignore(self) -> None:
-        """Under `ros2 launch` Ctrl-C may arrive twice: once more must not interrupt the leaving."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
-
 
 def run_node(make_node: Callable[[], Node], niceness: int = 0) -> int:
-    """Run one node until Ctrl-C, SIGTERM, a closed terminal or shutdown, then call its ``leave`` if it has one.
+    """Run one node until a signal asks it to end (``ending.HOLDING``) or it ends itself, then call its ``leave``.
 
     Returns 0 after a clean end and 2 when a RenaError ended it (logged as one fatal line).
 
@@ -81,8 +74,7 @@ def run_node(make_node: Callable[[], Node], niceness: int = 0) -> int:
         if node is not None or not (signals and signals.came):  # else an interrupt that C++ passed on in disguise
             raise
     finally:
-        if signals:
-            signals.ignore()
+        ignore_end()  # under `ros2 launch` Ctrl-C may arrive twice: once more must not interrupt the leaving
         if hasattr(node, "leave"):
             node.leave()
         close_node(node)

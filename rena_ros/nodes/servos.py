@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.clock import Clock, ClockType
 from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
@@ -25,7 +26,7 @@ from sensor_msgs.msg import JointState, TimeReference
 from std_srvs.srv import SetBool, Trigger
 
 from rena_ros.bus.bus import Bus, BusState
-from rena_ros.bus.port import PortLost, PortMissing
+from rena_ros.bus.port import RATES, PortLost, PortMissing
 from rena_ros.errors import RenaError
 from rena_ros.gate import Gate
 from rena_ros.nodes.bus_status import BusStatus
@@ -60,8 +61,9 @@ class ServosNode(Node):
         timeout_s = parameter(self, "command_timeout_s", 0.5, "time without commands after which to ease to neutral, s")
         release_s = parameter(self, "release_after_s", 0.0, "time after that to switch torque off, s; 0: never")
         for name, value, low, high in (
-            ("rate_hz", rate_hz, 1, 500),
-            ("interpolation_hz", interpolation_hz, 1, 500),
+            ("baud", baud, *RATES),
+            ("rate_hz", rate_hz, 10, 500),  # slower, healthy servos would pass for silent ones
+            ("interpolation_hz", interpolation_hz, 50, 500),  # slower, goals would be too far ahead of the horns
             ("command_timeout_s", timeout_s, 0.05, 60),
             ("release_after_s", release_s, 0, 86400),
             ("retries", retries, 0, 10),
@@ -89,8 +91,9 @@ class ServosNode(Node):
         self.create_service(Trigger, "neutral", self.on_neutral)
         self.create_service(Trigger, "stop", self.on_stop)
         self.create_service(Trigger, "reset", self.on_reset)
-        self.create_timer(1 / interpolation_hz, self.on_tick)
-        self.create_timer(1.0, self.on_second)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)  # the system's may be set back, or be that of a simulation
+        self.create_timer(1 / interpolation_hz, self.on_tick, clock=steady)
+        self.create_timer(1.0, self.on_second, clock=steady)
         gc.collect()
         gc.freeze()  # what exists now stays; a full collection would stop the bus for tens of milliseconds
 
@@ -283,7 +286,7 @@ class ServosNode(Node):
     def _ros_time(self, port_s: float) -> Time:
         now = self.get_clock().now()
         since_ns = round((self._now() - port_s) * 1e9)
-        return Time(nanoseconds=now.nanoseconds - since_ns, clock_type=now.clock_type)
+        return Time(nanoseconds=max(now.nanoseconds - since_ns, 0), clock_type=now.clock_type)
 
 
 def main() -> int:

@@ -9,6 +9,7 @@ from rena_ros.bus.access import read_register, write_register
 from rena_ros.bus.eeprom import lock_eeprom, write_eeprom
 from rena_ros.bus.line import Line
 from rena_ros.bus.registers import BAUDS
+from rena_ros.ending import HOLDING
 from rena_ros.errors import RenaError
 from rena_ros.robot import Servo
 from rena_ros.servo.dialogue import Dialogue
@@ -108,8 +109,7 @@ class Work:
 def uninterrupted() -> Iterator[None]:
     """Ctrl-C and requests to end wait until the block is done, then count."""
     held: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, lambda number, _: held.append(number)) for number in numbers}
+    before = {number: signal.signal(number, lambda number, _: held.append(number)) for number in HOLDING}
     try:
         yield
     finally:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from rena_ros.bus.bus import Bus
 from rena_ros.bus.line import Line
-from rena_ros.bus.port import Port, PortMissing
+from rena_ros.bus.port import RATES, Port, PortMissing
+from rena_ros.ending import HOLDING, on_end
 from rena_ros.errors import RenaError
 from rena_ros.robot import Robot, Servo
 from rena_ros.robot_file import load_robot
@@ -22,7 +23,7 @@ _ADAPTERS = ("serial/by-id/*", "ttyUSB*", "ttyACM*")  # below /dev; the first ki
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """--port, --baud and --robot-file."""
     parser.add_argument("--port", metavar="PORT", help="serial port of the servos; default: the only USB adapter")
-    parser.add_argument("--baud", type=int, default=1_000_000, metavar="RATE", help="default: 1000000")
+    parser.add_argument("--baud", type=whole_number(*RATES), default=1_000_000, metavar="RATE", help="default: 1000000")
     parser.add_argument("--robot-file", metavar="FILE", help="servos and limits; default: config/rena.yaml")
 
 
@@ -106,8 +107,5 @@ def whole_number(low: int, high: int | None = None) -> Callable[[str], int]:
 
 
 def end_orderly() -> None:
-    """Let SIGTERM and a closed terminal end a tool as Ctrl-C does, so that servos are let go."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
-    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # `nohup` has it ignored, and that stays
-        signal.signal(signal.SIGHUP, signal.default_int_handler)
+    """Let everything that asks a tool to end, or to stop (Ctrl-Z), do as Ctrl-C does, so that servos are let go."""
+    on_end(signal.default_int_handler, HOLDING)

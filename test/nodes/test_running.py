@@ -49,7 +49,7 @@ class Sleeper(Node):
         super().destroy_node()
 
 def late(number, handler, change=signal.signal):
-    if sys._getframe(1).f_code.co_name == "ignore" and handler == signal.SIG_IGN:
+    if sys._getframe(1).f_code.co_name == "ignore_end" and handler == signal.SIG_IGN:
         os.kill(os.getpid(), signal.SIGINT)
     return change(number, handler)
 
@@ -79,7 +79,7 @@ def start(bench):
         process.stdout.close()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP])
 def test_it_leaves_cleanly_on(number, start):
     process = start()
     assert process.stdout.readline() == "spinning\n"
