@@ -51,7 +51,7 @@ class RobotFileEdit:
             write_text(fresh, edited(text, changes))
             shutil.copymode(self.path, fresh)
             self._check(fresh, wanted)
-            self.backup = self.backup or _back_up(self.path)
+            self.backup = self.backup or back_up(self.path)
             os.replace(fresh, self.path)
         self.robot = wanted
         return wanted
@@ -128,7 +128,7 @@ def _fresh_file(path: Path) -> Iterator[Path]:
             fresh.unlink(missing_ok=True)
 
 
-def _back_up(path: Path) -> Path:
+def back_up(path: Path) -> Path:
     """A copy beside the file, named after the present time; an earlier backup is never overwritten."""
     stem = f"{path.name}.{time.strftime('%Y%m%d-%H%M%S')}"
     names = (path.with_name(f"{stem}{suffix}.bak") for suffix in ("", *(f"-{count}" for count in range(2, 1000))))

@@ -1,25 +1,27 @@
 """`rena servo export FILE`: all registers of all servos, as `rena servo restore` reads them. Writes to no servo."""
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
 from rena_ros.bus.line import Line
 from rena_ros.errors import RenaError
 from rena_ros.robot import Servo
-from rena_ros.robot_edit import write_whole
+from rena_ros.robot_edit import back_up, write_whole
 from rena_ros.servo.dialogue import Dialogue
 from rena_ros.servo.register_file import MEMORY_BYTES, decoded, formatted
 from rena_ros.servo.return_delay import chosen
 from rena_ros.servo.session import add_common_arguments, load, open_line
 
 _CHUNK = 40  # bytes of one READ
+_STANDARD_OUTPUT = ("-", "/dev/stdout")  # the second may lead to a file, which is the caller's affair
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_common_arguments(parser)
-    parser.add_argument("file", type=Path, metavar="FILE", help="file to write, YAML; /dev/stdout shows it")
+    parser.add_argument("file", type=Path, metavar="FILE", help="file to write, YAML; - for standard output")
     parser.add_argument("--only", action="append", default=[], metavar="SERVO", help="name or id; may be repeated")
 
 
@@ -44,16 +46,28 @@ def run(args: argparse.Namespace, dialogue: Dialogue | None = None) -> int:
         f"`{args.prog.removesuffix('export')}restore FILE` writes back what differs in `eeprom`.",
         *([f"Did not answer: {', '.join(silent)}."] if silent else []),
     ]
+    left_out = f"Silent, not in the file: {', '.join(silent)} (`rena servo scan` looks for the cause)."
+    if str(args.file) in _STANDARD_OUTPUT:
+        _show(formatted(found, comments))
+        if silent:
+            print(left_out, file=sys.stderr)
+        return 1 if silent else 0
     if args.file.is_file():  # what servos held on the first day is the only way back to it
-        kept = args.file.with_name(f"{args.file.name}.{time.strftime('%Y%m%d-%H%M%S')}.bak")
-        write_whole(kept, args.file.read_text())
-        dialogue.say(f"{args.file} was there already: kept as {kept.name}")
+        dialogue.say(f"{args.file} was there already: kept as {back_up(args.file).name}")
     write_whole(args.file, formatted(found, comments))
     if args.file.is_file():
         dialogue.say(f"{args.file}: {len(found)} servos")
     if silent:
-        dialogue.say(f"Silent, not in the file: {', '.join(silent)} (`rena servo scan` looks for the cause).")
+        dialogue.say(left_out)
     return 1 if silent else 0
+
+
+def _show(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        raise RenaError(f"cannot write to standard output: {error.strerror}") from error
 
 
 def read_all(line: Line, servo: Servo) -> dict[str, int] | None:

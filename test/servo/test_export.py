@@ -2,6 +2,8 @@
 
 import contextlib
 import copy
+import errno
+import os
 
 import pytest
 import yaml
@@ -220,3 +222,44 @@ def test_an_export_keeps_the_file_that_was_there(stand, saved):
     assert stand.run(export, str(saved)) == 0 and "was there already" in stand.text
     (kept,) = saved.parent.glob(f"{saved.name}.*.bak")
     assert kept.read_text() == spoilt and "max_torque: 7" not in saved.read_text() and first != spoilt
+
+
+def test_exports_within_one_second_keep_each_file_that_was_there(stand, saved, monkeypatch):
+    monkeypatch.setattr("time.strftime", lambda form, *_: "20260101-120000")
+    texts = ["the first day", "the second day", "the third day"]
+    for text in texts:
+        saved.write_text(text)
+        assert stand.run(export, str(saved)) == 0
+    assert sorted(path.read_text() for path in saved.parent.glob(f"{saved.name}.*.bak")) == sorted(texts)
+
+
+def test_a_backup_that_cannot_be_made_leaves_the_file_as_it_was(stand, saved, monkeypatch):
+    saved.write_text("the first day")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("shutil.copy2", full)
+    with pytest.raises(RenaError, match="No space left"):
+        stand.run(export, str(saved))
+    assert saved.read_text() == "the first day" and list(saved.parent.iterdir()) == [saved]
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdout"])
+def test_standard_output_gets_the_registers_and_nothing_else(stand, name, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    stand.bank.inject("dead", "jaw")
+    assert stand.run(export, name) == 1
+    out, err = capfd.readouterr()
+    assert set(yaml.safe_load(out)["servos"]) == set(NAMES) - {"jaw"}
+    assert stand.lines == [] and "Silent, not in the file: jaw" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_standard_output_that_takes_nothing_is_told_in_words(stand, monkeypatch):
+    def full(_text):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("sys.stdout.write", full)
+    with pytest.raises(RenaError, match="cannot write to standard output: No space left"):
+        stand.run(export, "-")
