@@ -24,6 +24,12 @@ _LARGE = ("up", "down")  # these keys take ten steps
 _PERIOD_S = 0.05
 _OVERLOAD = 32  # in registers.STATUS_BITS
 _STUCK_S = 0.7  # without getting nearer
+_MOST_TICKS_S = 0x7FFF  # bit 15 of the register is its sign
+_LET_GO = "; its torque is off again"
+_LIMP = (
+    "stopped at {} ticks, its torque went off by itself (overload, or its power failed): look for what blocks it and "
+    "at its plug, then start again"
+)
 _HELP = "left/right: {step} ticks   up/down: {large}   n: neutral   q: quit (torque off)"
 
 
@@ -49,8 +55,7 @@ def run(args: argparse.Namespace) -> int:
     servo = find_servo(robot, args.servo)
     fixed = None if args.to is None else wanted_ticks(servo, args.to)
     keys = Keys("--to or --by moves it without") if fixed is None and args.by is None else None
-    fastest = round(servo.max_speed_rad_s / RAD_PER_TICK)
-    speed = min(args.speed or slow_speed(servo), fastest)
+    speed = register_speed(servo, args.speed or slow_speed(servo))
     end_orderly()
     console = Console(highlight=False)
     if args.robot_file is None:
@@ -69,8 +74,8 @@ def run(args: argparse.Namespace) -> int:
                 else:
                     code, outcome = _with_keys(jogging, keys, args.step, speed, console)
         except KeyboardInterrupt:
-            code, outcome = 130, "interrupted"
-        console.print(f"{servo.name}: {outcome}; its torque is off again.")
+            code, outcome = 130, f"interrupted{_LET_GO}"
+        console.print(f"{servo.name}: {outcome}.")
         return code
     finally:
         line.close()
@@ -89,6 +94,12 @@ def wanted_ticks(servo: Servo, text: str) -> int:
             "`rena servo calibrate` changes them"
         )
     return ticks
+
+
+def register_speed(servo: Servo, wanted: int) -> int:
+    """A speed, ticks/s, that the goal_speed register holds: at most the servo's limit, and never 0, which would be
+    none at all."""
+    return max(1, min(wanted, round(servo.max_speed_rad_s / RAD_PER_TICK), _MOST_TICKS_S))
 
 
 def stepped(goal: int, present: int, step: int, lead: int) -> int:
@@ -134,6 +145,10 @@ class Jogging:
             raise RenaError(f"{called(self.servo)} does not answer; `rena servo scan` looks for the cause")
         return reading
 
+    def limp(self) -> bool:
+        """Whether the servo says that its torque is off; one answer that is lost is no such news."""
+        return read_register(self.line, self.servo.id, "torque_enable") == 0
+
     def go(self, ticks: int) -> int:
         """Set out for ``ticks``, or the nearest goal that the limiter permits, which is returned."""
         goal = limited(self.robot, self.servo, ticks)
@@ -174,18 +189,18 @@ def _go(jogging: Jogging, ticks: int, speed: int, console: Console) -> tuple[int
                 break
             jogging.line.port.sleep_until(jogging.line.port.now() + _PERIOD_S)
     if state == "arrived":
-        return 0, f"is at {reading.ticks} ticks"
-    if read_register(jogging.line, jogging.servo.id, "torque_enable") == 0:
-        return 1, f"stopped at {reading.ticks} ticks, its torque went off by itself (overload, or its power failed)"
+        return 0, f"is at {reading.ticks} ticks{_LET_GO}"
+    if jogging.limp():
+        return 1, _LIMP.format(reading.ticks)
     complaint = f", reports {reading.conditions}" if reading.conditions else ""
     return 1, (
         f"stopped at {reading.ticks} ticks, {abs(goal - reading.ticks)} short of {goal} (load {reading.load:.0%}"
-        f"{complaint}): something blocks it, or it is too weak"
+        f"{complaint}): something blocks it, or it is too weak{_LET_GO}"
     )
 
 
 def _with_keys(jogging: Jogging, keys: Keys, step: int, speed: int, console: Console) -> tuple[int, str]:
-    """Until q, Escape or Ctrl-C."""
+    """Until q, Escape or Ctrl-C, or until its torque goes off by itself."""
     lead = max(20 * step, round(0.3 * speed))
     goal = jogging.go(jogging.present())
     console.print(_HELP.format(step=step, large=10 * step))
@@ -193,9 +208,11 @@ def _with_keys(jogging: Jogging, keys: Keys, step: int, speed: int, console: Con
         while True:
             reading = jogging.reading()
             live.update(_status(jogging.servo, reading, goal), refresh=True)
+            if jogging.limp():
+                return 1, _LIMP.format(reading.ticks)
             key = keys.pressed(_PERIOD_S)
             if key in ("q", "escape"):
-                return 0, f"is at {reading.ticks} ticks"
+                return 0, f"is at {reading.ticks} ticks{_LET_GO}"
             if key == "n":
                 goal = jogging.go(jogging.servo.neutral_ticks)
             elif key in _STEPS:

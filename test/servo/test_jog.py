@@ -1,20 +1,24 @@
 """`rena servo jog`: one servo, slowly, inside its limits; limp before and after, however it ends."""
 
 import argparse
+import math
 import os
 import shutil
 import signal
 import termios
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from rena_ros.bus.access import read_register
 from rena_ros.bus.line import Line
 from rena_ros.bus.registers import REGISTERS
 from rena_ros.bus.servo_model import ServoBank
 from rena_ros.bus.virtual_port import VirtualPort
 from rena_ros.cli import main
 from rena_ros.errors import RenaError
+from rena_ros.robot_edit import edited
 from rena_ros.robot_file import load_robot
 from rena_ros.servo import jog
 from rena_ros.servo.hold import held, limited, read_servo, slow_speed
@@ -45,6 +49,36 @@ def jogged(line, monkeypatch):
         return jog.run(parser.parse_args([*map(str, arguments)]))
 
     return run
+
+
+class Pressed:
+    """A keyboard: each key is pressed one look of the tool after the other; ``happens`` comes after them."""
+
+    def __init__(self, line, keys, happens=lambda: None):
+        self._line, self._keys, self._happens, self._looks = line, list(keys), happens, 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def pressed(self, timeout_s):
+        self._line.port.sleep_until(self._line.port.now() + timeout_s)
+        if self._keys:
+            return self._keys.pop(0)
+        if self._looks == 0:
+            self._happens()
+        self._looks += 1
+        assert self._looks < 100, "it goes on for ever"
+        return None
+
+
+def with_speed(folder, speed_rad_s):
+    """A robot file in which the jaw has this speed limit."""
+    path = folder / "my_face.yaml"
+    path.write_text(edited(Path(ROBOT.source).read_text(), {"jaw": {"max_speed_rad_s": speed_rad_s}}))
+    return path
 
 
 def torque_on(bank):
@@ -140,6 +174,49 @@ def test_torque_that_goes_off_by_itself_is_told(bank, jogged, capsys):
     bank.inject("torque_lost", "jaw", at_s=0.2)
     assert jogged("jaw", "--to", "max") == 1
     assert "its torque went off by itself" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    "happens",
+    [lambda bank: bank.inject("torque_lost", "jaw"), lambda bank: bank.power_cycle()],
+    ids=["torque lost", "power lost"],
+)
+def test_torque_that_goes_off_by_itself_is_told_to_whom_moves_it_with_keys(
+    bank, line, jogged, monkeypatch, capsys, happens
+):
+    monkeypatch.setattr(jog, "Keys", lambda _: Pressed(line, ["up", "up"], lambda: happens(bank)))
+    assert jogged("jaw") == 1
+    told = " ".join(capsys.readouterr().out.split())
+    assert "jaw: stopped at" in told and "its torque went off by itself" in told and "start again" in told
+    assert "off again" not in told and torque_on(bank) == []
+
+
+def test_with_keys_until_q(bank, line, jogged, monkeypatch, capsys):
+    monkeypatch.setattr(jog, "Keys", lambda _: Pressed(line, ["up", "up", *[None] * 20, "q"]))
+    assert jogged("jaw") == 0 and "its torque is off again" in capsys.readouterr().out
+    assert bank.positions[ROBOT.index["jaw"]] == 2048 + 2 * 50 and torque_on(bank) == []
+
+
+# 0 would be no limit at all, and what is above 0x7FFF does not fit: bit 15 is the sign (FEETECH's memory table).
+@pytest.mark.parametrize(
+    ("limit_rad_s", "asked", "written"),
+    [
+        (0.0005, [], 1),
+        (0.0005, ["--speed", 100], 1),
+        (600.0, [], 0x7FFF),
+        (240.0, ["--speed", 100_000], 0x7FFF),
+        (240.0, ["--speed", 300], 300),
+        (3.0, ["--speed", 100_000], round(3.0 * 4096 / (2 * math.pi))),
+    ],
+)
+@pytest.mark.parametrize("keys", [False, True])
+def test_every_speed_that_a_file_or_a_person_names_becomes_one_that_a_servo_keeps(
+    line, jogged, tmp_path, monkeypatch, limit_rad_s, asked, written, keys
+):
+    monkeypatch.setattr(jog, "Keys", lambda _: Pressed(line, ["right", "q"]))
+    how = [] if keys else ["--to", 2051]
+    assert jogged("jaw", *how, *asked, "--robot-file", with_speed(tmp_path, limit_rad_s)) == 0
+    assert read_register(line, JAW.id, "goal_speed") == written
 
 
 def test_beyond_a_limit_is_refused_before_anything_is_written(bank, jogged):
