@@ -32,7 +32,8 @@ class Diagnosis:
 
     @property
     def good(self) -> bool:
-        """Whether everybody expected answers, alone on the right id and rate, and nobody else does."""
+        """Whether everybody expected answers, alone on the right id and rate, without complaint and with its EEPROM
+        locked, and nobody else does."""
         return all(row.good for row in self.rows)
 
 
@@ -52,6 +53,7 @@ def diagnose(robot: Robot, found: Sequence[Found], baud: int) -> Diagnosis:
         ),
         *_about_rates(robot, list(elsewhere.values()), baud),
         *_about_conditions(rows),
+        *_about_locks(rows),
         *_about_delays(list(here.values())),
     ]
     return Diagnosis(tuple(sorted(rows, key=lambda row: row.id)), tuple(advice))
@@ -66,13 +68,23 @@ def _expected_row(servo: Servo, here: Found | None, elsewhere: Found | None) -> 
     if here is None and elsewhere is None:
         return Row(servo.id, servo.name, None, "silent", False)
     if here is None:
-        return Row(servo.id, servo.name, elsewhere, f"listens at {elsewhere.baud} baud", False)
+        remark = "; ".join([f"listens at {elsewhere.baud} baud", *_lock(elsewhere)])
+        return Row(servo.id, servo.name, elsewhere, remark, False)
     if here.shared:
         return Row(servo.id, servo.name, here, "garbled: several servos?", False)
     if here.model is None:
         return Row(servo.id, servo.name, here, "garbled", False)
-    conditions = [text for bit, text in STATUS_BITS.items() if here.status & bit]
-    return Row(servo.id, servo.name, here, f"reports {', '.join(conditions)}" if conditions else "ok", not conditions)
+    remarks = [*_conditions(here), *_lock(here)]
+    return Row(servo.id, servo.name, here, "; ".join(remarks) or "ok", not remarks)
+
+
+def _conditions(found: Found) -> list[str]:
+    reported = [text for bit, text in STATUS_BITS.items() if found.status & bit]
+    return [f"reports {', '.join(reported)}"] if reported else []
+
+
+def _lock(found: Found) -> list[str]:
+    return ["EEPROM unlocked"] if found.unlocked else []
 
 
 def _foreign_row(somebody: Found, baud: int) -> Row:
@@ -182,7 +194,25 @@ def _about_rates(robot: Robot, elsewhere: list[Found], baud: int) -> list[str]:
 
 def _about_conditions(rows: list[Row]) -> list[str]:
     reporting = [row for row in rows if row.remark.startswith("reports ")]
-    return [f"{row.name} {row.remark}: `rena servo monitor {row.name}` shows more." for row in reporting]
+    return [f"{row.name} {_conditions(row.found)[0]}: `rena servo monitor {row.name}` shows more." for row in reporting]
+
+
+def _about_locks(rows: list[Row]) -> list[str]:
+    """Not of those whose answers are garbled: nobody can tell which of them it is, nor write to it alone."""
+    expected = [row for row in rows if row.name is not None]
+    unlocked = [row for row in expected if row.found is not None and row.found.unlocked and not row.found.shared]
+    advice = []
+    for rate in sorted({row.found.baud for row in unlocked}):
+        names = [row.name for row in unlocked if row.found.baud == rate]
+        everybody = len(names) == len(expected)
+        who = f"all {len(names)} servos" if everybody else ", ".join(names)
+        options = [f"--baud {rate}"] if rate != BAUDS[0] else []
+        command = " ".join(["rena servo set-return-delay", *options, *([] if everybody else names)])
+        advice.append(
+            f"The EEPROM of {who} is unlocked, as an interrupted program leaves it, so that a stray write would stay: "
+            f"`{command}` locks it, before it asks anything."
+        )
+    return advice
 
 
 def _about_delays(here: list[Found]) -> list[str]:

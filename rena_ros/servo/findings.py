@@ -8,8 +8,8 @@ from rena_ros.bus.registers import REGISTERS
 
 # One read tells who a servo is: firmware, model, id, baud code, return delay.
 _IDENTITY, _IDENTITY_BYTES = REGISTERS["firmware_major"].address, 8
-# What differs between two servos that are otherwise alike: position, speed, load, voltage, temperature.
-_STATE, _STATE_BYTES = REGISTERS["present_position"].address, 8
+# The lock, and what differs between two servos that are otherwise alike: position, speed, load, voltage, temperature.
+_STATE, _STATE_BYTES = REGISTERS["lock"].address, 9
 _TRIES = 3
 _PATIENCE_S = 0.012  # beyond the computed end of an answer, as long as nobody has shown to be quicker
 
@@ -20,7 +20,7 @@ class Found:
 
     ``shared``: the answers to one question differ or are garbled, time and again, as when several servos
     have this id. ``model``, ``firmware`` and ``return_delay_us`` are None when no answer was readable.
-    ``status``: bits as in registers.STATUS_BITS.
+    ``status``: bits as in registers.STATUS_BITS. ``unlocked``: it said that its EEPROM's lock is open.
     """
 
     id: int
@@ -30,6 +30,7 @@ class Found:
     return_delay_us: int | None = None
     status: int = 0
     shared: bool = False
+    unlocked: bool = False
 
 
 def search(line: Line, likely: Sequence[int], others: Sequence[int], progress: Callable[[], None]) -> list[Found]:
@@ -61,7 +62,8 @@ def look(line: Line, servo_id: int, patience_s: float = _PATIENCE_S) -> Found | 
             break
     if not packets and not heard:
         return None
-    disagreements = sum(_disagree(line, servo_id, patience_s) for _ in range(_TRIES))
+    states = [line.everyone(servo_id, _STATE, _STATE_BYTES, margin_s=patience_s) for _ in range(_TRIES)]
+    disagreements = sum(noise or len({packet.params for packet in told}) > 1 for told, noise in states)
     shared = disagreements > _TRIES // 2  # noise on the line spoils an answer now and then, not most of them
     if not packets:
         return Found(servo_id, line.port.baud, shared=shared)
@@ -74,12 +76,8 @@ def look(line: Line, servo_id: int, patience_s: float = _PATIENCE_S) -> Found | 
         return_delay_us=identity[7] * 2,
         status=status,
         shared=shared,
+        unlocked=any(packet.params[:1] == b"\0" for told, _ in states for packet in told),
     )
-
-
-def _disagree(line: Line, servo_id: int, patience_s: float) -> bool:
-    packets, garbage = line.everyone(servo_id, _STATE, _STATE_BYTES, margin_s=patience_s)
-    return garbage or len({packet.params for packet in packets}) > 1
 
 
 def _slowest_answer_s(line: Line, servo_id: int) -> float:

@@ -1,7 +1,7 @@
 """`rena servo scan`: who answers on the bus, who should, and why somebody may be missing.
 
 Only asks: nothing moves and nothing is written. Exits with 0 when everybody expected is there, alone on the
-right id and rate and without complaint, and with 1 otherwise.
+right id and rate, without complaint and with its EEPROM locked, and with 1 otherwise.
 """
 
 import argparse

@@ -1,15 +1,20 @@
 """`rena servo scan`: what is concluded from who answers, and the whole command on emulated servos."""
 
+import argparse
 import json
+import re
 from dataclasses import replace
 
 import pytest
+from tool_stand import Stand
 
 from rena_ros.bus.line import Line
+from rena_ros.bus.registers import REGISTERS
 from rena_ros.bus.servo_model import ServoBank
 from rena_ros.bus.virtual_port import VirtualPort
 from rena_ros.cli import main
 from rena_ros.robot_file import load_robot
+from rena_ros.servo import return_delay, scan
 from rena_ros.servo.diagnosis import diagnose, model_name
 from rena_ros.servo.findings import Found
 from rena_ros.servo.scan import find_all
@@ -122,6 +127,47 @@ def test_a_condition_is_passed_on():
     assert not diagnosis.good
 
 
+def test_an_eeprom_that_was_left_unlocked_is_named_with_the_command_that_locks_it():
+    diagnosis = diagnose(ROBOT, everybody(id_13={"unlocked": True}), BAUD)
+    assert remark(diagnosis, 13) == "EEPROM unlocked" and not diagnosis.good
+    (advice,) = diagnosis.advice
+    assert "The EEPROM of lip_lower_left is unlocked" in advice
+    assert "`rena servo set-return-delay lip_lower_left` locks it" in advice
+
+
+def test_an_unlocked_eeprom_beside_other_findings():
+    found = everybody(id_13={"unlocked": True, "status": 32}, id_21={"unlocked": True, "baud": 500_000})
+    diagnosis = diagnose(ROBOT, found, BAUD)
+    assert remark(diagnosis, 13) == "reports overload; EEPROM unlocked"
+    assert remark(diagnosis, 21) == "listens at 500000 baud; EEPROM unlocked"
+    assert "lip_lower_left reports overload: `rena servo monitor lip_lower_left` shows more." in diagnosis.advice
+    commands = " ".join(diagnosis.advice)
+    assert "`rena servo set-return-delay lip_lower_left` locks it" in commands
+    assert "`rena servo set-return-delay --baud 500000 jaw` locks it" in commands
+
+
+def test_all_eeproms_unlocked_is_one_command_without_names():
+    diagnosis = diagnose(ROBOT, [well(servo_id, unlocked=True) for servo_id in ROBOT.ids.tolist()], BAUD)
+    (advice,) = diagnosis.advice
+    assert "The EEPROM of all 25 servos is unlocked" in advice and "`rena servo set-return-delay` locks it" in advice
+
+
+def test_the_command_finds_an_unlocked_eeprom_and_what_it_recommends_locks_it(monkeypatch, tmp_path, capsys):
+    stand, told = Stand(monkeypatch, return_delay_us=120), tmp_path / "scan.json"
+    for servo_id in (13, 21):
+        stand.line().write(servo_id, REGISTERS["lock"].address, b"\0")
+    assert scan_on(stand, monkeypatch, "--json", told) == 1
+    out = " ".join(capsys.readouterr().out.split())
+    assert "23 of 25 servos are as they should be" in out and "EEPROM unlocked" in out
+    found = json.loads(told.read_text())
+    assert not found["good"]
+    assert [row["name"] for row in found["rows"] if row["found"]["unlocked"]] == ["lip_lower_left", "jaw"]
+    command = re.search("`rena servo set-return-delay (.+?)` locks it", out)[1].split()
+    assert stand.run(return_delay, *command, answers=["n"]) == 1 and "Nothing was written" in stand.text
+    assert set(stand.now("lock").values()) == {1} and set(stand.now("return_delay").values()) == {60}
+    assert scan_on(stand, monkeypatch, "--json", told) == 0 and json.loads(told.read_text())["good"]
+
+
 def test_slow_answers_are_no_fault_but_named_with_what_mends_them():
     diagnosis = diagnose(ROBOT, [well(servo_id, return_delay_us=500) for servo_id in ROBOT.ids.tolist()], BAUD)
     assert diagnosis.good
@@ -132,6 +178,14 @@ def test_slow_answers_are_no_fault_but_named_with_what_mends_them():
 @pytest.mark.parametrize(("number", "name"), [(777, "STS3215 (777)"), (521, "STS3032 (521)"), (9, "9"), (None, "?")])
 def test_model_names(number, name):
     assert model_name(number) == name
+
+
+def scan_on(stand, monkeypatch, *arguments):
+    """The command on a stand's servos; its exit code."""
+    monkeypatch.setattr(scan, "open_line", lambda _, baud: stand.line(baud))
+    parser = argparse.ArgumentParser()
+    scan.add_arguments(parser)
+    return scan.run(parser.parse_args([*map(str, arguments)]))
 
 
 def scanned(bank, **options):
