@@ -5,6 +5,7 @@ the chain grows. Nothing is written before the answer is yes; each value is read
 """
 
 import argparse
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -44,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to-baud", type=int, choices=BAUDS, default=BAUDS[0], metavar="RATE", help="rate they get; default: 1000000"
     )
-    parser.add_argument("--wait", type=float, metavar="S", help="give up when nobody new is connected for so long")
+    parser.add_argument("--wait", type=_seconds, metavar="S", help="give up when nobody new is connected for so long")
     add_yes_argument(parser)
 
 
@@ -253,3 +254,10 @@ def _told(step: Connect | Refuse) -> str:
             "  Waiting for it ... (Ctrl-C ends; what is set up stays set up)"
         )
     return f"\nNothing is written as it is now: {step.why}.\n  Waiting until that is done ... (Ctrl-C ends)"
+
+
+def _seconds(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) < float("inf"):
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")

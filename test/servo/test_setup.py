@@ -122,6 +122,13 @@ def test_nobody_new_for_too_long_ends_it(stand):
     assert "Nobody new yet. Does it have power?" in stand.text and "Nobody new for 30 s" in stand.text
 
 
+@pytest.mark.parametrize("wait", ["nan", "inf", "-5", "0", "a minute"])
+def test_a_wait_that_is_no_time_is_refused_in_words(stand, wait, capsys):
+    with pytest.raises(SystemExit):
+        stand.run(setup, f"--wait={wait}")
+    assert f"{wait!r} is no number of seconds above 0" in capsys.readouterr().err and stand.lines == []
+
+
 def replaced(monkeypatch):
     """A robot that is set up, but for a new servo in place of the lower lip's."""
     stand = Stand(monkeypatch)
