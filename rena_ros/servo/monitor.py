@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,8 +14,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from rena_ros.bus.bus import Bus, BusState, Health
+from rena_ros.bus.bus import Bus
 from rena_ros.bus.port import PortLost
+from rena_ros.bus.readings import BusState, Health
 from rena_ros.bus.registers import STATUS_BITS
 from rena_ros.errors import RenaError
 from rena_ros.health import Level, ServoHealth, judge_servo
@@ -43,6 +44,24 @@ class Row:
     age_s: float | None
     level: int
     remark: str
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+# What stands in each column, and the room it gets at least, so that columns stay where they are while values change.
+_COLUMNS: dict[str, tuple[Callable[[Row], str], int]] = {
+    "id": (lambda row: str(row.id), 2),
+    "servo": (lambda row: row.name, 5),
+    "ticks": (lambda row: _number(row.ticks, "d"), 5),
+    "load": (lambda row: _number(row.load, "+.0%"), 5),
+    "V": (lambda row: _number(row.voltage_v, ".1f"), 4),
+    "C": (lambda row: _number(row.temperature_c, "d"), 3),
+    "A": (lambda row: _number(row.current_a, ".2f"), 5),
+    "remark": (lambda row: row.remark, 12),
+}
+_LEFT_OUT_FIRST = ("A", "C", "V", "load", "id", "remark")  # the remark names whatever is wrong with the others
 
 
 @dataclass(frozen=True)
@@ -139,27 +158,37 @@ def rows(robot: Robot, snapshot: Snapshot) -> list[Row]:
     return made
 
 
-def table(shown: Sequence[Row], *, wrap: bool) -> Table:
-    """The rows as a table; remarks that do not fit are wrapped or, so that lines stay where they are, cut off."""
-    drawn = Table(box=None, pad_edge=False, header_style="bold", expand=not wrap)
-    drawn.add_column("id", justify="right", no_wrap=True)
-    drawn.add_column("servo", no_wrap=True)
-    for name in ("ticks", "load", "V", "C", "A"):
-        drawn.add_column(name, justify="right", no_wrap=True)
-    drawn.add_column("remark", no_wrap=not wrap, overflow="fold" if wrap else "ellipsis", ratio=None if wrap else 1)
-    for row in shown:
-        drawn.add_row(
-            str(row.id),
-            row.name,
-            _number(row.ticks, "d"),
-            _number(row.load, "+.0%"),
-            _number(row.voltage_v, ".1f"),
-            _number(row.temperature_c, "d"),
-            _number(row.current_a, ".2f"),
-            row.remark,
-            style=_STYLES[Level(row.level)],
-        )
+def table(shown: Sequence[Row], width: int, *, wrap: bool) -> Table:
+    """The rows as a table for a terminal of ``width`` columns, in which numbers are whole: where it is narrow, what
+    matters least is left out. Remarks that do not fit are wrapped or, so that lines stay where they are, cut off."""
+    texts = {name: [text(row) for row in shown] for name, (text, _) in _COLUMNS.items()}
+    needed = {name: max([least, *map(len, texts[name])]) for name, (_, least) in _COLUMNS.items()}
+    needed["remark"] = _COLUMNS["remark"][1]
+    chosen = fitting(needed, width)
+    stretched = not wrap and "remark" in chosen
+    drawn = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", expand=stretched)
+    for name in chosen:
+        if name == "remark":
+            overflow = "fold" if wrap else "ellipsis"
+            drawn.add_column(name, no_wrap=not wrap, overflow=overflow, ratio=1 if stretched else None)
+        elif name == "servo":
+            drawn.add_column(name, no_wrap=True, max_width=max(1, width - needed["ticks"] - 1))
+        else:
+            drawn.add_column(name, justify="right", no_wrap=True, min_width=needed[name])
+    for row, *cells in zip(shown, *(texts[name] for name in chosen), strict=True):
+        drawn.add_row(*cells, style=_STYLES[Level(row.level)])
     return drawn
+
+
+def fitting(needed: Mapping[str, int], width: int) -> list[str]:
+    """Which columns fit side by side, each as wide as ``needed`` says, a space between them; in their order. The
+    names and positions of servos always do."""
+    chosen = dict(needed)
+    for name in _LEFT_OUT_FIRST:
+        if sum(chosen.values()) + len(chosen) - 1 <= width:
+            break
+        del chosen[name]
+    return list(chosen)
 
 
 def _once(watch: Watch, shown: list[int], json_file: Path | None, console: Console) -> int:
@@ -169,7 +198,7 @@ def _once(watch: Watch, shown: list[int], json_file: Path | None, console: Conso
             break
     found = [rows(watch.bus.robot, snapshot)[i] for i in shown]
     if json_file is None:
-        console.print(table(found, wrap=True))
+        console.print(table(found, console.width, wrap=True))
     else:
         write_json([asdict(row) for row in found], json_file)
     return 0 if all(row.level == Level.OK for row in found) else 1
@@ -184,7 +213,7 @@ def _live(args: argparse.Namespace, watch: Watch, shown: list[int], console: Con
                 snapshot = watch.look()
                 found = rows(watch.bus.robot, snapshot)
                 room = max(1, console.height - _ROWS_BESIDE)
-                drawn = table([found[i] for i in shown[:room]], wrap=False)
+                drawn = table([found[i] for i in shown[:room]], console.width, wrap=False)
                 live.update(Group(_headline(watch.bus, snapshot, len(shown[room:])), drawn), refresh=True)
             except PortLost as error:
                 watch.bus.close()
@@ -214,10 +243,6 @@ def _headline(bus: Bus, snapshot: Snapshot, hidden: int) -> Text:
     if hidden:
         text = f"{hidden} servos more than fit in this window   {text}"
     return Text(f"{text}   {port.path} {port.baud} baud", style=style, no_wrap=True, overflow="ellipsis")
-
-
-def _number(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)
 
 
 def _rate(text: str) -> float:

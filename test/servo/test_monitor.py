@@ -1,9 +1,11 @@
 """`rena servo monitor`: what every servo reports, as rows and in a terminal."""
 
+import io
 import json
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from rena_ros.bus.bus import Bus
 from rena_ros.bus.registers import REGISTERS
@@ -12,7 +14,7 @@ from rena_ros.bus.virtual_port import VirtualPort
 from rena_ros.cli import main
 from rena_ros.health import Level
 from rena_ros.robot_file import load_robot
-from rena_ros.servo.monitor import Watch, rows
+from rena_ros.servo.monitor import Row, Watch, rows, table
 
 ROBOT = load_robot()
 POSITIONS = ROBOT.neutral_ticks + np.arange(25)
@@ -74,6 +76,50 @@ def test_complaints_are_in_the_remark(bank, watch):
     found = looked(watch)
     assert "reports overload" in found["jaw"].remark and found["jaw"].level == Level.ERROR
     assert "90 C" in found["pucker"].remark and found["pucker"].temperature_c == 90
+
+
+def drawn(found, width, wrap):
+    """The table on a terminal of this width, as lines; and its header."""
+    console = Console(file=io.StringIO(), width=width, height=100)
+    console.print(table(found, width, wrap=wrap))
+    header, *lines = console.file.getvalue().splitlines()
+    return header.split(), lines
+
+
+SMALL = Row(21, "jaw", 8, 0.0, 6.0, 30, 0.0, True, 0.0, Level.OK, "torque on")
+LARGE = Row(253, "corner_right_forward", -32766, -1.0, 12.6, 100, -65.53, True, 0.0, Level.ERROR, "reports overload")
+
+
+@pytest.mark.parametrize("wrap", [False, True])
+@pytest.mark.parametrize("rows", [[SMALL], [SMALL, LARGE]])
+@pytest.mark.parametrize("width", [30, 35, 40, 45, 50, 55, 60, 70, 80, 100])
+def test_numbers_are_whole_at_every_width(width, wrap, rows):
+    header, lines = drawn(rows, width, wrap)
+    assert max(map(len, lines)) <= width
+    texts = {"id": "{0.id}", "servo": "{0.name}", "ticks": "{0.ticks}", "load": "{0.load:+.0%}", "V": "{0.voltage_v}"}
+    texts |= {"C": "{0.temperature_c}", "A": "{0.current_a:.2f}"}
+    shown = [name for name in header if name != "remark"]
+    assert set(shown) >= {"servo", "ticks"}
+    firsts = [next(line for line in lines if row.name in line) for row in rows]
+    assert [line.split()[: len(shown)] for line in firsts] == [
+        [texts[name].format(row) for name in shown] for row in rows
+    ]
+
+
+@pytest.mark.parametrize(
+    ("width", "columns"),
+    [(80, "id servo ticks load V C A remark"), (60, "id servo ticks load V C A remark"), (40, "id servo ticks remark")],
+)
+def test_what_matters_least_is_left_out_first(watch, width, columns):
+    header, lines = drawn(rows(ROBOT, watch.look()), width, wrap=False)
+    assert header == columns.split() and len(lines) == 25
+    assert all(str(ticks) in line.split() for ticks, line in zip(POSITIONS, lines, strict=True))
+
+
+@pytest.mark.parametrize("width", [8, 10, 20])
+def test_where_no_name_fits_the_position_still_does(width):
+    _, (small, large) = drawn([SMALL, LARGE], width, wrap=False)
+    assert small.split()[1] == "8" and large.split()[1] == "-32766"
 
 
 def test_once_and_json(emulator, tmp_path, capsys, monkeypatch):
