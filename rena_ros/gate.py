@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rena_ros.bus.bus import Bus, BusState, Health
+from rena_ros.bus.bus import Bus
+from rena_ros.bus.readings import BusState, Health
 from rena_ros.bus.registers import STATUS_BITS
 from rena_ros.errors import RenaError
 from rena_ros.motion import EASE, Motion
@@ -76,6 +77,7 @@ class Gate:
         self.owed = False
         self._motion = Motion(robot, np.zeros(len(robot.names)), 0.0)
         self._state: BusState | None = None
+        self._horns = np.zeros(len(robot.names))  # where they were when that was last known, rad
         self._sent: np.ndarray | None = None
         self._sent_s = self._at_once_s = self._alive_s = self._command_s = self._gentle_until_s = -np.inf
         self._easing = self._slow = False
@@ -150,13 +152,12 @@ class Gate:
 
     def read(self, now_s: float) -> BusState:
         """The state of all servos, now. Who has been silent for long gets no goals until ``watch`` finds it well."""
-        self._state = self._connected().read_state()
-        pulling = self._state.placed & self.servos.driven  # a limp horn does not; a silent one is held
-        self._motion.observe(self.robot.from_ticks(self._state.ticks), pulling)
-        missed = self.servos.miss(self._state)
-        if missed.any():
+        self._state = state = self._connected().read_state()
+        self._horns[state.placed] = self.robot.from_ticks(state.ticks)[state.placed]
+        self._motion.observe(self._horns, self.servos.driven | self.servos.silent)  # a limp horn does not pull
+        if (missed := self.servos.miss(state)).any():
             self._motion.hold(missed, now_s)
-        return self._state
+        return state
 
     def watch(self, now_s: float) -> Health:
         """Compare the torque registers with what the servos were told; to be called about once a second.

@@ -132,6 +132,8 @@ def _torque(health: ServoHealth) -> list[Finding]:
         return [(Level.ERROR, "torque is still on though it was switched off")]
     if health.told is None and health.torque:
         return [(Level.WARN, "torque still on from an earlier program")]
+    if health.told and health.torque is None:
+        return [(Level.ERROR, "its torque register cannot be read: whether it has torque is not known")]
     return [(Level.ERROR, health.held_back)] if health.held_back else []
 
 

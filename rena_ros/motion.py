@@ -71,9 +71,9 @@ class Motion:
         self._held_at = self._target
         self._still_out = np.zeros(len(self._target), bool)
 
-    def observe(self, positions: np.ndarray, known: np.ndarray) -> None:
-        """Learn where the horns really are, rad (n,), where that is ``known``, bool (n,)."""
-        self._still_out = known & (np.abs(positions) > _STILL_OUT_RAD)
+    def observe(self, positions: np.ndarray, pulling: np.ndarray) -> None:
+        """Learn where the horns are, or were when last heard of, rad (n,), and who has torque, bool (n,)."""
+        self._still_out = pulling & (np.abs(positions) > _STILL_OUT_RAD)
 
     def place(self, which: np.ndarray, positions: np.ndarray, now_s: float) -> None:
         """Learn that joints (``which`` bool (n,)) are at rest at ``positions`` (n,), brought inside the limits.

@@ -11,10 +11,14 @@ from collections.abc import Collection
 
 import numpy as np
 
-from rena_ros.bus.bus import Bus, BusState, Health
+from rena_ros.bus.bus import Bus
+from rena_ros.bus.readings import BusState, Health
+from rena_ros.bus.registers import ENCODER_FAULT
 from rena_ros.robot import Robot
 
 BLIND_S = 0.5  # a servo that has not been heard of for this long gets no more goals
+RECENT_S = 0.25  # where a held servo was so lately, it still is
+_UNREAD = 3  # times in a row that a torque register could not be read, after which nobody knows what it says
 _READS = 3  # tries to learn where the servos are that were just switched on
 
 
@@ -36,12 +40,18 @@ class Roster:
         self.silent = np.zeros(count, bool)
         self.bare = np.zeros(count, bool)
         self.refusals: dict[str, str] = {}
+        self._unread = np.zeros(count, int)
         self._taken = np.zeros(count, bool)
 
     @property
     def driven(self) -> np.ndarray:
         """Who may be given goals, bool (n,)."""
         return self._taken & ~self.silent
+
+    @property
+    def unread(self) -> np.ndarray:
+        """Whose torque register has not been read for so long that what is known of it may be wrong, bool (n,)."""
+        return self._unread >= _UNREAD
 
     @property
     def lost(self) -> np.ndarray:
@@ -110,8 +120,10 @@ class Roster:
     def note(self, health: Health) -> None:
         """Learn what the torque registers say. Whose torque is gone is no longer driven, even if it comes back, nor is
         who is bare."""
-        self.register = np.where(health.fresh & (health.torque >= 0), health.torque, self.register).astype(np.int8)
-        self.bare = np.where(health.fresh, health.bare, self.bare) & (self.told == 1) & (self.register == 1)
+        known = health.torque >= 0
+        self._unread = np.where(known, 0, self._unread + 1)
+        self.register = np.where(known, health.torque, self.register)
+        self.bare = np.where(known, health.bare, self.bare) & (self.told == 1) & (self.register == 1)
         self._taken &= (self.register == 1) & ~self.bare
         self.silent &= self._taken
         done = self.driven | ((self.told == 0) & (self.register == 0))
@@ -126,10 +138,10 @@ class Roster:
     def welcome(self, health: Health, state: BusState) -> np.ndarray:
         """Who answers again and kept its torque, and is therefore driven from now on, bool (n,).
 
-        ``health`` must have been noted (who is limp is not ``silent`` any more); ``state``: the newest, in which
-        their positions are.
+        ``health`` must have been noted; ``state``: the newest, in which their positions are.
         """
-        back = self.silent & health.fresh & state.placed
+        placed = (state.age_s <= RECENT_S) & (state.status & ENCODER_FAULT == 0)
+        back = self.silent & (health.torque == 1) & placed
         self.silent &= ~back
         return back
 

@@ -15,7 +15,8 @@ from rena_ros.bus import torque
 from rena_ros.bus.line import SLOWEST_RETURN_DELAY_S, Line
 from rena_ros.bus.port import Port
 from rena_ros.bus.protocol import from_words, to_word
-from rena_ros.bus.registers import ENCODER_FAULT, REGISTERS
+from rena_ros.bus.readings import BusState, Health, ServoErrors
+from rena_ros.bus.registers import REGISTERS
 from rena_ros.bus.replies import Replies
 from rena_ros.bus.roll_call import RollCall
 from rena_ros.robot import Robot
@@ -32,59 +33,7 @@ _MOVING, _MOVING_BYTES = REGISTERS["moving"].address, 5  # moving, two unused, c
 _RETURN_DELAY_S = 2e-6  # one count of the register
 _CURRENT_A = 6.5e-3  # one count of the register
 _FEW = 3
-
-
-@dataclass(frozen=True)
-class BusState:
-    """What is known of every servo, arrays (n,) in the order of ``Robot.names``.
-
-    ``fresh``: answered just now. Where it did not, the other arrays hold its last answer (zeros before
-    the first). ``ticks`` int64, ``speed`` ticks/s, ``load`` fraction of full torque (signed), ``voltage_v``,
-    ``temperature_c``, ``status`` bits as in registers.STATUS_BITS; ``seen_s``: when (``Port.now``, that is
-    time.monotonic()) each servo answered last (-inf before the first time); ``stamp_s``: when this read ended.
-    """
-
-    ticks: np.ndarray
-    fresh: np.ndarray
-    speed: np.ndarray
-    load: np.ndarray
-    voltage_v: np.ndarray
-    temperature_c: np.ndarray
-    status: np.ndarray
-    seen_s: np.ndarray
-    stamp_s: float
-
-    @property
-    def age_s(self) -> np.ndarray:
-        """How old each servo's values are, s, (n,); inf where it has never answered."""
-        return self.stamp_s - self.seen_s
-
-    @property
-    def placed(self) -> np.ndarray:
-        """Who answered just now and knows where it is (no encoder fault), bool (n,)."""
-        return self.fresh & ((self.status & ENCODER_FAULT) == 0)
-
-
-@dataclass(frozen=True)
-class Health:
-    """What is asked about once a second, arrays (n,): ``torque`` int8 register (-1: unknown), ``bare`` bool (no speed
-    limit, as after a loss of power), ``current_a``, ``moving`` bool; valid where ``fresh``."""
-
-    torque: np.ndarray
-    bare: np.ndarray
-    current_a: np.ndarray
-    moving: np.ndarray
-    fresh: np.ndarray
-
-
-@dataclass(frozen=True)
-class ServoErrors:
-    """Since the bus was opened, int (n,) each: answers to reads of all states that did not come, that were
-    rejections, that came corrupt (where it is known whose they were; the others count as missed)."""
-
-    missed: np.ndarray
-    rejected: np.ndarray
-    corrupt: np.ndarray
+_PATIENTLY = 16  # every so many questions to silent servos wait as long as any other, should they be slower than all
 
 
 @dataclass
@@ -114,7 +63,7 @@ class Bus:
         self._ids = tuple(int(servo_id) for servo_id in robot.ids)
         self._return_delays_s = np.full(count, SLOWEST_RETURN_DELAY_S)
         self._delay_known = np.zeros(count, bool)
-        self._roll_call = RollCall(count)
+        self._roll_call, self._probes = RollCall(count), 0
         self._data = np.zeros((count, _STATE_BYTES), np.uint8)
         self._status = np.zeros(count, np.uint8)
         self._seen_s = np.full(count, -np.inf)
@@ -180,18 +129,13 @@ class Bus:
         )
 
     def read_health(self) -> Health:
-        """Ask the servos that answer at all for torque, current and whether they move, in two SYNC_READs."""
-        count = len(self._ids)
+        """Ask the servos that answer at all for torque, current and whether they move, in two SYNC_READs, and those
+        whose answers are missing once more."""
         asked = np.flatnonzero(~self._roll_call.silent)
-        on, motion = np.full(count, -1, np.int8), np.zeros((count, _MOVING_BYTES), np.uint8)
-        fresh, bare = np.zeros(count, bool), np.zeros(count, bool)
-        if asked.size:
-            torques = self._sync_read(asked, _TORQUE, _TORQUE_TO_SPEED_BYTES)
-            motions = self._sync_read(asked, _MOVING, _MOVING_BYTES)
-            on[asked[torques.fresh]] = torques.data[torques.fresh, 0]
-            bare[asked] = ~torques.data[:, -2:].any(axis=1)
-            motion[asked] = motions.data
-            fresh[asked] = torques.fresh & motions.fresh
+        torque, known = self._read(asked, _TORQUE, _TORQUE_TO_SPEED_BYTES)
+        motion, fresh = self._read(asked, _MOVING, _MOVING_BYTES)
+        on = np.where(known, torque[:, 0], -1).astype(np.int8)
+        bare = known & ~torque[:, -2:].any(axis=1)
         return Health(on, bare, from_words(motion[:, 3:5], 15) * _CURRENT_A, motion[:, 0] != 0, fresh)
 
     def set_torque(self, on: bool, names: Collection[str] | None = None) -> dict[str, str]:
@@ -206,14 +150,14 @@ class Bus:
         places = np.array(sorted(self.robot.index[name] for name in names), int)
         servos = {i: self.robot.servos[i] for i in places.tolist()}
         if on:
-            here = set(places[self._sync_read(places, _TORQUE, 1).fresh].tolist()) if places.size else set()
-            failures = {i: torque.switch_on(self.line, servo, brief=i not in here) for i, servo in servos.items()}
+            here = self._read(places, _TORQUE, 1)[1]
+            failures = {i: torque.switch_on(self.line, servos[i], brief=not here[i]) for i in servos}
         else:
             confirmed = self._all_off(places)
             silent, left = self._roll_call.silent, [i for i in servos if i not in confirmed]
             short = silent | (len(left) > _FEW)  # who waits for a stop does not wait for two dozen dead servos
             failures = {
-                i: torque.switch(self.line, servos[i].id, False, margin_s=torque.BRIEF_S if short[i] else None)
+                i: torque.switch(self.line, servos[i].id, False, margin_s=self.line.brief_s if short[i] else None)
                 for i in left
             }
         return {self.robot.names[i]: why for i, why in failures.items() if why}
@@ -257,6 +201,19 @@ class Bus:
         ids = self._ids if len(asked) == len(self._ids) else tuple(self._ids[i] for i in asked)
         return self.line.sync_read(ids, address, size, self._return_delays_s[asked])
 
+    def _read(self, asked: np.ndarray, address: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """Ask these places for registers, those whose answers are missing once more; uint8 (n, size), and who
+        answered, bool (n,)."""
+        data, fresh = np.zeros((len(self._ids), size), np.uint8), np.zeros(len(self._ids), bool)
+        for again in range(1 + (self._retries > 0)):
+            left = asked[~fresh[asked]]
+            if not left.size:
+                break
+            self.counters.retries += again
+            replies = self._sync_read(left, address, size)
+            data[left[replies.fresh]], fresh[left] = replies.data[replies.fresh], replies.fresh
+        return data, fresh
+
     def _take(self, asked: np.ndarray, replies: Replies) -> None:
         """Note what a read of all states brought, and what it lacked."""
         if replies.fresh.all():
@@ -270,8 +227,10 @@ class Bus:
         self._roll_call.heard(asked[replies.asked], (replies.fresh | replies.rejected)[replies.asked])
 
     def _probe(self, place: int) -> bool:
-        """Ask one silent servo alone, impatiently; whether it is back."""
-        servo_id, patience = self._ids[place], {"retries": 0, "margin_s": torque.BRIEF_S}
+        """Ask one silent servo alone, mostly with little patience; whether it is back."""
+        self._probes += 1
+        patience = {"retries": 0, "margin_s": self.line.brief_s if self._probes % _PATIENTLY else None}
+        servo_id = self._ids[place]
         answer = self.line.read(servo_id, _STATE, _STATE_BYTES, **patience)
         if answer is None:
             self.errors.missed[place] += 1
@@ -289,5 +248,5 @@ class Bus:
         if not ids:
             return set()
         self.line.sync_write(ids, _TORQUE, np.zeros((len(ids), 1), np.uint8))
-        replies = self._sync_read(places, _TORQUE, 1)
-        return set(places[replies.fresh & (replies.data[:, 0] == 0)].tolist())
+        data, fresh = self._read(places, _TORQUE, 1)
+        return set(np.flatnonzero(fresh & (data[:, 0] == 0)).tolist())

@@ -19,6 +19,7 @@ from rena_ros.bus.protocol import HEADER, OVERHEAD_BYTES, Packet, Parser, wire_t
 from rena_ros.bus.replies import QUIET, REJECTION, Noise, Replies, match_replies, nothing, without_echo
 
 SLOWEST_RETURN_DELAY_S = 250 * 2e-6  # the factory's setting
+_CALMING = 0.9  # how fast one answer that came unusually late is forgotten
 _NOISES = tuple(field.name for field in fields(Noise))
 _COLUMNS = ("data", "status", "fresh", "rejected", "garbled", "came", "asked")
 _sync_read = lru_cache(maxsize=256)(protocol.sync_read)  # the same few again and again
@@ -64,8 +65,15 @@ class Line:
         self.counters = Counters() if counters is None else counters
         self.failure = ""  # why the last single request got no answer that counts; empty when it got one
         self._retries, self._margin_s = retries, margin_s
+        self._late_s: float | None = None  # how long after the computed end answers have come lately
         self._lengths = Lengths()
         self._absent: frozenset[int] = frozenset()  # who did not answer the last time everybody was asked
+
+    @property
+    def brief_s(self) -> float:
+        """Patience with a servo that is probably not there: enough for answers as they come on this computer and
+        adapter, s."""
+        return self._margin_s if self._late_s is None else min(self._margin_s, 2 * self._late_s + 0.002)
 
     def read(
         self, servo_id: int, address: int, size: int, *, retries: int | None = None, margin_s: float | None = None
@@ -239,7 +247,16 @@ class Line:
         sent_s = port.write(request)
         answer_s = wire_time_s(payload_bytes + replies * OVERHEAD_BYTES, port.baud)
         expected_s = sent_s + answer_s + delay_s
-        received = port.read(expected_s, expected_s + margin_s, lambda data: complete(without_echo(data, request)[0]))
+        came_s: float | None = None
+
+        def whole(received: bytes) -> bool:
+            nonlocal came_s
+            came_s = port.now() if complete(without_echo(received, request)[0]) else None
+            return came_s is not None
+
+        received = port.read(expected_s, expected_s + margin_s, whole)
+        if came_s is not None:
+            self._late_s = max(came_s - expected_s, (self._late_s or 0.0) * _CALMING)
         answer, echoed = without_echo(received, request)
         counters.echoes += echoed
         counters.wire_s += wire_time_s(len(request) + len(answer), port.baud)

@@ -8,7 +8,6 @@ from rena_ros.robot import RAD_PER_TICK, Servo
 
 # The servo's own speed limit while goals are streamed to it: a backstop above the limit that the motion keeps.
 _SPEED_HEADROOM = 1.2
-BRIEF_S = 0.002  # patience with a servo that is probably not there, instead of the line's own margin
 _SLOWLY = 0.25  # of that, while a servo is brought in from outside its limits
 _POSITION = REGISTERS["present_position"]
 _ACCELERATION = REGISTERS["acceleration"].address
@@ -27,7 +26,7 @@ def switch_on(line: Line, servo: Servo, brief: bool = False) -> str | None:
     fault gets no torque: wherever it were sent, it would come from an unknown place. ``brief``: ask only once, and
     not for long, whether it is there.
     """
-    patience = {"retries": 0, "margin_s": BRIEF_S} if brief else {}
+    patience = {"retries": 0, "margin_s": line.brief_s} if brief else {}
     answer = line.read(servo.id, _POSITION.address, _POSITION.size, **patience)
     if answer is None:
         return line.failure

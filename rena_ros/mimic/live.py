@@ -66,7 +66,8 @@ class LiveView:
         table.add_row("stages", " · ".join(f"{name} {_number(ms)}" for name, ms in snapshot.stage_ms.items()) + " ms")
         table.add_row("face", _face(snapshot))
         for name, (level, message) in sorted(snapshot.health.items()):
-            if level == 0 and name.startswith("servos: ") and name != "servos: bus":
+            node, _, part = name.rpartition("/")[2].partition(": ")
+            if level == 0 and node == "servos" and part != "bus":
                 continue  # one line for each of 25 servos only when there is something to say
             word, colour = _LEVELS.get(level, ("?", "red"))
             table.add_row(Text(name), Text.assemble((word, colour), f"  {message}"))

@@ -3,7 +3,7 @@
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from rena_ros.bus.bus import BusState
+from rena_ros.bus.readings import BusState
 from rena_ros.gate import Gate
 from rena_ros.health import BusHealth, judge_bus
 from rena_ros.nodes.servo_status import status
@@ -14,9 +14,9 @@ _COUNTED = ("sync_writes", "reads", "stale_readings", "reply_errors", "retries",
 class BusStatus:
     """Gathers what the servos node sees between two messages."""
 
-    def __init__(self, gate: Gate, port: str, now_s: float) -> None:
-        self._gate = gate
-        self._port = port
+    def __init__(self, gate: Gate, node: str, port: str, now_s: float) -> None:
+        """``node``: its name with its namespace, for there may be two robots."""
+        self._gate, self._node, self._port = gate, node, port
         self._delays_us: dict[str, int] = {}
         self._state: BusState | None = None
         self._start_anew(now_s)
@@ -55,7 +55,7 @@ class BusStatus:
             values |= {name: getattr(counters, name) for name in (*_COUNTED, "discarded_bytes")}
         values |= self._extremes()
         self._start_anew(now_s)
-        return status("servos: bus", self._port, verdict, values)
+        return status(f"{self._node}: bus", self._port, verdict, values)
 
     def _start_anew(self, now_s: float) -> None:
         bus = self._gate.bus

@@ -3,7 +3,7 @@
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
-from rena_ros.bus.bus import BusState, Health
+from rena_ros.bus.readings import BusState, Health
 from rena_ros.bus.registers import STATUS_BITS
 from rena_ros.gate import Gate
 from rena_ros.health import Level, ServoHealth, Verdict, judge_servo
@@ -12,8 +12,9 @@ from rena_ros.health import Level, ServoHealth, Verdict, judge_servo
 class ServoStatus:
     """Gathers what the servos node sees between two messages; arrays (n,) in the order of ``Robot.names``."""
 
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
+    def __init__(self, gate: Gate, node: str, port: str) -> None:
+        """``node``: its name with its namespace, for there may be two robots."""
+        self._gate, self._node, self._port = gate, node, port
         self._state: BusState | None = None
         self._current_a = np.full(len(gate.robot.names), np.nan)
         self._start_anew()
@@ -43,7 +44,7 @@ class ServoStatus:
 
     def _health(self, i: int, now_s: float) -> ServoHealth:
         servos, state, answers = self._gate.servos, self._state, int(self._answers[i])
-        torque = None if servos.register[i] < 0 else bool(servos.register[i])
+        torque = None if servos.register[i] < 0 or servos.unread[i] else bool(servos.register[i])
         told = None if servos.told[i] < 0 else bool(servos.told[i])
         if state is None or not np.isfinite(state.seen_s[i]):
             return ServoHealth(torque=torque, told=told)
@@ -82,7 +83,7 @@ class ServoStatus:
             verdict = judge_servo(gate.robot.thresholds, health)
             errors = gate.bus.errors
             values |= {key: int(getattr(errors, key)[i]) for key in ("missed", "rejected", "corrupt")}
-        return status(f"servos: {name}", f"servo {servo_id}", verdict, values)
+        return status(f"{self._node}: {name}", f"{self._port} id {servo_id}", verdict, values)
 
 
 def status(name: str, hardware_id: str, verdict: Verdict, values: dict[str, object]) -> DiagnosticStatus:

@@ -25,8 +25,9 @@ from rclpy.time import Time
 from sensor_msgs.msg import JointState, TimeReference
 from std_srvs.srv import SetBool, Trigger
 
-from rena_ros.bus.bus import Bus, BusState
+from rena_ros.bus.bus import Bus
 from rena_ros.bus.port import RATES, PortLost, PortMissing
+from rena_ros.bus.readings import BusState
 from rena_ros.errors import RenaError
 from rena_ros.gate import Gate
 from rena_ros.nodes.bus_status import BusStatus
@@ -79,7 +80,8 @@ class ServosNode(Node):
         self._port = port
         self._read_period_s, self._next_read_s, self._next_try_s = 1 / rate_hz, 0.0, 0.0
         self._ever_connected = self._had_torque = False
-        self._bus_status, self._servo_status = BusStatus(self.gate, port, clock()), ServoStatus(self.gate)
+        me = self.get_fully_qualified_name().lstrip("/")
+        self._bus_status, self._servo_status = BusStatus(self.gate, me, port, clock()), ServoStatus(self.gate, me, port)
         self._log = StatusLog(self._say)
         self.statuses: list[DiagnosticStatus] = []  # the newest, as published
 

@@ -29,7 +29,7 @@ class StatusLog:
             if same or (level <= told_level and now_s - told_s < REPEAT_S):
                 continue
             self._told[status.name] = (level, key, now_s)
-            lines.setdefault((level, key), []).append(status.name.removeprefix("servos: "))
+            lines.setdefault((level, key), []).append(status.name.partition(": ")[2])
             texts.setdefault((level, key), status.message)
         for (level, key), names in lines.items():
             who = ", ".join(names) if len(names) <= MANY else f"{names[0]} and {len(names) - 1} more"

@@ -267,11 +267,49 @@ def test_a_bus_without_power_is_asked_four_times_a_second_and_all_come_back_at_o
     for _ in range(50):
         assert not bench.cycle()[1].fresh.any()
     reads = [p for p in bench.sent if p.code in (0x02, 0x82)]
-    assert 3 <= len(reads) <= 5 and all(len(p.params) == 27 for p in reads)
+    assert 3 <= len(reads) <= 5
+    assert [p.code for p in reads] in ([0x82, 0x02] * 2, [0x02, 0x82] * 2)  # all of them, one alone, all, …
     bench.bank.clear()
     for _ in range(round(PACE_S / CYCLE_S)):
         bench.cycle()
     assert bus.silent == () and bench.cycle()[1].fresh.all()
+
+
+@pytest.mark.parametrize("place", [0, 12, 24])
+@pytest.mark.parametrize("delay_ms", [30, 120])
+def test_one_whose_late_answers_hold_up_all_others_does_not_take_them_with_it(bench, bus, place, delay_ms):
+    bench.cycle()
+    bench.bank.inject("late", NAMES[place], delay_ms=delay_ms, hold=True)
+    for _ in range(round(4.0 / CYCLE_S)):
+        bench.cycle()
+    fresh = np.mean([bench.cycle()[1].fresh for _ in range(100)], axis=0)
+    assert fresh[place] == 0 and np.delete(fresh, place).min() > 0.8
+    bench.bank.clear()
+    for _ in range(round(1.0 / CYCLE_S)):
+        bench.cycle()
+    assert bus.silent == () and bench.cycle()[1].fresh.all()
+
+
+@pytest.mark.parametrize("delay_ms", [4, 8, 11])
+def test_on_a_slow_adapter_who_was_silent_is_welcomed_back_too(bench, bus, delay_ms):
+    bench.bank.inject("late", delay_ms=delay_ms)
+    for _ in range(10):
+        assert bench.cycle()[1].fresh.all()
+    bench.bank.inject("dead", "jaw", for_s=0.3)
+    for _ in range(round(5.0 / CYCLE_S)):
+        bench.cycle()
+    assert bus.silent == () and bench.cycle()[1].fresh.all()
+    # Nor does one lost read of all torque registers, in which nobody seems to be there, fail all of them.
+    bench.bank.inject("dead", for_s=0.01)
+    assert bus.set_torque(True) == {}
+
+
+def test_a_torque_register_that_is_missed_is_asked_for_once_more(bench, bus):
+    bus.set_torque(True)
+    bench.bank.inject("torque_lost", "jaw")
+    bench.bank.inject("dead", "jaw", every=2)
+    known = [bus.read_health().torque[JAW] for _ in range(6)]
+    assert set(known) == {0}
 
 
 def test_when_answers_are_lost_everywhere_all_others_are_still_read(bench):

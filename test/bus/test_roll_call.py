@@ -1,6 +1,7 @@
 """Whom the bus asks when: servos that fall silent, a line that does, and those that come back."""
 
 import numpy as np
+import pytest
 
 from rena_ros.bus.roll_call import PACE_S, SILENT_AFTER, SOON_S, SOON_TRIES, RollCall
 
@@ -9,6 +10,21 @@ def miss(roll_call, *places):
     """One request to those it wants to ask, which these do not answer."""
     asked = roll_call.together(0.0)
     roll_call.heard(asked, ~np.isin(asked, places))
+
+
+def silent_line(count):
+    roll_call = RollCall(count)
+    for _ in range(SILENT_AFTER):
+        miss(roll_call, *range(count))
+    return roll_call
+
+
+def turn(roll_call, now_s):
+    """Whom it asks now on a line where nobody answers."""
+    together = roll_call.together(now_s)
+    roll_call.heard(together, np.zeros(len(together), bool))
+    alone = roll_call.alone(now_s)
+    return together.tolist() or ([] if alone is None else [alone])
 
 
 def test_at_the_third_miss_in_a_row_a_servo_is_no_longer_asked_with_the_others():
@@ -54,15 +70,61 @@ def test_a_silent_line_is_asked_for_everybody_a_few_times_soon_then_slowly_and_c
         miss(roll_call, 2)
     for _ in range(SILENT_AFTER):
         miss(roll_call, 0, 1)
-    assert roll_call.silent.all() and roll_call.alone(9.0) is None
-    for k in range(SOON_TRIES):
-        assert roll_call.together(1 + 1.01 * k * SOON_S).tolist() == [0, 1, 2]
-        assert roll_call.together(1 + 1.01 * k * SOON_S + SOON_S / 2).tolist() == []
-        roll_call.heard(np.arange(3), np.zeros(3, bool))
-    asked = [roll_call.together(10 + k * PACE_S / 2).tolist() for k in range(4)]
-    assert asked == [[0, 1, 2], [], [0, 1, 2], []]
+    assert roll_call.silent.all()
+    turns = [turn(roll_call, 1 + 1.01 * k * SOON_S / 2) for k in range(4 * SOON_TRIES)]  # everybody, then one: [place]
+    assert turns[::2] == [[0, 1, 2], [0], [0, 1, 2], [1], [0, 1, 2], [2], [0, 1, 2], [0], [0, 1, 2], [1]]
+    assert turns[1::2] == [[]] * 2 * SOON_TRIES
+    turns = [turn(roll_call, 10 + 1.01 * k * PACE_S / 2) for k in range(8)]
+    assert turns == [[0, 1, 2], [], [2], [], [0, 1, 2], [], [0], []]
     everyone = roll_call.together(20.0)
     roll_call.heard(everyone, np.array([True, True, True]))
     assert not roll_call.silent.any() and roll_call.together(20.0).tolist() == [0, 1, 2]
     roll_call.heard(np.array([], int), np.array([], bool))
+    assert not roll_call.silent.any()
+
+
+def test_on_a_silent_line_whoever_answers_alone_brings_all_others_on_trial():
+    roll_call = silent_line(3)
+    while turn(roll_call, 0.0) != []:  # at one moment: everybody, and nobody more
+        pass
+    assert turn(roll_call, SOON_S) == [0]
+    roll_call.back(0)
+    assert roll_call.together(SOON_S).tolist() == [0, 1, 2] and not roll_call.silent.any()
+    roll_call.heard(np.arange(3), np.array([True, True, False]))
+    assert roll_call.silent.tolist() == [False, False, True]  # one miss was enough
+
+
+@pytest.mark.parametrize("sick", [0, 3, 6])
+def test_who_holds_up_all_others_stays_out_and_they_come_back(sick):
+    """Whoever is asked after the sick one, or together with it in its reach, is not heard."""
+    roll_call, count = RollCall(7), 7
+    heard, now_s = np.zeros(count), 0.0
+    while now_s < 12.0:
+        asked = roll_call.together(now_s)
+        first = np.flatnonzero(asked == sick)
+        answered = np.arange(len(asked)) < (first[0] if first.size else count)
+        roll_call.heard(asked, answered)
+        if (place := roll_call.alone(now_s)) is not None and place != sick:
+            roll_call.back(place)
+        if now_s > 4.0:
+            heard[asked[answered]] += 1
+        now_s += 0.02
+    assert heard[sick] == 0 and (np.delete(heard, sick) >= 0.95 * 400).all()
+
+
+def test_when_all_are_well_again_they_are_no_longer_brought_back_one_by_one():
+    roll_call = RollCall(4)
+    for _ in range(SILENT_AFTER):
+        miss(roll_call, 2, 3)
+    roll_call.back(2)
+    miss(roll_call, 2, 3)  # who answered alone fails with the other: one by one from now on
+    roll_call.back(3)
+    assert roll_call.silent.tolist() == [False, False, True, False]
+    miss(roll_call)
+    roll_call.back(2)
+    miss(roll_call)
+    assert not roll_call.silent.any()
+    for _ in range(SILENT_AFTER):
+        miss(roll_call, 2, 3)
+    roll_call.back(2)
     assert not roll_call.silent.any()

@@ -57,7 +57,7 @@ class ServosBench:
 
     def status(self, name):
         """The newest diagnostics of the bus or of one servo."""
-        return next(status for status in self.diagnostics[-1].status if status.name == f"servos: {name}")
+        return next(status for status in self.diagnostics[-1].status if status.name == f"bench/servos: {name}")
 
     def reports(self, name, level, text):
         """Whether bus or servo is at this level and says so."""
