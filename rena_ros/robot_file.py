@@ -8,6 +8,7 @@ import yaml
 from rena_ros.errors import RenaError
 from rena_ros.robot import Band, Robot, Servo, Thresholds
 from rena_ros.share import share_path
+from rena_ros.written import UNBUILT, Faults, built, composed, line_of, number_hint, refuse
 
 REGIONS = ("brows", "eyes", "lids", "mouth", "head")
 _TYPES = {
@@ -30,62 +31,72 @@ def load_robot(path: str | Path | None = None) -> Robot:
     Raises RenaError that lists every fault, each with the servo's name and the line to change.
     """
     path = Path(path) if path else share_path("config/rena.yaml")
+    return parse_robot(read_text(path), path)
+
+
+def read_text(path: Path, newline: str | None = None) -> str:
+    """The text of a robot file, ``newline`` as open() takes it. Raises RenaError."""
     try:
-        root = yaml.compose(path.read_text(), Loader=yaml.SafeLoader)
+        with path.open(newline=newline) as file:
+            return file.read()
     except OSError as error:
         raise RenaError(f"cannot read the robot file {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise RenaError(f"the robot file {path} is not a text file; copy config/rena.yaml and change it") from error
-    except yaml.YAMLError as error:
-        raise RenaError(f"the robot file {path} is not YAML: {error}") from error
-    rows = _servo_rows(path, root)
-    bands = _band_rows(root)
-    faults = _threshold_faults(bands)
+
+
+def parse_robot(text: str, path: Path) -> Robot:
+    """The robot that a text describes, ``path`` is where it came from. Raises RenaError that lists every fault."""
+    what = f"the robot file {path}"
+    root, faults = composed(text, what)
+    rows = _servo_rows(what, root, faults)
+    bands = _band_rows(root, faults)
+    faults += _threshold_faults(bands)
     for line, row in rows:
         faults += _row_faults(line, row)
     if not faults:
         faults += _whole_faults(rows)
-    if faults:
-        listed = "\n".join(f"  line {line}: {text}" for line, text in sorted(faults))
-        raise RenaError(f"the robot file {path} has {len(faults)} fault(s):\n{listed}")
+    refuse(faults, what)
     thresholds = Thresholds(**{name: Band(**band) for _, name, band in bands})
     return Robot(tuple(_servo(row) for _, row in rows), source=path, thresholds=thresholds)
 
 
-def _servo_rows(path: Path, root: yaml.Node | None) -> list[tuple[int, dict]]:
-    loader = yaml.SafeLoader("")
+def _servo_rows(what: str, root: yaml.Node | None, faults: Faults) -> list[tuple[int, object]]:
+    """Line and value of every servo that has a value."""
     for key, value in root.value if isinstance(root, yaml.MappingNode) else ():
         if key.value == "servos" and isinstance(value, yaml.SequenceNode) and value.value:
-            return [(node.start_mark.line + 1, loader.construct_object(node, deep=True)) for node in value.value]
-    raise RenaError(f"the robot file {path} has no list named `servos`; copy config/rena.yaml and change it")
+            rows = [(line_of(node), built(node, faults)) for node in value.value]
+            return [(line, row) for line, row in rows if row is not UNBUILT]
+    raise RenaError(f"{what} has no list named `servos`; copy config/rena.yaml and change it")
 
 
-def _band_rows(root: yaml.MappingNode) -> list[tuple[int, str, object]]:
-    """Line, name and value of every entry of `thresholds`."""
-    loader = yaml.SafeLoader("")
+def _band_rows(root: yaml.MappingNode, faults: Faults) -> list[tuple[int, str, object]]:
+    """Line, name and value of every entry of `thresholds` that has a value."""
     for key, value in root.value:
         if key.value == "thresholds" and isinstance(value, yaml.MappingNode):
-            return [(k.start_mark.line + 1, k.value, loader.construct_object(v, deep=True)) for k, v in value.value]
+            rows = [(line_of(k), _name(k), built(v, faults)) for k, v in value.value]
+            return [row for row in rows if row[2] is not UNBUILT]
         if key.value == "thresholds":
-            return [(key.start_mark.line + 1, "thresholds", value.value)]
+            return [(line_of(key), "thresholds", None)]
     return []
 
 
-def _threshold_faults(bands: list[tuple[int, str, object]]) -> list[tuple[int, str]]:
-    known, faults, seen = {field.name for field in fields(Thresholds)}, [], set()
+def _name(key: yaml.Node) -> str:
+    return key.value if isinstance(key, yaml.ScalarNode) else f"a {key.id}"
+
+
+def _threshold_faults(bands: list[tuple[int, str, object]]) -> Faults:
+    known, faults = {field.name for field in fields(Thresholds)}, []
     for line, name, band in bands:
         where = f"thresholds: {name}"
         if name not in known:
             faults.append((line, f"{where} is none of {', '.join(sorted(known))}"))
-        elif name in seen:
-            faults.append((line, f"{where} is there twice"))
         elif not isinstance(band, dict) or not band or not set(band) <= {"warn", "error"}:
             faults.append((line, f"{where} needs `warn`, `error` or both, has {band!r}"))
         elif wrong := [value for value in band.values() if not _is_threshold(value)]:
-            faults.append((line, f"{where}: {wrong[0]!r} is not a number above 0"))
+            faults.append((line, f"{where}: {wrong[0]!r} is not a number above 0{number_hint(wrong[0])}"))
         elif len(band) == 2 and (band["warn"] > band["error"]) != (name == "voltage_low_v"):
             faults.append((line, f"{where}: warn {band['warn']} must come before error {band['error']}"))
-        seen.add(name)
     return faults
 
 
@@ -93,7 +104,7 @@ def _is_threshold(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
 
 
-def _row_faults(line: int, row: object) -> list[tuple[int, str]]:
+def _row_faults(line: int, row: object) -> Faults:
     if not isinstance(row, dict):
         return [(line, f"expected a servo as a mapping of fields, found {row!r}")]
     name = row.get("name", "a servo without a name")
@@ -106,12 +117,15 @@ def _row_faults(line: int, row: object) -> list[tuple[int, str]]:
         value = row[field]
         good = isinstance(value, (int, float) if kind is float else kind)
         if not good or (kind is not bool and isinstance(value, bool)):
-            faults.append((line, f"{name}: {field} must be {kind.__name__}, not {value!r}"))
+            hint = number_hint(value, kind) if kind in (int, float) else ""
+            faults.append((line, f"{name}: {field} must be {kind.__name__}, not {value!r}{hint}"))
+    if isinstance(name, str) and not name.strip():
+        faults.append((line, f"a servo has the name {name!r}; give it one that can be read"))
     faults += [(line, f"{name}: {field} is not a field of a servo") for field in row if field not in _TYPES]
     return faults or _range_faults(line, name, row)
 
 
-def _range_faults(line: int, name: str, row: dict) -> list[tuple[int, str]]:
+def _range_faults(line: int, name: str, row: dict) -> Faults:
     low, rest, high = row["min_ticks"], row["neutral_ticks"], row["max_ticks"]
     checks = [
         (0 <= row["id"] <= 253, f"id {row['id']} is outside 0..253"),
@@ -127,7 +141,7 @@ def _range_faults(line: int, name: str, row: dict) -> list[tuple[int, str]]:
     return [(line, f"{name}: {text}") for good, text in checks if not good]
 
 
-def _whole_faults(rows: list[tuple[int, dict]]) -> list[tuple[int, str]]:
+def _whole_faults(rows: list[tuple[int, dict]]) -> Faults:
     faults, names, ids = [], {}, {}
     for line, row in rows:
         name = row["name"]
@@ -139,7 +153,7 @@ def _whole_faults(rows: list[tuple[int, dict]]) -> list[tuple[int, str]]:
         ids.setdefault(row["id"], line)
     for line, row in rows:
         for other in row.get("antagonists", []):
-            if other not in names or other == row["name"]:
+            if not isinstance(other, str) or other not in names or other == row["name"]:
                 faults.append((line, f"{row['name']}: antagonist {other!r} is no other servo of this file"))
     return faults
 

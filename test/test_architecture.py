@@ -15,6 +15,7 @@ GROUND = {
     "robot",
     "robot_file",
     "robot_edit",
+    "written",
     "health",
     "errors",
     "share",

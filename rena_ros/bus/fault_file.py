@@ -18,9 +18,10 @@ from rena_ros.bus.fault_schedule import NOT_BY_CHANCE, RandomFaults
 from rena_ros.bus.faults import KINDS, Fault
 from rena_ros.errors import RenaError
 from rena_ros.robot import Robot
+from rena_ros.written import UNBUILT, Faults, built, composed, line_of, number_hint
 
 _OWN = ("kind", "servo", "at_s", "for_s", "every", "probability")
-Problems = list[tuple[int, str]]
+_NULL = "tag:yaml.org,2002:null"
 
 
 @dataclass(frozen=True)
@@ -45,40 +46,38 @@ def read_faults(text: str, robot: Robot, source: str = "the faults") -> FaultScr
 
     Raises RenaError that lists everything that is wrong, ``source`` says where the text came from.
     """
-    wrong: Problems = []
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        rows, random_node = ([], None) if root is None else _parts(root, wrong)
-        faults = [fault for node in rows if (fault := _fault(node, robot, wrong)) is not None]
-        random = None if random_node is None else _random(random_node, robot, wrong)
-    except yaml.YAMLError as error:
-        raise RenaError(f"{source}: this is not YAML: {error}") from error
+    root, wrong = composed(text, source)
+    rows, random_node = ([], None) if root is None else _parts(root, wrong)
+    faults = [fault for node in rows if (fault := _fault(node, robot, wrong)) is not None]
+    random = None if random_node is None else _random(random_node, robot, wrong)
     if wrong:
         listed = "\n".join(f"  line {line}: {what}" for line, what in sorted(set(wrong)))
         raise RenaError(f"{source}: {len(set(wrong))} thing(s) to mend:\n{listed}")
     return FaultScript(tuple(faults), random)
 
 
-def _parts(root: yaml.Node, wrong: Problems) -> tuple[list[yaml.Node], yaml.Node | None]:
+def _parts(root: yaml.Node, wrong: Faults) -> tuple[list[yaml.Node], yaml.Node | None]:
     if isinstance(root, yaml.SequenceNode):
         return root.value, None
     rows, random = [], None
     for key, value in root.value if isinstance(root, yaml.MappingNode) else [(root, root)]:
         if key.value == "faults" and isinstance(value, yaml.SequenceNode):
             rows = value.value
-        elif key.value == "faults" and _plain(value) is None:
+        elif key.value == "faults" and value.tag == _NULL:
             rows = []
         elif key.value == "random":
             random = value
         else:
-            wrong.append((_line(key), "expected a list `faults:` and perhaps a mapping `random:`"))
+            wrong.append((line_of(key), "expected a list `faults:` and perhaps a mapping `random:`"))
     return rows, random
 
 
-def _fault(node: yaml.Node, robot: Robot, wrong: Problems) -> Fault | None:
-    row = _plain(node)
+def _fault(node: yaml.Node, robot: Robot, wrong: Faults) -> Fault | None:
+    row = built(node, wrong)
+    if row is UNBUILT:
+        return None
     if not isinstance(row, dict) or "kind" not in row or not all(isinstance(key, str) for key in row):
-        wrong.append((_line(node), f"expected a fault such as {{kind: dead, servo: jaw}}, found {row!r}"))
+        wrong.append((line_of(node), f"expected a fault such as {{kind: dead, servo: jaw}}, found {row!r}"))
         return None
     servos = row.get("servo", [])
     servos = [servos] if isinstance(servos, str) else servos
@@ -90,24 +89,27 @@ def _fault(node: yaml.Node, robot: Robot, wrong: Problems) -> Fault | None:
     try:
         fault = Fault(row["kind"], tuple(servos) if isinstance(servos, list) else (), values=values, **own)
     except ValueError as error:
-        found += str(error).split("; ")
-    wrong.extend((_line(node), what) for what in found)
+        found += [_with_hint(problem, row) for problem in str(error).split("; ")]
+    wrong.extend((line_of(node), what) for what in found)
     return None if found else fault
 
 
-def _random(node: yaml.Node, robot: Robot, wrong: Problems) -> RandomFaults | None:
-    row = _plain(node)
+def _random(node: yaml.Node, robot: Robot, wrong: Faults) -> RandomFaults | None:
+    row = built(node, wrong)
+    if row is UNBUILT:
+        return None
     known = [field.name for field in fields(RandomFaults)]
     if not isinstance(row, dict):
-        wrong.append((_line(node), f"expected `random:` as a mapping of {', '.join(known)}, found {row!r}"))
+        wrong.append((line_of(node), f"expected `random:` as a mapping of {', '.join(known)}, found {row!r}"))
         return None
     found = [f"{name} is not a value of random; known: {', '.join(known)}" for name in row if name not in known]
     given = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items() if name in known}
     random = RandomFaults(**given)
     if type(random.seed) is not int or random.seed < 0:
-        found.append(f"seed must be a whole number from 0 on, not {random.seed!r}")
+        found.append(f"seed must be a whole number from 0 on, not {random.seed!r}{number_hint(random.seed, int)}")
     if not _number(random.rate_per_minute) or not 0 < random.rate_per_minute <= 6000:
-        found.append(f"rate_per_minute must be a number above 0, at most 6000, not {random.rate_per_minute!r}")
+        rate = random.rate_per_minute
+        found.append(f"rate_per_minute must be a number above 0, at most 6000, not {rate!r}{number_hint(rate)}")
     possible = [kind for kind in KINDS if kind not in NOT_BY_CHANCE]
     if not isinstance(random.kinds, tuple) or not random.kinds:
         found.append(f"kinds must be a list, not {random.kinds!r}")
@@ -118,8 +120,10 @@ def _random(node: yaml.Node, robot: Robot, wrong: Problems) -> RandomFaults | No
     for_s = random.for_s
     two = isinstance(for_s, tuple) and len(for_s) == 2 and all(map(_number, for_s))
     if not two or not 0 < for_s[0] <= for_s[1] < float("inf"):
-        found.append(f"for_s must be two numbers of seconds [shortest, longest], not {row.get('for_s')!r}")
-    wrong.extend((_line(node), what) for what in found)
+        hints = [hint for value in for_s if (hint := number_hint(value))] if isinstance(for_s, tuple) else []
+        wanted = "two numbers of seconds [shortest, longest]"
+        found.append(f"for_s must be {wanted}, not {row.get('for_s')!r}{hints[0] if hints else ''}")
+    wrong.extend((line_of(node), what) for what in found)
     return None if found else random
 
 
@@ -138,9 +142,8 @@ def _number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _plain(node: yaml.Node) -> object:
-    return yaml.SafeLoader("").construct_object(node, deep=True)
-
-
-def _line(node: yaml.Node) -> int:
-    return node.start_mark.line + 1
+def _with_hint(problem: str, row: dict) -> str:
+    name, _, wanted = problem.partition(" must be ")
+    if not wanted.startswith(("a number", "a whole number")):
+        return problem
+    return problem + number_hint(row.get(name), int if wanted.startswith("a whole") else float)

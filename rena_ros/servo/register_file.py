@@ -14,6 +14,7 @@ from rena_ros.bus.access import decode
 from rena_ros.bus.eeprom import check
 from rena_ros.bus.registers import REGISTERS, Register
 from rena_ros.errors import RenaError
+from rena_ros.written import UNBUILT, Faults, built, composed, line_of, number_hint, refuse
 
 Values = Mapping[str, int]  # register name -> value
 
@@ -42,23 +43,15 @@ def parsed(text: str, names: tuple[str, ...], what: str) -> dict[str, dict[str, 
 
     ``names``: the robot's servos. Raises RenaError that lists every fault with its line; ``what`` names the file.
     """
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        raise RenaError(f"{what} is not YAML: {error}") from error
-    faults: list[tuple[int, str]] = []
+    root, faults = composed(text, what)
     servos: dict[str, dict[str, int]] = {}
     for name, servo in _entries(dict(_entries(root, faults)).get(_Key("servos")), faults):
         if name not in names:
             faults.append((name.line, f"{name} is no servo of the robot file"))
-        if name in servos:
-            faults.append((name.line, f"{name} is there twice"))
         servos[name] = _eeprom(name, dict(_entries(servo, faults)).get(_Key("eeprom")), faults)
     if not servos and not faults:
         raise RenaError(f"{what} has no servos; `rena servo export` writes such a file")
-    if faults:
-        listed = "\n".join(f"  line {line}: {fault}" for line, fault in sorted(set(faults)))
-        raise RenaError(f"{what} has {len(set(faults))} fault(s):\n{listed}")
+    refuse(faults, what)
     return servos
 
 
@@ -68,16 +61,16 @@ class _Key(str):
     line = 0
 
 
-def _entries(node: yaml.Node | None, faults: list[tuple[int, str]]) -> list[tuple[_Key, yaml.Node]]:
+def _entries(node: yaml.Node | None, faults: Faults) -> list[tuple[_Key, yaml.Node]]:
     if node is None:
         return []
     if not isinstance(node, yaml.MappingNode):
-        faults.append((node.start_mark.line + 1, f"expected `name: ...`, found {_shown(node)}"))
+        faults.append((line_of(node), f"expected `name: ...`, found {_shown(node)}"))
         return []
     entries = []
     for key, value in node.value:
         name = _Key(_shown(key))
-        name.line = key.start_mark.line + 1
+        name.line = line_of(key)
         entries.append((name, value))
     return entries
 
@@ -86,16 +79,15 @@ def _shown(node: yaml.Node) -> str:
     return str(node.value) or "nothing" if isinstance(node, yaml.ScalarNode) else f"a {node.id}"
 
 
-def _eeprom(servo: str, node: yaml.Node | None, faults: list[tuple[int, str]]) -> dict[str, int]:
+def _eeprom(servo: str, node: yaml.Node | None, faults: Faults) -> dict[str, int]:
     values: dict[str, int] = {}
-    loader = yaml.SafeLoader("")
     for key, node_value in _entries(node, faults):
-        value = loader.construct_object(node_value, deep=True)
+        value = built(node_value, faults)
         register = REGISTERS.get(key)
         if register is None or not register.eeprom:
             faults.append((key.line, f"{servo}: {key} is no EEPROM register"))
-        elif key in values:
-            faults.append((key.line, f"{servo}: {key} is there twice"))
+        elif value is UNBUILT:
+            continue
         elif why := _unfit(register, value):
             faults.append((key.line, f"{servo}: {why}"))
         else:
@@ -105,7 +97,7 @@ def _eeprom(servo: str, node: yaml.Node | None, faults: list[tuple[int, str]]) -
 
 def _unfit(register: Register, value: object) -> str | None:
     if not isinstance(value, int) or isinstance(value, bool):
-        return f"{register.name} must be a whole number, not {value!r}"
+        return f"{register.name} must be a whole number, not {value!r}{number_hint(value, int)}"
     try:
         if register.writable:
             check(register.name, value)
