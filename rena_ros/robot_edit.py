@@ -16,7 +16,7 @@ import yaml
 
 from rena_ros.errors import RenaError
 from rena_ros.robot import Robot
-from rena_ros.robot_file import load_robot
+from rena_ros.robot_file import load_robot, parse_robot, read_text
 
 # By servo name: field of the robot file -> new value.
 Changes = Mapping[str, Mapping[str, int | float | bool]]
@@ -41,14 +41,19 @@ class RobotFileEdit:
     def change(self, changes: Changes) -> Robot:
         """Write these values and return the robot as it now stands in the file.
 
-        Raises RenaError, with the file unchanged, when the disk refuses or the result would have faults.
+        What somebody else changed in the file meanwhile stays. Raises RenaError, with the file unchanged, when it is
+        no sound robot file any more, the disk refuses, or the result would have faults.
         """
-        text = _read(self.path)
-        wanted = replace(
-            self.robot, servos=tuple(replace(servo, **changes.get(servo.name, {})) for servo in self.robot.servos)
-        )
+        text, now = self._now()
+        if gone := [name for name in changes if name not in now.index]:
+            raise RenaError(
+                f"{self.path} was not changed: somebody else changed it meanwhile, and no servo in it is called "
+                f"{', '.join(gone)} any more; give the name back, or write the values in under the new one"
+            )
+        wanted = replace(now, servos=tuple(replace(servo, **changes.get(servo.name, {})) for servo in now.servos))
+        new_text = self._edited(text, changes)
         with _fresh_file(self.path) as fresh:
-            write_text(fresh, edited(text, changes))
+            write_text(fresh, new_text)
             shutil.copymode(self.path, fresh)
             self._check(fresh, wanted)
             self.backup = self.backup or back_up(self.path)
@@ -56,25 +61,45 @@ class RobotFileEdit:
         self.robot = wanted
         return wanted
 
+    def _now(self) -> tuple[str, Robot]:
+        """The file as it is at this moment, which may not be what it was at the beginning."""
+        try:
+            text = read_text(self.path, newline="")  # line ends stay as they are
+            return text, parse_robot(text, self.path)
+        except RenaError as error:
+            raise RenaError(
+                f"{self.path} was not changed: somebody else changed it meanwhile, and now {error}\n"
+                "  mend or restore the file, then write the values in by hand or begin again"
+            ) from error
+
+    def _edited(self, text: str, changes: Changes) -> str:
+        try:
+            return edited(text, changes)
+        except KeyError as error:
+            raise self._beyond_us("is its name merged into it by `<<`?") from error
+
     def _check(self, fresh: Path, wanted: Robot) -> None:
         try:
             got = load_robot(fresh)
         except RenaError as error:
             raise RenaError(f"{self.path} was not changed; with the new values {error}") from error
         if replace(got, source=wanted.source) != wanted:
-            raise RenaError(
-                f"{self.path} was not changed: it is written in a way that cannot be edited in place (do two servos "
-                "share values by an alias?); write the values in by hand"
-            )
+            raise self._beyond_us("do two servos share values by an alias?")
+
+    def _beyond_us(self, why: str) -> RenaError:
+        return RenaError(
+            f"{self.path} was not changed: it is written in a way that cannot be edited in place ({why}); "
+            "write the values in by hand"
+        )
 
 
 def edited(text: str, changes: Changes) -> str:
     """The text of a robot file with other values; everything else stays as it is, byte for byte.
 
-    A field that a servo does not have yet is added before its last one. Raises KeyError for a servo that the
-    text does not name.
+    A field that a servo does not have yet is added before its last one. The text must be a sound robot file. Raises
+    KeyError for a servo that it does not name in the servo's own entry.
     """
-    servos = {_value(node, "name").value: node for node in _servo_nodes(text)}
+    servos = {name.value: node for node in _servo_nodes(text) if (name := _value(node, "name"))}
     edits: list[tuple[int, int, str]] = []  # from, to, new text
     for name, fields in changes.items():
         for field, value in fields.items():
@@ -137,14 +162,6 @@ def back_up(path: Path) -> Path:
         shutil.copy2(path, fresh)
         os.replace(fresh, backup)
     return backup
-
-
-def _read(path: Path) -> str:
-    try:
-        with path.open(newline="") as file:  # line ends stay as they are
-            return file.read()
-    except OSError as error:
-        raise RenaError(f"cannot read the robot file {path}: {error.strerror}") from error
 
 
 def _servo_nodes(text: str) -> list[yaml.MappingNode]:

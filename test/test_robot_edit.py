@@ -2,6 +2,7 @@
 
 import os
 import stat
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -117,6 +118,56 @@ def test_an_alias_that_would_change_another_servo_too_is_refused(tmp_path):
     with pytest.raises(RenaError, match="alias"):
         RobotFileEdit(path).change({"a": {"min_ticks": 0}})
     assert path.read_text() == before
+
+
+def test_what_somebody_else_changed_meanwhile_stays(robot_file):
+    edit = RobotFileEdit(robot_file)
+    jaw = edit.robot.servos[edit.robot.index["jaw"]]
+    by_hand = SHIPPED.replace(f"{{name: jaw, id: {jaw.id},", "{name: jaw, id: 99,").replace(
+        "servos:", "servos: # mine", 1
+    )
+    robot_file.write_text(by_hand)
+    robot = edit.change({"jaw": TICKS})
+    assert robot == edit.robot == load_robot(robot_file)
+    assert robot.servos[robot.index["jaw"]] == replace(jaw, id=99, **TICKS)
+    assert robot_file.read_text() == edited(by_hand, {"jaw": TICKS})
+    assert edit.backup.read_text() == by_hand
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "says"),
+    [
+        (SHIPPED[: SHIPPED.index("{name: jaw,") + 9], "is not YAML"),
+        (SHIPPED.replace("servos:", "joints:"), "no list named `servos`"),
+        ("", "no list named `servos`"),
+        (SHIPPED.replace("{name: jaw, id: ", "{name: jaw, id: 9"), "jaw: id 9"),
+    ],
+)
+def test_a_file_that_somebody_spoilt_meanwhile_is_left_alone(robot_file, meanwhile, says):
+    edit = RobotFileEdit(robot_file)
+    robot_file.write_text(meanwhile)
+    with pytest.raises(RenaError, match=r"face\.yaml was not changed: somebody else changed it meanwhile") as error:
+        edit.change({"jaw": TICKS})
+    assert says in str(error.value) and "mend or restore the file" in str(error.value)
+    assert robot_file.read_text() == meanwhile and list(robot_file.parent.iterdir()) == [robot_file]
+
+
+def test_a_file_or_servo_that_is_gone_meanwhile_is_told(robot_file):
+    edit = RobotFileEdit(robot_file)
+    robot_file.write_text(SHIPPED.replace("name: jaw,", "name: chin,"))
+    with pytest.raises(RenaError, match=r"face\.yaml was not changed: .* no servo in it is called jaw any more"):
+        edit.change({"jaw": TICKS})
+    robot_file.unlink()
+    with pytest.raises(RenaError, match=r"cannot read the robot file .*face\.yaml"):
+        edit.change({"jaw": TICKS})
+    assert list(robot_file.parent.iterdir()) == []
+
+
+def test_a_name_that_is_merged_in_is_told_not_tripped_over(tmp_path):
+    path = tmp_path / "face.yaml"
+    path.write_text(f"who: &who {{name: {NAMES[0]}}}\n" + SHIPPED.replace(f"{{name: {NAMES[0]},", "{<<: *who,"))
+    with pytest.raises(RenaError, match=r"was not changed: .*cannot be edited in place .*write the values in by hand"):
+        RobotFileEdit(path).change({NAMES[0]: TICKS})
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
