@@ -362,6 +362,22 @@ def test_the_antagonist_of_a_servo_that_cannot_be_reached_waits(bench):
     assert bench.path()[-1][DOWN] == ROBOT.max_ticks[DOWN]
 
 
+@pytest.mark.parametrize("faults", [["dead"], ["reject"], ["stuck", "corrupt"], ["encoder"]])
+def test_the_antagonist_of_one_that_did_not_hear_to_let_go_waits(bench, faults):
+    bench.up()
+    bench.live(1.0, lambda: bench.gate.command(["corner_left_up"], [0.6], bench.now_s))
+    for fault in faults:
+        bench.bank.inject(fault, "corner_left_up")
+    swap = ["corner_left_up", "corner_left_down"], [0.0, 0.5]
+    bench.live(3.0, lambda: bench.gate.command(*swap, bench.now_s))
+    up, down = bench.bank.positions[[UP, DOWN]] - ROBOT.neutral_ticks[[UP, DOWN]]
+    assert up > 300 and bench.bank.torque[UP] and abs(down) < 2
+    bench.bank.clear()
+    bench.live(3.0, lambda: bench.gate.command(*swap, bench.now_s))
+    up, down = bench.bank.positions[[UP, DOWN]] - ROBOT.neutral_ticks[[UP, DOWN]]
+    assert abs(up) < 2 and abs(down) > 300
+
+
 def test_the_antagonist_of_a_servo_that_came_back_limp_does_not_wait(bench):
     bench.up()
     both = ["corner_left_up", "corner_left_down"]

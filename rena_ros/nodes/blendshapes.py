@@ -13,7 +13,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image, JointState, PointCloud2, PointField, TimeReference
 
 from rena_ros.nodes.images import from_image_msg
-from rena_ros.nodes.running import parameter, run_node
+from rena_ros.nodes.running import STEADY, parameter, run_node
 from rena_ros.perception import MAX_FACES, READING_NAMES, FaceReader
 
 _FIELDS = [PointField(name=name, offset=4 * i, datatype=PointField.FLOAT32, count=1) for i, name in enumerate("xyz")]
@@ -39,7 +39,7 @@ class BlendshapesNode(Node):
         self._landmarks = self.create_publisher(PointCloud2, "face/landmarks", newest)
         self._timing = self.create_publisher(TimeReference, "timing", QoSProfile(depth=100))
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
-        self.create_timer(1.0, self.on_second)
+        self.create_timer(1.0, self.on_second, clock=STEADY)
         # Last: whoever waits for this subscription may take it that the node is ready.
         one = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
         self.create_subscription(Image, "camera/image_raw", self.on_image, one)

@@ -15,7 +15,7 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool
 
-from rena_ros.nodes.running import parameter, run_node
+from rena_ros.nodes.running import STEADY, parameter, run_node
 from rena_ros.robot_file import load_robot
 
 BUS = "servos: bus"
@@ -36,7 +36,7 @@ class Exerciser(Node):
         self._commands = self.create_publisher(JointState, "servos/command", QoSProfile(depth=1))
         self._torque = self.create_client(SetBool, "set_torque")
         self.create_subscription(DiagnosticArray, "/diagnostics", self.on_diagnostics, QoSProfile(depth=10))
-        self.create_timer(1 / rate_hz, self.on_tick)
+        self.create_timer(1 / rate_hz, self.on_tick, clock=STEADY)
 
     def on_tick(self) -> None:
         """Each servo to and fro between its limits, each at its own pace."""

@@ -14,7 +14,7 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import JointState, TimeReference
 from std_srvs.srv import Trigger
 
-from rena_ros.nodes.running import parameter, run_node
+from rena_ros.nodes.running import STEADY, parameter, run_node
 from rena_ros.perception import READING_NAMES
 from rena_ros.policy import Policy
 from rena_ros.presence import Presence
@@ -44,8 +44,8 @@ class PolicyNode(Node):
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
         self.create_subscription(JointState, "face/blendshapes", self.on_reading, QoSProfile(depth=1))
         self.create_service(Trigger, "rest", self.on_rest)
-        self.create_timer(1 / rate_hz, self.on_tick)
-        self.create_timer(1.0, self.on_second)
+        self.create_timer(1 / rate_hz, self.on_tick, clock=STEADY)
+        self.create_timer(1.0, self.on_second, clock=STEADY)
         figures = self.policy.provenance.get("held_out", {})
         told = f", held-out RMSE {100 * figures['rmse']:.1f} %" if "rmse" in figures else ""
         self.get_logger().info(f"model {self.policy.path}{told}; measuring the resting face")

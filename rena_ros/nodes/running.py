@@ -21,6 +21,7 @@ from rena_ros.niceness import be_nice
 
 CLOSING_S = 1.5
 WAKE_S = 0.1
+STEADY = Clock(clock_type=ClockType.STEADY_TIME)  # of all timers: ROS time may be set back, or be a simulation's
 
 
 class _Signals:
@@ -85,7 +86,7 @@ def _spin(node: Node, signals: _Signals) -> None:
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     # Python sees a signal when a callback, this one at the latest, ends the wait in C++.
-    node.create_timer(WAKE_S, lambda: None, clock=Clock(clock_type=ClockType.STEADY_TIME))
+    node.create_timer(WAKE_S, lambda: None, clock=STEADY)
     with contextlib.suppress(ExternalShutdownException):  # a node may end itself: see the camera
         while not signals.came and rclpy.ok():
             executor.spin_once()

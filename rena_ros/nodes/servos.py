@@ -17,7 +17,6 @@ from collections.abc import Callable
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rclpy.clock import Clock, ClockType
 from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
@@ -31,7 +30,7 @@ from rena_ros.bus.readings import BusState
 from rena_ros.errors import RenaError
 from rena_ros.gate import Gate
 from rena_ros.nodes.bus_status import BusStatus
-from rena_ros.nodes.running import parameter, run_node
+from rena_ros.nodes.running import STEADY, parameter, run_node
 from rena_ros.nodes.servo_status import ServoStatus
 from rena_ros.nodes.status_log import StatusLog
 from rena_ros.robot_file import load_robot
@@ -93,9 +92,8 @@ class ServosNode(Node):
         self.create_service(Trigger, "neutral", self.on_neutral)
         self.create_service(Trigger, "stop", self.on_stop)
         self.create_service(Trigger, "reset", self.on_reset)
-        steady = Clock(clock_type=ClockType.STEADY_TIME)  # the system's may be set back, or be that of a simulation
-        self.create_timer(1 / interpolation_hz, self.on_tick, clock=steady)
-        self.create_timer(1.0, self.on_second, clock=steady)
+        self.create_timer(1 / interpolation_hz, self.on_tick, clock=STEADY)
+        self.create_timer(1.0, self.on_second, clock=STEADY)
         gc.collect()
         gc.freeze()  # what exists now stays; a full collection would stop the bus for tens of milliseconds
 

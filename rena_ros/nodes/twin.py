@@ -6,7 +6,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image, JointState
 
 from rena_ros.nodes.images import to_image_msg
-from rena_ros.nodes.running import parameter, run_node
+from rena_ros.nodes.running import STEADY, parameter, run_node
 from rena_ros.robot_file import load_robot
 from rena_ros.twin.face import TwinFace
 
@@ -30,7 +30,7 @@ class TwinNode(Node):
         self._stamp = None
         newest = QoSProfile(depth=2, reliability=ReliabilityPolicy.BEST_EFFORT)
         self._images = self.create_publisher(Image, "robot/image_raw", newest)
-        self.create_timer(1 / rate_hz, self.on_tick)
+        self.create_timer(1 / rate_hz, self.on_tick, clock=STEADY)
         self.create_subscription(JointState, "joint_states", self.on_state, QoSProfile(depth=5))
 
     def on_state(self, state: JointState) -> None:

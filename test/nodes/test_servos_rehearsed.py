@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.clock import ClockType
 from rclpy.parameter import Parameter
 
 from rena_ros.bench.goal_check import GoalCheck
@@ -104,6 +105,32 @@ def test_what_goes_wrong_is_seen_within_two_seconds(stage, fault, options, level
         assert stage.set_torque(True).success
         act(stage, 1.1)
         assert stage.status("jaw").level == OK and stage.status("bus").level == OK
+
+
+def test_a_torque_register_that_cannot_be_read_is_an_error_not_what_it_said_last(stage):
+    line = stage.gate.bus.line
+    plain = line.sync_read
+
+    def sync_read(ids, address, size, *rest):
+        replies = plain(ids, address, size, *rest)
+        if address == 40:  # all other registers answer
+            replies.fresh[np.array(ids) == ROBOT.ids[ROBOT.index["jaw"]]] = False
+        return replies
+
+    line.sync_read = sync_read
+    act(stage, 2.1)
+    assert stage.status("jaw").level == OK  # it may happen now and then
+    act(stage, 1.1)
+    jaw = stage.status("jaw")
+    assert jaw.level == ERROR and "torque register cannot be read" in jaw.message and values(jaw)["torque"] == "unknown"
+    line.sync_read = plain
+    act(stage, 1.1)
+    assert stage.status("jaw").level == OK and values(stage.status("jaw"))["torque"] == "on"
+
+
+def test_its_timers_do_not_depend_on_a_clock_that_can_be_set(stage):
+    timers = list(stage.node.timers)
+    assert len(timers) == 2 and {timer.clock.clock_type for timer in timers} == {ClockType.STEADY_TIME}
 
 
 def test_slow_answers_are_told_with_what_mends_them(made):
