@@ -1,6 +1,8 @@
 """The `rena` command: one line per subcommand; each is imported only when it is called."""
 
 import argparse
+import contextlib
+import os
 import sys
 
 from rena_ros import __doc__ as rena_doc
@@ -27,13 +29,28 @@ def main(argv: list[str] | None = None) -> int:
     try:
         args = parser.parse_args(argv)  # this imports the command's module
         name = args.prog
-        return args.run(args) or 0
+        code = args.run(args) or 0
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        _give_up_output()  # who read has enough, as `head` has
+        return 1
+    except OSError as error:
+        _give_up_output()
+        print(f"{name}: {error}", file=sys.stderr)
+        return 1
     except RenaError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"{name}: interrupted", file=sys.stderr)
         return 130
+
+
+def _give_up_output() -> None:
+    """Else Python tries once more to write what could not be written, and complains."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

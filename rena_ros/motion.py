@@ -200,7 +200,7 @@ class Motion:
         for nudge in _NUDGES_RAD:
             plan.current_position = [place + nudge for place in position]
             trajectory = Trajectory(len(position))
-            with contextlib.suppress(RuckigError):
+            with contextlib.suppress(RuckigError, ValueError):  # its binding does not know all of its own results
                 if self._ruckig.calculate(plan, trajectory) in (Result.Working, Result.Finished):
                     return trajectory
         return None

@@ -23,6 +23,9 @@ _TYPES = {
     "max_acceleration_rad_s2": float,
     "antagonists": list,
 }
+# Far beyond any servo on both sides: outside, a degree was taken for a radian, or no motion could be planned.
+_RATES = (("max_speed_rad_s", 0.01, 50), ("max_acceleration_rad_s2", 0.1, 10_000))
+_MOST = 83  # as many goals fit into one frame of the bus
 
 
 def load_robot(path: str | Path | None = None) -> Robot:
@@ -132,19 +135,19 @@ def _range_faults(line: int, name: str, row: dict) -> Faults:
         (0 <= low < high <= 4095, f"needs 0 <= min_ticks < max_ticks <= 4095, has {low}..{high}"),
         (low <= rest <= high, f"neutral_ticks {rest} is outside {low}..{high}"),
         (row["region"] in REGIONS, f"region {row['region']} is none of {', '.join(REGIONS)}"),
-        (0 < row["max_speed_rad_s"] < float("inf"), f"max_speed_rad_s {row['max_speed_rad_s']} is not positive"),
-        (
-            0 < row["max_acceleration_rad_s2"] < float("inf"),
-            f"max_acceleration_rad_s2 {row['max_acceleration_rad_s2']} is not positive",
-        ),
+        *((low <= row[field] <= high, f"{field} {row[field]} is outside {low}..{high}") for field, low, high in _RATES),
     ]
     return [(line, f"{name}: {text}") for good, text in checks if not good]
 
 
 def _whole_faults(rows: list[tuple[int, dict]]) -> Faults:
     faults, names, ids = [], {}, {}
+    if len(rows) > _MOST:
+        faults.append((rows[_MOST][0], f"{len(rows)} servos are more than the {_MOST} that one bus can drive"))
     for line, row in rows:
         name = row["name"]
+        if name == "bus":
+            faults.append((line, "no servo can have the name bus: in /diagnostics that is the bus"))
         if name in names:
             faults.append((line, f"{name}: the name is taken by line {names[name]}"))
         if row["id"] in ids:

@@ -1,6 +1,7 @@
 """The robot as data: units, the limiter, and what a faulty robot file is told."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from rena_ros.errors import RenaError
 from rena_ros.robot import RAD_PER_TICK, Band, Thresholds
 from rena_ros.robot_file import load_robot
+from rena_ros.share import share_path
 
 ROBOT = load_robot()
 COUNT = len(ROBOT.names)
@@ -175,6 +177,41 @@ def test_a_file_that_is_no_robot_says_so(tmp_path, text, says):
     path = tmp_path / "robot.yaml"
     path.write_text(text)
     with pytest.raises(RenaError, match=says):
+        load_robot(path)
+
+
+def shipped(tmp_path, old, new):
+    text = share_path("config/rena.yaml").read_text()
+    assert old in text
+    path = tmp_path / "robot.yaml"
+    path.write_text(text.replace(old, new, 1))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("max_speed_rad_s", value) for value in ("0.0", "-1.0", "1.0e-6", "240.0", ".inf", ".nan")),
+        *(("max_acceleration_rad_s2", value) for value in ("0.0", "1.0e-8", "1.0e+300", ".nan")),
+    ],
+)
+def test_rates_at_which_no_servo_can_be_driven_are_refused(tmp_path, field, value):
+    old = re.search(rf"{field}: [\d.]+", share_path("config/rena.yaml").read_text()).group(0)
+    with pytest.raises(RenaError, match=rf"line \d+: \w+: {field} .* is outside"):
+        load_robot(shipped(tmp_path, old, f"{field}: {value}"))
+
+
+def test_the_name_of_the_bus_is_taken(tmp_path):
+    with pytest.raises(RenaError, match="no servo can have the name bus"):
+        load_robot(shipped(tmp_path, "name: jaw", "name: bus"))
+
+
+def test_more_servos_than_fit_into_one_frame_are_refused(tmp_path):
+    row = share_path("config/rena.yaml").read_text().split("servos:")[1].strip().splitlines()[0].strip()
+    rows = [re.sub(r"id: \d+", f"id: {i}", re.sub(r"name: \w+", f"name: s{i}", row)) for i in range(84)]
+    path = tmp_path / "robot.yaml"
+    path.write_text("servos:\n" + "\n".join(f"  {re.sub(r', antagonists: .*?]', '', row)}" for row in rows))
+    with pytest.raises(RenaError, match="84 servos are more than the 83"):
         load_robot(path)
 
 

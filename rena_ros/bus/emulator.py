@@ -103,7 +103,7 @@ class Emulator:
         os.close(self._woken)
 
     def _watched(self) -> list[int]:
-        commands = [self._commands.source] if self._commands is not None and self._commands.open else []
+        commands = [self._commands.source] if self._commands is not None and self._commands.listening else []
         return [self._woken, *([self._port.master] if self._port.plugged else []), *commands]
 
     def _wait_s(self) -> float:
@@ -139,7 +139,9 @@ class Emulator:
         data = self._port.read()
         if data is None:
             return False
-        self._wire.baud = baud = self._port.baud()
+        if not (baud := self._port.baud()):
+            return True  # a rate of 0 is a terminal's way of hanging up
+        self._wire.baud = baud
         self._wire.request(len(data), now_s)
         if self.bank.echoes():
             self._wire.echo(data)

@@ -44,9 +44,9 @@ class GoalLog:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._file = open(path, "w", buffering=1)  # noqa: SIM115 (closed by close; by lines: killed, it is whole)
+                self._file.write(",".join(("time_s", *self._names)) + "\n")
             except OSError as error:
                 raise RenaError(f"cannot write the goals to {path}: {error.strerror}") from error
-            self._file.write(",".join(("time_s", *self._names)) + "\n")
 
     def take(self) -> list[Goals]:
         """The frames so far, which are then forgotten."""

@@ -1,5 +1,6 @@
 """Lines that change a running emulator's servos: what goes wrong, the cable, the power, who is attached."""
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 
@@ -24,6 +25,14 @@ class TypedCommands:
         self.open = True
         self._bank = bank
         self._line = b""
+
+    @property
+    def listening(self) -> bool:
+        """Whether there is something to read: not after its end, nor from a terminal that another program has (a
+        program in the background that reads is stopped)."""
+        with contextlib.suppress(OSError):  # not a terminal
+            return self.open and os.tcgetpgrp(self.source) == os.getpgrp()
+        return self.open
 
     def obey(self) -> None:
         """Read what there is; carry out whole lines."""

@@ -78,6 +78,8 @@ class Calibration:
         if not release_torque(self._line, self._edit.robot.servos, dialogue):
             dialogue.say("Nothing was recorded.")
             return 1
+        for servo in servos:
+            self._restore_torque_limit(servo)  # an earlier calibration may have been cut off from it
         dialogue.say(f"\n{_KEYS}")
         saved: list[str] = []
         skipped: list[str] = []
@@ -144,19 +146,20 @@ class Calibration:
         anywhere = _anywhere(self._edit.robot, servo)
         own = anywhere.servos[anywhere.index[servo.name]]
         if goal is None:
-            before = read_register(self._line, servo.id, "torque_limit")
+            hold.callback(self._restore_torque_limit, servo)
             set_register(self._line, servo, "torque_limit", self._args.torque * 10)
-            if before is not None:
-                hold.callback(self._restore_torque_limit, servo, before)
             hold.enter_context(held(self._line, own, slow_speed(servo)))
             goal = here
         goal = limited(anywhere, own, min(max(goal + step, here - _LEAD_TICKS), here + _LEAD_TICKS))
         set_register(self._line, servo, "goal_position", goal)
         return goal
 
-    def _restore_torque_limit(self, servo: Servo, before: int) -> None:
-        with contextlib.suppress(RenaError):  # less important than what `held` has to say of a servo that is gone
-            set_register(self._line, servo, "torque_limit", before)
+    def _restore_torque_limit(self, servo: Servo) -> None:
+        """To what the servo has after power on: it stays lowered until then, and nobody else would tell."""
+        own = read_register(self._line, servo.id, "max_torque")
+        if own is not None and read_register(self._line, servo.id, "torque_limit") not in (own, None):
+            with contextlib.suppress(RenaError):  # less important than what `held` has to say of a servo that is gone
+                set_register(self._line, servo, "torque_limit", own)
 
     def _keep(self, servo: Servo, result: Range) -> bool | str | None:
         """Save the result if the answer is yes: True, False (skip), None (end) or "again"."""
@@ -170,6 +173,7 @@ class Calibration:
             say("  As the file has it.")
             return True
         say("  Enter: write this to the file   r: record again   s: skip   q: end")
+        self._keys.forget()
         while True:
             key = self._keys.pressed(1.0)
             if key == "enter":

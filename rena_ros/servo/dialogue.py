@@ -5,6 +5,7 @@ import contextlib
 import shlex
 import shutil
 import sys
+import termios
 from collections.abc import Callable
 
 from rena_ros.errors import RenaError
@@ -23,11 +24,18 @@ def command_again(args: argparse.Namespace, *rest: str) -> str:
     return shlex.join([*args.prog.split(), *port, *baud, *robot, *rest])
 
 
+def _typed(question: str) -> str:
+    """A line from the keyboard, typed after the question was shown: what was typed before answered another one."""
+    with contextlib.suppress(termios.error, OSError, ValueError):  # not a terminal
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+    return input(question)
+
+
 class Dialogue:
     """Lines out, answers in. ``yes``: every confirmation is granted unasked."""
 
     def __init__(
-        self, yes: bool = False, read: Callable[[str], str] = input, write: Callable[[str], None] = print
+        self, yes: bool = False, read: Callable[[str], str] = _typed, write: Callable[[str], None] = print
     ) -> None:
         self.yes = yes
         self._read = read

@@ -65,8 +65,8 @@ def read_servo(line: Line, servo: Servo) -> Reading | None:
 
 
 def slow_speed(servo: Servo) -> int:
-    """A speed to move one servo by hand with, ticks/s."""
-    return max(1, round(SLOW * servo.max_speed_rad_s / RAD_PER_TICK))
+    """A speed to move one servo by hand with, ticks/s, 1..0x7FFF."""
+    return min(max(round(SLOW * servo.max_speed_rad_s / RAD_PER_TICK), 1), 0x7FFF)
 
 
 def limited(robot: Robot, servo: Servo, ticks: int) -> int:

@@ -52,6 +52,11 @@ class Keys:
         with contextlib.suppress(termios.error):  # the terminal may be gone
             termios.tcsetattr(self._fd, termios.TCSADRAIN, self._before)
 
+    def forget(self) -> None:
+        """Forget what was pressed so far: the next key answers what is asked next."""
+        with contextlib.suppress(termios.error):
+            termios.tcflush(self._fd, termios.TCIFLUSH)
+
     def pressed(self, timeout_s: float) -> str | None:
         """The next key, or None when none was pressed in time. Raises RenaError when the terminal is gone."""
         if not select.select([self._fd], [], [], timeout_s)[0]:

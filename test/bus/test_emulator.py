@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import termios
 import threading
 
 import numpy as np
@@ -33,6 +34,18 @@ def test_our_bus_and_the_emulator_agree(emulator, until):
     assert report["goal_writes"] >= 25 + 25  # torque on sets each servo's present position as its goal
     assert report["torque_on_writes"] >= 25 and report["torque_on"] == []
     assert report["limit_violations"] == 0
+
+
+def test_a_rate_of_0_is_survived(emulator, until):
+    with open(emulator.link, "rb+", buffering=0) as client:
+        settings = termios.tcgetattr(client)
+        settings[4] = settings[5] = termios.B0
+        termios.tcsetattr(client, termios.TCSANOW, settings)
+        client.write(protocol.read(21, 3, 2))
+        assert emulator.tell("status").startswith("plugged")
+    bus = Bus(str(emulator.link), ROBOT, retries=10)
+    assert bus.line.read(21, 3, 2)
+    bus.close()
 
 
 def jaw_status(bus):

@@ -101,6 +101,9 @@ class Hands:
     def __exit__(self, *_):
         pass
 
+    def forget(self):
+        """Everything in the script comes after it was asked for."""
+
     def pressed(self, timeout_s):
         bank = self._stand.bank
         bank.advance(timeout_s)
@@ -249,3 +252,11 @@ def test_a_full_disk_loses_nothing_that_was_recorded(stand, face, monkeypatch):
 def test_the_file_that_ships_with_rena_stays_as_it_is(stand):
     with pytest.raises(RenaError, match=r"cp .*rena\.yaml my_face\.yaml"):
         stand.run(calibrate)
+
+
+def test_a_torque_limit_that_was_left_lowered_is_restored(stand, face):
+    servo = ROBOT.servos[ROBOT.index["jaw"]]
+    write_register(stand.line(), servo.id, "torque_limit", 400)  # as a calibration leaves it that loses the cable
+    assert stand.now("torque_limit", ("jaw",)) == {"jaw": 400}
+    calibrated(stand, face, "jaw", script=("q",))
+    assert stand.now("torque_limit", ("jaw",)) == {"jaw": 1000}

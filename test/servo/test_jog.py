@@ -201,11 +201,10 @@ def test_with_keys_until_q(bank, line, jogged, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("limit_rad_s", "asked", "written"),
     [
-        (0.0005, [], 1),
-        (0.0005, ["--speed", 100], 1),
-        (600.0, [], 0x7FFF),
-        (240.0, ["--speed", 100_000], 0x7FFF),
-        (240.0, ["--speed", 300], 300),
+        (0.01, [], 1),
+        (0.01, ["--speed", 100], round(0.01 * 4096 / (2 * math.pi))),
+        (50.0, ["--speed", 100_000], round(50 * 4096 / (2 * math.pi))),
+        (40.0, ["--speed", 300], 300),
         (3.0, ["--speed", 100_000], round(3.0 * 4096 / (2 * math.pi))),
     ],
 )
