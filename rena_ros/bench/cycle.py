@@ -118,6 +118,8 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print. Returns 0: whether the aims were met stands in the table, not in the exit code."""
     if args.cycles < 10 or args.rounds < 1:
         raise RenaError("--cycles must be at least 10 and --rounds at least 1")
+    if not -20 <= args.niceness <= 19:
+        raise RenaError(f"--niceness {args.niceness} is outside -20 (first) to 19 (last)")
     if args.out:
         make_folder(args.out)
     console = console_for_tables()

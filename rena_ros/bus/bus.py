@@ -24,7 +24,6 @@ from rena_ros.robot import Robot
 _GOAL = REGISTERS["goal_position"].address
 _GOAL_SPEED = REGISTERS["goal_speed"].address
 _TORQUE = REGISTERS["torque_enable"].address
-_MODEL = REGISTERS["model"].address
 _RETURN_DELAY = REGISTERS["return_delay"].address
 _STATE, _STATE_BYTES = REGISTERS["present_position"].address, 8
 _STATE_SIGNS = np.array([REGISTERS[f"present_{name}"].sign_bit for name in ("position", "speed", "load")])
@@ -166,15 +165,6 @@ class Bus:
         """Give every servo its own speed limit (again), in one SYNC_WRITE; returns the time of its last byte."""
         speeds = b"".join(to_word(torque.goal_speed(servo)) for servo in self.robot.servos)
         return self.line.sync_write(self._ids, _GOAL_SPEED, np.frombuffer(speeds, np.uint8).reshape(-1, 2))
-
-    def ping(self) -> dict[str, int | None]:
-        """Ask every servo on its own which model it is: model number by name, None where nobody answered.
-
-        A READ, not a PING: on an adapter that echoes, a PING looks like the answer of a servo with a
-        voltage fault.
-        """
-        answers = {servo.name: self.line.read(servo.id, _MODEL, 2) for servo in self.robot.servos}
-        return {name: int.from_bytes(answer.params, "little") if answer else None for name, answer in answers.items()}
 
     def survey(self) -> dict[str, int]:
         """Learn the servos' return delays, from which deadlines are made; returns them in microseconds by name.
