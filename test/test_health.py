@@ -44,6 +44,9 @@ CONNECTED = BusHealth("/dev/ttyUSB0", connected=True, torque=True)
         ({"torque": False}, ERROR, "torque is off though it was switched on"),
         ({"told": False}, ERROR, "torque is still on though it was switched off"),
         ({"told": None}, WARN, "earlier program"),
+        ({"torque": None}, ERROR, "cannot be read"),
+        ({"torque": None, "told": False}, OK, "limp"),
+        ({"torque": None, "told": None}, OK, "limp"),
         ({"held_back": "gets no goals: does not answer"}, ERROR, "gets no goals"),
     ],
 )

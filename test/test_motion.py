@@ -1,5 +1,7 @@
 """Motion: limits for the whole way, no jumps whatever is asked, antagonists one at a time, known durations."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -236,3 +238,78 @@ def test_an_antagonist_waits_until_the_other_has_let_go():
     let_go = int(np.argmax(path[:, up] <= RAD_PER_TICK))
     assert let_go > 0 and (path[:let_go, down] == 0).all()
     assert path[-1, down] == pytest.approx(ROBOT.upper[down])
+
+
+def changed_mind(robot, after_s):
+    """Up for ``after_s``, then down instead: speeds of the one and places of the other, every ms."""
+    up, down = robot.index["corner_left_up"], robot.index["corner_left_down"]
+    motion, path = Motion(robot, np.zeros(COUNT), 0.0), []
+    motion.move(one_joint("corner_left_up", 1.0), 0.0)
+    motion.update(after_s)
+    motion.move(one_joint("corner_left_down", 1.0), after_s)
+    for now_s in after_s + np.arange(0, 1.0, 0.001):
+        motion.update(now_s)
+        path.append(motion.at(now_s))
+    path = np.array(path)
+    assert path[-1, down] == pytest.approx(ROBOT.upper[down])
+    return np.abs(np.diff(path[:, up])) / 0.001, path[1:, down]
+
+
+def test_an_antagonist_does_not_set_out_while_the_other_still_moves():
+    speed, waiting = changed_mind(ROBOT, 0.3)  # on its way back the other passes the last tick at 0.3 rad/s
+    assert speed[int(np.argmax(waiting > 0))] < 0.06
+
+
+def test_an_antagonist_does_not_set_out_while_the_other_is_about_to_leave():
+    # Hardly moving and still within a tick of neutral, but with an acceleration that first has to be taken back.
+    robot = replace(ROBOT, servos=tuple(replace(s, max_acceleration_rad_s2=300.0) for s in ROBOT.servos))
+    speed, waiting = changed_mind(robot, np.sqrt(2 * 0.04 / (300.0 / JERK_TIME_S)))
+    assert speed.max() > 0.06 and (waiting[: int(np.argmax(speed)) + 1] == 0).all()
+
+
+def test_aiming_ahead_does_not_lead_one_antagonist_through_neutral_while_the_other_pulls():
+    # Two that go to both sides: where one is on its way back to neutral, its lead lies beyond.
+    pair = ("corner_left_up", "corner_left_down")
+    servos = tuple(replace(s, min_ticks=s.neutral_ticks - 300) if s.name in pair else s for s in ROBOT.servos)
+    robot = replace(ROBOT, servos=servos)
+    up, down = (robot.index[name] for name in pair)
+    motion, now_s, path = Motion(robot, np.zeros(COUNT), 0.0), 0.0, []
+    for goal_up, goal_down in [(0.1, 0.0), (0.2, 0.0), (0.1, 0.0), (0.0, 0.1), (0.0, 0.2)]:
+        target = np.zeros(COUNT)
+        target[[up, down]] = goal_up, goal_down
+        motion.follow(target, now_s)
+        for _ in range(30):
+            now_s += 0.001
+            motion.update(now_s)
+            path.append(np.abs(motion.at(now_s)[[up, down]]))
+    assert (np.min(path, axis=1) <= RAD_PER_TICK).all() and np.max(path) > 0.1
+
+
+def test_somebody_who_is_taken_up_does_not_take_back_what_was_sent_to_the_others():
+    jaw, neck = ROBOT.index["jaw"], ROBOT.index["neck_yaw"]
+    motion = Motion(ROBOT, np.zeros(COUNT), 0.0)
+    motion.move(one_joint("neck_yaw", 1.0), 0.0)
+    then = motion.at(0.11)
+    motion.sent(0.11)
+    motion.move(one_joint("neck_yaw", 0.0), 0.102)
+    motion.place(np.arange(COUNT) == jaw, one_joint("jaw", 0.5), 0.104)
+    assert motion.at(0.11)[neck] == pytest.approx(then[neck], abs=1e-12)
+    assert motion.at(0.11)[jaw] == pytest.approx(0.5 * ROBOT.upper[jaw])
+
+
+def test_after_a_pause_those_that_are_held_stay_held_each_where_it_was():
+    jaw, pucker, neck = (ROBOT.index[name] for name in ("jaw", "pucker", "neck_yaw"))
+    motion = Motion(ROBOT, np.zeros(COUNT), 0.0)
+    motion.move(one_joint("jaw", 1.0) + one_joint("pucker", 1.0), 0.0)
+    held = []
+    for joint, now_s in ((jaw, 0.1), (pucker, 0.15)):
+        motion.sent(now_s)
+        held.append(motion.at(now_s)[joint])
+        motion.hold(np.arange(COUNT) == joint, now_s)
+    motion.rest(0.4)
+    motion.move(one_joint("neck_yaw", 1.0), 0.4)
+    for now_s in np.arange(0.4, 1.5, 0.01):
+        motion.update(now_s)
+        motion.sent(now_s)
+    assert 0 < held[0] < held[1] < ROBOT.upper[pucker]
+    assert motion.at(1.5)[[jaw, pucker]] == pytest.approx(held) and motion.at(1.5)[neck] > 0.4

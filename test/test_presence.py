@@ -64,3 +64,19 @@ def test_who_comes_back_half_way_is_taken_up_from_there(asked):
         presence.absent(2.8)
     np.testing.assert_allclose(presence.seen(GOALS, 3.0), present(0.5), atol=1e-6)
     np.testing.assert_allclose(presence.seen(GOALS, 3.2), GOALS, atol=1e-6)
+
+
+def test_unless_told_otherwise_it_is_at_neutral_within_a_second_of_the_last_sight():
+    # What the CHANGELOG promises; the servos' own easing is not needed for it.
+    presence = Presence(NEUTRAL)
+    for i in range(61):
+        presence.seen(GOALS, i / 30)
+    assert presence.absent(2.4) is None
+    np.testing.assert_allclose(presence.absent(3.0), NEUTRAL, atol=1e-6)
+
+
+def test_unless_told_otherwise_a_person_is_followed_half_a_second_after_coming():
+    presence = Presence(NEUTRAL)
+    commands = [presence.seen(GOALS, i / 30) for i in range(16)]
+    np.testing.assert_array_equal(commands[0], NEUTRAL)
+    np.testing.assert_allclose(commands[-1], GOALS, atol=1e-6)
