@@ -1,21 +1,81 @@
-"""Servos behind a real pty: the emulator as a process, and a bank in this process whose answers can be spoilt."""
+"""For every test: what must not depend on the machine, and servos behind a real pty.
+
+The servos: the emulator as a process, and a bank in this process whose answers can be spoilt.
+"""
 
 import contextlib
+import itertools
 import json
 import os
+import random
 import select
+import socket
 import subprocess
 import sys
 import threading
 import time
 import tty
+from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from rena_ros.bus.servo_model import ServoBank
 from rena_ros.robot_file import load_robot
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
+# From here on the ports of a domain may be those that Linux gives to whoever asks for any.
+DOMAINS = random.sample(range(1, 101), 100)
+_domains = itertools.cycle(DOMAINS)
+
+# How long an example takes, or making it, says nothing on a machine that does other things, too.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ros_log_dir(tmp_path_factory):
+    """ROS keeps its logs here: a home need not be writable, and nothing is left in it."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("ros_log")
+        patch.setenv("ROS_LOG_DIR", str(folder))
+        yield folder
+
+
+@contextlib.contextmanager
+def _own_domain():
+    # Its last port, which its 120th process would take, stands for it: taken here, no other run takes the domain.
+    for domain in itertools.islice(_domains, len(DOMAINS)):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mark:
+            try:
+                mark.bind(("127.0.0.1", 7400 + 250 * domain + 249))
+            except OSError:
+                continue
+            yield domain
+            return
+    pytest.fail("no ROS domain from 1 to 100 is free on this network")
+
+
+@pytest.fixture(scope="session")
+def own_domain():
+    """A context manager: a ROS domain (1 to 100) that no other test run on this network has meanwhile."""
+    return _own_domain
+
+
+@pytest.fixture
+def ros_domain(own_domain):
+    """A ROS domain for one test."""
+    with own_domain() as domain:
+        yield domain
+
+
+@pytest.fixture
+def full_device():
+    """A file into which nothing fits."""
+    device = Path("/dev/full")
+    if not device.is_char_device():
+        pytest.skip("this system has no /dev/full")
+    return device
 
 
 def until(condition):

@@ -86,6 +86,8 @@ class Session:
     def _watch(self, spool: SpoolWriter, leaving: contextlib.ExitStack):
         from rena_ros.nodes.monitor import Monitor  # rclpy: only once everything else is known to be in order
 
+        # For the monitor in this process and for the nodes: a home need not be writable.
+        os.environ.setdefault("ROS_LOG_DIR", str(self._out / "log"))
         monitor = Monitor(self.samples, spool, self._namespace)
         leaving.callback(monitor.stop)
         return monitor
@@ -168,7 +170,7 @@ class Session:
 
     def _start(self, process: Process) -> None:
         command = process.command(params_file=share_path("config/nodes.yaml"), namespace=self._namespace)
-        quiet = {"PYTHONUNBUFFERED": "1", "RCUTILS_COLORIZED_OUTPUT": "0", "ROS_LOG_DIR": str(self._out / "log")}
+        quiet = {"PYTHONUNBUFFERED": "1", "RCUTILS_COLORIZED_OUTPUT": "0"}
         self._supervisor.start(process.name, command, {**quiet, **os.environ})
 
     def _until(self, condition, limit_s: float, complaint) -> None:

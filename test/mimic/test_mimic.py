@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -44,15 +45,21 @@ def clip(tmp_path_factory) -> Path:
     return path
 
 
-def start(domain: int, *arguments: object) -> subprocess.Popen:
-    """`rena mimic` in a ROS domain of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "rena_ros.cli", "mimic", *map(str, arguments)],
-        env={**os.environ, "ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+@pytest.fixture
+def start(ros_domain):
+    """Start `rena mimic`, in a ROS domain of its own and with ROS's logs where it puts them itself."""
+
+    def start(*arguments: object, **environment: str) -> subprocess.Popen:
+        ours = {"ROS_DOMAIN_ID": str(ros_domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", **environment}
+        return subprocess.Popen(
+            [sys.executable, "-m", "rena_ros.cli", "mimic", *map(str, arguments)],
+            env={**{name: value for name, value in os.environ.items() if name != "ROS_LOG_DIR"}, **ours},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
 
 
 def finish(run: subprocess.Popen) -> tuple[str, str]:
@@ -74,6 +81,16 @@ def children(run: subprocess.Popen) -> dict[str, int]:
     return found
 
 
+def kill_cleanly(pid: int) -> None:
+    """SIGKILL, and then take away the shared memory that the process could not take away itself."""
+    opened = [os.readlink(file) for file in Path(f"/proc/{pid}/fd").iterdir() if file.exists()]
+    marks = [Path(name) for name in opened if re.fullmatch(r"/dev/shm/fastrtps_[0-9a-f]+_el", name)]
+    os.kill(pid, signal.SIGKILL)
+    for mark in marks:  # of whoever made the segment of that name
+        mark.unlink(missing_ok=True)
+        mark.with_name(mark.name.removesuffix("_el")).unlink(missing_ok=True)
+
+
 def until_it_moves(run: subprocess.Popen) -> dict[str, int]:
     """Wait until the camera runs, which is started when all others are up; returns the processes."""
     deadline = time.monotonic() + DEADLINE_S
@@ -84,8 +101,10 @@ def until_it_moves(run: subprocess.Popen) -> dict[str, int]:
     return found
 
 
-def test_a_clip_becomes_commands_a_film_and_figures(tmp_path, clip):
-    run = start(81, "--source", clip, "--out", tmp_path / "out", "--json", tmp_path / "figures.json")
+def test_a_clip_becomes_commands_a_film_and_figures(tmp_path, clip, start):
+    (nothing_fits := tmp_path / "home").touch()
+    files = ("--out", tmp_path / "out", "--json", tmp_path / "figures.json")
+    run = start("--source", clip, *files, HOME=str(nothing_fits))
     said, complained = finish(run)
     assert run.returncode == 0, said + complained
     summary = json.loads((tmp_path / "out/summary.json").read_text())
@@ -116,8 +135,8 @@ def test_a_clip_becomes_commands_a_film_and_figures(tmp_path, clip):
     assert not (tmp_path / "out/.spool").exists()
 
 
-def test_ctrl_c_ends_everything_and_keeps_what_there_is(tmp_path, clip):
-    run = start(82, "--source", clip, "--duration", 60, "--namespace", "lab", "--out", tmp_path)
+def test_ctrl_c_ends_everything_and_keeps_what_there_is(tmp_path, clip, start):
+    run = start("--source", clip, "--duration", 60, "--namespace", "lab", "--out", tmp_path)
     pids = until_it_moves(run)
     assert set(pids) >= {"emulator", "servos", "twin", "policy", "blendshapes", "camera"}
     pictures = tmp_path / ".spool/camera.spool"
@@ -134,19 +153,19 @@ def test_ctrl_c_ends_everything_and_keeps_what_there_is(tmp_path, clip):
         assert next(film.decode(video=0)).width == 1280
 
 
-def test_a_node_that_is_killed_ends_the_run_by_name(tmp_path, clip):
-    run = start(83, "--source", clip, "--duration", 60, "--out", tmp_path)
+def test_a_node_that_is_killed_ends_the_run_by_name(tmp_path, clip, start):
+    run = start("--source", clip, "--duration", 60, "--out", tmp_path)
     pids = until_it_moves(run)
-    os.kill(pids["policy"], signal.SIGKILL)
+    kill_cleanly(pids["policy"])
     said, complained = finish(run)
     assert run.returncode == 1, said + complained
     assert "policy was killed by SIGKILL" in complained
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids.values())
 
 
-def test_a_node_that_refuses_its_parameters_is_quoted(tmp_path, clip):
+def test_a_node_that_refuses_its_parameters_is_quoted(tmp_path, clip, start):
     (tmp_path / "no.onnx").write_text("not a model")
-    run = start(84, "--source", clip, "--out", tmp_path / "out", "--model", tmp_path / "no.onnx")
+    run = start("--source", clip, "--out", tmp_path / "out", "--model", tmp_path / "no.onnx")
     said, complained = finish(run)
     assert run.returncode == 1, said + complained
     assert "policy ended with code 2" in complained

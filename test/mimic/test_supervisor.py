@@ -12,7 +12,7 @@ import pytest
 
 from rena_ros.mimic.supervisor import TAIL_LINES, Supervisor
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 def until(condition, what: str):
@@ -151,11 +151,9 @@ def test_children_do_not_outlive_a_parent_that_was_killed(tmp_path):
     until(lambda: not alive(child), "the child's end")
 
 
-def test_a_full_disk_does_not_stop_a_child(tmp_path):
+def test_a_full_disk_does_not_stop_a_child(tmp_path, full_device):
     """/dev/full takes the place of the log: every write fails, the last lines are still there."""
-    if not Path("/dev/full").exists():
-        pytest.skip("this system has no /dev/full")
-    (tmp_path / "child.log").symlink_to("/dev/full")
+    (tmp_path / "child.log").symlink_to(full_device)
     supervisor = Supervisor(tmp_path)
     python(supervisor, "child", "for i in range(2000): print('x' * 100)\nprint('done')")
     (ended,) = until(supervisor.ended, "the end")

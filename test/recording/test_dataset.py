@@ -97,11 +97,11 @@ def test_missing_partial_and_damaged_shards_are_made_again(tmp_path):
     np.testing.assert_array_equal(load_dataset(tmp_path).goals[:4], shard(0, 4).arrays["goals"])
 
 
-def test_a_full_disk_is_explained_and_loses_nothing(tmp_path):
+def test_a_full_disk_is_explained_and_loses_nothing(tmp_path, full_device):
     write(tmp_path, 4)
     before = shard_path(tmp_path, 0).read_bytes()
     begin(tmp_path, meta(8))
-    shard_path(tmp_path, 4).with_suffix(".tmp").symlink_to("/dev/full")
+    shard_path(tmp_path, 4).with_suffix(".tmp").symlink_to(full_device)
     with pytest.raises(RenaError, match=r"No space left on device.*make room"):
         write_shard(tmp_path, shard(4, 4))
     assert shard_path(tmp_path, 0).read_bytes() == before
@@ -110,9 +110,9 @@ def test_a_full_disk_is_explained_and_loses_nothing(tmp_path):
     assert len(load_dataset(tmp_path)) == 8
 
 
-def test_a_full_disk_among_the_pictures(tmp_path):
+def test_a_full_disk_among_the_pictures(tmp_path, full_device):
     begin(tmp_path, meta(4))
-    image_path(tmp_path, 2).symlink_to("/dev/full")
+    image_path(tmp_path, 2).symlink_to(full_device)
     with pytest.raises(RenaError, match="No space left on device"):
         write_shard(tmp_path, shard(0, 4))
     assert not shard_path(tmp_path, 0).exists()
