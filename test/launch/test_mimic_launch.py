@@ -63,7 +63,7 @@ def stood_in(*args, **options):
 
 
 @pytest.fixture
-def run_launch(tmp_path):
+def run_launch(tmp_path, ros_domain):
     """Run the launch file with these arguments until every stand-in has spoken. Returns node name -> what it saw."""
 
     def run(**arguments: str) -> dict[str, dict]:
@@ -81,7 +81,8 @@ def run_launch(tmp_path):
             (programs / name).write_text(text)
             (programs / name).chmod(0o755)
         # launch sets variables in this very process: put them back afterwards.
-        ours = {"AMENT_PREFIX_PATH": str(tmp_path / "prefix"), "ROS_LOG_DIR": str(tmp_path), "ROS_DOMAIN_ID": "61"}
+        ours = {"AMENT_PREFIX_PATH": str(tmp_path / "prefix"), "ROS_LOG_DIR": str(tmp_path)}
+        ours["ROS_DOMAIN_ID"] = str(ros_domain)
         with mock.patch.dict(os.environ, ours):
             for name in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"):
                 os.environ.pop(name, None)
