@@ -2,7 +2,6 @@
 
 import json
 import signal
-import sys
 
 import pytest
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
@@ -31,11 +30,8 @@ class EmulatorBench:
         self._parameters = bench.peer.create_client(SetParameters, "emulator/set_parameters")
 
     def start(self, **parameters):
-        program = [sys.executable, "-m", "rena_ros.nodes.emulator", "--link", self.link, "--report", self._report]
-        command = [*map(str, program), "--ros-args", "-r", "__ns:=/bench"]
-        for name, value in parameters.items():
-            command += ["-p", f"{name}:={json.dumps(value)}"]
-        self.process = self.bench.run(command)
+        parameters = {name: json.dumps(value) for name, value in parameters.items()}
+        self.process = self.bench.start("emulator", "--link", self.link, "--report", self._report, **parameters)
 
     def bus(self):
         self.until(self.link.is_symlink)
