@@ -1,0 +1,138 @@
+"""Every parameter of the servos node: refused by name and value outside its range, handed on inside it."""
+
+import math
+import re
+
+import pytest
+from servos_stand import context_with, stages
+
+from rena_ros.bus.port import PortMissing
+from rena_ros.errors import RenaError
+from rena_ros.nodes import servos
+from rena_ros.nodes.servos import ServosNode
+from rena_ros.robot_file import load_robot
+from rena_ros.share import share_path
+
+ROBOT = load_robot()
+JAW = ROBOT.index["jaw"]
+
+
+@pytest.fixture
+def make_stage(monkeypatch):
+    with stages(monkeypatch) as make:
+        yield make
+
+
+@pytest.fixture
+def make_node(monkeypatch):
+    """Make nodes as a user's parameters make them; they leave when the test ends."""
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "OFF")
+    contexts = []
+
+    def make(**parameters):
+        contexts.append(context_with(parameters))
+        return ServosNode(context=contexts[-1])
+
+    yield make
+    for context in contexts:
+        context.try_shutdown()
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [
+        ("baud", 9600, 4_000_000),
+        ("rate_hz", 10.0, 500.0),
+        ("interpolation_hz", 50.0, 500.0),
+        ("command_timeout_s", 0.05, 60.0),
+        ("release_after_s", 0.0, 86400.0),
+        ("retries", 0, 10),
+        ("margin_s", 0.001, 0.1),
+    ],
+)
+def test_what_no_driver_can_live_with_is_refused_by_name_and_value(make_node, name, low, high):
+    whole = isinstance(low, int)
+    outside = (low - 1, high + 1) if whole else (low - 1e-4, high + 1e-4, math.nan, math.inf)
+    for wrong in outside:
+        with pytest.raises(RenaError, match=rf"^servos: {name} {re.escape(str(wrong))} is outside "):
+            make_node(**{name: wrong})
+    for right in (low, high):
+        assert make_node(**{name: right}).get_parameter(name).value == right
+
+
+def test_port_rate_and_patience_are_those_of_the_bus(make_node, monkeypatch):
+    opened = []
+
+    def bus(*arguments, **options):
+        opened.append((arguments, options))
+        raise PortMissing("there is no port")
+
+    monkeypatch.setattr(servos, "Bus", bus)
+    node = make_node(port="/dev/there", baud=500_000, retries=5, margin_s=0.033)
+    node.on_tick()
+    assert opened == [(("/dev/there", node.robot, 500_000), {"retries": 5, "margin_s": 0.033})]
+
+
+def test_another_robot_is_another_file(make_node, tmp_path):
+    path = tmp_path / "face.yaml"
+    path.write_text(share_path("config/rena.yaml").read_text().replace("name: jaw,", "name: chin,"))
+    node = make_node(robot_file=str(path))
+    assert node.robot == load_robot(path) and "chin" in node.gate.robot.names
+    with pytest.raises(RenaError, match=r"nowhere\.yaml"):
+        make_node(robot_file=str(tmp_path / "nowhere.yaml"))
+
+
+def test_goals_come_as_often_as_told(make_node):
+    assert {timer.timer_period_ns for timer in make_node(interpolation_hz=200.0).timers} == {5_000_000, 1_000_000_000}
+
+
+def test_states_are_read_as_often_as_told(make_stage):
+    stage = make_stage(rate_hz=20.0)
+    stage.live(0.5)
+    before = stage.gate.bus.counters.reads
+    stage.live(2.0)
+    assert 38 <= stage.gate.bus.counters.reads - before <= 42 and len(stage.states) >= 45
+
+
+def test_the_last_command_holds_for_as_long_as_told(make_stage):
+    stage = make_stage(command_timeout_s=2.0)
+    stage.up()
+    stage.act(0.5, jaw=0.4)
+    there = stage.bank.goals.frames[-1].ticks[JAW]
+    assert there > ROBOT.neutral_ticks[JAW] + 100
+    stage.live(1.9)
+    assert stage.bank.goals.frames[-1].ticks[JAW] == there
+    stage.live(0.7)
+    assert stage.bank.goals.frames[-1].ticks[JAW] == ROBOT.neutral_ticks[JAW]
+
+
+def test_it_goes_limp_as_long_after_that_as_told_and_says_so_once(make_stage, capfd):
+    stage = make_stage(command_timeout_s=0.4, release_after_s=3.0)
+    stage.up()
+    stage.act(0.5, jaw=0.4)
+    stage.live(3.2)
+    assert stage.bank.torque.all() and "no command" not in capfd.readouterr().err
+    stage.live(1.0)
+    assert not stage.bank.torque.any()
+    said = capfd.readouterr().err
+    assert len(re.findall(r"\[WARN\].*torque is off: no command for 3 s", said)) == 1
+    assert "torque is off (no command for" in stage.neutral().message
+
+
+def test_unless_told_otherwise_it_holds_half_a_second_and_does_not_go_limp_by_itself(make_stage):
+    stage = make_stage()
+    stage.up()
+    stage.act(0.5, jaw=0.4)
+    there = stage.bank.goals.frames[-1].ticks[JAW]
+    stage.live(0.4)
+    assert stage.bank.goals.frames[-1].ticks[JAW] == there
+    stage.live(10.0)
+    assert stage.bank.torque.all() and stage.bank.goals.frames[-1].ticks[JAW] == ROBOT.neutral_ticks[JAW]
+
+
+def test_a_limp_robot_that_was_told_so_is_not_said_to_go_limp_by_itself(make_stage, capfd):
+    stage = make_stage(release_after_s=3.0)
+    stage.up()
+    stage.set_torque(False)
+    stage.live(6.0)
+    assert "[WARN]" not in capfd.readouterr().err
