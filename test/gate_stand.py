@@ -48,6 +48,7 @@ class GateStand:
             if self._ticks % 100 == 0:
                 self.gate.watch(self.now_s)
             next_s += PERIOD_S
+        self.bank.advance(max(end_s - self.now_s, 0.0))
 
     def command(self, **positions):
         return self.gate.command(list(positions), list(positions.values()), self.now_s)

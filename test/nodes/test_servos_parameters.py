@@ -2,6 +2,7 @@
 
 import math
 import re
+from contextlib import ExitStack
 
 import pytest
 from servos_stand import context_with, stages
@@ -27,15 +28,17 @@ def make_stage(monkeypatch):
 def make_node(monkeypatch):
     """Make nodes as a user's parameters make them; they leave when the test ends."""
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "OFF")
-    contexts = []
+    with ExitStack() as stack:
 
-    def make(**parameters):
-        contexts.append(context_with(parameters))
-        return ServosNode(context=contexts[-1])
+        def make(**parameters):
+            context = context_with(parameters)
+            stack.callback(context.try_shutdown)
+            node = ServosNode(context=context)
+            stack.callback(node.destroy_node)
+            stack.callback(node.leave)
+            return node
 
-    yield make
-    for context in contexts:
-        context.try_shutdown()
+        yield make
 
 
 @pytest.mark.parametrize(
