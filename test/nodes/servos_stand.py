@@ -27,10 +27,10 @@ class Stage(Rehearsal):
         self._next_tick_s, self._next_second_s = self.now_s, self.now_s + SECOND_S
 
     def up(self):
-        """Torque on, and everything at neutral."""
-        self.live(0.1)
+        """Torque on; everything is at neutral. (For a second from here on, commands are followed slowly.)"""
+        self.live(0.05)
         assert self.set_torque(True).success
-        self.live(1.1)
+        self.live(0.1)
 
     def act(self, seconds, **positions):
         """Commands (rad by name) at 50 Hz."""
