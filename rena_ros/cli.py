@@ -30,13 +30,11 @@ def main(argv: list[str] | None = None) -> int:
         args = parser.parse_args(argv)  # this imports the command's module
         name = args.prog
         code = args.run(args) or 0
-        sys.stdout.flush()
+        print(end="", flush=True)  # unlike sys.stdout.flush, also where standard output is closed
         return code
     except BrokenPipeError:
-        _give_up_output()  # who read has enough, as `head` has
-        return 1
+        return 1  # who read has enough, as `head` has
     except OSError as error:
-        _give_up_output()
         print(f"{name}: {error}", file=sys.stderr)
         return 1
     except RenaError as error:
@@ -45,12 +43,17 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"{name}: interrupted", file=sys.stderr)
         return 130
+    finally:
+        _end_output()
 
 
-def _give_up_output() -> None:
-    """Else Python tries once more to write what could not be written, and complains."""
-    with contextlib.suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _end_output() -> None:
+    """Give up what cannot be written: at its end Python would try once more, and complain."""
+    try:
+        print(end="", flush=True)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":
