@@ -199,10 +199,13 @@ def test_a_file_that_cannot_be_changed_is_refused_at_the_beginning(robot_file, m
         RobotFileEdit(robot_file)
 
 
-def test_a_device_is_written_to_and_never_replaced(tmp_path):
-    with pytest.raises(RenaError, match=r"/dev/full: No space left"):
-        write_whole(type(tmp_path)("/dev/full"), "text")
-    assert stat.S_ISCHR(os.stat("/dev/full").st_mode)
+def test_a_device_is_written_to_and_never_replaced(full_device):
+    with pytest.raises(RenaError, match=f"{full_device}: No space left"):
+        write_whole(full_device, "text")
+    assert full_device.is_char_device()
+
+
+def test_a_folder_is_not_replaced_and_a_new_file_is_made(tmp_path):
     with pytest.raises(RenaError, match="Is a directory"):
         write_whole(tmp_path, "text")
     write_whole(tmp_path / "new", "text")

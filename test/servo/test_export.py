@@ -136,10 +136,15 @@ def test_a_silent_servo_is_named_and_left_out(stand, tmp_path):
     assert stand.run(restore, str(path)) == 1 and "pucker (id 22) does not answer" in stand.text
 
 
-@pytest.mark.parametrize("path", ["/dev/full", "/nowhere/registers.yaml"])
-def test_a_file_that_cannot_be_written_is_told(stand, path):
-    with pytest.raises(RenaError, match=f"cannot write {path}"):
-        stand.run(export, path, "--only", "jaw")
+def test_a_file_that_cannot_be_written_is_told(stand, tmp_path):
+    path = tmp_path / "nowhere" / "registers.yaml"
+    with pytest.raises(RenaError, match=f"cannot write {path}: there is no folder"):
+        stand.run(export, str(path), "--only", "jaw")
+
+
+def test_a_device_into_which_nothing_fits_is_told(stand, full_device):
+    with pytest.raises(RenaError, match=f"cannot write {full_device}: No space left"):
+        stand.run(export, str(full_device), "--only", "jaw")
 
 
 def test_an_export_that_fails_leaves_the_earlier_one_alone(stand, saved):
