@@ -15,8 +15,15 @@ from rclpy.executors import SingleThreadedExecutor
 from rena_ros.share import share_path
 
 PICTURES = ("camera", "blendshapes", "twin")
+WITH_PICTURES = {
+    "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+    "FASTRTPS_DEFAULT_PROFILES_FILE": str(share_path("config/fastdds.xml")),
+}
 # Shared memory is only for those whose pictures need it: it may be small, and who is killed leaves its part behind.
-UDP_ONLY = Path(__file__).with_name("udp_only.xml")
+WITHOUT_PICTURES = {
+    "ROS_AUTOMATIC_DISCOVERY_RANGE": "SYSTEM_DEFAULT",
+    "FASTRTPS_DEFAULT_PROFILES_FILE": str(Path(__file__).with_name("udp_only.xml")),
+}
 # A node as `python -m` starts it, that may take its time to leave the graph: a slow machine is no reason to end it.
 PATIENT = """
 import runpy, sys
@@ -35,9 +42,8 @@ class Bench:
         self.domain = domain
         self.environment = {
             **os.environ,
+            **WITHOUT_PICTURES,
             "ROS_DOMAIN_ID": str(self.domain),
-            "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-            "FASTRTPS_DEFAULT_PROFILES_FILE": str(UDP_ONLY),
         }
         self.context = rclpy.Context()
         rclpy.init(context=self.context, domain_id=self.domain)
@@ -52,8 +58,7 @@ class Bench:
         command += ["--ros-args", "-r", "__ns:=/bench"]
         for key, value in parameters.items():
             command += ["-p", f"{key}:={value}"]
-        profile = share_path("config/fastdds.xml") if name in PICTURES else UDP_ONLY
-        return self.run(command, FASTRTPS_DEFAULT_PROFILES_FILE=str(profile))
+        return self.run(command, **(WITH_PICTURES if name in PICTURES else {}))
 
     def run(self, command: list[str], preexec_fn=None, **environment: str) -> subprocess.Popen:
         """Run any command in this domain; what it says is kept."""
@@ -108,8 +113,8 @@ class Bench:
 @pytest.fixture
 def bench(monkeypatch, ros_domain):
     """A fresh ROS domain."""
-    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    monkeypatch.setenv("FASTRTPS_DEFAULT_PROFILES_FILE", str(share_path("config/fastdds.xml")))
+    for name, value in WITH_PICTURES.items():
+        monkeypatch.setenv(name, value)
     bench = Bench(ros_domain)
     yield bench
     bench.close()
