@@ -9,6 +9,7 @@ import json
 import os
 import random
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -40,6 +41,21 @@ def ros_log_dir(tmp_path_factory):
         folder = tmp_path_factory.mktemp("ros_log")
         patch.setenv("ROS_LOG_DIR", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nobody_ignores_signals():
+    """What `nohup` or a script's `&` made this process ignore is ignored by no process that a test starts.
+
+    Here it still has no effect: a handler ends with exec, where "ignore" would be inherited.
+    """
+    asking = (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM, signal.SIGTSTP)
+    ignored = [number for number in asking if signal.getsignal(number) == signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, lambda *_: None)
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @contextlib.contextmanager
