@@ -129,7 +129,7 @@ def test_unless_told_otherwise_it_holds_half_a_second_and_does_not_go_limp_by_it
     there = stage.bank.goals.frames[-1].ticks[JAW]
     stage.live(0.4)
     assert stage.bank.goals.frames[-1].ticks[JAW] == there
-    stage.live(4.0)
+    stage.live(6.0)
     assert stage.bank.torque.all() and stage.bank.goals.frames[-1].ticks[JAW] == ROBOT.neutral_ticks[JAW]
 
 
