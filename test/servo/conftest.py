@@ -4,6 +4,7 @@ import fcntl
 import os
 import re
 import select
+import signal
 import subprocess
 import sys
 import termios
@@ -97,3 +98,13 @@ def terminal():
     yield start
     for one in started:
         one.close()
+
+
+@pytest.fixture(params=["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGTSTP"])
+def asking(request):
+    """A signal by which people ask a tool to end; here each is a Ctrl-C, and none is ignored."""
+    every = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGTSTP")]
+    before = {number: signal.signal(number, signal.default_int_handler) for number in every}
+    yield signal.Signals[request.param]
+    for number, handler in before.items():
+        signal.signal(number, handler)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tool_stand import NAMES, ROBOT, Stand, ctrl_c
 
-from rena_ros.bus.access import read_register
+from rena_ros.bus.access import read_register, write_register
 from rena_ros.bus.eeprom import write_eeprom
 from rena_ros.errors import RenaError
 from rena_ros.servo import setup
@@ -115,6 +115,34 @@ def test_two_new_servos_at_once_are_refused(stand):
     stand.bank.power_cycle()
     line = stand.line()
     assert read_register(line, IDS["jaw"], "return_delay") == 0 and read_register(line, 1, "return_delay") == 250
+
+
+def test_a_plug_that_has_contact_for_one_look_only_is_nobody_new(stand, monkeypatch):
+    Lab(stand)
+    look, seen = setup.look, []
+
+    def bounced(line, servo_id):
+        found = look(line, servo_id)
+        if found is not None:
+            seen.append(found.id)
+            stand.bank.attach()
+            stand.heard = lambda text: None  # nobody plugs it in again
+        return found
+
+    monkeypatch.setattr(setup, "look", bounced)
+    assert set_up(stand, "jaw", answers=["y"]) == 1
+    assert seen == [1] and "Nobody new for 60 s" in stand.text
+    assert "A servo answers as 1" not in stand.text and stand.text.count("Connect the servo") == 1
+
+
+def test_the_torque_of_a_new_servo_is_switched_off_only_after_another_yes(stand):
+    stand.bank.attach("jaw")
+    assert write_register(stand.line(), 1, "torque_enable", 1) is None
+    assert set_up(stand, "jaw", answers=["jaw", "n"]) == 1
+    assert "Torque is on: jaw." in stand.text and "FAILED" not in stand.text
+    assert stand.bank.torque[ROBOT.index["jaw"]] and read_register(stand.line(), 1, "id") == 1
+    assert set_up(stand, "jaw", answers=["jaw", "y", "y"]) == 0
+    assert not stand.bank.torque.any() and stand.kept("id", ("jaw",)) == {"jaw": IDS["jaw"]}
 
 
 def test_nobody_new_for_too_long_ends_it(stand):
