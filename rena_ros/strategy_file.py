@@ -9,8 +9,7 @@ from rena_ros.errors import RenaError
 from rena_ros.robot import Robot
 from rena_ros.robot_file import load_robot
 from rena_ros.share import share_path
-
-_LINE = "line of the file"
+from rena_ros.written import UNBUILT, Faults, Row, built, composed, number_hint, refuse
 
 
 @dataclass(frozen=True)
@@ -85,46 +84,45 @@ def load_strategy(path: str | Path | None = None, robot: Robot | None = None) ->
     """
     path = Path(path) if path else share_path("config/strategy.yaml")
     robot = robot or load_robot()
+    what = f"the strategy file {path}"
     try:
-        root = yaml.load(path.read_text(), Loader=_LineLoader)
+        root, faults = composed(path.read_text(), what)
     except OSError as error:
-        raise RenaError(f"cannot read the strategy file {path}: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise RenaError(f"the strategy file {path} is not YAML: {error}") from error
-    reader = _Reader(robot)
-    strategy = reader.strategy(root)
-    if not reader.faults:
+        raise RenaError(f"cannot read {what}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise RenaError(f"{what} is not a text file; copy config/strategy.yaml and change it") from error
+    value = _value(root, faults)
+    if value is UNBUILT:
+        refuse(faults, what)
+    reader = _Reader(robot, faults)
+    strategy = reader.strategy(value)
+    if not faults:
         reader.check_whole(strategy)
-    if reader.faults:
-        listed = "\n".join(f"  line {line}: {text}" for line, text in sorted(set(reader.faults)))
-        raise RenaError(f"the strategy file {path} has {len(set(reader.faults))} fault(s):\n{listed}")
+    refuse(faults, what)
     return Strategy(strategy.groups, strategy.changes_per_expression, strategy.hidden, source=path)
 
 
-class _LineLoader(yaml.SafeLoader):
-    """A SafeLoader that also notes the line of every mapping, for the list of faults."""
-
-
-def _mapping_with_line(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict:
-    return {**loader.construct_mapping(node, deep=True), _LINE: node.start_mark.line + 1}
-
-
-_LineLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_with_line)
+def _value(root: yaml.Node | None, faults: Faults) -> object:
+    """What the file says. A group that has no value is left out, so that the faults of the others are told, too."""
+    for key, groups in root.value if isinstance(root, yaml.MappingNode) else ():
+        if key.value == "groups" and isinstance(groups, yaml.SequenceNode):
+            groups.value = [node for node in groups.value if built(node, faults) is not UNBUILT] or groups.value
+    return None if root is None else built(root, faults)
 
 
 class _Reader:
-    """Turns the YAML into dataclasses and collects every fault as (line, text) on the way."""
+    """Turns what the file says into dataclasses and collects every fault as (line, text) on the way."""
 
-    def __init__(self, robot: Robot) -> None:
+    def __init__(self, robot: Robot, faults: Faults) -> None:
         self.robot = robot
-        self.faults: list[tuple[int, str]] = []
+        self.faults = faults
         self._group_lines: dict[str, int] = {}
 
     def strategy(self, root: object) -> Strategy:
         row = self._row(root, 1, "the file", {"groups", "changes_per_expression"}, {"hidden"})
-        groups = tuple(self._group(group, row[_LINE]) for group in self._list(row, "groups"))
+        groups = tuple(self._group(group, row.line) for group in self._list(row, "groups"))
         changes = self._number(row, "changes_per_expression", 1, 1000, whole=True)
-        return Strategy(groups, changes, self._hidden(row.get("hidden"), row[_LINE]))
+        return Strategy(groups, changes, self._hidden(row.get("hidden"), row.line))
 
     def check_whole(self, strategy: Strategy) -> None:
         """Faults between groups: names twice, servos that never move, antagonists that could pull together."""
@@ -146,14 +144,14 @@ class _Reader:
         row = self._row(raw, line, "a group", {"name", "constraint", "weight", "rest", "actions"}, {"companions"})
         name = self._text(row, "name")
         if name in self._group_lines:
-            self.faults.append((row[_LINE], f"{name}: the name is taken by line {self._group_lines[name]}"))
-        self._group_lines.setdefault(name, row[_LINE])
-        actions = tuple(self._action(action, row[_LINE]) for action in self._list(row, "actions"))
+            self.faults.append((row.line, f"{name}: the name is taken by line {self._group_lines[name]}"))
+        self._group_lines.setdefault(name, row.line)
+        actions = tuple(self._action(action, row.line) for action in self._list(row, "actions"))
         names = [action.name for action in actions]
         for twice in {name for name in names if names.count(name) > 1}:
-            self.faults.append((row[_LINE], f"{name}: has two actions named {twice}"))
+            self.faults.append((row.line, f"{name}: has two actions named {twice}"))
         companions = tuple(
-            self._move(move, row[_LINE], tuple(names)) for move in self._list(row, "companions", empty=True)
+            self._move(move, row.line, tuple(names)) for move in self._list(row, "companions", empty=True)
         )
         return Group(
             name=name,
@@ -166,7 +164,7 @@ class _Reader:
 
     def _action(self, raw: object, line: int) -> Action:
         row = self._row(raw, line, "an action", {"name", "weight", "moves"}, set())
-        moves = tuple(self._move(move, row[_LINE], ()) for move in self._list(row, "moves"))
+        moves = tuple(self._move(move, row.line, ()) for move in self._list(row, "moves"))
         return Action(self._text(row, "name"), self._number(row, "weight", 1e-6, 1e6), moves)
 
     def _move(self, raw: object, line: int, actions: tuple[str, ...]) -> Move:
@@ -177,7 +175,7 @@ class _Reader:
         not_with = tuple(self._list(row, "not_with", empty=True))
         for other in not_with:
             if other not in actions:
-                self.faults.append((row[_LINE], f"not_with names {other!r}, which is no action of this group"))
+                self.faults.append((row.line, f"not_with names {other!r}, which is no action of this group"))
         return Move(
             servos=self._servos(row, "servos"),
             range=self._range(row),
@@ -195,68 +193,69 @@ class _Reader:
         row = self._row(raw, line, "hidden", {"servos", "behind", "visible_until", "hidden_from"}, set())
         low, high = self._number(row, "visible_until", 0, 1), self._number(row, "hidden_from", 0, 1)
         if not low < high:
-            self.faults.append((row[_LINE], f"visible_until {low} must be below hidden_from {high}"))
+            self.faults.append((row.line, f"visible_until {low} must be below hidden_from {high}"))
         return Hidden(self._servos(row, "servos"), self._servos(row, "behind"), low, high)
 
-    def _row(self, raw: object, line: int, what: str, required: set[str], optional: set[str]) -> dict:
+    def _row(self, raw: object, line: int, what: str, required: set[str], optional: set[str]) -> Row:
         """Return ``raw`` if it is a mapping, with its line in any case; note missing and unknown fields."""
-        if not isinstance(raw, dict):
+        if not isinstance(raw, Row):
             self.faults.append((line, f"expected {what} as a mapping of fields, found {raw!r}"))
-            return {_LINE: line}
+            return Row({}, line)
         name = raw.get("name", what)
-        line = raw[_LINE]
+        line = raw.line
         self.faults += [(line, f"{name}: {field} is missing") for field in required - raw.keys()]
         self.faults += [
-            (line, f"{name}: {field} is not a field of {what}") for field in raw.keys() - required - optional - {_LINE}
+            (line, f"{name}: {field} is not a field of {what}") for field in raw.keys() - required - optional
         ]
         return raw
 
-    def _list(self, row: dict, field: str, empty: bool = False) -> list:
+    def _list(self, row: Row, field: str, empty: bool = False) -> list:
         value = row.get(field, [])
         if not isinstance(value, list) or (field in row and not value and not empty):
-            self.faults.append((row[_LINE], f"{field} must be a list that is not empty, found {value!r}"))
+            self.faults.append((row.line, f"{field} must be a list that is not empty, found {value!r}"))
             return []
         return value
 
-    def _servos(self, row: dict, field: str) -> tuple[str, ...]:
+    def _servos(self, row: Row, field: str) -> tuple[str, ...]:
         names = self._list(row, field)
         for name in names:
             if name not in self.robot.names:
-                self.faults.append((row[_LINE], f"{name!r} is not a servo of {self.robot.source or 'this robot'}"))
+                self.faults.append((row.line, f"{name!r} is not a servo of {self.robot.source or 'this robot'}"))
         if len(set(map(str, names))) != len(names):
-            self.faults.append((row[_LINE], f"{field} names a servo twice"))
+            self.faults.append((row.line, f"{field} names a servo twice"))
         return tuple(names)
 
-    def _range(self, row: dict) -> tuple[float | str, float | str]:
+    def _range(self, row: Row) -> tuple[float | str, float | str]:
         value = row.get("range", [0.0, 1.0])
         good = isinstance(value, list) and len(value) == 2
         if not good or not all(end == "neutral" or _is_number(end, 0, 1) for end in value):
-            self.faults.append((row[_LINE], f"range must be two goals in 0..1 or `neutral`, found {value!r}"))
+            self.faults.append((row.line, f"range must be two goals in 0..1 or `neutral`, found {value!r}"))
             return 0.0, 1.0
         return value[0], value[1]
 
     def _number(
-        self, row: dict, field: str, low: float, high: float, default: float | None = None, whole: bool = False
+        self, row: Row, field: str, low: float, high: float, default: float | None = None, whole: bool = False
     ) -> float:
         if field not in row:
             return low if default is None else default  # a missing field has been noted by _row
         value = row[field]
         if not _is_number(value, low, high) or (whole and not isinstance(value, int)):
             kind = "a whole number" if whole else "a number"
-            self.faults.append((row[_LINE], f"{field} must be {kind} in {low:g}..{high:g}, found {value!r}"))
+            hint = number_hint(value, int if whole else float)
+            self.faults.append((row.line, f"{field} must be {kind} in {low:g}..{high:g}, found {value!r}{hint}"))
             return low
         return value
 
-    def _flag(self, row: dict, field: str, default: bool) -> bool:
+    def _flag(self, row: Row, field: str, default: bool) -> bool:
         value = row.get(field, default)
         if not isinstance(value, bool):
-            self.faults.append((row[_LINE], f"{field} must be true or false, not {value!r}"))
+            self.faults.append((row.line, f"{field} must be true or false, not {value!r}"))
         return value
 
-    def _text(self, row: dict, field: str) -> str:
+    def _text(self, row: Row, field: str) -> str:
         value = row.get(field, "")
         if not isinstance(value, str) or (field in row and not value):
-            self.faults.append((row[_LINE], f"{field} must be a name, found {value!r}"))
+            self.faults.append((row.line, f"{field} must be a name, found {value!r}"))
         return str(value)
 
 

@@ -19,6 +19,14 @@ _BITS = 64  # longer whole numbers fit no field, and Python will not even print 
 _FLOAT = re.compile(r"([-+]?\d+)(\.\d*)?(?:e([-+]?)(\d+))?", re.ASCII | re.IGNORECASE)
 
 
+class Row(dict):
+    """A mapping that knows the ``line`` where it begins, from 1 on."""
+
+    def __init__(self, items: dict, line: int) -> None:
+        super().__init__(items)
+        self.line = line
+
+
 def composed(text: str, what: str) -> tuple[yaml.Node | None, Faults]:
     """The root node of a text (None: an empty one), and a fault for every key that a mapping has twice.
 
@@ -39,7 +47,8 @@ def composed(text: str, what: str) -> tuple[yaml.Node | None, Faults]:
 
 
 def built(node: yaml.Node, faults: Faults) -> object:
-    """The value of a node; UNBUILT, and one fault more, for one that has none (2026-01-99, !!int foo, !foo 1)."""
+    """The value of a node, its mappings as Rows; UNBUILT, and one fault more, for one that has none (2026-01-99,
+    !!int foo, !foo 1)."""
     try:
         return _Loader("").construct_object(node, deep=True)
     except yaml.MarkedYAMLError as error:
@@ -112,6 +121,10 @@ class _Loader(yaml.SafeLoader):
                 raise _error(key, f"a {key.id} cannot be the name of a value")
         return super().construct_mapping(node, deep)
 
+    def row(self, node: yaml.MappingNode) -> Row:
+        """A mapping with its line."""
+        return Row(self.construct_mapping(node, deep=True), line_of(node))
+
     def whole_number(self, node: yaml.Node) -> int:
         """Raises ConstructorError for one of more than 64 bits."""
         value = self.construct_yaml_int(node)
@@ -124,6 +137,7 @@ class _Loader(yaml.SafeLoader):
         raise _error(node, f"{node.tag} means nothing here; leave it out, or put it in quotes if it is a text")
 
 
+_Loader.add_constructor("tag:yaml.org,2002:map", _Loader.row)
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.whole_number)
 _Loader.add_constructor(None, _Loader.unknown)
 

@@ -176,12 +176,57 @@ def test_all_faults_stand_in_one_error(tmp_path):
     assert all(word in str(error.value) for word in ("rest must be", "'jow'", "'pocker'"))
 
 
+def refusal(folder, text):
+    """Why a strategy file with this text is refused."""
+    path = folder / "faulty.yaml"
+    path.write_text(text)
+    with pytest.raises(RenaError) as error:
+        load_strategy(path)
+    return str(error.value)
+
+
 @pytest.mark.parametrize("text", ["", "groups: [", "- 1", "groups: 3", "groups: []", "groups: [1, {name: [a]}]"])
 def test_what_is_no_strategy_is_refused(tmp_path, text):
     path = tmp_path / "none.yaml"
     path.write_text(text)
     with pytest.raises(RenaError, match="strategy file"):
         load_strategy(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("centred: true", "centred: true, centred: false", "centred is there twice"),
+        ("{servos: [neck_yaw]", "{servos: [jaw], servos: [neck_yaw]", "servos is there twice"),
+        ("rest: 0.15", "weight: 1.0", "groups: mouth: weight is there twice"),
+        ("constraint: 1", "constraint: 2026-01-99", "'2026-01-99' cannot be read as timestamp"),
+        ("constraint: 1", "constraint: !half 1", "!half means nothing here"),
+        ("constraint: 1", "constraint: &x [*x]", "an alias stands inside of what it names"),
+        ("servos: [neck_yaw]", "servos: [!neck yaw]", "!neck means nothing here"),
+        ("visible_until: 0.55", "visible_until: !!float half", "'half' cannot be read as float"),
+        ("one_sided: 0.06", "one_sided: 6e-2", "must be a number in 0..1, found '6e-2'; write it as 6.0e-2"),
+        ("changes_per_expression: 8", "changes_per_expression: 1e2", "in 1..1000, found '1e2'; write it as 100"),
+    ],
+)
+def test_what_is_there_twice_or_means_nothing_is_told_with_its_line(tmp_path, old, new, complaint):
+    said = refusal(tmp_path, SHIPPED.replace(old, new, 1))
+    line = next(number for number, text in enumerate(SHIPPED.split("\n"), 1) if old in text)
+    assert f"line {line}: " in said and complaint in said
+
+
+def test_a_group_that_cannot_be_read_does_not_hide_what_is_wrong_with_the_others(tmp_path):
+    said = refusal(
+        tmp_path, SHIPPED.replace("constraint: 1", "constraint: !!int x").replace("constraint: 7", "constraint: 8")
+    )
+    assert "2 fault(s)" in said and "'x' cannot be read as int" in said and "whole number in 1..7, found 8" in said
+
+
+def test_what_is_no_text_is_told_and_a_deep_nest_too(tmp_path):
+    path = tmp_path / "strategy.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(RenaError, match=f"the strategy file {path} is not a text file"):
+        load_strategy(path)
+    assert "nested too deeply" in refusal(tmp_path, "groups: " + 1200 * "[")
 
 
 def test_a_missing_file_is_refused(tmp_path):
