@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 
 
@@ -100,11 +100,21 @@ def terminal():
         one.close()
 
 
-@pytest.fixture(params=["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGTSTP"])
-def asking(request):
-    """A signal by which people ask a tool to end; here each is a Ctrl-C, and none is ignored."""
-    every = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGTSTP")]
-    before = {number: signal.signal(number, signal.default_int_handler) for number in every}
-    yield signal.Signals[request.param]
+ASKING = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGTSTP"]
+
+
+@pytest.fixture(autouse=True)
+def signals():
+    """Tools that run in this process set what signals do; afterwards they do what they did before."""
+    before = {signal.Signals[name]: signal.getsignal(signal.Signals[name]) for name in ASKING}
+    yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture(params=ASKING)
+def asking(request, signals):
+    """A signal by which people ask a tool to end; here each is a Ctrl-C, and none is ignored."""
+    for name in ASKING:
+        signal.signal(signal.Signals[name], signal.default_int_handler)
+    return signal.Signals[request.param]

@@ -67,6 +67,12 @@ def test_a_seam_by_hand():
     assert "from 3900 over the seam (4095, then 0) to 200" in text and "by about 179 degrees" in text
 
 
+@pytest.mark.parametrize(("low", "high", "good"), [(32, 400, 1), (31, 400, 0), (3600, 4063, 1), (3600, 4064, 0)])
+def test_a_range_keeps_32_ticks_off_the_seam(low, high, good):
+    result = ranged(recorded(low, high, 3700 if low > 400 else 100))
+    assert isinstance(result, Range) if good else "comes within 32 ticks of the seam" in result
+
+
 def test_a_resting_place_beside_the_range_is_refused_and_a_trembling_one_is_not():
     assert "lies outside the ends, 1000..2000" in ranged(recorded(1000, 2000, 2100))
     assert ranged(recorded(1000, 2000, 2010)).neutral_ticks == 2000
@@ -195,10 +201,39 @@ def test_arrow_keys_move_one_servo_slowly_and_its_torque_is_off_again(stand, fac
     assert stand.bank.report()["goal_writes"] > 20
 
 
-def test_arrow_keys_stop_before_the_seam(stand, face):
-    stand.bank._registers.motion.put(np.array([ROBOT.index["jaw"]]), np.array([3950.0]))
-    _, _ = calibrated(stand, face, "jaw", script=[*["up", None, None] * 40, *[None] * 50, "q"])
-    assert stand.bank.positions[ROBOT.index["jaw"]] == TURN - 1 - SEAM_ROOM
+@pytest.mark.parametrize(("start", "key", "end"), [(3950, "up", 4095 - 32), (150, "down", 32)])
+def test_arrow_keys_stop_before_the_seam(stand, face, start, key, end):
+    stand.bank._registers.motion.put(np.array([ROBOT.index["jaw"]]), np.array([float(start)]))
+    _, _ = calibrated(stand, face, "jaw", script=[*[key, None, None] * 40, *[None] * 50, "q"])
+    assert stand.bank.positions[ROBOT.index["jaw"]] == end
+
+
+@pytest.mark.parametrize(("argv", "limit"), [((), 400), (("--torque", "25"), 250)])
+def test_arrow_keys_have_little_torque(stand, face, argv, limit):
+    limits = []
+
+    def look():
+        limits.append(stand.now("torque_limit", ("jaw",))["jaw"])
+
+    script = [look, "right", look, "left", look, " ", look, "q"]
+    calibrated(stand, face, "jaw", *argv, script=script)
+    assert limits == [1000, limit, limit, 1000]
+
+
+def test_arrow_keys_move_slowly_and_the_servo_stops_soon_after(stand, face):
+    seen_s, seen_ticks = [], []
+
+    def look(key=None):
+        seen_s.append(stand.bank.now_s)
+        seen_ticks.append(int(stand.bank.positions[ROBOT.index["jaw"]]))
+        return key
+
+    script = [*[lambda: look("up")] * 60, *[look] * 60, "q"]
+    calibrated(stand, face, "jaw", script=script)
+    # A tenth of the jaw's 4 rad/s, of which a turn of 4096 ticks is 2 pi; positions are rounded to one tick.
+    ways, times = np.diff(seen_ticks), np.diff(seen_s)
+    assert (ways <= 0.1 * 4.0 * 4096 / (2 * np.pi) * times + 1.01).all()
+    assert seen_ticks[59] - seen_ticks[0] > 300 and 0 < seen_ticks[-1] - seen_ticks[59] <= 80
 
 
 @pytest.mark.parametrize("end", ["ctrl-c", "q", "s"])

@@ -59,18 +59,15 @@ def test_whatever_asks_to_end_waits_until_the_value_is_written_and_locked(monkey
 
 def test_many_requests_to_end_count_once_each_and_later():
     heard = []
-    before = {number: signal.signal(number, lambda n, _: heard.append(n)) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        with uninterrupted():
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
-                signal.raise_signal(number)
-            assert heard == []
-        assert heard == [signal.SIGTERM, signal.SIGINT]
-        signal.raise_signal(signal.SIGTERM)
-        assert len(heard) == 3
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: heard.append(number))
+    with uninterrupted():
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+            signal.raise_signal(number)
+        assert heard == []
+    assert heard == [signal.SIGTERM, signal.SIGINT]
+    signal.raise_signal(signal.SIGTERM)
+    assert len(heard) == 3
 
 
 def test_after_a_failure_that_servo_is_left_alone_and_the_others_are_not(stand):

@@ -8,7 +8,7 @@ from tool_stand import ROBOT
 from rena_ros.bus.servo_model import ServoBank
 from rena_ros.bus.virtual_port import VirtualPort
 from rena_ros.cli import main
-from rena_ros.servo import jog, monitor, return_delay, session
+from rena_ros.servo import session
 
 TOOLS = [
     ["scan"],
@@ -23,12 +23,10 @@ TOOLS = [
 
 @pytest.fixture
 def bank(monkeypatch):
-    """Servos on every port that a tool opens; signals stay as they are."""
+    """Servos on every port that a tool opens."""
     bank = ServoBank(ROBOT)
     monkeypatch.setattr(session, "adapters", lambda: ["virtual"])
     monkeypatch.setattr(session, "Port", lambda path, baud: VirtualPort(bank, baud))
-    for tool in (jog, monitor, return_delay):
-        monkeypatch.setattr(tool, "end_orderly", lambda: None)
     return bank
 
 
