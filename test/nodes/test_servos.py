@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 import signal
 
 import numpy as np
@@ -136,12 +137,17 @@ def test_limp_until_asked_and_again_when_asked(around, emulator):
 def test_a_dead_servo_is_named_and_costs_only_itself(around, servos):
     servos.spoil = lambda frames: [frame for frame in frames if frame[2] != 21]
     node = around.start(servos.path, autostart="true")
-    around.until(lambda: around.says("torque", "true") and around.states)
-    assert set(ROBOT.names) - set(around.states[-1].name) == {"jaw"}
+    # Others may be late where this process is: it is the one that answers for them.
+    around.until(
+        lambda: (
+            around.says("torque", "true") and around.states and {*around.states[-1].name} == {*ROBOT.names} - {"jaw"}
+        )
+    )
     around.until(lambda: "silent: jaw" in around.status("bus").message)
     around.hold(lambda: around.at(neck_yaw=0.2), neck_yaw=0.2)
+    assert not any("jaw" in state.name for state in around.states)
     code, said = around.bench.leave(node)
-    assert code == 0 and "torque could not be switched off: jaw: does not answer" in said
+    assert code == 0 and re.search(r"torque could not be switched off: (\w+, )*jaw(, \w+)*: does not answer", said)
     assert not np.any(servos.bank.torque)
 
 
