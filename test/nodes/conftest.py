@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,6 +98,15 @@ class Bench:
     def hear(process: subprocess.Popen) -> Iterator[str]:
         """The lines a process says, without those in which Fast DDS complains of the machine."""
         return (line for line in process.stdout if "RTPS_" not in line)
+
+    def next_line(self, process: subprocess.Popen) -> str:
+        """The next line a process says itself; nothing when it ended, or said nothing until the deadline."""
+        deadline = threading.Timer(self.deadline_s, process.kill)
+        deadline.start()
+        try:
+            return next(self.hear(process), "")
+        finally:
+            deadline.cancel()
 
     def close(self) -> None:
         """Leave nothing behind."""

@@ -104,7 +104,7 @@ def test_what_cannot_be_read_is_one_line_and_code_2(bench, tmp_path):
 
 def test_an_absent_camera_is_waited_for(bench):
     camera = bench.start("camera", source=987)
-    assert "/dev/video987 is not there: plug it in" in next(bench.hear(camera))
+    assert "/dev/video987 is not there: plug it in" in bench.next_line(camera)
     bench.until(lambda: "camera" in bench.peer.get_node_names())
     assert camera.poll() is None
     code, said = bench.leave(camera)

@@ -72,7 +72,7 @@ def start(bench):
 
 def spins(bench, process) -> bool:
     """Wait until it does."""
-    return next(bench.hear(process)) == "spinning\n"
+    return bench.next_line(process) == "spinning\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP])

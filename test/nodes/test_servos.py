@@ -52,6 +52,10 @@ class ServosBench:
         seen = dict(zip(self.states[-1].name, self.states[-1].position, strict=True)) if self.states else {}
         return all(name in seen and abs(seen[name] - wanted) < 0.004 for name, wanted in positions.items())
 
+    def answering(self):
+        """The servos of the newest states."""
+        return set(self.states[-1].name) if self.states else set()
+
     def value(self, key):
         """A value of the newest diagnostics of the bus."""
         return {pair.key: pair.value for pair in self.status("bus").values}.get(key)
@@ -94,7 +98,7 @@ def test_from_command_to_bytes_to_states_and_a_limp_end(around, make_emulator, t
     around.until(lambda: around.says("torque", "true") and around.says("driven", "25"))
     goal = 0.9 * ROBOT.upper[ROBOT.index["jaw"]]
     around.hold(lambda: around.at(jaw=goal, neck_yaw=-0.3), jaw=goal, neck_yaw=-0.3)
-    assert tuple(around.states[-1].name) == ROBOT.names and len(around.states[-1].velocity) == 25
+    around.until(lambda: tuple(around.states[-1].name) == ROBOT.names and len(around.states[-1].velocity) == 25)
     servos = [timing for timing in around.timings if timing.source == "servos"]
     assert servos and all(timing.time_ref.sec == 12 for timing in servos)
     assert all(timing.header.stamp.sec > 1_000_000 for timing in servos)
@@ -138,11 +142,7 @@ def test_a_dead_servo_is_named_and_costs_only_itself(around, servos):
     servos.spoil = lambda frames: [frame for frame in frames if frame[2] != 21]
     node = around.start(servos.path, autostart="true")
     # Others may be late where this process is: it is the one that answers for them.
-    around.until(
-        lambda: (
-            around.says("torque", "true") and around.states and {*around.states[-1].name} == {*ROBOT.names} - {"jaw"}
-        )
-    )
+    around.until(lambda: around.says("torque", "true") and around.answering() == {*ROBOT.names} - {"jaw"})
     around.until(lambda: "silent: jaw" in around.status("bus").message)
     around.hold(lambda: around.at(neck_yaw=0.2), neck_yaw=0.2)
     assert not any("jaw" in state.name for state in around.states)
