@@ -39,7 +39,7 @@ def test_a_real_robot_has_neither_twin_nor_emulator_and_does_not_move_unasked():
 def test_every_executable_is_a_console_script_of_the_same_module():
     scripts = {entry.name: entry.value for entry in importlib.metadata.distribution("rena").entry_points}
     for process in mimic_graph():
-        assert scripts[process.executable] == f"{process.module}:main"
+        assert scripts[process.executable] == f"rena_ros.nodes.start:{process.module.removeprefix('rena_ros.nodes.')}"
 
 
 def test_every_parameter_has_a_default_in_nodes_yaml():
