@@ -4,10 +4,11 @@ After three misses in a row a servo is no longer asked with the others, but alon
 silent servo after the other. Its first answer brings it back, and all other silent ones with it on trial:
 what kept it silent may have been common to them. Those who fail their trial are silent again.
 
-A request that nobody answered tells of the line, not of a servo; after three of them everybody is asked together,
-in turn with one servo alone (perhaps one of them holds up the answers of all the others), a few times soon (an
-adapter may just have stalled), then at the pace of silent servos. Where a trial takes others with it, the silent
-ones come back one by one, so that the one who does that stays out.
+A request that nobody answered tells of the line, not of a servo; after three of them all those that were well are
+asked together, in turn with one servo alone (perhaps one of them holds up the answers of all the others), a few times
+soon (an adapter may just have stalled), then at the pace of silent servos. Where a trial takes others with it, the
+silent ones come back one by one, so that the one who does that stays out; it is asked seldom, for each time costs the
+others what they say meanwhile.
 """
 
 import numpy as np
@@ -15,6 +16,8 @@ import numpy as np
 SILENT_AFTER = 3
 PACE_S = 0.25
 SOON_S, SOON_TRIES = 0.1, 5
+SELDOM_S = 2.0
+_ALONE = 3  # on a silent line so many are asked alone before all are asked together again
 
 
 class RollCall:
@@ -26,9 +29,10 @@ class RollCall:
         self._newest = -1  # who came back last
         self._wary = False  # whether they come back one by one
         self._quick = 0  # how many may be asked so soon
+        self._unanswered = False  # whether the last one asked alone has not answered
         self._nobody = 0  # requests in a row that nobody answered
-        self._one = False  # whether it is a single servo's turn on a silent line
-        self._next_s = float("-inf")
+        self._ones = 0  # how many are to be asked alone before it is everybody's turn on a silent line
+        self._line_s = self._alone_s = float("-inf")  # when somebody may be asked again
         self._turn = -1
 
     @property
@@ -38,20 +42,28 @@ class RollCall:
 
     def together(self, now_s: float) -> np.ndarray:
         """Whom to ask together now, places in rising order; nobody while a silent line waits for its turn."""
+        well = np.flatnonzero(self.misses < SILENT_AFTER)
         if not self._line_is_silent:
-            return np.flatnonzero(self.misses < SILENT_AFTER)
-        if now_s < self._next_s or self._one:
+            return well
+        if now_s < self._line_s or self._ones:
             return np.array([], int)
-        self._next_s, self._one = now_s + self._pace_s, True
-        return np.arange(len(self.misses))
+        self._line_s = now_s + self._line_pace_s
+        self._ones = 1 if self._is_soon else _ALONE
+        return well if well.size else np.arange(len(self.misses))
 
     def alone(self, now_s: float) -> int | None:
         """Which silent servo's turn it is to be asked alone."""
-        if now_s < self._next_s or not self.silent.any() or (self._nobody and not self._one):
-            return None
+        if self._line_is_silent:
+            if now_s < self._line_s or not self._ones:
+                return None
+            self._line_s, self._ones = now_s + self._line_pace_s, self._ones - 1
+        else:
+            if now_s < self._alone_s or self._nobody or not self.silent.any():
+                return None
+            self._alone_s = now_s + (SOON_S if self._quick else SELDOM_S if self._wary else PACE_S)
+            self._quick -= self._quick > 0
+        self._unanswered = True
         silent = np.flatnonzero(self.silent)
-        self._next_s, self._one = now_s + self._pace_s, False
-        self._quick -= self._quick > 0
         later = silent[silent > self._turn]
         self._turn = int(later[0] if later.size else silent[0])
         return self._turn
@@ -62,8 +74,12 @@ class RollCall:
             return
         failed, trial = asked[~answered], self._trial.copy()
         self._trial[asked] = False
-        if trial[failed].any() and (self._newest in failed or not trial[failed].all()):
-            self._wary, self._quick = True, self._quick if self._wary else len(self.misses)
+        # Who was asked alone, and did not answer, holds up those that are asked now.
+        harm = self._unanswered and not answered.any() and self._turn not in asked
+        self._unanswered &= not answered.any()
+        harm |= bool(trial[failed].any()) and (self._newest in failed or not trial[failed].all())
+        if harm and not self._wary:
+            self._wary, self._quick = True, len(self.misses)
         if answered.any():
             self._nobody = 0
             self.misses[asked] = np.where(answered, 0, self.misses[asked] + 1)
@@ -75,16 +91,23 @@ class RollCall:
 
     def back(self, place: int) -> None:
         """A silent servo has answered."""
-        returning = self.silent if not self._wary or self._line_is_silent else np.arange(len(self.misses)) == place
+        returning = self.misses >= SILENT_AFTER
+        if self._line_is_silent and not self._wary:
+            returning |= True
+        elif self._wary:
+            returning &= np.arange(len(self.misses)) == place
         self.misses[returning], self._trial[returning] = SILENT_AFTER - 1, True
-        if self._line_is_silent:
+        if self._line_is_silent and not self._wary:
             self.misses[place], self._trial[place] = 0, False
-        self._newest, self._nobody, self._one = place, 0, False
+        self._newest, self._nobody, self._ones, self._unanswered = place, 0, 0, False
 
     @property
-    def _pace_s(self) -> float:
-        soon = self._quick or SILENT_AFTER <= self._nobody < SILENT_AFTER + SOON_TRIES
-        return SOON_S if soon else PACE_S
+    def _line_pace_s(self) -> float:
+        return SOON_S if self._is_soon else PACE_S
+
+    @property
+    def _is_soon(self) -> bool:
+        return SILENT_AFTER <= self._nobody < SILENT_AFTER + SOON_TRIES
 
     @property
     def _line_is_silent(self) -> bool:

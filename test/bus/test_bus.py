@@ -6,7 +6,7 @@ import pytest
 from rena_ros.bus import protocol
 from rena_ros.bus.bus import Bus
 from rena_ros.bus.port import PortLost
-from rena_ros.bus.roll_call import PACE_S, SILENT_AFTER
+from rena_ros.bus.roll_call import PACE_S, SELDOM_S, SILENT_AFTER
 from rena_ros.bus.servo_model import ServoBank
 from rena_ros.bus.virtual_port import VirtualPort
 from rena_ros.robot import RAD_PER_TICK
@@ -268,7 +268,7 @@ def test_a_bus_without_power_is_asked_four_times_a_second_and_all_come_back_at_o
         assert not bench.cycle()[1].fresh.any()
     reads = [p for p in bench.sent if p.code in (0x02, 0x82)]
     assert 3 <= len(reads) <= 5
-    assert [p.code for p in reads] in ([0x82, 0x02] * 2, [0x02, 0x82] * 2)  # all of them, one alone, all, …
+    assert sorted(p.code for p in reads) in ([0x02] * 3 + [0x82], [0x02] * 2 + [0x82])  # three alone, all together, …
     bench.bank.clear()
     for _ in range(round(PACE_S / CYCLE_S)):
         bench.cycle()
@@ -285,7 +285,7 @@ def test_one_whose_late_answers_hold_up_all_others_does_not_take_them_with_it(be
     fresh = np.mean([bench.cycle()[1].fresh for _ in range(100)], axis=0)
     assert fresh[place] == 0 and np.delete(fresh, place).min() > 0.8
     bench.bank.clear()
-    for _ in range(round(1.0 / CYCLE_S)):
+    for _ in range(round((SELDOM_S + 0.1) / CYCLE_S)):
         bench.cycle()
     assert bus.silent == () and bench.cycle()[1].fresh.all()
 

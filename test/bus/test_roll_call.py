@@ -71,16 +71,19 @@ def test_a_silent_line_is_asked_for_everybody_a_few_times_soon_then_slowly_and_c
     for _ in range(SILENT_AFTER):
         miss(roll_call, 0, 1)
     assert roll_call.silent.all()
-    turns = [turn(roll_call, 1 + 1.01 * k * SOON_S / 2) for k in range(4 * SOON_TRIES)]  # everybody, then one: [place]
-    assert turns[::2] == [[0, 1, 2], [0], [0, 1, 2], [1], [0, 1, 2], [2], [0, 1, 2], [0], [0, 1, 2], [1]]
+    turns = [
+        turn(roll_call, 1 + 1.01 * k * SOON_S / 2) for k in range(4 * SOON_TRIES)
+    ]  # those that were well, then one
+    assert turns[::2] == [[0, 1], [0], [0, 1], [1], [0, 1], [2], [0, 1], [0], [0, 1], [1]]
     assert turns[1::2] == [[]] * 2 * SOON_TRIES
-    turns = [turn(roll_call, 10 + 1.01 * k * PACE_S / 2) for k in range(8)]
-    assert turns == [[0, 1, 2], [], [2], [], [0, 1, 2], [], [0], []]
-    everyone = roll_call.together(20.0)
-    roll_call.heard(everyone, np.array([True, True, True]))
-    assert not roll_call.silent.any() and roll_call.together(20.0).tolist() == [0, 1, 2]
+    turns = [turn(roll_call, 10 + 1.01 * k * PACE_S / 2) for k in range(10)]
+    assert turns == [[0, 1], [], [2], [], [0], [], [1], [], [0, 1], []]
+    assert [turn(roll_call, 20.0), turn(roll_call, 21.0), roll_call.together(22.0).tolist()] == [[2], [0], [0, 1]]
+    well = np.array([0, 1])
+    roll_call.heard(well, np.array([True, True]))
+    assert roll_call.silent.tolist() == [False, False, True] and roll_call.together(23.0).tolist() == [0, 1]
     roll_call.heard(np.array([], int), np.array([], bool))
-    assert not roll_call.silent.any()
+    assert roll_call.silent.tolist() == [False, False, True]
 
 
 def test_on_a_silent_line_whoever_answers_alone_brings_all_others_on_trial():
@@ -128,3 +131,24 @@ def test_when_all_are_well_again_they_are_no_longer_brought_back_one_by_one():
         miss(roll_call, 2, 3)
     roll_call.back(2)
     assert not roll_call.silent.any()
+
+
+@pytest.mark.parametrize("sick", [{0}, {12}, {24}, {3, 9, 15}])
+@pytest.mark.parametrize("delay_s", [0.03, 0.12])
+def test_those_whom_late_answers_shut_up_for_a_while_are_back_in_seconds(sick, delay_s):
+    """After every question to a sick one nobody is heard for ``delay_s``, as with an adapter that hands on in order."""
+    roll_call, count, shut_until_s, heard = RollCall(25), 25, 0.0, []
+    for now_s in np.arange(0.0, 12.0, 0.02):
+        asked = roll_call.together(now_s)
+        held_up = np.isin(asked, list(sick)).cumsum() > 0
+        answered = ~held_up & (now_s >= shut_until_s)
+        roll_call.heard(asked, answered)
+        shut_until_s = now_s + delay_s if held_up.any() else shut_until_s
+        if (place := roll_call.alone(now_s)) in sick:
+            shut_until_s = now_s + delay_s
+        elif place is not None and now_s >= shut_until_s:
+            roll_call.back(place)
+        heard.append(np.isin(np.arange(count), asked[answered]))
+    well = [place for place in range(count) if place not in sick]
+    assert np.any(heard[200:225], axis=0)[well].all()  # after 4 s nobody has to be given up any more (0.5 s)
+    assert np.mean(heard[400:], axis=0)[well].min() > 0.85
