@@ -47,7 +47,7 @@ class Exerciser(Node):
     def on_diagnostics(self, message: DiagnosticArray) -> None:
         """Pass on what is said of the bus; ask for torque where somebody has none."""
         for status in message.status:
-            if status.name != BUS:
+            if status.name.rpartition("/")[2] != BUS:  # before it stands the namespace
                 continue
             values = {value.key: value.value for value in status.values}
             level = int.from_bytes(status.level, "little")

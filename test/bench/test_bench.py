@@ -211,12 +211,13 @@ def test_without_the_vendors_sdk_it_says_how_to_get_it(monkeypatch):
 
 
 def test_a_short_endurance_run(tmp_path, ros_domain):
-    command = [sys.executable, "-m", "rena_ros.cli", "bench", "soak", "--minutes", "0.07", "--rate", "0"]
+    command = [sys.executable, "-m", "rena_ros.cli", "bench", "soak", "--minutes", "0.12", "--rate", "0"]
     command += ["--domain", str(ros_domain)]
     answer = subprocess.run([*command, "--out", str(tmp_path)], capture_output=True, text=True, timeout=300)
     assert answer.returncode == 0, answer.stdout + answer.stderr
     figures = json.loads((tmp_path / "soak.json").read_text())
     assert figures["whole"] and figures["wrong"] == [] and figures["emulator"]["limit_violations"] == 0
+    assert figures["per_minute"][0]["read_ms"] > 0  # the servos node was heard of itself
     assert figures["emulator"]["sync_writes"] > 0 and figures["per_minute"][0]["servos_threads"] > 0
     assert not (tmp_path / "servos").is_symlink()
 
