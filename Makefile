@@ -39,7 +39,7 @@ $(VENV)/.run-installed: requirements/constraints.txt requirements/run.txt requir
 	@echo "Installing what running needs (once, about 160 MB to download) ..."
 	$(PIP) -r requirements/run.txt $(ROS_SET)
 	$(PIP) --no-deps -r requirements/run-nodeps.txt -e .
-	@$(VENV)/bin/python -m rena_ros.face_model
+	@$(VENV)/bin/python -m rena_ros.perception.model_file
 	@echo "Compiling what draws the faces (once) ..." && $(VENV)/bin/python -m rena_ros.twin
 	@touch $@
 

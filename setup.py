@@ -37,7 +37,7 @@ setup(
     entry_points={
         "console_scripts": [
             "rena = rena_ros.cli:main",
-            "emulator = rena_ros.bus.emulator:main",
+            "emulator = rena_ros.emulator.emulator:main",
             *(f"{name}_node = rena_ros.nodes.start:{name}" for name in NODES),
         ]
     },

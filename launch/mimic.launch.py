@@ -20,8 +20,8 @@ from launch.events import Shutdown
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from rena_ros.base.resources import share_path
 from rena_ros.graph import environment_defaults, mimic_graph
-from rena_ros.share import share_path
 
 STEADY_S = 5.0  # who is killed sooner after its start would be so again
 # argument -> (default, description, choices)

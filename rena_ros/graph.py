@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rena_ros.share import share_path
+from rena_ros.base.resources import share_path
 
 TWIN = "twin"
 # node -> (a topic it publishes, a topic it listens to): what must be on the graph before a clip may begin,

@@ -21,8 +21,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from rena_ros.bus.servo_model import ServoBank
-from rena_ros.robot_file import load_robot
+from rena_ros.emulator.bank import ServoBank
+from rena_ros.robot.file import load_robot
 
 DEADLINE_S = 60.0
 # From here on the ports of a domain may be those that Linux gives to whoever asks for any.
@@ -163,7 +163,7 @@ class EmulatorProcess:
     def __init__(self, folder, *options):
         self.link, self._report = folder / "servos", folder / "report.json"
         old = self.link.lstat().st_ctime_ns if self.link.is_symlink() else 0
-        program = [sys.executable, "-m", "rena_ros.bus.emulator", "--commands"]
+        program = [sys.executable, "-m", "rena_ros.emulator.emulator", "--commands"]
         command = [*program, "--link", self.link, "--report", self._report, *options]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(list(map(str, command)), stdin=pipe, stdout=pipe, text=True, bufsize=1)

@@ -14,8 +14,8 @@ from xml.etree import ElementTree
 import pytest
 
 import rena_ros
-from rena_ros import share
-from rena_ros.errors import RenaError
+from rena_ros.base import resources as share
+from rena_ros.base.errors import RenaError
 
 ROOT = Path(__file__).parents[1]
 # import name -> rosdep key, as in rosdistro's rosdep/python.yaml (read 2026-08).
@@ -178,7 +178,7 @@ def test_an_installation_finds_its_own_files(wheel, tmp_path, layout):
     packages = next(tmp_path.rglob("rena_ros")).parent
     program = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from rena_ros.robot_file import load_robot; from rena_ros.share import share_path, __file__\n"
+        "from rena_ros.robot.file import load_robot; from rena_ros.base.resources import share_path, __file__\n"
         "print(__file__); print(share_path('config/rena.yaml')); print(len(load_robot().names))"
     )
     run = subprocess.run([sys.executable, "-c", program, packages], capture_output=True, text=True, cwd=tmp_path)

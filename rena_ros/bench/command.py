@@ -2,7 +2,7 @@
 
 import argparse
 
-from rena_ros.subcommands import add_subcommands
+from rena_ros.base.subcommands import add_subcommands
 
 COMMANDS = {
     "bus": ("rena_ros.bench.cycle", "time and CPU of one cycle with all servos, beside the wire and the vendor's SDK"),

@@ -11,15 +11,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from rena_ros.base.errors import RenaError
 from rena_ros.bench.machine import Machine
 from rena_ros.bench.measure import Record
 from rena_ros.bench.peers import DRIVERS, STATE_BYTES, VENDOR, installed
 from rena_ros.bench.report import console_for_tables, make_folder, pyplot, save_plot, write_json
 from rena_ros.bench.stand import busy_neighbour, emulated, interruptible
 from rena_ros.bus.protocol import OVERHEAD_BYTES, wire_time_s
-from rena_ros.errors import RenaError
-from rena_ros.robot import Robot
-from rena_ros.robot_file import load_robot
+from rena_ros.robot.file import load_robot
+from rena_ros.robot.model import Robot
 
 BAUD = 1_000_000
 DEAD = "lip_lower_left"

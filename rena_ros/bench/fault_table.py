@@ -13,14 +13,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from rena_ros.base.errors import RenaError
 from rena_ros.bench.machine import Machine
 from rena_ros.bench.measure import Record
 from rena_ros.bench.peers import VENDOR, installed
 from rena_ros.bench.report import console_for_tables, make_folder, write_json
 from rena_ros.bench.stand import emulated, interruptible
-from rena_ros.errors import RenaError
-from rena_ros.robot import Robot
-from rena_ros.robot_file import load_robot
+from rena_ros.robot.file import load_robot
+from rena_ros.robot.model import Robot
 
 INSTANT = "rena_ros.bench.instant"
 FAULTY = 12  # the 13th of 25 servos: there are some before and some after it
@@ -43,7 +43,7 @@ raised: cycles that ended in an exception. The vendor's SDK is {VENDOR}."""
 
 
 @dataclass(frozen=True)
-class Row:
+class FaultRow:
     """One driver under one fault.
 
     ``success``: cycles that the driver called successful; ``offered``: readings that it gave as new; ``stale``:
@@ -65,13 +65,13 @@ class Row:
     raised: int
 
 
-def judge(driver: str, fault: str, record: Record, faulty: int | None) -> Row:
+def judge(driver: str, fault: str, record: Record, faulty: int | None) -> FaultRow:
     """Make a row of a record. ``faulty``: index of the servo that the fault happens to, None without a fault."""
     others = np.arange(record.offered.shape[1]) != (-1 if faulty is None else faulty)
     stale = record.offered & ~record.true
     right = (record.offered & record.true)[:, others]
     last_quarter = right[-max(1, len(right) // 4) :]
-    return Row(
+    return FaultRow(
         driver=driver,
         fault=fault,
         cycles=len(record.cycle_s),
@@ -123,9 +123,9 @@ def run(args: argparse.Namespace) -> int:
     return 1 if wrong else 0
 
 
-def _rows(drivers: tuple, robot: Robot, args: argparse.Namespace, console: Console) -> tuple[list[Row], bool]:
+def _rows(drivers: tuple, robot: Robot, args: argparse.Namespace, console: Console) -> tuple[list[FaultRow], bool]:
     """All rows, or those that were ready when Ctrl-C came, and whether all are there."""
-    rows: list[Row] = []
+    rows: list[FaultRow] = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     faulty = _faulty(robot)
     try:
@@ -148,7 +148,7 @@ def _faulty(robot: Robot) -> int:
     return min(FAULTY, len(robot.names) // 2)
 
 
-def _table(rows: list[Row], title: str) -> Table:
+def _table(rows: list[FaultRow], title: str) -> Table:
     table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
     for i, text in enumerate(("fault", "driver", "ms", "ok", "new", "stale", "healthy", "lost", "raised")):
         table.add_column(text, justify="left" if i < 2 else "right", no_wrap=True)

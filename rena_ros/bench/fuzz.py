@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rena_ros.bench.goal_check import GoalCheck
-from rena_ros.nodes.rehearsal import Rehearsal
-from rena_ros.robot import Robot
+from rena_ros.bench.rehearsal import Rehearsal
+from rena_ros.emulator.goal_check import GoalCheck
+from rena_ros.robot.model import Robot
 
 BATCH = 1000  # commands between two looks at the log of goals
 _NUMBERS = (math.nan, math.inf, -math.inf, 1e308, -1e308, 5e-324, -0.0, 1e9, -1e9)

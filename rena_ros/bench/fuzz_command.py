@@ -16,12 +16,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from rena_ros.base.errors import RenaError
+from rena_ros.base.signals import ASKING
 from rena_ros.bench.fuzz import FuzzResult, fuzz
 from rena_ros.bench.machine import Machine
 from rena_ros.bench.report import console_for_tables, make_folder, write_json
 from rena_ros.bench.stand import interruptible
-from rena_ros.ending import ASKING
-from rena_ros.errors import RenaError
 
 CHUNK = 10_000  # commands to one freshly started node
 MEANINGS = {

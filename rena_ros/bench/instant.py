@@ -8,11 +8,11 @@ import sys
 
 import numpy as np
 
-from rena_ros.bus.emulator import add_arguments, make_emulator, serve
+from rena_ros.base.errors import RenaError
 from rena_ros.bus.registers import REGISTERS
-from rena_ros.bus.servo_model import ServoBank
-from rena_ros.bus.servo_motion import TrapezoidMotion
-from rena_ros.errors import RenaError
+from rena_ros.emulator.bank import ServoBank
+from rena_ros.emulator.emulator import add_arguments, make_emulator, serve
+from rena_ros.emulator.servo_motion import TrapezoidMotion
 
 _TORQUE = REGISTERS["torque_enable"].address
 

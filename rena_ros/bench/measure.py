@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
+from rena_ros.base.errors import RenaError
+from rena_ros.base.priority import be_nice
 from rena_ros.bench.machine import cpu_of, machine_busy_s
 from rena_ros.bench.peers import DRIVERS, Offer
-from rena_ros.errors import RenaError
-from rena_ros.niceness import be_nice
-from rena_ros.robot import Robot
-from rena_ros.robot_file import load_robot
+from rena_ros.robot.file import load_robot
+from rena_ros.robot.model import Robot
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from rich.console import Console
 
+from rena_ros.base.errors import RenaError
 from rena_ros.bus import protocol
 from rena_ros.bus.bus import Bus
 from rena_ros.bus.port import Port
 from rena_ros.bus.protocol import OVERHEAD_BYTES, wire_time_s
 from rena_ros.bus.registers import REGISTERS
-from rena_ros.errors import RenaError
-from rena_ros.robot import Robot
+from rena_ros.robot.model import Robot
 
 GOAL = REGISTERS["goal_position"].address
 STATE, STATE_BYTES = REGISTERS["present_position"].address, 8

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from rena_ros.errors import RenaError
+from rena_ros.base.errors import RenaError
 
 
 def console_for_tables() -> Console:

@@ -19,12 +19,12 @@ from pathlib import Path
 from rich.console import Console, Group
 from rich.live import Live
 
+from rena_ros.base.errors import RenaError
 from rena_ros.bench.machine import Machine, ProcessState
 from rena_ros.bench.report import console_for_tables, make_folder, write_json
 from rena_ros.bench.soak_report import Soak, judge, per_minute, plot, table
 from rena_ros.bench.stand import interruptible, started, wait_for_link
-from rena_ros.errors import RenaError
-from rena_ros.robot_file import load_robot
+from rena_ros.robot.file import load_robot
 
 SAMPLE_S = 1.0
 MAX_DOMAIN = 232  # beyond, its ports would be above 65535
@@ -107,9 +107,9 @@ def _processes(args: argparse.Namespace) -> Iterator[tuple[dict[str, subprocess.
     domain = args.domain if args.domain is not None else 10 + os.getpid() % 80
     environment = {**os.environ, "ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
     commands = {
-        "emulator": ("rena_ros.bus.emulator", emulator),
+        "emulator": ("rena_ros.emulator.emulator", emulator),
         "servos": ("rena_ros.nodes.servos", (*ros, "-p", f"port:={link}", "-p", "autostart:=true")),
-        "exerciser": ("rena_ros.nodes.exerciser", ros),
+        "exerciser": ("rena_ros.bench.exerciser", ros),
     }
     lines: queue.Queue = queue.Queue()
     with contextlib.ExitStack() as stack:

@@ -10,9 +10,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from rena_ros.base.errors import RenaError
+from rena_ros.base.signals import ASKING
 from rena_ros.bench.measure import Record
-from rena_ros.ending import ASKING
-from rena_ros.errors import RenaError
 
 START_S = 20.0
 _BUSY = "import os, sys\nparent = os.getppid()\nwhile os.getppid() == parent:\n    sum(range(100_000))\n"
@@ -82,7 +82,7 @@ class Stand:
 
 @contextlib.contextmanager
 def emulated(
-    module: str = "rena_ros.bus.emulator", faults: Sequence[Mapping] = (), robot_file: str | None = None
+    module: str = "rena_ros.emulator.emulator", faults: Sequence[Mapping] = (), robot_file: str | None = None
 ) -> Iterator[Stand]:
     """Servos behind a pty, paced at wire speed: the emulator's process, ready.
 

@@ -2,7 +2,7 @@
 
 Connecting never moves the robot and nothing here writes EEPROM. A lost reply costs only its servo: its last
 known values stay, marked as not fresh, with their age. A servo that stays silent is asked alone, now and
-then (see ``roll_call``), so that it costs the others nothing.
+then (see ``poll_schedule``), so that it costs the others nothing.
 """
 
 from collections.abc import Collection
@@ -10,16 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rena_ros.bus import line as bus_line
 from rena_ros.bus import torque
-from rena_ros.bus.line import SLOWEST_RETURN_DELAY_S, Line
+from rena_ros.bus.line import SLOWEST_RETURN_DELAY_S, Line, LineCounters
+from rena_ros.bus.poll_schedule import PollSchedule
 from rena_ros.bus.port import Port
 from rena_ros.bus.protocol import from_words, to_word
-from rena_ros.bus.readings import BusState, Health, ServoErrors
+from rena_ros.bus.readings import BusState, HealthState, ServoErrors
 from rena_ros.bus.registers import REGISTERS
 from rena_ros.bus.replies import Replies
-from rena_ros.bus.roll_call import RollCall
-from rena_ros.robot import Robot
+from rena_ros.robot.model import Robot
 
 _GOAL = REGISTERS["goal_position"].address
 _GOAL_SPEED = REGISTERS["goal_speed"].address
@@ -36,7 +35,7 @@ _PATIENTLY = 16  # every so many questions to silent servos wait as long as any 
 
 
 @dataclass
-class Counters(bus_line.Counters):
+class BusCounters(LineCounters):
     """What has happened on the bus since it was opened: the line's counters and these."""
 
     sync_writes: int = 0
@@ -56,13 +55,13 @@ class Bus:
         all states again is left to the next cycle."""
         count = len(robot.names)
         self.robot = robot
-        self.counters = Counters()
+        self.counters = BusCounters()
         self.errors = ServoErrors(*(np.zeros(count, int) for _ in range(3)))
         self._retries = retries
         self._ids = tuple(int(servo_id) for servo_id in robot.ids)
         self._return_delays_s = np.full(count, SLOWEST_RETURN_DELAY_S)
         self._delay_known = np.zeros(count, bool)
-        self._roll_call, self._probes = RollCall(count), 0
+        self._roll_call, self._probes = PollSchedule(count), 0
         self._data = np.zeros((count, _STATE_BYTES), np.uint8)
         self._status = np.zeros(count, np.uint8)
         self._seen_s = np.full(count, -np.inf)
@@ -127,15 +126,15 @@ class Bus:
             stamp_s=now_s,
         )
 
-    def read_health(self) -> Health:
+    def read_health(self) -> HealthState:
         """Ask the servos that answer at all for torque, current and whether they move, in two SYNC_READs, and those
         whose answers are missing once more."""
         asked = np.flatnonzero(~self._roll_call.silent)
         torque, known = self._read(asked, _TORQUE, _TORQUE_TO_SPEED_BYTES)
         motion, fresh = self._read(asked, _MOVING, _MOVING_BYTES)
         on = np.where(known, torque[:, 0], -1).astype(np.int8)
-        bare = known & ~torque[:, -2:].any(axis=1)
-        return Health(on, bare, from_words(motion[:, 3:5], 15) * _CURRENT_A, motion[:, 0] != 0, fresh)
+        lost_speed_limit = known & ~torque[:, -2:].any(axis=1)
+        return HealthState(on, lost_speed_limit, from_words(motion[:, 3:5], 15) * _CURRENT_A, motion[:, 0] != 0, fresh)
 
     def set_torque(self, on: bool, names: Collection[str] | None = None) -> dict[str, str]:
         """Switch torque of all servos, or of those named; returns why it failed, by servo name.

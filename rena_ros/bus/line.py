@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from rena_ros.bus import protocol
-from rena_ros.bus.lengths import Lengths
+from rena_ros.bus.late_replies import LateReplyGuard
 from rena_ros.bus.port import Port
 from rena_ros.bus.protocol import HEADER, OVERHEAD_BYTES, Packet, Parser, wire_time_s
 from rena_ros.bus.replies import QUIET, REJECTION, Noise, Replies, match_replies, nothing, without_echo
@@ -26,7 +26,7 @@ _sync_read = lru_cache(maxsize=256)(protocol.sync_read)  # the same few again an
 
 
 @dataclass
-class Counters:
+class LineCounters:
     """What has happened on the line since it was opened.
 
     ``unanswered``: answers that did not come, one for each servo asked; ``echoes``: requests that came back
@@ -57,16 +57,16 @@ class Line:
     """See the module. Raises PortLost from every method once the port has vanished."""
 
     def __init__(
-        self, port: Port, *, retries: int = 2, margin_s: float = 0.012, counters: Counters | None = None
+        self, port: Port, *, retries: int = 2, margin_s: float = 0.012, counters: LineCounters | None = None
     ) -> None:
         """``retries``: how often a single request is repeated; ``margin_s``: patience beyond the computed
         end of an answer, for the operating system and USB."""
         self.port = port
-        self.counters = Counters() if counters is None else counters
+        self.counters = LineCounters() if counters is None else counters
         self.failure = ""  # why the last single request got no answer that counts; empty when it got one
         self._retries, self._margin_s = retries, margin_s
         self._late_s: float | None = None  # how long after the computed end answers have come lately
-        self._lengths = Lengths()
+        self._lengths = LateReplyGuard()
         self._absent: frozenset[int] = frozenset()  # who did not answer the last time everybody was asked
 
     @property

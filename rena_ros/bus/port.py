@@ -17,9 +17,9 @@ from pathlib import Path
 
 import serial
 
+from rena_ros.base.errors import RenaError
 from rena_ros.bus.port_holders import holders
 from rena_ros.bus.protocol import wire_time_s
-from rena_ros.errors import RenaError
 
 RATES = (9_600, 4_000_000)  # baud; slower, one request would take so long that nobody could stop anything
 _WRITE_TIMEOUT_S = 0.1

@@ -39,12 +39,15 @@ class BusState:
 
 
 @dataclass(frozen=True)
-class Health:
-    """What is asked about once a second, arrays (n,): ``torque`` int8 register (-1: unknown) and, where that is known,
-    ``bare`` bool (no speed limit, as after a loss of power); ``current_a`` and ``moving`` bool, where ``fresh``."""
+class HealthState:
+    """What is read about once a second, arrays (n,).
+
+    ``torque``: int8, the torque register, -1 unknown. Where it is known, ``lost_speed_limit``: bool, the register of
+    the goal speed holds 0, as after a loss of power. Where ``fresh``, ``current_a`` and ``moving`` (bool).
+    """
 
     torque: np.ndarray
-    bare: np.ndarray
+    lost_speed_limit: np.ndarray
     current_a: np.ndarray
     moving: np.ndarray
     fresh: np.ndarray

@@ -4,7 +4,7 @@ from rena_ros.bus.access import decode, write_bytes
 from rena_ros.bus.line import Line
 from rena_ros.bus.protocol import to_word
 from rena_ros.bus.registers import ENCODER_FAULT, REGISTERS
-from rena_ros.robot import RAD_PER_TICK, Servo
+from rena_ros.robot.model import RAD_PER_TICK, Servo
 
 # The servo's own speed limit while goals are streamed to it: a backstop above the limit that the motion keeps.
 _SPEED_HEADROOM = 1.2

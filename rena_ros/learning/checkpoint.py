@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn, optim
 
-from rena_ros.errors import RenaError
+from rena_ros.base.errors import RenaError
 
 Tensors = dict[str, Tensor]
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from rena_ros.behaviour.policy import Policy
 from rena_ros.learning.evaluation import Score, evaluate
 from rena_ros.learning.metrics import left_right_gap
 from rena_ros.learning.preparation import TEST_SAMPLES
-from rena_ros.policy import Policy
 from rena_ros.recording.dataset import load_dataset
-from rena_ros.robot_file import load_robot
+from rena_ros.robot.file import load_robot
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rena_ros.errors import RenaError
+from rena_ros.base.errors import RenaError
+from rena_ros.behaviour.policy import Policy
 from rena_ros.learning import baselines, metrics
-from rena_ros.policy import Policy
 from rena_ros.recording.dataset import Dataset
 
 MODEL, RIDGE, MEAN = "model", "ridge regression", "training mean"

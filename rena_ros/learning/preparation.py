@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rena_ros.errors import RenaError
+from rena_ros.base.errors import RenaError
 from rena_ros.learning.symmetry import mirror_features, mirror_goals
 from rena_ros.recording.dataset import Dataset
 

@@ -19,17 +19,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rena_ros import __version__
-from rena_ros.commit import source_commit
-from rena_ros.errors import RenaError
+from rena_ros.base.commit import source_commit
+from rena_ros.base.errors import RenaError
+from rena_ros.behaviour.policy import Policy
 from rena_ros.learning.evaluation import MODEL, evaluate
 from rena_ros.learning.export import Labels, export_onnx, relabel
 from rena_ros.learning.metrics import rmse
 from rena_ros.learning.network import NetworkConfig
 from rena_ros.learning.preparation import TEST_SAMPLES, split_validation, training_part, with_mirror_images
 from rena_ros.learning.trainer import Settings, Trainer
-from rena_ros.policy import Policy
 from rena_ros.recording.dataset import Dataset, load_dataset
-from rena_ros.robot_file import load_robot
+from rena_ros.robot.file import load_robot
 
 _HELP = {
     "epochs": "passes over the training samples",

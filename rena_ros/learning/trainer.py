@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from rena_ros.errors import RenaError
+from rena_ros.base.errors import RenaError
 from rena_ros.learning import checkpoint
 from rena_ros.learning.losses import FaceLoss
 from rena_ros.learning.metrics import rmse

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from rena_ros.ending import on_end
+from rena_ros.base.signals import on_end
 from rena_ros.graph import TWIN, environment_defaults, mimic_graph
 from rena_ros.mimic import preflight
 from rena_ros.mimic.results import conclude

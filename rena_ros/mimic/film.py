@@ -9,7 +9,7 @@ import av
 import cv2
 import numpy as np
 
-from rena_ros.errors import RenaError
+from rena_ros.base.errors import RenaError
 from rena_ros.mimic.picture import Caption, compose, film_size
 from rena_ros.mimic.spool import SpoolReader
 

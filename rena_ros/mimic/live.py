@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from rena_ros.mimic.samples import Snapshot
+from rena_ros.mimic.measurements import Snapshot
 
 DRAW_EVERY_S, PLAIN_EVERY_S = 0.25, 2.0
 _LEVELS = {0: ("good", "green"), 1: ("warning", "yellow"), 2: ("ERROR", "bold red"), 3: ("stale", "magenta")}

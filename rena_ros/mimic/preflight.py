@@ -8,9 +8,9 @@ from pathlib import Path
 
 import cv2
 
-from rena_ros.errors import RenaError
-from rena_ros.robot_file import load_robot
-from rena_ros.share import share_path
+from rena_ros.base.errors import RenaError
+from rena_ros.base.resources import share_path
+from rena_ros.robot.file import load_robot
 
 PERFORMER = "performer"
 NEEDED_BYTES = 100_000_000

@@ -11,13 +11,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from rena_ros.errors import RenaError
+from rena_ros.base.errors import RenaError
 from rena_ros.graph import TWIN
 from rena_ros.mimic import summary
 from rena_ros.mimic.film import make_film
+from rena_ros.mimic.measurements import Measurements
 from rena_ros.mimic.round_trip import compare, person_track, twin_track
-from rena_ros.mimic.samples import Samples
-from rena_ros.mimic.session import Outcome
+from rena_ros.mimic.session import RunOutcome
 from rena_ros.mimic.spool import SpoolReader
 
 FILM = "mimic.mp4"
@@ -25,8 +25,8 @@ FILM = "mimic.mp4"
 
 def conclude(
     told: dict,
-    samples: Samples,
-    outcome: Outcome,
+    samples: Measurements,
+    outcome: RunOutcome,
     model: Path,
     out: Path,
     report: Path,
@@ -35,7 +35,7 @@ def conclude(
 ) -> int:
     """Write ``out``/summary.json (and ``copy``) and ``out``/mimic.mp4, and print the figures. Returns the exit code.
 
-    ``told``: what the user asked for, source, robot and mirror. ``report``: the emulator's. A part that cannot be
+    ``commanded``: what the user asked for, source, robot and mirror. ``report``: the emulator's. A part that cannot be
     made, or that a Ctrl-C cuts short, is named in the summary's notes. The spool is gone afterwards.
     """
     is_twin = told["robot"] == TWIN
@@ -91,7 +91,7 @@ def conclude(
     return 130 if outcome.ending == "interrupted" else 1
 
 
-def _add_film(figures: dict, samples: Samples, out: Path, is_twin: bool, console: Console) -> None:
+def _add_film(figures: dict, samples: Measurements, out: Path, is_twin: bool, console: Console) -> None:
     path = out / FILM
     try:
         with _progress(console, "film") as tell:
@@ -131,7 +131,7 @@ def _complain(error: RenaError, notes: list[str]) -> None:
     notes.append(str(error).splitlines()[0])
 
 
-def _recorded_s(samples: Samples) -> float:
+def _recorded_s(samples: Measurements) -> float:
     frames = samples.frames()
     return round((frames[-1] - frames[0]) / 1e9, 3) if frames else 0.0
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from rena_ros.mimic.spool import SpoolReader
-from rena_ros.perception import READING_NAMES, FaceReader
+from rena_ros.perception.face_reader import READING_NAMES, FaceReader
 
 LAGS_MS = tuple(range(0, 405, 5))
 # A channel in which the person hardly moved says nothing about the robot: its correlation is that of noise.

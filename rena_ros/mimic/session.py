@@ -10,13 +10,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from rena_ros.errors import RenaError
+from rena_ros.base.errors import RenaError
+from rena_ros.base.resources import share_path
 from rena_ros.graph import TOPICS, Process
 from rena_ros.mimic.live import LiveView
-from rena_ros.mimic.samples import Samples
+from rena_ros.mimic.measurements import Measurements
 from rena_ros.mimic.spool import SpoolWriter
 from rena_ros.mimic.supervisor import Ended, Supervisor
-from rena_ros.share import share_path
 
 STREAMS = ("camera", "robot", "readings", "landmarks")
 LINK_LIMIT_S = 15.0
@@ -43,7 +43,7 @@ class ProcessDied(RenaError):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """How the live part ended: ``complete`` (the clip or the time is over), ``interrupted`` or ``failed``."""
 
     ending: str
@@ -61,9 +61,9 @@ class Session:
         self._console = console
         self._namespace = namespace
         self._supervisor = Supervisor(out / "log")
-        self.samples = Samples()
+        self.samples = Measurements()
 
-    def run(self, title: str, limit_s: float | None, total_s: float | None) -> Outcome:
+    def run(self, title: str, limit_s: float | None, total_s: float | None) -> RunOutcome:
         """Run until the camera's clip is over, ``limit_s`` seconds have passed, Ctrl-C, or a process dies."""
         ending, failure, forced = "interrupted", None, {}
         spool = SpoolWriter(self._out / ".spool", STREAMS)
@@ -81,10 +81,10 @@ class Session:
                 self._let_the_robot_ease()
             forced = self._take_down()
             time.sleep(QUIET_S)
-        return Outcome(ending, failure, forced, spool.failure)
+        return RunOutcome(ending, failure, forced, spool.failure)
 
     def _watch(self, spool: SpoolWriter, leaving: contextlib.ExitStack):
-        from rena_ros.nodes.monitor import Monitor  # rclpy: only once everything else is known to be in order
+        from rena_ros.mimic.monitor import Monitor  # rclpy: only once everything else is known to be in order
 
         # For the monitor in this process and for the nodes: a home need not be writable.
         os.environ.setdefault("ROS_LOG_DIR", str(self._out / "log"))

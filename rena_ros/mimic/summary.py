@@ -12,14 +12,14 @@ from rich.console import Console
 from rich.table import Table
 
 from rena_ros import __version__
-from rena_ros.errors import RenaError
+from rena_ros.base.errors import RenaError
+from rena_ros.mimic.measurements import STAGES, Measurements, latencies_ms, percentile, rate_hz, stage_medians_ms
 from rena_ros.mimic.round_trip import HEADLINES
-from rena_ros.mimic.samples import STAGES, Samples, latencies_ms, percentile, rate_hz, stage_medians_ms
 
 _LIBRARIES = ("mediapipe", "onnxruntime", "numpy", "opencv-python-headless", "rclpy", "ruckig", "numba", "av")
 
 
-def measure(samples: Samples, emulator: Mapping[str, object] | None) -> dict:
+def measure(samples: Measurements, emulator: Mapping[str, object] | None) -> dict:
     """The measured part of summary.json.
 
     A frame is an image that the camera node published; it was dropped when it led to no reading. Latency runs

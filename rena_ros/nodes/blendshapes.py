@@ -14,7 +14,7 @@ from sensor_msgs.msg import Image, JointState, PointCloud2, PointField, TimeRefe
 
 from rena_ros.nodes.images import from_image_msg
 from rena_ros.nodes.running import STEADY, parameter, run_node
-from rena_ros.perception import MAX_FACES, READING_NAMES, FaceReader
+from rena_ros.perception.face_reader import MAX_FACES, READING_NAMES, FaceReader
 
 _FIELDS = [PointField(name=name, offset=4 * i, datatype=PointField.FLOAT32, count=1) for i, name in enumerate("xyz")]
 

@@ -4,8 +4,8 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from rena_ros.bus.readings import BusState
-from rena_ros.gate import Gate
-from rena_ros.health import BusHealth, judge_bus
+from rena_ros.control.gate import Gate
+from rena_ros.control.health import BusHealth, judge_bus
 from rena_ros.nodes.servo_status import status
 
 _COUNTED = ("sync_writes", "reads", "stale_readings", "reply_errors", "retries", "unanswered", "rejected", "echoes")

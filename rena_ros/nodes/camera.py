@@ -14,10 +14,10 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, TimeReference
 
-from rena_ros.errors import RenaError
+from rena_ros.base.errors import RenaError
 from rena_ros.nodes.images import to_image_msg
 from rena_ros.nodes.running import parameter, run_node
-from rena_ros.video import Camera, DrawnPerformer, VideoFile, open_source
+from rena_ros.perception.video import Camera, DrawnPerformer, VideoFile, open_source
 
 FRAME_ID = "camera_optical_frame"
 # From being known to this end until both ends are connected and even best-effort images arrive.

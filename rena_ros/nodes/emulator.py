@@ -1,6 +1,6 @@
 """emulator node: the emulated servos with a ROS face, so that a running session can be made to fail.
 
-The servos themselves are those of `rena_ros.bus.emulator`, with the same options. Beside them: the parameter
+The servos themselves are those of `rena_ros.emulator.emulator`, with the same options. Beside them: the parameter
 ``faults`` (what goes wrong, YAML as in a fault file; setting it replaces whatever went wrong before), the
 parameter ``attached`` (names of the servos on the bus), and the services ``emulator/unplug``, ``emulator/plug``,
 ``emulator/clear_faults`` and ``emulator/power_cycle``. ROS lives in a thread of its own: servos answer when they
@@ -24,14 +24,14 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 from std_srvs.srv import Trigger
 
-from rena_ros.bus import emulator as emulated
-from rena_ros.bus.fault_file import FaultScript, read_faults
-from rena_ros.bus.servo_model import ServoBank
-from rena_ros.bus.typed_commands import carry_out, status
-from rena_ros.ending import ignore_end
-from rena_ros.errors import RenaError
+from rena_ros.base.errors import RenaError
+from rena_ros.base.resources import share_path
+from rena_ros.base.signals import ignore_end
+from rena_ros.emulator import emulator as emulated
+from rena_ros.emulator.bank import ServoBank
+from rena_ros.emulator.console import carry_out, status
+from rena_ros.emulator.fault_file import FaultScript, read_faults
 from rena_ros.nodes.running import close_node, parameter
-from rena_ros.share import share_path
 
 _PROFILE = "FASTRTPS_DEFAULT_PROFILES_FILE"
 JOIN_S = 0.5

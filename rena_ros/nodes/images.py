@@ -4,7 +4,7 @@ import numpy as np
 from builtin_interfaces.msg import Time
 from sensor_msgs.msg import Image
 
-from rena_ros.errors import RenaError
+from rena_ros.base.errors import RenaError
 
 _CHANNELS = {"rgb8": 3, "bgr8": 3, "mono8": 1}
 

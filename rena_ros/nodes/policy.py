@@ -14,12 +14,12 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import JointState, TimeReference
 from std_srvs.srv import Trigger
 
+from rena_ros.behaviour.policy import Policy
+from rena_ros.behaviour.presence import Presence
+from rena_ros.behaviour.resting_face import RestingFace
 from rena_ros.nodes.running import STEADY, parameter, run_node
-from rena_ros.perception import READING_NAMES
-from rena_ros.policy import Policy
-from rena_ros.presence import Presence
-from rena_ros.resting import RestingFace
-from rena_ros.robot_file import load_robot
+from rena_ros.perception.face_reader import READING_NAMES
+from rena_ros.robot.file import load_robot
 
 
 class PolicyNode(Node):

@@ -15,9 +15,9 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
-from rena_ros.ending import HOLDING, ignore_end, on_end
-from rena_ros.errors import RenaError
-from rena_ros.niceness import be_nice
+from rena_ros.base.errors import RenaError
+from rena_ros.base.priority import be_nice
+from rena_ros.base.signals import HOLDING, ignore_end, on_end
 
 CLOSING_S = 1.5
 WAKE_S = 0.1

@@ -3,10 +3,10 @@
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
-from rena_ros.bus.readings import BusState, Health
+from rena_ros.bus.readings import BusState, HealthState
 from rena_ros.bus.registers import STATUS_BITS
-from rena_ros.gate import Gate
-from rena_ros.health import Level, ServoHealth, Verdict, judge_servo
+from rena_ros.control.gate import Gate
+from rena_ros.control.health import Level, ServoHealth, Verdict, judge_servo
 
 
 class ServoStatus:
@@ -26,7 +26,7 @@ class ServoStatus:
         self._answers += state.fresh
         self._load_sum += np.abs(state.load) * state.fresh
 
-    def saw_health(self, health: Health) -> None:
+    def saw_health(self, health: HealthState) -> None:
         """Take note of what is read once a second."""
         self._current_a[health.fresh] = np.abs(health.current_a[health.fresh])
 
@@ -45,9 +45,9 @@ class ServoStatus:
     def _health(self, i: int, now_s: float) -> ServoHealth:
         servos, state, answers = self._gate.servos, self._state, int(self._answers[i])
         torque = None if servos.register[i] < 0 or servos.unread[i] else bool(servos.register[i])
-        told = None if servos.told[i] < 0 else bool(servos.told[i])
+        commanded = None if servos.commanded[i] < 0 else bool(servos.commanded[i])
         if state is None or not np.isfinite(state.seen_s[i]):
-            return ServoHealth(torque=torque, told=told)
+            return ServoHealth(torque=torque, commanded=commanded)
         name = self._gate.robot.names[i]
         left_out = self._gate.torque and not servos.driven[i]
         return ServoHealth(
@@ -59,7 +59,7 @@ class ServoStatus:
             current_a=None if np.isnan(self._current_a[i]) else float(self._current_a[i]),
             conditions=conditions(int(state.status[i])),
             torque=torque,
-            told=told,
+            commanded=commanded,
             held_back=f"gets no goals: {servos.refusals.get(name, 'it was silent')}" if left_out else None,
         )
 

@@ -24,16 +24,16 @@ from rclpy.time import Time
 from sensor_msgs.msg import JointState, TimeReference
 from std_srvs.srv import SetBool, Trigger
 
+from rena_ros.base.errors import RenaError
 from rena_ros.bus.bus import Bus
 from rena_ros.bus.port import RATES, PortLost, PortMissing
 from rena_ros.bus.readings import BusState
-from rena_ros.errors import RenaError
-from rena_ros.gate import Gate
+from rena_ros.control.gate import Gate
 from rena_ros.nodes.bus_status import BusStatus
 from rena_ros.nodes.running import STEADY, parameter, run_node
 from rena_ros.nodes.servo_status import ServoStatus
 from rena_ros.nodes.status_log import StatusLog
-from rena_ros.robot_file import load_robot
+from rena_ros.robot.file import load_robot
 
 RETRY_S = 0.25
 LEAVING_TRIES = 10
@@ -186,7 +186,7 @@ class ServosNode(Node):
         log = self.get_logger()
         failures = self.gate.release()
         for _ in range(LEAVING_TRIES):
-            if failures is not None or not self.gate.owed:
+            if failures is not None or not self.gate.torque_off_pending:
                 break
             time.sleep(RETRY_S / 5)  # the cable may only have slipped
             failures = self.gate.release()

@@ -7,7 +7,7 @@ from sensor_msgs.msg import Image, JointState
 
 from rena_ros.nodes.images import to_image_msg
 from rena_ros.nodes.running import STEADY, parameter, run_node
-from rena_ros.robot_file import load_robot
+from rena_ros.robot.file import load_robot
 from rena_ros.twin.face import TwinFace
 
 FRAME_ID = "robot_camera_optical_frame"

@@ -15,18 +15,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from rena_ros import __version__
-from rena_ros.commit import source_commit
-from rena_ros.errors import RenaError
-from rena_ros.face_model import find_face_model
-from rena_ros.perception import READING_NAMES
+from rena_ros.base.commit import source_commit
+from rena_ros.base.errors import RenaError
+from rena_ros.perception.face_reader import READING_NAMES
+from rena_ros.perception.model_file import find_face_model
 from rena_ros.recording.dataset import Dataset, load_dataset
 from rena_ros.recording.plan import planned
 from rena_ros.recording.shards import begin, locked, missing
 from rena_ros.recording.stage import Stage
 from rena_ros.recording.workers import Job, film, worker_count
-from rena_ros.robot import Robot
-from rena_ros.robot_file import load_robot
-from rena_ros.strategy import Strategy, load_strategy
+from rena_ros.robot.file import load_robot
+from rena_ros.robot.model import Robot
+from rena_ros.strategy.expert import Strategy, load_strategy
 from rena_ros.twin.asset import PATH as TWIN_ASSET
 
 SHARD_SIZE = 100

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rena_ros.errors import RenaError
+from rena_ros.base.errors import RenaError
 
 FORMAT = 1
 ARRAYS = ("goals", "positions", "features", "landmarks", "groups", "attempts")

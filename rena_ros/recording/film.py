@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable
 import cv2
 import numpy as np
 
-from rena_ros.errors import RenaError
+from rena_ros.base.errors import RenaError
 from rena_ros.recording.shards import Shard
 from rena_ros.recording.stage import Sight, Stage
-from rena_ros.strategy import Expression
+from rena_ros.strategy.expert import Expression
 
 ATTEMPTS = 20
 JPEG_QUALITY = 90

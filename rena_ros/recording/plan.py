@@ -4,8 +4,8 @@ from itertools import islice
 
 import numpy as np
 
-from rena_ros.robot import Robot
-from rena_ros.strategy import Expression, Strategy, expressions
+from rena_ros.robot.model import Robot
+from rena_ros.strategy.expert import Expression, Strategy, expressions
 
 
 def planned(robot: Robot, strategy: Strategy, seed: int, samples: int) -> list[Expression]:

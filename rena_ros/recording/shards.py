@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rena_ros.errors import RenaError
+from rena_ros.base.errors import RenaError
 from rena_ros.recording.dataset import ARRAYS, FORMAT, image_path, read_meta, read_shard, shard_path
 
 # What the samples follow from: a dataset that differs in one of these cannot be continued.

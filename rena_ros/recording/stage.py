@@ -11,9 +11,9 @@ import numpy as np
 from rena_ros.bus.protocol import from_words, sync_read, sync_write
 from rena_ros.bus.registers import REGISTERS
 from rena_ros.bus.replies import match_replies
-from rena_ros.bus.servo_model import ServoBank
-from rena_ros.perception import FaceReader, FaceReading
-from rena_ros.robot import Robot
+from rena_ros.emulator.bank import ServoBank
+from rena_ros.perception.face_reader import FaceReader, FaceReading
+from rena_ros.robot.model import Robot
 from rena_ros.twin.face import TwinFace
 
 STEP_S = 0.05

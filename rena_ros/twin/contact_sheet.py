@@ -6,8 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from rena_ros.robot import Robot
-from rena_ros.robot_file import load_robot
+from rena_ros.robot.file import load_robot
+from rena_ros.robot.model import Robot
 from rena_ros.twin.asset import LOOKS
 from rena_ros.twin.face import TwinFace
 

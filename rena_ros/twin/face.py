@@ -19,8 +19,8 @@ import math
 import cv2
 import numpy as np
 
-from rena_ros.robot import Robot
-from rena_ros.robot_file import load_robot
+from rena_ros.robot.file import load_robot
+from rena_ros.robot.model import Robot
 from rena_ros.twin import geometry, raster
 from rena_ros.twin.actuators import BASE, Pose, pose, sculpt
 from rena_ros.twin.asset import EYE_RADIUS, SWATCHES, Head, Part, load_head

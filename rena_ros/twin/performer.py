@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rena_ros.robot import Robot
-from rena_ros.robot_file import load_robot
+from rena_ros.robot.file import load_robot
+from rena_ros.robot.model import Robot
 from rena_ros.twin.face import TwinFace
 
 LEFT_RIGHT = ("left", "right")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from rena_ros import cli
+from rena_ros.base.errors import RenaError
 from rena_ros.bench import fault_table, peers, soak_report
 from rena_ros.bench.cycle import figures, wire_ms
 from rena_ros.bench.fault_table import INSTANT, judge
@@ -20,8 +21,7 @@ from rena_ros.bench.machine import ProcessState
 from rena_ros.bench.measure import Record, goals_of_cycle, measure
 from rena_ros.bench.peers import Offer, vendor_sdk
 from rena_ros.bench.stand import busy_neighbour, emulated, started
-from rena_ros.errors import RenaError
-from rena_ros.robot_file import load_robot
+from rena_ros.robot.file import load_robot
 
 ROBOT = load_robot()
 COUNT = len(ROBOT.names)

@@ -9,12 +9,12 @@ import pytest
 
 from rena_ros.bench import fuzz_command
 from rena_ros.bench.fuzz import CommandMaker, fuzz
-from rena_ros.bench.goal_check import GoalCheck
 from rena_ros.bus import protocol
-from rena_ros.bus.goal_log import Goals
-from rena_ros.motion import Motion
-from rena_ros.robot import RAD_PER_TICK
-from rena_ros.robot_file import load_robot
+from rena_ros.control.motion import Motion
+from rena_ros.emulator.goal_check import GoalCheck
+from rena_ros.emulator.goal_log import Goals
+from rena_ros.robot.file import load_robot
+from rena_ros.robot.model import RAD_PER_TICK
 
 ROBOT = load_robot()
 COUNT = len(ROBOT.names)

@@ -5,12 +5,12 @@ import pytest
 
 from rena_ros.bus import protocol
 from rena_ros.bus.bus import Bus
+from rena_ros.bus.poll_schedule import PACE_S, SELDOM_S, SILENT_AFTER
 from rena_ros.bus.port import PortLost
-from rena_ros.bus.roll_call import PACE_S, SELDOM_S, SILENT_AFTER
-from rena_ros.bus.servo_model import ServoBank
-from rena_ros.bus.virtual_port import VirtualPort
-from rena_ros.robot import RAD_PER_TICK
-from rena_ros.robot_file import load_robot
+from rena_ros.emulator.bank import ServoBank
+from rena_ros.emulator.virtual_port import VirtualPort
+from rena_ros.robot.file import load_robot
+from rena_ros.robot.model import RAD_PER_TICK
 
 ROBOT = load_robot()
 NAMES = ROBOT.names

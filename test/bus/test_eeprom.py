@@ -8,9 +8,9 @@ from rena_ros.bus.eeprom import RANGES, check, lock_eeprom, write_eeprom
 from rena_ros.bus.line import Line
 from rena_ros.bus.port import PortLost
 from rena_ros.bus.registers import REGISTERS
-from rena_ros.bus.servo_model import ServoBank
-from rena_ros.bus.virtual_port import VirtualPort
-from rena_ros.robot_file import load_robot
+from rena_ros.emulator.bank import ServoBank
+from rena_ros.emulator.virtual_port import VirtualPort
+from rena_ros.robot.file import load_robot
 
 ROBOT = load_robot()
 JAW = ROBOT.servos[ROBOT.index["jaw"]]

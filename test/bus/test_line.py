@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scripted_port import ScriptedPort
 
 from rena_ros.bus import protocol
-from rena_ros.bus.lengths import LATE_S, SPARE_LENGTHS
+from rena_ros.bus.late_replies import LATE_S, SPARE_LENGTHS
 from rena_ros.bus.line import SLOWEST_RETURN_DELAY_S, Line
 
 IDS = (3, 1, 7, 9, 5)

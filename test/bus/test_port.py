@@ -12,9 +12,9 @@ import tty
 import pytest
 import serial
 
+from rena_ros.base.errors import RenaError
 from rena_ros.bus import port as port_module
 from rena_ros.bus.port import Port, PortLost, PortMissing
-from rena_ros.errors import RenaError
 
 BAUD = 1_000_000
 

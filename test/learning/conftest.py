@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from rena_ros.perception import READING_NAMES
+from rena_ros.perception.face_reader import READING_NAMES
 from rena_ros.recording.dataset import load_dataset
 from rena_ros.recording.shards import Shard, begin, missing, write_shard
-from rena_ros.robot_file import load_robot
+from rena_ros.robot.file import load_robot
 
 SHARD = 100
 

@@ -6,7 +6,7 @@ import torch
 
 from rena_ros.learning.losses import FaceLoss
 from rena_ros.learning.metrics import left_right_gap, rmse, rmse_per_sample, rmse_per_servo
-from rena_ros.robot_file import load_robot
+from rena_ros.robot.file import load_robot
 
 NAMES = load_robot().names
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from rena_ros.learning.symmetry import mirror_features, mirror_goals
-from rena_ros.perception import READING_NAMES
-from rena_ros.robot_file import load_robot
+from rena_ros.perception.face_reader import READING_NAMES
+from rena_ros.robot.file import load_robot
 
 ROBOT = load_robot()
 

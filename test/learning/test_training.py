@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from rena_ros.errors import RenaError
+from rena_ros.base.errors import RenaError
+from rena_ros.behaviour.policy import Policy
 from rena_ros.learning import checkpoint, train
 from rena_ros.learning.evaluation import evaluate
 from rena_ros.learning.network import Network, NetworkConfig
 from rena_ros.learning.preparation import split_validation, training_part, with_mirror_images
 from rena_ros.learning.schedule import one_cycle
 from rena_ros.learning.trainer import GRADIENT_NORM, Settings, Trainer
-from rena_ros.policy import Policy
 from rena_ros.recording.dataset import load_dataset
 
 

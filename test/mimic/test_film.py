@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from rena_ros.errors import RenaError
+from rena_ros.base.errors import RenaError
 from rena_ros.mimic.film import encode, make_film, moments, newest_at
 from rena_ros.mimic.picture import BAND_HEIGHT, PANEL_HEIGHT, PANEL_WIDTH, Caption, compose, film_size
 from rena_ros.mimic.spool import SpoolWriter

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from rena_ros.mimic.live import LiveView, plain_line
-from rena_ros.mimic.samples import Samples, Snapshot
+from rena_ros.mimic.measurements import Measurements, Snapshot
 
 SNAPSHOT = Snapshot(
     frames=90,
@@ -55,7 +55,7 @@ def test_a_terminal_gets_rates_latency_faces_health_and_where_the_film_will_be()
 
 @pytest.mark.parametrize("total_s", [None, 5.0])
 def test_before_anything_was_measured_nothing_is_made_up(total_s):
-    line = plain_line(Samples().snapshot(), 0.0, total_s)
+    line = plain_line(Measurements().snapshot(), 0.0, total_s)
     assert "nan" not in line and "–" in line
     assert "no reading yet" in line
-    assert math.isnan(Samples().snapshot().latency_ms[0])
+    assert math.isnan(Measurements().snapshot().latency_ms[0])

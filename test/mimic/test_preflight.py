@@ -6,8 +6,8 @@ import os
 import numpy as np
 import pytest
 
+from rena_ros.base.errors import RenaError
 from rena_ros.cli import main
-from rena_ros.errors import RenaError
 from rena_ros.mimic import preflight
 from rena_ros.mimic.film import encode
 

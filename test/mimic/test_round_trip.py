@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rena_ros.mimic.round_trip import MIN_STD, RoundTrip, Track, compare, correlations
-from rena_ros.perception import READING_NAMES
+from rena_ros.perception.face_reader import READING_NAMES
 
 N = len(READING_NAMES)
 JAW, SMILE_LEFT, SMILE_RIGHT, YAW, STILL = (

@@ -13,7 +13,7 @@ import pytest
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 
-from rena_ros.share import share_path
+from rena_ros.base.resources import share_path
 
 PICTURES = ("camera", "blendshapes", "twin")
 WITH_PICTURES = {

@@ -6,11 +6,11 @@ from contextlib import ExitStack, contextmanager
 import rclpy
 from rclpy.context import Context
 
+from rena_ros.bench.rehearsal import SECOND_S, Rehearsal
 from rena_ros.bus.bus import Bus
-from rena_ros.bus.servo_model import ServoBank
-from rena_ros.nodes.rehearsal import SECOND_S, Rehearsal
+from rena_ros.emulator.bank import ServoBank
 from rena_ros.nodes.servos import ServosNode
-from rena_ros.robot_file import load_robot
+from rena_ros.robot.file import load_robot
 
 
 class Stage(Rehearsal):

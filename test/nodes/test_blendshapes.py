@@ -8,8 +8,8 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image, JointState, PointCloud2, TimeReference
 
 from rena_ros.nodes.images import to_image_msg
-from rena_ros.perception import READING_NAMES, FaceReader
-from rena_ros.robot_file import load_robot
+from rena_ros.perception.face_reader import READING_NAMES, FaceReader
+from rena_ros.robot.file import load_robot
 from rena_ros.twin.face import TwinFace
 
 NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)

@@ -11,7 +11,7 @@ from sensor_msgs.msg import CameraInfo, Image, TimeReference
 
 from rena_ros.nodes.camera import CameraNode
 from rena_ros.nodes.images import from_image_msg
-from rena_ros.video import DrawnPerformer, Frame, VideoFile
+from rena_ros.perception.video import DrawnPerformer, Frame, VideoFile
 
 NEWEST = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
 RELIABLE = QoSProfile(depth=100)

@@ -10,7 +10,7 @@ from std_srvs.srv import Trigger
 
 from rena_ros.bus.bus import Bus
 from rena_ros.bus.port import PortLost, PortMissing
-from rena_ros.robot_file import load_robot
+from rena_ros.robot.file import load_robot
 
 ROBOT = load_robot()
 PLUGGED = "plugged; 25 servos attached, torque on at"

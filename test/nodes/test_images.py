@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import Image
 
-from rena_ros.errors import RenaError
+from rena_ros.base.errors import RenaError
 from rena_ros.nodes.images import from_image_msg, to_image_msg
 
 STAMP = Time(sec=12, nanosec=34)

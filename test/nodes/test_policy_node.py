@@ -16,8 +16,8 @@ from sensor_msgs.msg import JointState, TimeReference
 from std_srvs.srv import Trigger
 
 from rena_ros.nodes.policy import PolicyNode
-from rena_ros.perception import READING_NAMES
-from rena_ros.robot_file import load_robot
+from rena_ros.perception.face_reader import READING_NAMES
+from rena_ros.robot.file import load_robot
 
 ROBOT = load_robot()
 DEADLINE_S = 60.0

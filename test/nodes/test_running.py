@@ -13,7 +13,7 @@ PROGRAM = """
 import os, signal, sys, time
 from rclpy.node import Node
 from std_msgs.msg import String
-from rena_ros.errors import RenaError
+from rena_ros.base.errors import RenaError
 from rena_ros.nodes import running
 from rena_ros.nodes.running import parameter, run_node
 

@@ -12,7 +12,7 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import JointState, TimeReference
 from std_srvs.srv import SetBool, Trigger
 
-from rena_ros.robot_file import load_robot
+from rena_ros.robot.file import load_robot
 
 ROBOT = load_robot()
 

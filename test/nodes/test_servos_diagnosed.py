@@ -9,8 +9,8 @@ from servos_stand import stages
 
 from rena_ros.bus.registers import REGISTERS
 from rena_ros.nodes.status_log import REPEAT_S, StatusLog
-from rena_ros.robot import RAD_PER_TICK
-from rena_ros.robot_file import load_robot
+from rena_ros.robot.file import load_robot
+from rena_ros.robot.model import RAD_PER_TICK
 
 ROBOT = load_robot()
 NAMES = ROBOT.names

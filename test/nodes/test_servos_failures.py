@@ -139,11 +139,11 @@ def test_refusals_in_a_stream_of_commands_are_not_said_each_time(make_stage, cap
 # A node with a fault of its own, on servos in virtual time. Who has torque when it fails and at its end, it prints.
 BROKEN = """
 from rena_ros.bus.bus import Bus
-from rena_ros.bus.servo_model import ServoBank
-from rena_ros.bus.virtual_port import VirtualPort
+from rena_ros.emulator.bank import ServoBank
+from rena_ros.emulator.virtual_port import VirtualPort
 from rena_ros.nodes import running
 from rena_ros.nodes.servos import ServosNode
-from rena_ros.robot_file import load_robot
+from rena_ros.robot.file import load_robot
 
 running.CLOSING_S = 40
 bank = ServoBank(load_robot())

@@ -7,12 +7,12 @@ from contextlib import ExitStack
 import pytest
 from servos_stand import context_with, stages
 
+from rena_ros.base.errors import RenaError
+from rena_ros.base.resources import share_path
 from rena_ros.bus.port import PortMissing
-from rena_ros.errors import RenaError
 from rena_ros.nodes import servos
 from rena_ros.nodes.servos import ServosNode
-from rena_ros.robot_file import load_robot
-from rena_ros.share import share_path
+from rena_ros.robot.file import load_robot
 
 ROBOT = load_robot()
 JAW = ROBOT.index["jaw"]

@@ -6,11 +6,11 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.clock import ClockType
 from rclpy.parameter import Parameter
 
-from rena_ros.bench.goal_check import GoalCheck
-from rena_ros.bus.servo_model import ServoBank
-from rena_ros.nodes.rehearsal import Rehearsal
+from rena_ros.bench.rehearsal import Rehearsal
+from rena_ros.emulator.bank import ServoBank
+from rena_ros.emulator.goal_check import GoalCheck
 from rena_ros.nodes.status_log import REPEAT_S, StatusLog
-from rena_ros.robot_file import load_robot
+from rena_ros.robot.file import load_robot
 
 ROBOT = load_robot()
 JAW = ROBOT.index["jaw"]

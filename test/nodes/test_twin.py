@@ -6,7 +6,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image, JointState
 
 from rena_ros.nodes.images import from_image_msg
-from rena_ros.robot_file import load_robot
+from rena_ros.robot.file import load_robot
 from rena_ros.twin.face import TwinFace
 
 ROBOT = load_robot()

@@ -13,17 +13,17 @@ import cv2
 import numpy as np
 import pytest
 
+from rena_ros.base.errors import RenaError
 from rena_ros.cli import main
-from rena_ros.errors import RenaError
-from rena_ros.perception import FaceReader
+from rena_ros.perception.face_reader import FaceReader
 from rena_ros.recording import collect
 from rena_ros.recording.dataset import load_dataset, shard_path
 from rena_ros.recording.film import ATTEMPTS, film_shard
 from rena_ros.recording.plan import planned, replacement
 from rena_ros.recording.stage import Sight, Stage
-from rena_ros.robot import RAD_PER_TICK
-from rena_ros.robot_file import load_robot
-from rena_ros.strategy import load_strategy
+from rena_ros.robot.file import load_robot
+from rena_ros.robot.model import RAD_PER_TICK
+from rena_ros.strategy.expert import load_strategy
 
 ROBOT = load_robot()
 STRATEGY = load_strategy()

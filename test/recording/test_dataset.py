@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from rena_ros.errors import RenaError
+from rena_ros.base.errors import RenaError
 from rena_ros.recording.dataset import FORMAT, image_path, load_dataset, shard_path
 from rena_ros.recording.shards import Shard, begin, locked, missing, write_shard
 

@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from rena_ros.perception import READING_NAMES, FaceReader
-from rena_ros.robot_file import load_robot
+from rena_ros.perception.face_reader import READING_NAMES, FaceReader
+from rena_ros.robot.file import load_robot
 from rena_ros.twin.actuators import CHANNELS, GAZE_RAD, NECK_RAD, pose
 from rena_ros.twin.contact_sheet import EXPRESSIONS, contact_sheet, goals_of
 from rena_ros.twin.face import TwinFace

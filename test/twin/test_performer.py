@@ -5,8 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from rena_ros.perception import READING_NAMES, FaceReader
-from rena_ros.robot_file import load_robot
+from rena_ros.perception.face_reader import READING_NAMES, FaceReader
+from rena_ros.robot.file import load_robot
 from rena_ros.twin.performer import CHAPTERS, DURATION_S, SCRIPT, Performer, performance
 
 ROBOT = load_robot()

@@ -1,0 +1,1 @@
+"""What the robot decides: the learned policy, a person's resting face, whether a face is present."""

@@ -1,0 +1,66 @@
+"""exerciser node: keeps the servos moving at 50 Hz and tells on stdout, as JSON lines, how the bus does.
+
+For endurance runs (`rena bench soak`). It asks for torque again when the robot is connected and not all of its
+servos follow, after a pulled cable for instance, as a person would.
+"""
+
+import json
+import sys
+import time
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import JointState
+from std_srvs.srv import SetBool
+
+from rena_ros.nodes.running import STEADY, parameter, run_node
+from rena_ros.robot.file import load_robot
+
+BUS = "servos: bus"
+ASK_AGAIN_S = 5.0
+SLOWEST_S, FASTEST_S = 1.2, 4.0  # periods of the servos' movements
+
+
+class Exerciser(Node):
+    """See the module."""
+
+    def __init__(self):
+        super().__init__("exerciser")
+        self.robot = load_robot(parameter(self, "robot_file", "", "robot file (YAML); empty: the Rena that ships"))
+        rate_hz = parameter(self, "rate_hz", 50.0, "commands per second, Hz")
+        self._periods_s = np.linspace(FASTEST_S, SLOWEST_S, len(self.robot.names))
+        self._names = list(self.robot.names)
+        self._asked_s = -np.inf
+        self._commands = self.create_publisher(JointState, "servos/command", QoSProfile(depth=1))
+        self._torque = self.create_client(SetBool, "set_torque")
+        self.create_subscription(DiagnosticArray, "/diagnostics", self.on_diagnostics, QoSProfile(depth=10))
+        self.create_timer(1 / rate_hz, self.on_tick, clock=STEADY)
+
+    def on_tick(self) -> None:
+        """Each servo to and fro between its limits, each at its own pace."""
+        goals = 0.5 + 0.5 * np.sin(2 * np.pi * time.monotonic() / self._periods_s)
+        positions = self.robot.lower + goals * (self.robot.upper - self.robot.lower)
+        self._commands.publish(JointState(name=self._names, position=positions.tolist()))
+
+    def on_diagnostics(self, message: DiagnosticArray) -> None:
+        """Pass on what is said of the bus; ask for torque where somebody has none."""
+        for status in message.status:
+            if status.name.rpartition("/")[2] != BUS:  # before it stands the namespace
+                continue
+            values = {value.key: value.value for value in status.values}
+            level = int.from_bytes(status.level, "little")
+            print(json.dumps({"time_s": time.monotonic(), "level": level, "says": status.message, **values}))
+            sys.stdout.flush()
+            if values.get("connected") == "true" and int(values.get("driven", 0)) < len(self._names):
+                self._ask_for_torque()
+
+    def _ask_for_torque(self) -> None:
+        if time.monotonic() - self._asked_s > ASK_AGAIN_S and self._torque.service_is_ready():
+            self._asked_s = time.monotonic()
+            self._torque.call_async(SetBool.Request(data=True))
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_node(Exerciser, niceness=5))

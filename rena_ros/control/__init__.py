@@ -1,0 +1,1 @@
+"""What happens to a command: gate, torque state, motion, health."""

@@ -1,0 +1,160 @@
+"""Judging how servos and bus do: readings and thresholds in, a level and one line out. Pure; no ROS, no bus.
+
+Levels are those of diagnostic_msgs/DiagnosticStatus. ERROR: somebody must act. WARN: it goes on, but not as
+it should. STALE: nothing has been heard for so long that nothing can be said. The worst finding gives the level, and
+the message names every finding of that level and below, the worst first.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from rena_ros.robot.model import Band, Thresholds
+
+__all__ = ["Band", "BusHealth", "Level", "ServoHealth", "Thresholds", "Verdict", "judge_bus", "judge_servo"]
+
+_BAD_SHARE = 0.05  # of a second's answers: more lost ones than that are a fault of the wiring, not chance
+
+
+class Level(IntEnum):
+    """As in diagnostic_msgs/DiagnosticStatus."""
+
+    OK = 0
+    WARN = 1
+    ERROR = 2
+    STALE = 3
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A level and why, in one line."""
+
+    level: Level
+    message: str
+
+
+@dataclass(frozen=True)
+class ServoHealth:
+    """What is known of one servo. None: not known.
+
+    ``load`` fraction of full torque, ``age_s`` since its last answer (None: it never answered), ``fresh`` share of
+    the last second's reads that it answered, [0, 1]; ``conditions``: what its status byte reports, as words.
+    ``torque`` what its torque register says, ``commanded`` what it was last told; ``held_back``: why it gets no goals
+    although torque is on elsewhere.
+    """
+
+    age_s: float | None = None
+    fresh: float | None = None
+    temperature_c: float | None = None
+    voltage_v: float | None = None
+    load: float | None = None
+    current_a: float | None = None
+    conditions: tuple[str, ...] = ()
+    torque: bool | None = None
+    commanded: bool | None = None
+    held_back: str | None = None
+
+
+@dataclass(frozen=True)
+class BusHealth:
+    """What is known of the bus. ``silent``, ``torque_lost`` and ``refusing`` name servos; ``still_on``: torque that
+    an earlier program left on. ``lost_share``: of the last second's readings; ``return_delay_us``: all servos'."""
+
+    port: str
+    connected: bool = False
+    stopped: bool = False
+    torque: bool = False
+    silent: Sequence[str] = ()
+    torque_lost: Sequence[str] = ()
+    refusing: Sequence[str] = ()
+    still_on: Sequence[str] = ()
+    lost_share: float = 0.0
+    return_delay_us: int = 0
+
+
+Finding = tuple[Level, str]
+
+
+def judge_servo(thresholds: Thresholds, health: ServoHealth) -> Verdict:
+    """How one servo does."""
+    if health.age_s is None:
+        return Verdict(Level.STALE, "has never answered: check its power, cable, id and rate")
+    late = _above(thresholds.age_s, health.age_s, "silent for {:.1f} s")
+    if late and late[0][0] is Level.ERROR:
+        return Verdict(Level.STALE, late[0][1])
+    findings = _torque(health) + late
+    findings += [(Level.ERROR, f"reports {condition}") for condition in health.conditions]
+    findings += _above(thresholds.temperature_c, health.temperature_c, "{:.0f} C")
+    findings += _below(thresholds.voltage_low_v, health.voltage_v, "only {:.1f} V")
+    findings += _above(thresholds.voltage_high_v, health.voltage_v, "{:.1f} V")
+    findings += _above(thresholds.load, health.load, "load {:.0%}")
+    findings += _above(thresholds.current_a, health.current_a, "{:.2f} A")
+    if health.fresh is not None and health.fresh < 1 - _BAD_SHARE:
+        findings.append((Level.WARN, f"answered only {health.fresh:.0%} of the last second's reads"))
+    return _verdict(findings, "torque on" if health.torque else "limp")
+
+
+def judge_bus(health: BusHealth, slow_answers_us: int = 2000) -> Verdict:
+    """How the bus does as a whole; ``slow_answers_us``: return delays of all servos that deserve a word."""
+    if not health.connected:
+        return Verdict(Level.ERROR, f"disconnected from {health.port}" + (", stopped" if health.stopped else ""))
+    findings: list[Finding] = []
+    for names, what in (
+        (health.refusing, "refuses to let go of its torque"),
+        (health.torque_lost, "torque is off though it was switched on; set_torque takes it up again"),
+        (health.silent, "silent"),
+    ):
+        if names:
+            findings.append((Level.ERROR, f"{what}: {', '.join(names)}"))
+    if health.stopped:
+        findings.append((Level.WARN, "stopped; the service reset lifts it"))
+    if health.still_on:
+        findings.append((Level.WARN, f"torque still on from an earlier program: {', '.join(health.still_on)}"))
+    if health.lost_share > _BAD_SHARE:
+        findings.append((Level.WARN, f"{health.lost_share:.0%} of the last second's readings are missing"))
+    if health.return_delay_us > slow_answers_us:
+        findings.append((Level.WARN, slow_answers(health.return_delay_us)))
+    return _verdict(findings, "torque on" if health.torque else "limp")
+
+
+def slow_answers(return_delay_us: int) -> str:
+    """The warning about return delays and the command that mends them."""
+    return (
+        f"the servos' return delays add {return_delay_us / 1e3:.1f} ms to each read; "
+        "`rena servo set-return-delay` sets them to 0"
+    )
+
+
+def _torque(health: ServoHealth) -> list[Finding]:
+    if health.commanded and health.torque is False:
+        return [(Level.ERROR, "torque is off though it was switched on")]
+    if health.commanded is False and health.torque:
+        return [(Level.ERROR, "torque is still on though it was switched off")]
+    if health.commanded is None and health.torque:
+        return [(Level.WARN, "torque still on from an earlier program")]
+    if health.commanded and health.torque is None:
+        return [(Level.ERROR, "its torque register cannot be read: whether it has torque is not known")]
+    return [(Level.ERROR, health.held_back)] if health.held_back else []
+
+
+def _above(band: Band, value: float | None, text: str) -> list[Finding]:
+    if value is None:
+        return []
+    if band.error is not None and value >= band.error:
+        return [(Level.ERROR, text.format(value))]
+    return [(Level.WARN, text.format(value))] if band.warn is not None and value >= band.warn else []
+
+
+def _below(band: Band, value: float | None, text: str) -> list[Finding]:
+    if value is None:
+        return []
+    if band.error is not None and value <= band.error:
+        return [(Level.ERROR, text.format(value))]
+    return [(Level.WARN, text.format(value))] if band.warn is not None and value <= band.warn else []
+
+
+def _verdict(findings: list[Finding], well: str) -> Verdict:
+    if not findings:
+        return Verdict(Level.OK, well)
+    ordered = sorted(findings, key=lambda finding: -finding[0])  # stable: the order of judging within a level
+    return Verdict(ordered[0][0], "; ".join(text for _, text in ordered))

@@ -1,0 +1,1 @@
+"""25 servos without hardware, at the register level: behind a pseudo-terminal or in virtual time."""

@@ -1,0 +1,155 @@
+"""What servos make of a request: which registers it changes, who answers what. Pure; no time, no wire.
+
+As strict as the real thing: what is malformed, for somebody else or broadcast is met with silence.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from rena_ros.bus import protocol
+from rena_ros.bus.protocol import BROADCAST_ID, Instruction, Packet
+from rena_ros.bus.registers import REGISTERS
+from rena_ros.emulator.listeners import Listeners
+from rena_ros.emulator.registers import ServoRegisters
+from rena_ros.emulator.wire import Answer
+
+_GOAL = REGISTERS["goal_position"].address
+_GOAL_BYTES = 6  # position, time, speed
+_RETURN_DELAY = REGISTERS["return_delay"].address
+_RETURN_DELAY_S = 2e-6  # one count of the register
+
+# What comes back: one turn after the other; in each, the answers that come at the same time (of servos that share
+# an id).
+Turns = list[list[Answer]]
+
+
+@dataclass
+class FrameTally:
+    """Which frames crossed the wire."""
+
+    packets: int = 0
+    bad_checksums: int = 0
+    sync_writes: int = 0
+    sync_reads: int = 0
+    unknown_instructions: int = 0
+
+
+class Instructions:
+    """Carries requests out on the registers of those who hear them."""
+
+    def __init__(self, registers: ServoRegisters, listeners: Listeners) -> None:
+        self.tally = FrameTally()
+        self._registers = registers
+        self._listeners = listeners
+        self._kept: dict[int, tuple[int, bytes]] = {}  # REG_WRITE: servo index -> address, data
+        self._known: dict[int, Callable[[Packet], Turns]] = {
+            Instruction.PING: self._ping,
+            Instruction.READ: self._read,
+            Instruction.WRITE: self._write,
+            Instruction.REG_WRITE: self._reg_write,
+            Instruction.ACTION: self._action,
+            Instruction.SYNC_READ: self._sync_read,
+            Instruction.SYNC_WRITE: self._sync_write,
+        }
+
+    def carry_out(self, packet: Packet) -> Turns:
+        """What comes back."""
+        self.tally.packets += 1
+        if packet.code not in self._known:
+            self.tally.unknown_instructions += 1
+            return []
+        return self._known[packet.code](packet)
+
+    def forget(self) -> None:
+        """Without power, what REG_WRITE kept for ACTION is lost."""
+        self._kept.clear()
+
+    def _ping(self, packet: Packet) -> Turns:
+        if packet.params:
+            return []
+        answers = [self._answer(i) for i in self._listeners.addressed(packet.id)]
+        return [[answer] for answer in answers] if packet.id == BROADCAST_ID else [answers]
+
+    def _read(self, packet: Packet) -> Turns:
+        if len(packet.params) != 2 or packet.id == BROADCAST_ID:
+            return []
+        self._registers.refresh()
+        return [self._turn(packet.id, *packet.params)]
+
+    def _write(self, packet: Packet) -> Turns:
+        if len(packet.params) < 2:
+            return []
+        acknowledgement = self._acknowledgement(packet)
+        for i in self._obeying(packet.id):
+            self._registers.store(i, packet.params[0], packet.params[1:])
+        return acknowledgement
+
+    def _reg_write(self, packet: Packet) -> Turns:
+        if len(packet.params) < 2:
+            return []
+        for i in self._obeying(packet.id):
+            self._kept[i] = (packet.params[0], packet.params[1:])
+        return self._acknowledgement(packet)
+
+    def _action(self, packet: Packet) -> Turns:
+        if packet.params:
+            return []
+        acknowledgement = self._acknowledgement(packet)
+        for i in self._obeying(packet.id):
+            if i in self._kept:
+                self._registers.store(i, *self._kept.pop(i))
+        return acknowledgement
+
+    def _sync_read(self, packet: Packet) -> Turns:
+        if packet.id != BROADCAST_ID or len(packet.params) < 3:
+            return []
+        self.tally.sync_reads += 1
+        self._registers.refresh()
+        address, size, *ids = packet.params
+        if self._listeners.shared:
+            return [self._turn(servo_id, address, size) for servo_id in ids]
+        which = self._listeners.by_id[ids]
+        which = which[which >= 0]
+        delays_s = self._registers.memory[which, _RETURN_DELAY] * _RETURN_DELAY_S
+        answers = zip(delays_s.tolist(), self._registers.replies(which, address, size), which.tolist(), strict=True)
+        return [[Answer(delay_s, frame, servo=i)] for delay_s, frame, i in answers]
+
+    def _sync_write(self, packet: Packet) -> Turns:
+        row = packet.params[1] + 1 if len(packet.params) > 1 else 0
+        if packet.id != BROADCAST_ID or row < 2 or (len(packet.params) - 2) % row:
+            return []
+        self.tally.sync_writes += 1
+        address, table = packet.params[0], np.frombuffer(packet.params[2:], np.uint8).reshape(-1, row)
+        simple = not self._listeners.shared and not self._registers.conditions.rejecting.any()
+        if simple and address == _GOAL and 3 <= row <= _GOAL_BYTES + 1:
+            which = self._listeners.by_id[table[:, 0]]
+            table, which = table[which >= 0], which[which >= 0]
+            if len(np.unique(which)) == len(which):
+                self._registers.store_goals(which, table[:, 1:])
+                return []
+        for line in table:
+            for i in self._obeying(int(line[0])):
+                self._registers.store(i, address, line[1:].tobytes())
+        return []
+
+    def _obeying(self, servo_id: int) -> list[int]:
+        rejecting = self._registers.conditions.rejecting
+        return [i for i in self._listeners.addressed(servo_id) if not rejecting[i]]
+
+    def _acknowledgement(self, packet: Packet) -> Turns:
+        """Silence on broadcast, and from servos whose response level says so."""
+        if packet.id == BROADCAST_ID:
+            return []
+        addressed = self._listeners.addressed(packet.id)
+        return [[self._answer(i) for i in addressed if self._registers.byte(i, "response_level")]]
+
+    def _turn(self, servo_id: int, address: int, size: int) -> list[Answer]:
+        span = self._registers.span
+        return [self._answer(i, span(i, address, size)) for i in self._listeners.addressed(servo_id)]
+
+    def _answer(self, i: int, params: bytes = b"") -> Answer:
+        registers = self._registers
+        frame = protocol.reply(registers.byte(i, "id"), registers.byte(i, "status"), params)
+        return Answer(registers.byte(i, "return_delay") * _RETURN_DELAY_S, frame, servo=i)

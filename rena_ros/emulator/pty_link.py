@@ -1,0 +1,101 @@
+"""A pseudo-terminal that looks like a serial port at a link: plugged in, unplugged, at the client's baud rate."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import struct
+import tty
+from pathlib import Path
+
+from rena_ros.base.errors import RenaError
+from rena_ros.bus.port_holders import servers
+
+_CHUNK = 4096
+# Linux's struct termios2, for rates that have no name (250000): asm-generic/ioctls.h and termbits.h.
+_TCGETS2, _TCSETS2 = 0x802C542A, 0x402C542B
+_BOTHER, _CBAUD = 0o010000, 0o010017
+_TERMIOS2 = struct.Struct("4I B19s 2I")
+
+
+class PtyLink:
+    """One end of a pty; the other is found at ``link`` while it is plugged in."""
+
+    def __init__(self, link: Path, baud: int) -> None:
+        """``baud``: the rate of a client that sets none. Raises RenaError when ``link`` is somebody's already."""
+        if link.exists() and not link.is_symlink():
+            raise RenaError(f"{link} exists and is not a link; choose another --link")
+        if link.is_symlink() and (others := servers(str(link))):
+            raise RenaError(f"{others[0]} emulates servos at {link} already: end it, or choose another --link")
+        self._link = link
+        self._baud = baud
+        self._device = ""
+        self.master = self._slave = -1
+
+    @property
+    def plugged(self) -> bool:
+        """Whether there is a port."""
+        return self.master >= 0
+
+    def plug(self) -> None:
+        """Make the port appear: a new one each time. Raises RenaError when the link cannot be made."""
+        self.master, self._slave = os.openpty()
+        tty.setraw(self._slave)
+        _set_baud(self._slave, self._baud)
+        os.set_blocking(self.master, False)
+        self._device = os.ttyname(self._slave)
+        _place_link(self._link, self._device)
+
+    def unplug(self) -> None:
+        """Take the port away; whoever has it open sees it hang up."""
+        with contextlib.suppress(OSError):  # somebody else's link stays
+            if os.readlink(self._link) == self._device:
+                self._link.unlink()
+        self.let_go()
+        if self.master >= 0:
+            os.close(self.master)
+            self.master = -1
+
+    def let_go(self) -> None:
+        """From now on a client that closes the port shows as a hang-up."""
+        if self._slave >= 0:
+            os.close(self._slave)
+            self._slave = -1
+
+    def baud(self) -> int:
+        """The rate that the client has set."""
+        settings = fcntl.ioctl(self.master, _TCGETS2, bytes(_TERMIOS2.size))
+        return _TERMIOS2.unpack(settings)[-1]
+
+    def read(self) -> bytes | None:
+        """What the client has written; None once nobody, neither we nor a client, holds the other end."""
+        try:
+            return os.read(self.master, _CHUNK)
+        except BlockingIOError:
+            return b""
+        except OSError as error:
+            if error.errno == errno.EIO:
+                return None
+            raise
+
+    def write(self, data: bytes) -> None:
+        """Hand bytes to the client. Nobody reads: a real wire does not wait either. Nobody there: they are lost."""
+        with contextlib.suppress(OSError):
+            os.write(self.master, data)
+
+
+def _set_baud(descriptor: int, baud: int) -> None:
+    flags = _TERMIOS2.unpack(fcntl.ioctl(descriptor, _TCGETS2, bytes(_TERMIOS2.size)))
+    control = flags[2] & ~_CBAUD | _BOTHER
+    fcntl.ioctl(descriptor, _TCSETS2, _TERMIOS2.pack(*flags[:2], control, *flags[3:-2], baud, baud))
+
+
+def _place_link(link: Path, target: str) -> None:
+    """Make ``link`` point to ``target`` in one step; a link left by a killed emulator is replaced."""
+    fresh = link.with_name(f".{link.name}.{os.getpid()}")
+    try:
+        link.parent.mkdir(parents=True, exist_ok=True)
+        fresh.symlink_to(target)
+        fresh.replace(link)
+    except OSError as error:
+        raise RenaError(f"cannot make the link {link}: {error.strerror}") from error

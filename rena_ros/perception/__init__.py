@@ -1,0 +1,1 @@
+"""What is seen: video sources, the face model, readings of faces."""

@@ -1,0 +1,1 @@
+"""The robot as data: its servos and limits, its file, edits of that file."""

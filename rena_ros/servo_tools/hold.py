@@ -1,0 +1,121 @@
+"""One servo under torque: held where it is, moved slowly inside its limits, let go at the end whatever happens."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from rena_ros.base.errors import RenaError
+from rena_ros.bus import torque
+from rena_ros.bus.access import read_register, write_register
+from rena_ros.bus.line import Line
+from rena_ros.bus.port import PortLost
+from rena_ros.bus.protocol import from_words
+from rena_ros.bus.registers import REGISTERS, STATUS_BITS
+from rena_ros.robot.model import RAD_PER_TICK, Robot, Servo
+from rena_ros.servo_tools.changes import uninterrupted
+
+SLOW = 0.1  # of the servo's own speed limit
+ARRIVED_TICKS = 8  # a servo under load rests a little beside its goal
+_START = REGISTERS["present_position"].address
+_BYTES = REGISTERS["present_current"].address + 2 - _START
+_AMPERE = 0.0065  # one count of present_current
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one servo said just now: ``load`` is a fraction of full torque, signed; ``status`` bits as in
+    registers.STATUS_BITS."""
+
+    ticks: int
+    load: float
+    voltage_v: float
+    temperature_c: int
+    current_a: float
+    moving: bool
+    status: int
+
+    @property
+    def conditions(self) -> str:
+        """Its complaints in words, or an empty text."""
+        return ", ".join(text for bit, text in STATUS_BITS.items() if self.status & bit)
+
+
+def read_servo(line: Line, servo: Servo) -> Reading | None:
+    """One servo's state, or None when it does not answer."""
+    packet = line.read(servo.id, _START, _BYTES)
+    if packet is None:
+        return None
+    data = np.frombuffer(packet.params, np.uint8)
+
+    def word(name: str) -> int:
+        at = REGISTERS[name].address - _START
+        return int(from_words(data[at : at + 2], REGISTERS[name].sign_bit))
+
+    return Reading(
+        ticks=word("present_position"),
+        load=word("present_load") / 1000,
+        voltage_v=data[REGISTERS["present_voltage"].address - _START] / 10,
+        temperature_c=int(data[REGISTERS["present_temperature"].address - _START]),
+        current_a=word("present_current") * _AMPERE,
+        moving=bool(data[REGISTERS["moving"].address - _START]),
+        status=packet.code,
+    )
+
+
+def slow_speed(servo: Servo) -> int:
+    """A speed to move one servo by hand with, ticks/s, 1..0x7FFF."""
+    return min(max(round(SLOW * servo.max_speed_rad_s / RAD_PER_TICK), 1), 0x7FFF)
+
+
+def limited(robot: Robot, servo: Servo, ticks: int) -> int:
+    """The nearest goal, in ticks, that THE limiter lets this servo have while all others rest at neutral."""
+    place = robot.index[servo.name]
+    position = float(robot.from_ticks(np.full(len(robot.names), ticks))[place])
+    return int(robot.to_ticks(robot.limit([servo.name], [position], np.zeros(len(robot.names))).positions)[place])
+
+
+@contextlib.contextmanager
+def held(line: Line, servo: Servo, speed: int) -> Iterator[None]:
+    """Hold ``servo`` where it is, with ``speed`` (ticks/s) for what follows; torque is off again at the end.
+
+    A servo outside its limits creeps to the nearer one. Raises RenaError when the servo does not answer or
+    does not take torque, and at the end when it does not let go.
+    """
+    try:
+        if why := torque.switch_on(line, servo):
+            raise RenaError(f"torque does not go on: {called(servo)} {why}")
+        set_register(line, servo, "goal_speed", speed)
+        yield
+    finally:
+        with uninterrupted():
+            let_go(line, servo)
+
+
+def set_register(line: Line, servo: Servo, name: str, value: int) -> None:
+    """Write a RAM register. Raises RenaError when the servo does not take the value."""
+    if why := write_register(line, servo.id, name, value):
+        raise RenaError(f"{called(servo)} {why}")
+
+
+def let_go(line: Line, servo: Servo) -> None:
+    """Torque off. Raises RenaError when the servo keeps it on or nobody can tell."""
+    try:
+        if torque.switch(line, servo.id, False) is None:
+            return
+        # An overloaded servo may refuse until a new goal, here where it is, clears the overload.
+        here = read_register(line, servo.id, "present_position")
+        if here is not None:
+            write_register(line, servo.id, "goal_position", here)
+        why = torque.switch(line, servo.id, False)
+    except PortLost as error:
+        lost = f"{error} {called(servo)} may still hold its torque: cut its power if it must let go"
+        raise RenaError(lost) from error
+    if why:
+        raise RenaError(f"{called(servo)} may still hold its torque: it {why}. Cut its power if it must let go")
+
+
+def called(servo: Servo) -> str:
+    """How a servo is named to people."""
+    return f"{servo.name} (id {servo.id})"

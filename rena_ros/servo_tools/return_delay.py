@@ -1,0 +1,88 @@
+"""`rena servo set-return-delay`: how long servos wait before they answer. 25 waits of 500 us are 12.5 ms a cycle."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+
+from rena_ros.base.errors import RenaError
+from rena_ros.bus.access import read_register
+from rena_ros.bus.line import Line
+from rena_ros.robot.model import Robot, Servo
+from rena_ros.servo_tools.changes import Change, Work, close_open_locks, release_torque
+from rena_ros.servo_tools.dialogue import Dialogue, add_yes_argument, command_again
+from rena_ros.servo_tools.options import add_common_arguments, end_orderly, find_servo, load, open_line
+
+US_PER_COUNT = 2
+MAX_US = 500
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add_common_arguments(parser)
+    parser.add_argument("servos", nargs="*", metavar="SERVO", help="names or ids; default: all of the robot file")
+    parser.add_argument("--us", type=int, default=0, metavar="US", help="0 to 500, even; default: 0")
+    add_yes_argument(parser)
+
+
+def run(args: argparse.Namespace, dialogue: Dialogue | None = None) -> int:
+    """Read all delays, show what would change, ask, write. Returns 1 when a servo is left as it was."""
+    end_orderly()
+    counts = to_counts(args.us)
+    dialogue = dialogue or Dialogue(args.yes)
+    robot = load(args)
+    servos = chosen(robot, args.servos)
+    line = open_line(args)
+    try:
+        return set_delays(line, servos, counts, dialogue, command_again(args, *args.servos, "--us", str(args.us)))
+    finally:
+        line.close()
+
+
+def to_counts(us: int) -> int:
+    """Microseconds as the register counts them. Raises RenaError."""
+    if not 0 <= us <= MAX_US or us % US_PER_COUNT:
+        raise RenaError(f"--us {us}: a return delay is 0 to {MAX_US} us in steps of {US_PER_COUNT}")
+    return us // US_PER_COUNT
+
+
+def chosen(robot: Robot, names: Sequence[str]) -> tuple[Servo, ...]:
+    """The servos that the command line names, each once; none named are all."""
+    return tuple(dict.fromkeys(find_servo(robot, name) for name in names)) if names else robot.servos
+
+
+def plan(servos: Sequence[Servo], read: Mapping[str, int | None], counts: int) -> list[Change]:
+    """What has to change, given what the registers hold by servo name (None: did not answer)."""
+    return [
+        Change(servo.name, servo.id, "return_delay", read[servo.name], counts)
+        for servo in servos
+        if read[servo.name] not in (None, counts)
+    ]
+
+
+def set_delays(line: Line, servos: Sequence[Servo], counts: int, dialogue: Dialogue, again: str) -> int:
+    """Bring servos to one return delay, once the answer is yes. Returns 1 when one is left as it was.
+
+    ``again``: the command that goes on if this is cut off.
+    """
+    read = {servo.name: read_register(line, servo.id, "return_delay") for servo in servos}
+    silent = [servo.name for servo in servos if read[servo.name] is None]
+    if len(silent) == len(servos):
+        raise RenaError("no servo answers: is their power on? `rena servo scan` looks for the cause")
+    close_open_locks(line, [servo for servo in servos if servo.name not in silent], dialogue)
+    changes = plan(servos, read, counts)
+    for old in sorted({change.old for change in changes}):
+        names = [change.name for change in changes if change.old == old]
+        dialogue.say(f"{len(names)} servo(s) wait {old * US_PER_COUNT} us: {', '.join(names)}")
+    if silent:
+        dialogue.say(f"Silent, left as they are: {', '.join(silent)} (`rena servo scan` looks for the cause).")
+    if not changes:
+        dialogue.say(f"All {len(servos) - len(silent)} servos that answer wait {counts * US_PER_COUNT} us already.")
+        return 1 if silent else 0
+    affected = [servo for servo in servos if servo.name in {change.name for change in changes}]
+    question = f"Write a delay of {counts * US_PER_COUNT} us to the EEPROM of {len(changes)} servo(s)?"
+    if not dialogue.confirm(question) or not release_torque(line, affected, dialogue):
+        dialogue.say("Nothing was written.")
+        return 1
+    good = Work(line, changes, dialogue).carry_out(again)
+    if good:
+        dialogue.say(f"Done: {len(changes)} servo(s) wait {counts * US_PER_COUNT} us from now on.")
+    return 0 if good and not silent else 1

@@ -1,0 +1,113 @@
+"""`rena servo scan`: who answers on the bus, who should, and why somebody may be missing.
+
+Only asks: nothing moves and nothing is written. Exits with 0 when everybody expected is there, alone on the
+right id and rate, without complaint and with its EEPROM locked, and with 1 otherwise.
+"""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from rena_ros.bus.line import Line
+from rena_ros.bus.protocol import MAX_ID
+from rena_ros.bus.registers import BAUDS
+from rena_ros.robot.model import Robot
+from rena_ros.servo_tools.diagnosis import Diagnosis, diagnose, model_name
+from rena_ros.servo_tools.findings import Found, search
+from rena_ros.servo_tools.options import add_common_arguments, load, open_line, write_json
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `rena servo scan` takes."""
+    add_common_arguments(parser)
+    parser.add_argument(
+        "--all-bauds",
+        action="store_true",
+        help="ask all ids at every rate; otherwise only missing servos are looked for at other rates",
+    )
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the findings there, too; - for standard output"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Scan and tell. Returns 0 when all is well, else 1."""
+    robot = load(args)
+    to_stdout = args.json is not None and str(args.json) == "-"
+    console = Console(stderr=to_stdout)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(f"asking ids 0 to {MAX_ID}", total=None)
+
+        def begin(baud: int, count: int) -> Callable[[], None]:
+            progress.update(task, description=f"{baud} baud", total=count, completed=0)
+            return lambda: progress.advance(task)
+
+        found = find_all(robot, args.baud, lambda baud: open_line(args, baud), begin, everywhere=args.all_bauds)
+    diagnosis = diagnose(robot, found, args.baud)
+    report(diagnosis, console)
+    if args.json is not None:
+        write_json({"good": diagnosis.good, **asdict(diagnosis)}, args.json)
+    return 0 if diagnosis.good else 1
+
+
+def find_all(
+    robot: Robot,
+    baud: int,
+    open_at: Callable[[int], Line],
+    begin: Callable[[int, int], Callable[[], None]],
+    *,
+    everywhere: bool = False,
+) -> list[Found]:
+    """Everybody at ``baud``; and at the other rates all ids (``everywhere``) or only those that are missing.
+
+    ``open_at(baud)`` opens the line, ``begin(baud, count)`` hears that ``count`` ids are asked now and returns
+    what to call after each.
+    """
+    expected = robot.ids.tolist()
+    others = [servo_id for servo_id in range(MAX_ID + 1) if servo_id not in expected]
+    found: list[Found] = []
+    for rate in (baud, *(rate for rate in BAUDS if rate != baud)):
+        if rate == baud or everywhere:
+            asked = (expected, others)
+        else:
+            asked = (sorted(set(expected) - {somebody.id for somebody in found}), [])
+        if not any(asked):
+            break
+        line = open_at(rate)
+        try:
+            found += search(line, *asked, begin(rate, sum(map(len, asked))))
+        finally:
+            line.close()
+    return found
+
+
+def report(diagnosis: Diagnosis, console: Console) -> None:
+    """Print the table and the advice, at most as wide as the console."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name, justify in (("id", "right"), ("servo", "left"), ("model", "left"), ("firmware", "left")):
+        table.add_column(name, justify=justify, no_wrap=True)
+    table.add_column("delay", justify="right", no_wrap=True)
+    table.add_column("remark")
+    for row in diagnosis.rows:
+        table.add_row(
+            str(row.id), row.name or "-", *_identity(row.found), row.remark, style=None if row.good else "red"
+        )
+    console.print(table)
+    expected = [row for row in diagnosis.rows if row.name is not None]
+    here = sum(row.good for row in expected)
+    console.print(f"\n{here} of {len(expected)} servos are as they should be.", highlight=False)
+    for sentence in diagnosis.advice:
+        console.print(f"- {sentence}", highlight=False, markup=False)
+
+
+def _identity(found: Found | None) -> tuple[str, str, str]:
+    if found is None:
+        return "", "", ""
+    if found.model is None:
+        return "?", "?", "?"
+    return model_name(found.model), found.firmware, f"{found.return_delay_us} us"

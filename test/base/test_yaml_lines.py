@@ -1,0 +1,265 @@
+"""What people write as YAML, given to all that read it: understood or refused with its line, never tripped over."""
+
+import math
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from rena_ros.base.errors import RenaError
+from rena_ros.base.yaml_lines import number_hint
+from rena_ros.emulator.bank import ServoBank
+from rena_ros.emulator.console import carry_out
+from rena_ros.emulator.fault_file import read_faults
+from rena_ros.robot.file import load_robot, parse_robot
+from rena_ros.servo_tools.register_file import parsed
+
+ROBOT = load_robot()
+SERVO = "name: left, id: 1, region: brows, min_ticks: 1, neutral_ticks: 2, max_ticks: 3, max_acceleration_rad_s2: 1"
+
+
+def read_robot(text):
+    return parse_robot(text, Path("face.yaml"))
+
+
+def read_faults_of(text):
+    return read_faults(text, ROBOT)
+
+
+def read_registers(text):
+    return parsed(text, ROBOT.names, "the file registers.yaml")
+
+
+# A reader and a sound text of it, {} is where a number belongs.
+ROBOT_FILE = read_robot, f"servos:\n- {{{{{SERVO}, max_speed_rad_s: {{}}}}}}\n"
+THRESHOLDS = read_robot, f"thresholds:\n  age_s: {{{{warn: {{}}}}}}\nservos:\n- {{{{{SERVO}, max_speed_rad_s: 1}}}}\n"
+REGISTER_FILE = read_registers, "servos:\n  jaw: {{eeprom: {{max_torque: {}}}}}\n"
+FAULT_FILE = read_faults_of, "faults:\n- {{kind: dead, at_s: {}}}\n"
+RANDOM = read_faults_of, "random:\n  rate_per_minute: {}\n"
+EVERY_PLACE = [ROBOT_FILE, THRESHOLDS, REGISTER_FILE, FAULT_FILE, RANDOM]
+every_place = pytest.mark.parametrize(("read", "text"), EVERY_PLACE)
+
+
+def refusal(read, text):
+    with pytest.raises(RenaError) as error:
+        read(text)
+    str(error.value).encode()  # can be shown
+    return str(error.value)
+
+
+@every_place
+def test_the_places_are_sound(read, text):
+    read(text.format(3))
+
+
+@every_place
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("2026-01-99", "'2026-01-99' cannot be read as timestamp; put it in quotes if it is a text"),
+        ("!!int foo", "'foo' cannot be read as int"),
+        ("!!int ''", "'' cannot be read as int"),
+        ("!!bool foo", "'foo' cannot be read as bool"),
+        ("!!timestamp foo", "'foo' cannot be read as timestamp"),
+        ("!foo 1", "!foo means nothing here"),
+        ("{[a]: 1}", "a sequence cannot be the name of a value"),
+        ("&x [*x]", "an alias stands inside of what it names"),
+        ("{<<: 5}", "expected a mapping"),
+        ("0x" + 5000 * "f", "this number is too long"),
+        ("9" * 5000, f"'{40 * '9'}' cannot be read as int"),
+    ],
+)
+def test_what_yaml_cannot_build_is_told_with_its_line(read, text, value, says):
+    assert f"  line 2: {says}" in refusal(read, text.format(value))
+
+
+@every_place
+@pytest.mark.parametrize("value", ['"\\U0011ffff"', '"\\UFFFFFFFF"', '"\\ud800"', "[" * 1200, "*nobody", "%", "\0"])
+def test_what_is_no_text_or_no_yaml_is_told(read, text, value):
+    refusal(read, text.format(value))
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "says"),
+    [
+        (read_robot, f"servos:\n- {{{SERVO}, max_speed_rad_s: 1, id: 1}}", "line 2: left: id is there twice"),
+        (read_robot, f"servos: []\n\nservos:\n- {{{SERVO}, max_speed_rad_s: 1}}", "line 3: servos is there twice"),
+        (read_robot, f"servos: &s\n- {{{SERVO}, max_speed_rad_s: 1}}\nservos: *s", "line 3: servos is there twice"),
+        (
+            read_robot,
+            "thresholds: {load: {warn: 1}, load: {warn: 1}}\nservos: [1]",
+            "1: thresholds: load is there twice",
+        ),
+        (read_robot, "thresholds: {load: {warn: 1, warn: 1}}\nservos: [1]", "1: thresholds: load: warn is there twice"),
+        (read_registers, "servos: {jaw: {eeprom: {\n id: 1,\n id: 1}}}", "line 3: jaw: eeprom: id is there twice"),
+        (read_registers, "servos: {jaw: {}, jaw: {}}", "line 1: jaw is there twice"),
+        (read_registers, "servos: {jaw: {eeprom: {}, eeprom: {}}}", "line 1: jaw: eeprom is there twice"),
+        (read_registers, "servos: {}\nservos: {}", "line 2: servos is there twice"),
+        (read_faults_of, "\n- {kind: dead, servo: jaw, servo: jaw}", "line 2: servo is there twice"),
+        (read_faults_of, "faults: []\nfaults: []", "line 2: faults is there twice"),
+        (read_faults_of, "random: {seed: 1, seed: 1}", "line 1: random: seed is there twice"),
+    ],
+)
+def test_what_is_there_twice_is_refused_with_line_and_key(read, text, says):
+    assert says in refusal(read, text)
+
+
+def test_limits_given_twice_in_the_shipped_file_are_refused():
+    shipped = ROBOT.source.read_text()
+    line = next(number for number, row in enumerate(shipped.split("\n"), 1) if "{name: jaw," in row)
+    ticks = f"max_ticks: {ROBOT.servos[ROBOT.index['jaw']].max_ticks}"
+    start = shipped.index(ticks, shipped.index("{name: jaw,"))
+    twice = f"{shipped[:start]}{ticks}, max_ticks: 4000{shipped[start + len(ticks) :]}"
+    assert f"has 1 fault(s):\n  line {line}: jaw: max_ticks is there twice" in refusal(read_robot, twice)
+
+
+def test_what_an_alias_merges_into_a_servo_is_not_there_twice():
+    rest = SERVO.replace("name: left, id: 1, ", "")
+    text = f"servos:\n- &one {{name: one, id: 1, {rest}, max_speed_rad_s: 1}}\n- {{<<: *one, name: two, id: 2}}\n"
+    assert read_robot(text).names == ("one", "two")
+
+
+def test_all_that_is_wrong_is_told_at_once():
+    text = f"servos:\n- {{{SERVO}, id: 2, max_speed_rad_s: 1}}\n- {{id: 2026-01-99}}\n- {{name: right}}\n"
+    said = refusal(read_robot, text)
+    assert "line 2: left: id is there twice" in said and "line 3: '2026-01-99'" in said
+    assert "line 4: right: id is missing" in said
+
+
+def test_a_register_file_that_stands_inside_of_itself_is_refused():
+    assert "line 1: jaw: eeprom is no EEPROM register" in refusal(read_registers, "servos: {jaw: &x {eeprom: *x}}")
+
+
+@pytest.mark.parametrize("value", ["2026-01-99", "!!int foo", "!foo 1", "{[a]: 1}"])
+def test_a_typed_fault_that_cannot_be_built_is_refused_and_leaves_the_bank_alone(value):
+    bank = ServoBank(ROBOT)
+    with pytest.raises(RenaError, match="line 1"):
+        carry_out(bank, f"fault {{kind: dead, servo: jaw, at_s: {value}}}")
+    assert not bank.active_faults()
+
+
+PIECES = (
+    *(
+        "servos",
+        "thresholds",
+        "faults",
+        "random",
+        "jaw",
+        "eeprom",
+        "ram",
+        "name",
+        "id",
+        "kind",
+        "dead",
+        "servo",
+        "at_s",
+    ),
+    *("antagonists", "load", "warn", "mode", "seed", "kinds", "for_s", "late", "delay_ms", "with", "every"),
+    *("{", "}", "[", "]", "- ", "? ", ": ", ", ", ":\n  ", "\n", "\n  ", "\n- ", "&x ", "*x", "<<: ", "'", '"', "# "),
+    *("!foo ", "!!int ", "!!float ", "!!bool ", "!!timestamp ", "!!binary ", "!!set ", "!!omap ", "!!str ", "!!map "),
+    *("1", "-1", "1e-9", "1.0e-9", ".inf", ".nan", "0x", "0b", "1:60", "true", "~", "=", "2026-01-99", "2026-01-01"),
+    *("2001-12-14t21:59:43.10-99:99", '"\\ud800"', '"\\UFFFFFFFF"', "%YAML 1.1\n--- ", "---\n", "...\n", "| ", "> "),
+)
+pieces = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
+anything = st.one_of(pieces, st.text(max_size=30), st.lists(st.sampled_from(PIECES) | st.text(max_size=3)).map("".join))
+FIELDS = ("name", "id", "region", "max_ticks", "reversed", "max_speed_rad_s", "antagonists", "nose")
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from([read_robot, read_registers, read_faults_of]), anything)
+def test_any_text_is_read_or_refused(read, text):
+    read_or_refused(read, text)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(EVERY_PLACE), anything)
+def test_any_value_is_read_or_refused(place, value):
+    read, text = place
+    read_or_refused(read, text.format(value))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.dictionaries(st.sampled_from(FIELDS), pieces, max_size=3))
+@example({"antagonists": "[[a]]"})
+def test_any_field_of_a_servo_is_read_or_refused(fields):
+    whole = dict(entry.split(": ") for entry in f"{SERVO}, max_speed_rad_s: 1".split(", "))
+    rows = "".join(f"\n  {field}: {value}" for field, value in {**whole, **fields}.items())
+    read_or_refused(read_robot, f"servos:\n-{rows[2:]}\n")
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.dictionaries(st.sampled_from(("kind", "servo", "at_s", "every", "with", "delay_ms")), pieces, max_size=4))
+def test_any_typed_fault_is_carried_out_or_refused(fields):
+    row = ", ".join(f"{field}: {value}" for field, value in {"kind": "late", **fields}.items())
+    read_or_refused(lambda text: carry_out(ServoBank(ROBOT), text), f"fault {{{row}}}")
+
+
+def read_or_refused(read, text):
+    try:
+        read(text)
+    except RenaError as error:
+        str(error).encode()  # can be shown
+
+
+@pytest.mark.parametrize(
+    ("text", "float_hint", "int_hint"),
+    [
+        ("1e-9", "1.0e-9", ""),
+        ("1e3", "1.0e+3", "1000"),
+        ("-2.5E3", "-2.5e+3", "-2500"),
+        ("5", "5", "5"),  # in quotes
+        (".5e1", "5.0", "5"),
+        ("fast", "", ""),
+        ("nan", "", ""),
+        ("inf", "", ""),
+        (None, "", ""),
+    ],
+)
+def test_how_to_write_a_number(text, float_hint, int_hint):
+    assert number_hint(text) == (float_hint and f"; write it as {float_hint}")
+    assert number_hint(text, int) == (int_hint and f"; write it as {int_hint}")
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.floats(-1e299, 1e299).map(repr) | st.from_regex(r"\A[-+ ]?[0-9_]{0,4}\.?[0-9]{0,3}([eE][-+]?[0-9]{1,3})?\Z"))
+def test_yaml_reads_a_hint_as_the_number(text):
+    for kind in (int, float):
+        hint = number_hint(text, kind).removeprefix("; write it as ")
+        if hint:
+            value = yaml.safe_load(hint)
+            assert isinstance(value, int | float) and math.isclose(value, float(text), rel_tol=0, abs_tol=0)
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "value", "says"),
+    [
+        (*ROBOT_FILE, "1e-9", "line 2: left: max_speed_rad_s must be float, not '1e-9'; write it as 1.0e-9"),
+        (*THRESHOLDS, "1e-9", "line 2: thresholds: age_s: '1e-9' is not a number above 0; write it as 1.0e-9"),
+        (*REGISTER_FILE, "1e2", "line 2: jaw: max_torque must be a whole number, not '1e2'; write it as 100"),
+        (*FAULT_FILE, "1e-9", "line 2: at_s must be a number, not '1e-9'; write it as 1.0e-9"),
+        (
+            *RANDOM,
+            "1e1",
+            "line 2: rate_per_minute must be a number above 0, at most 6000, not '1e1'; write it as 1.0e+1",
+        ),
+        (
+            read_faults_of,
+            "[{{kind: dead, every: {}}}]",
+            "1e1",
+            "every must be a whole number, not '1e1'; write it as 10",
+        ),
+        (read_faults_of, "random: {{seed: {}}}", "1e1", "must be a whole number from 0 on, not '1e1'; write it as 10"),
+        (read_faults_of, "random: {{for_s: [{}, 2]}}", "1e-1", "not ['1e-1', 2]; write it as 1.0e-1"),
+        (read_robot, "servos: [{{id: {}}}]", "1e1", "id must be int, not '1e1'; write it as 10"),
+    ],
+)
+def test_numbers_that_yaml_takes_for_text_are_told_how_to_be_written(read, text, value, says):
+    assert says in refusal(read, text.format(value))
+
+
+@pytest.mark.parametrize("name", ["''", "'  '", '"\\t"'])
+def test_a_servo_without_a_readable_name_is_refused(name):
+    _, text = ROBOT_FILE
+    assert "line 2: a servo has the name" in refusal(read_robot, text.replace("left", name).format(3))

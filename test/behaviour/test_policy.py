@@ -1,0 +1,104 @@
+"""Policy: the model file's contract with the robot and the readings. Models are built with onnx, not with torch."""
+
+import json
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from rena_ros.base.errors import RenaError
+from rena_ros.behaviour.policy import Policy
+from rena_ros.perception.face_reader import READING_NAMES
+from rena_ros.robot.file import load_robot
+
+ROBOT = load_robot()
+WEIGHTS = np.random.default_rng(0).normal(size=(55, 25)).astype(np.float32)
+
+
+def write_model(path, servos=ROBOT.names, features=READING_NAMES, rest=None, weights=WEIGHTS, omit=None):
+    """A linear model: goals = features @ weights."""
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["features", "weights"], ["goals"])],
+        "linear",
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", weights.shape[0]])],
+        [helper.make_tensor_value_info("goals", TensorProto.FLOAT, ["n", weights.shape[1]])],
+        [numpy_helper.from_array(weights, "weights")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    labels = {
+        "rena.servo_names": list(servos),
+        "rena.feature_names": list(features),
+        "rena.robot_rest": [0.1] * len(features) if rest is None else rest,
+        "rena.provenance": {"seed": 3},
+    }
+    helper.set_model_props(model, {key: json.dumps(value) for key, value in labels.items() if key != omit})
+    onnx.save(model, path)
+    return path
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.onnx"
+
+
+def test_goals_are_the_graphs_clipped_to_the_unit_range(path):
+    policy = Policy(write_model(path), ROBOT)
+    features = np.random.default_rng(1).random((6, 55)).astype(np.float32)
+    expected = np.clip(features @ WEIGHTS, 0, 1)
+    assert ((expected == 0) | (expected == 1)).any() and ((expected > 0) & (expected < 1)).any()
+    np.testing.assert_allclose(policy.batch(features), expected, atol=1e-5)
+    goals = policy(features[2])
+    assert goals.shape == (25,) and goals.dtype == np.float32
+    np.testing.assert_allclose(goals, expected[2], atol=1e-5)
+
+
+def test_it_knows_the_robots_rest_and_its_own_origin(path):
+    policy = Policy(write_model(path), ROBOT)
+    np.testing.assert_allclose(policy.robot_rest, np.full(55, 0.1), rtol=1e-6)
+    assert policy.provenance == {"seed": 3}
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_reading_that_is_no_number_is_refused_by_name(path, value):
+    policy = Policy(write_model(path), ROBOT)
+    features = np.zeros(55, np.float32)
+    features[READING_NAMES.index("jawOpen")] = value
+    with pytest.raises(ValueError, match="jawOpen"):
+        policy(features)
+
+
+def test_features_of_another_length_are_a_programming_error(path):
+    with pytest.raises(ValueError, match="55"):
+        Policy(write_model(path), ROBOT)(np.zeros(52, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"servos": (*ROBOT.names[:-1], "tail")}, "lacks neck_roll; it has tail besides"),
+        ({"servos": ROBOT.names[::-1]}, "order differs"),
+        ({"features": READING_NAMES[:-1]}, "lacks head_roll"),
+        ({"servos": [1, 2]}, "lists its servos in no form"),
+        ({"rest": [0.0] * 54}, "at rest"),
+        ({"rest": ["low"] * 55}, "at rest"),
+        ({"rest": [float("nan")] * 55}, "at rest"),
+        ({"weights": WEIGHTS[:, :24]}, r"shape \(1, 24\)"),
+        ({"weights": WEIGHTS[:52]}, "does not turn `features` into `goals`"),
+        ({"weights": WEIGHTS * np.nan}, "finite"),
+        ({"omit": "rena.servo_names"}, "does not say its rena.servo_names"),
+        ({"omit": "rena.provenance"}, "does not say its rena.provenance"),
+    ],
+)
+def test_models_that_do_not_fit_are_refused(path, changes, words):
+    with pytest.raises(RenaError, match=words) as refusal:
+        Policy(write_model(path, **changes), ROBOT)
+    assert str(path) in str(refusal.value)
+
+
+def test_files_that_are_no_models_are_refused(path):
+    with pytest.raises(RenaError, match="there is no model"):
+        Policy(path, ROBOT)
+    path.write_bytes(b"not an onnx file")
+    with pytest.raises(RenaError, match="onnxruntime can load"):
+        Policy(path, ROBOT)

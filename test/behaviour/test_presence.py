@@ -1,0 +1,82 @@
+"""Easing to neutral and back."""
+
+import numpy as np
+import pytest
+
+from rena_ros.behaviour.presence import Presence
+
+NEUTRAL = np.array([0.0, 0.5, 0.3], np.float32)
+GOALS = np.array([1.0, 0.1, 0.9], np.float32)
+
+
+def present(share: float) -> np.ndarray:
+    return NEUTRAL + share * (GOALS - NEUTRAL)
+
+
+def arrived() -> Presence:
+    """Somebody who has been there for two seconds, until t = 2."""
+    presence = Presence(NEUTRAL, lost_after_s=0.5, leave_s=1.0, come_s=0.4)
+    for i in range(61):
+        presence.seen(GOALS, i / 30)
+    return presence
+
+
+def test_nobody_was_there_at_the_beginning():
+    np.testing.assert_array_equal(Presence(NEUTRAL).absent(0.0), NEUTRAL)
+
+
+def test_somebody_comes_smoothly():
+    presence = Presence(NEUTRAL, come_s=0.4)
+    commands = np.array([presence.seen(GOALS, 5 + i / 30) for i in range(15)])
+    np.testing.assert_array_equal(commands[0], NEUTRAL)
+    np.testing.assert_allclose(commands[-1], GOALS, atol=1e-6)
+    np.testing.assert_allclose(commands[6], present(0.5), atol=1e-6)  # half of 0.4 s is 6 frames
+    assert (np.diff(commands[:, 0]) >= 0).all()
+    assert np.abs(np.diff(commands[:, 0])).max() < 0.15  # 1.5 / 12 frames, the steepest a smooth step gets
+
+
+def test_while_a_person_is_there_goals_pass_unchanged():
+    presence = arrived()
+    np.testing.assert_allclose(presence.seen(GOALS[::-1], 2.03), GOALS[::-1], atol=1e-6)
+
+
+def test_a_short_absence_changes_nothing():
+    presence = arrived()
+    assert presence.absent(2.4) is None
+    np.testing.assert_allclose(presence.seen(GOALS, 2.45), GOALS, atol=1e-6)
+
+
+def test_the_last_goals_fade_to_neutral():
+    presence = arrived()
+    commands = {t: presence.absent(t) for t in (2.51, 2.75, 3.0, 3.25, 3.5, 9.0)}
+    np.testing.assert_allclose(commands[3.0], present(0.5), atol=1e-6)
+    np.testing.assert_allclose(commands[2.51], GOALS, atol=1e-3)
+    np.testing.assert_allclose(commands[3.5], NEUTRAL, atol=1e-6)
+    np.testing.assert_allclose(commands[9.0], NEUTRAL, atol=1e-6)
+    assert not presence.is_present(2.51)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_who_comes_back_half_way_is_taken_up_from_there(asked):
+    """Whether or not anybody asked for the fade in between."""
+    presence = arrived()
+    if asked:
+        presence.absent(2.8)
+    np.testing.assert_allclose(presence.seen(GOALS, 3.0), present(0.5), atol=1e-6)
+    np.testing.assert_allclose(presence.seen(GOALS, 3.2), GOALS, atol=1e-6)
+
+
+def test_unless_told_otherwise_it_is_at_neutral_within_a_second_of_the_last_sight():
+    # What the CHANGELOG promises; the servos' own easing is not needed for it.
+    presence = Presence(NEUTRAL)
+    for i in range(61):
+        presence.seen(GOALS, i / 30)
+    assert presence.absent(2.4) is None
+    np.testing.assert_allclose(presence.absent(3.0), NEUTRAL, atol=1e-6)
+
+
+def test_unless_told_otherwise_a_person_is_followed_half_a_second_after_coming():
+    presence = Presence(NEUTRAL)
+    commands = [presence.seen(GOALS, i / 30) for i in range(16)]
+    np.testing.assert_array_equal(commands[0], NEUTRAL)
+    np.testing.assert_allclose(commands[-1], GOALS, atol=1e-6)

@@ -1,0 +1,134 @@
+"""The gate's rules of time: how fast after torque on, after a pause, from outside the limits; and what it leaves
+behind of its ports."""
+
+import numpy as np
+import pytest
+from gate_stand import COUNT, PERIOD_S, ROBOT, GateStand, ticks_of
+
+from rena_ros.bus.port import PortLost
+from rena_ros.bus.registers import REGISTERS
+from rena_ros.emulator.goal_check import GoalCheck
+from rena_ros.robot.model import RAD_PER_TICK
+
+JAW, NECK = ROBOT.index["jaw"], ROBOT.index["neck_yaw"]
+
+
+@pytest.fixture
+def stand():
+    return GateStand()
+
+
+def top_speed(stand):
+    """The fastest that a servo was sent anywhere since the last goals were taken, as a fraction of its limit."""
+    check = GoalCheck(ROBOT)
+    check.see(stand.bank.goals.take())
+    return check.top_speed
+
+
+def test_commands_in_the_first_second_after_torque_on_are_followed_at_half_the_speed(stand):
+    assert stand.gate.set_torque(True) == {}
+    stand.live(0.5, neck_yaw=-0.5)
+    stand.live(0.45, neck_yaw=0.5)
+    assert 0.4 < top_speed(stand) <= 0.5
+    stand.live(0.6, neck_yaw=0.5)
+    top_speed(stand)
+    stand.live(0.6, neck_yaw=-0.5)
+    assert 0.8 < top_speed(stand) <= 1.0
+
+
+def test_torque_on_sets_out_for_neutral_at_once():
+    away = ROBOT.neutral_ticks.copy()
+    away[JAW] += 300
+    stand = GateStand(away)
+    assert stand.gate.set_torque(True) == {}
+    stand.live(0.3)
+    assert stand.bank.goals.frames[-1].ticks[JAW] < away[JAW] - 100
+
+
+@pytest.mark.parametrize("pause_s", [0.08, 0.24])
+@pytest.mark.parametrize("first", ["tick", "command"])
+def test_after_a_pause_goals_go_on_from_where_they_stopped(stand, pause_s, first):
+    stand.up()
+    stand.command(jaw=0.6)
+    stand.live(0.05)
+    last = stand.bank.goals.take()[-1].ticks[JAW]
+    stand.bank.advance(pause_s)
+    if first == "tick":
+        stand.gate.tick(stand.now_s)
+    else:
+        stand.command(jaw=0.6)
+    fastest = ROBOT.max_speed_rad_s[JAW] * PERIOD_S / RAD_PER_TICK
+    assert 0 <= stand.bank.goals.frames[0].ticks[JAW] - last <= fastest + 1
+    stand.live(0.5, jaw=0.6)
+    assert stand.bank.goals.frames[-1].ticks[JAW] == ticks_of("jaw", 0.6)
+
+
+def test_when_nobody_follows_any_more_commands_are_refused(stand):
+    stand.up()
+    stand.bank.inject("torque_lost")
+    stand.live(1.1)
+    assert stand.gate.torque and not stand.gate.servos.driven.any()
+    assert "no servo follows any more" in stand.command(jaw=0.1).refusal
+    assert "no servo follows any more" in stand.gate.neutral(stand.now_s)
+
+
+def test_what_was_asked_too_much_is_counted(stand):
+    stand.up()
+    assert stand.command(jaw=9.0).clamped == ("jaw",) and stand.command(jaw=0.1).clamped == ()
+    assert (stand.gate.commands.clamped, stand.gate.commands.written) == (1, 2)
+
+
+def test_who_came_in_from_outside_stays_slow_until_the_first_second_is_over():
+    away = ROBOT.neutral_ticks.copy()
+    away[JAW] = ROBOT.max_ticks[JAW] + 20
+    stand = GateStand(away)
+    speed = REGISTERS["goal_speed"]
+
+    def allowed():
+        answer = stand.gate.bus.line.read(ROBOT.servos[JAW].id, speed.address, speed.size)
+        return int.from_bytes(answer.params, "little") * RAD_PER_TICK / ROBOT.max_speed_rad_s[JAW]
+
+    assert stand.gate.set_torque(True) == {}
+    stand.live(0.7)
+    assert stand.bank.positions[JAW] <= ROBOT.max_ticks[JAW]
+    stand.gate.watch(stand.now_s)
+    assert allowed() < 0.5
+    stand.live(0.4)
+    stand.gate.watch(stand.now_s)
+    assert allowed() >= 1.0
+
+
+def test_a_port_that_vanished_is_given_back(stand):
+    stand.up()
+    stand.bank.inject("unplugged")
+    with pytest.raises(PortLost):
+        stand.live(0.1)
+    stand.gate.lost()
+    assert [port.closed for port in stand.ports] == [True]
+
+
+def test_a_port_that_vanishes_while_it_is_connected_is_given_back(stand):
+    stand.gate.release()
+    stand.bank.inject("unplugged", at_s=0.001)
+    with pytest.raises(PortLost):
+        stand.gate.connect()
+    assert stand.gate.bus is None and [port.closed for port in stand.ports] == [True, True]
+    stand.bank.clear()
+    assert len(stand.gate.connect()) == COUNT and not stand.ports[-1].closed
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_leaving_gives_the_port_back_even_if_it_vanishes_meanwhile(stand, fails):
+    stand.up()
+    if fails:
+        stand.bank.inject("unplugged", at_s=0.001)
+    assert stand.gate.release() == (None if fails else {})
+    assert stand.gate.bus is None and stand.gate.torque_off_pending == fails
+    assert [port.closed for port in stand.ports] == [True]
+
+
+def test_a_port_that_is_looked_for_once_more_at_leaving_is_given_back_too(stand):
+    stand.up()
+    stand.gate.lost()
+    assert stand.gate.release() == {} and not np.any(stand.bank.torque)
+    assert [port.closed for port in stand.ports] == [True, True]

@@ -1,0 +1,315 @@
+"""Motion: limits for the whole way, no jumps whatever is asked, antagonists one at a time, known durations."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ruckig import RuckigError
+
+from rena_ros.control.motion import EASE, JERK_TIME_S, LEAD_HOLD_S, Motion
+from rena_ros.robot.file import load_robot
+from rena_ros.robot.model import RAD_PER_TICK
+
+ROBOT = load_robot()
+COUNT = len(ROBOT.names)
+STEP_S = 0.002
+orders = st.lists(
+    st.tuples(st.sampled_from(["follow", "move", "slow", "ease"]), st.integers(0, 2**32), st.integers(1, 60)),
+    min_size=1,
+    max_size=12,
+)
+
+
+def random_target(seed):
+    rng = np.random.default_rng(seed)
+    goals = rng.choice([0.0, 1.0, rng.random()], COUNT)
+    return ROBOT.limit(ROBOT.names, ROBOT.positions(goals), np.zeros(COUNT)).positions
+
+
+def one_joint(name, goal):
+    positions = np.zeros(COUNT)
+    i = ROBOT.index[name]
+    positions[i] = ROBOT.lower[i] + goal * (ROBOT.upper[i] - ROBOT.lower[i])
+    return positions
+
+
+def run(order, motion, now_s):
+    kind, seed, steps = order
+    if kind == "follow":
+        motion.follow(random_target(seed), now_s)
+    elif kind == "ease":
+        motion.ease_to_neutral(now_s)
+    else:
+        motion.move(random_target(seed), now_s, EASE if kind == "slow" else 1.0)
+    path = []
+    for _ in range(steps):
+        now_s += STEP_S
+        motion.update(now_s)
+        path.append(motion.at(now_s))
+    return path, now_s
+
+
+@settings(max_examples=60, deadline=None)
+@given(orders)
+def test_limits_of_position_speed_and_acceleration_hold_through_any_change_of_mind(some_orders):
+    motion, now_s, path = Motion(ROBOT, np.zeros(COUNT), 0.0), 0.0, [np.zeros(COUNT)] * 3
+    for order in some_orders:
+        more, now_s = run(order, motion, now_s)
+        path += more
+    path = np.array(path)
+    speed = np.diff(path, axis=0) / STEP_S
+    acceleration = np.diff(speed, axis=0) / STEP_S
+    assert (path >= ROBOT.lower).all() and (path <= ROBOT.upper).all()
+    assert (np.abs(speed) <= ROBOT.max_speed_rad_s * (1 + 1e-6)).all()
+    assert (np.abs(acceleration) <= ROBOT.max_acceleration_rad_s2 * (1 + 1e-6)).all()
+    for a, b in ROBOT.antagonist_pairs:
+        assert (np.minimum(np.abs(path[:, a]), np.abs(path[:, b])) <= 2 * RAD_PER_TICK).all()
+
+
+def test_a_rest_to_rest_move_takes_the_time_of_a_jerk_limited_profile():
+    # With acceleration and speed limits both reached, T = d/v + v/a + a/j; a/j is JERK_TIME_S.
+    motion = Motion(ROBOT, one_joint("neck_yaw", 0.0), 0.0)
+    target = one_joint("neck_yaw", 1.0)
+    motion.move(target, 0.0)
+    i = ROBOT.index["neck_yaw"]
+    speed, acceleration = ROBOT.max_speed_rad_s[i], ROBOT.max_acceleration_rad_s2[i]
+    way = ROBOT.upper[i] - ROBOT.lower[i]
+    duration_s = way / speed + speed / acceleration + JERK_TIME_S
+    assert not motion.settled(duration_s - 1e-3)
+    assert motion.settled(duration_s + 1e-3)
+    assert motion.at(duration_s + 1)[i] == pytest.approx(target[i])
+    assert motion.at(duration_s / 2)[i] == pytest.approx(0, abs=1e-6)  # symmetric around its middle
+
+
+def test_easing_is_as_much_slower_as_it_says():
+    start = one_joint("jaw", 1.0)
+    motion = Motion(ROBOT, start, 0.0)
+    motion.ease_to_neutral(0.0)
+    path = np.array([motion.at(t) for t in np.arange(0, 2, 0.001)])
+    i = ROBOT.index["jaw"]
+    assert np.abs(np.diff(path[:, i])).max() / 0.001 == pytest.approx(EASE * ROBOT.max_speed_rad_s[i], rel=1e-3)
+    assert np.abs(path[-1]).max() == pytest.approx(0, abs=1e-9)
+
+
+def test_from_anywhere_neutral_is_reached_in_less_than_half_a_second():
+    # With half a second without commands before it, that is within one second of the last command.
+    for goal in (0.0, 1.0):
+        motion = Motion(ROBOT, ROBOT.positions(np.full(COUNT, goal)), 0.0)
+        motion.ease_to_neutral(0.0)
+        assert np.abs(motion.at(0.47)).max() < RAD_PER_TICK / 2
+
+
+def test_what_was_sent_is_not_taken_back():
+    # A change of mind begins where the last goal sent left off, however soon after it.
+    motion = Motion(ROBOT, np.zeros(COUNT), 0.0)
+    motion.move(one_joint("jaw", 1.0), 0.0)
+    then = motion.at(0.11)
+    motion.sent(0.11)
+    motion.move(one_joint("jaw", 0.0), 0.10)
+    np.testing.assert_allclose(motion.at(0.11), then, atol=1e-12)
+    assert motion.at(0.3)[ROBOT.index["jaw"]] < motion.at(0.12)[ROBOT.index["jaw"]]
+
+
+def test_joints_that_are_elsewhere_than_thought_go_on_from_there_within_their_limits():
+    jaw, neck = ROBOT.index["jaw"], ROBOT.index["neck_yaw"]
+    motion = Motion(ROBOT, np.zeros(COUNT), 0.0)
+    motion.move(one_joint("neck_yaw", 1.0), 0.0)
+    others = motion.at(0.1)
+    which = np.arange(COUNT) == jaw
+    motion.place(which, np.full(COUNT, 9.9), 0.1)
+    assert motion.at(0.1)[jaw] == ROBOT.upper[jaw]
+    np.testing.assert_allclose(motion.at(0.1)[~which], others[~which], atol=1e-12)
+    path = np.array([motion.at(t) for t in np.arange(0.1, 1.0, STEP_S)])
+    assert (np.abs(np.diff(path, axis=0)) <= ROBOT.max_speed_rad_s * STEP_S * (1 + 1e-6)).all()
+    assert path[-1, jaw] == pytest.approx(0, abs=1e-9) and path[-1, neck] == pytest.approx(ROBOT.upper[neck])
+
+
+def test_a_joint_that_is_held_stays_and_its_antagonist_waits():
+    up, down = ROBOT.index["corner_left_up"], ROBOT.index["corner_left_down"]
+    motion = Motion(ROBOT, one_joint("corner_left_up", 1.0), 0.0)
+    motion.hold(np.arange(COUNT) == up, 0.0)
+    motion.move(one_joint("corner_left_down", 1.0), 0.0)
+    for now_s in np.arange(0.0, 1.0, 0.01):
+        motion.update(now_s)
+    assert motion.at(1.0)[up] == ROBOT.upper[up] and motion.at(1.0)[down] == 0
+    motion.place(np.arange(COUNT) == up, one_joint("corner_left_up", 1.0), 1.0)
+    for now_s in np.arange(1.0, 2.5, 0.01):
+        motion.update(now_s)
+    assert motion.at(2.5)[up] == pytest.approx(0, abs=1e-9) and motion.at(2.5)[down] == pytest.approx(ROBOT.upper[down])
+
+
+def test_starting_points_from_which_the_planner_finds_no_way_stop_nobody(monkeypatch):
+    # 2 acceleration^3 / jerk^2 from the target, with what rounding leaves of speed and acceleration.
+    eye = ROBOT.index["eye_right_yaw"]
+    target = ROBOT.upper[eye]
+    away = target - 2 * 120.0**3 / 6000.0**2
+    motion = Motion(ROBOT, np.zeros(COUNT), 0.0)
+    failed, plain = [], motion._ruckig.calculate
+
+    class Planner:
+        def calculate(self, plan, trajectory):
+            try:
+                return plain(plan, trajectory)
+            except RuckigError:
+                failed.append(plan.current_position[eye])
+                raise
+
+    monkeypatch.setattr(motion, "_ruckig", Planner())
+    for k in range(-8, 9):
+        state = [np.zeros(COUNT).tolist() for _ in range(3)]
+        state[0][eye], state[2][eye] = away + k * np.spacing(away), float.fromhex("-0x1.8b074695a7abap-44")
+        monkeypatch.setattr(motion, "_state", lambda time_s, state=state: tuple(state))
+        motion.move(one_joint("eye_right_yaw", 1.0), 0.0)
+        monkeypatch.undo()
+        monkeypatch.setattr(motion, "_ruckig", Planner())
+        assert motion.at(1.0)[eye] == pytest.approx(target) and motion.at(0.0)[eye] == pytest.approx(away)
+    assert failed  # else this test tests nothing
+
+
+def test_without_any_way_the_old_one_goes_on_and_is_replaced_as_soon_as_there_is_one(monkeypatch):
+    jaw = ROBOT.index["jaw"]
+    motion = Motion(ROBOT, np.zeros(COUNT), 0.0)
+    motion.move(one_joint("jaw", 0.5), 0.0)
+    with monkeypatch.context() as broken:
+        broken.setattr(motion, "_trajectory_to", lambda target, state: None)
+        motion.move(one_joint("jaw", 1.0), 0.05)
+        motion.update(0.06)
+        assert motion.at(1.0)[jaw] == pytest.approx(0.5 * ROBOT.upper[jaw])
+        motion.place(np.arange(COUNT) == jaw, np.full(COUNT, 0.2), 0.07)
+        assert motion.at(0.07)[jaw] == motion.at(1.0)[jaw] == 0.2
+    motion.update(0.08)
+    assert motion.at(1.0)[jaw] == pytest.approx(ROBOT.upper[jaw])
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf, 10.0])
+def test_what_is_no_target_is_refused_by_name_and_changes_nothing(wrong):
+    motion = Motion(ROBOT, np.zeros(COUNT), 0.0)
+    motion.move(one_joint("jaw", 1.0), 0.0)
+    before = motion.at(0.1)
+    target = np.zeros(COUNT)
+    target[ROBOT.index["pucker"]] = wrong
+    for ask in (motion.move, motion.follow):
+        with pytest.raises(ValueError, match="pucker"):
+            ask(target, 0.05)
+    assert (motion.at(0.1) == before).all()
+
+
+def test_following_a_stream_lags_less_than_moving_from_target_to_target():
+    i = ROBOT.index["neck_yaw"]
+
+    def wanted(t):
+        return 0.3 * np.sin(2 * np.pi * t)
+
+    def error(ask):
+        motion, worst = Motion(ROBOT, np.zeros(COUNT), 0.0), []
+        for t in np.arange(0, 3, 1 / 30):
+            target = np.zeros(COUNT)
+            target[i] = wanted(t)
+            getattr(motion, ask)(target, t)
+            worst += [motion.at(u)[i] - wanted(u) for u in t + np.arange(0, 1 / 30, 0.005)]
+        return np.sqrt(np.mean(np.square(worst)))
+
+    assert error("follow") < 0.8 * error("move")
+
+
+def test_when_the_stream_ends_the_lead_is_taken_back():
+    motion = Motion(ROBOT, np.zeros(COUNT), 0.0)
+    motion.follow(one_joint("jaw", 0.3), 0.0)
+    motion.follow(one_joint("jaw", 0.5), 0.033)
+    now_s = 0.033
+    while now_s < 0.033 + LEAD_HOLD_S + 0.5:
+        now_s += 0.01
+        motion.update(now_s)
+    np.testing.assert_allclose(motion.at(now_s), one_joint("jaw", 0.5), atol=1e-9)
+    assert motion.settled(now_s)
+
+
+def test_an_antagonist_waits_until_the_other_has_let_go():
+    up, down = ROBOT.index["corner_left_up"], ROBOT.index["corner_left_down"]
+    motion = Motion(ROBOT, one_joint("corner_left_up", 1.0), 0.0)
+    motion.move(one_joint("corner_left_down", 1.0), 0.0)
+    path = []
+    for now_s in np.arange(0.005, 1.5, 0.005):
+        motion.update(now_s)
+        path.append(motion.at(now_s))
+    path = np.array(path)
+    let_go = int(np.argmax(path[:, up] <= RAD_PER_TICK))
+    assert let_go > 0 and (path[:let_go, down] == 0).all()
+    assert path[-1, down] == pytest.approx(ROBOT.upper[down])
+
+
+def changed_mind(robot, after_s):
+    """Up for ``after_s``, then down instead: speeds of the one and places of the other, every ms."""
+    up, down = robot.index["corner_left_up"], robot.index["corner_left_down"]
+    motion, path = Motion(robot, np.zeros(COUNT), 0.0), []
+    motion.move(one_joint("corner_left_up", 1.0), 0.0)
+    motion.update(after_s)
+    motion.move(one_joint("corner_left_down", 1.0), after_s)
+    for now_s in after_s + np.arange(0, 1.0, 0.001):
+        motion.update(now_s)
+        path.append(motion.at(now_s))
+    path = np.array(path)
+    assert path[-1, down] == pytest.approx(ROBOT.upper[down])
+    return np.abs(np.diff(path[:, up])) / 0.001, path[1:, down]
+
+
+def test_an_antagonist_does_not_set_out_while_the_other_still_moves():
+    speed, waiting = changed_mind(ROBOT, 0.3)  # on its way back the other passes the last tick at 0.3 rad/s
+    assert speed[int(np.argmax(waiting > 0))] < 0.06
+
+
+def test_an_antagonist_does_not_set_out_while_the_other_is_about_to_leave():
+    # Hardly moving and still within a tick of neutral, but with an acceleration that first has to be taken back.
+    robot = replace(ROBOT, servos=tuple(replace(s, max_acceleration_rad_s2=300.0) for s in ROBOT.servos))
+    speed, waiting = changed_mind(robot, np.sqrt(2 * 0.04 / (300.0 / JERK_TIME_S)))
+    assert speed.max() > 0.06 and (waiting[: int(np.argmax(speed)) + 1] == 0).all()
+
+
+def test_aiming_ahead_does_not_lead_one_antagonist_through_neutral_while_the_other_pulls():
+    # Two that go to both sides: where one is on its way back to neutral, its lead lies beyond.
+    pair = ("corner_left_up", "corner_left_down")
+    servos = tuple(replace(s, min_ticks=s.neutral_ticks - 300) if s.name in pair else s for s in ROBOT.servos)
+    robot = replace(ROBOT, servos=servos)
+    up, down = (robot.index[name] for name in pair)
+    motion, now_s, path = Motion(robot, np.zeros(COUNT), 0.0), 0.0, []
+    for goal_up, goal_down in [(0.1, 0.0), (0.2, 0.0), (0.1, 0.0), (0.0, 0.1), (0.0, 0.2)]:
+        target = np.zeros(COUNT)
+        target[[up, down]] = goal_up, goal_down
+        motion.follow(target, now_s)
+        for _ in range(30):
+            now_s += 0.001
+            motion.update(now_s)
+            path.append(np.abs(motion.at(now_s)[[up, down]]))
+    assert (np.min(path, axis=1) <= RAD_PER_TICK).all() and np.max(path) > 0.1
+
+
+def test_somebody_who_is_taken_up_does_not_take_back_what_was_sent_to_the_others():
+    jaw, neck = ROBOT.index["jaw"], ROBOT.index["neck_yaw"]
+    motion = Motion(ROBOT, np.zeros(COUNT), 0.0)
+    motion.move(one_joint("neck_yaw", 1.0), 0.0)
+    then = motion.at(0.11)
+    motion.sent(0.11)
+    motion.move(one_joint("neck_yaw", 0.0), 0.102)
+    motion.place(np.arange(COUNT) == jaw, one_joint("jaw", 0.5), 0.104)
+    assert motion.at(0.11)[neck] == pytest.approx(then[neck], abs=1e-12)
+    assert motion.at(0.11)[jaw] == pytest.approx(0.5 * ROBOT.upper[jaw])
+
+
+def test_after_a_pause_those_that_are_held_stay_held_each_where_it_was():
+    jaw, pucker, neck = (ROBOT.index[name] for name in ("jaw", "pucker", "neck_yaw"))
+    motion = Motion(ROBOT, np.zeros(COUNT), 0.0)
+    motion.move(one_joint("jaw", 1.0) + one_joint("pucker", 1.0), 0.0)
+    held = []
+    for joint, now_s in ((jaw, 0.1), (pucker, 0.15)):
+        motion.sent(now_s)
+        held.append(motion.at(now_s)[joint])
+        motion.hold(np.arange(COUNT) == joint, now_s)
+    motion.rest(0.4)
+    motion.move(one_joint("neck_yaw", 1.0), 0.4)
+    for now_s in np.arange(0.4, 1.5, 0.01):
+        motion.update(now_s)
+        motion.sent(now_s)
+    assert 0 < held[0] < held[1] < ROBOT.upper[pucker]
+    assert motion.at(1.5)[[jaw, pucker]] == pytest.approx(held) and motion.at(1.5)[neck] > 0.4

@@ -1,0 +1,255 @@
+"""The emulator as a process: what it counts, how it is made to fail while it runs, and how it ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import termios
+import threading
+
+import numpy as np
+import pytest
+
+from rena_ros.bus import protocol
+from rena_ros.bus.bus import Bus
+from rena_ros.bus.line import Line
+from rena_ros.bus.port import Port, PortLost, PortMissing
+from rena_ros.emulator.bank import ServoBank
+from rena_ros.emulator.emulator import Emulator, main
+from rena_ros.emulator.wire import Answer, Wire
+from rena_ros.robot.file import load_robot
+
+ROBOT = load_robot()
+JAW = ROBOT.index["jaw"]
+
+
+def test_our_bus_and_the_emulator_agree(emulator, until):
+    bus = Bus(str(emulator.link), ROBOT, retries=10)
+    assert bus.set_torque(True) == {}
+    bus.write_goals(ROBOT.min_ticks)
+    until(lambda: (bus.read_state().ticks == ROBOT.min_ticks).all())
+    assert bus.set_torque(False) == {}
+    bus.close()
+    report = emulator.end()
+    assert report["goal_writes"] >= 25 + 25  # torque on sets each servo's present position as its goal
+    assert report["torque_on_writes"] >= 25 and report["torque_on"] == []
+    assert report["limit_violations"] == 0
+
+
+def test_a_rate_of_0_is_survived(emulator, until):
+    with open(emulator.link, "rb+", buffering=0) as client:
+        settings = termios.tcgetattr(client)
+        settings[4] = settings[5] = termios.B0
+        termios.tcsetattr(client, termios.TCSANOW, settings)
+        client.write(protocol.read(21, 3, 2))
+        assert emulator.tell("status").startswith("plugged")
+    bus = Bus(str(emulator.link), ROBOT, retries=10)
+    assert bus.line.read(21, 3, 2)
+    bus.close()
+
+
+def jaw_status(bus):
+    return int(bus.read_state().status[JAW])
+
+
+def test_what_goes_wrong_is_typed_while_a_client_reads(make_emulator, until):
+    emulator = make_emulator()
+    bus = Bus(str(emulator.link), ROBOT, retries=10)
+    bus.set_torque(True)
+    said = emulator.tell("fault {kind: overload, servo: jaw}")
+    assert said == "plugged; 25 servos attached, torque on at 25; faults: overload jaw"
+    until(lambda: jaw_status(bus) == 32)
+    assert set(bus.set_torque(False)) == {"jaw"}
+    assert emulator.tell("clear overload jaw") == "plugged; 25 servos attached, torque on at 1; faults: none"
+    assert bus.set_torque(False) == {}
+    assert emulator.tell("attach jaw") == "plugged; 1 servos attached, torque on at 0; faults: none"
+    assert bus.line.read(21, 3, 2) and not bus.line.read(22, 3, 2, retries=1)
+    assert emulator.tell("attach all").startswith("plugged; 25 servos")
+    assert "no servo is called jow" in emulator.tell("attach jow")
+    assert (
+        "did you mean jaw" in [emulator.tell("fault {kind: dead, servo: jww}"), emulator.process.stdout.readline()][1]
+    )
+    assert "is no command" in emulator.tell("explode")
+    assert "no kind of fault" in emulator.tell("clear everything")
+    bus.close()
+    assert emulator.end()["faults"] == {"overload": 1}
+
+
+def test_unplugged_under_a_client_and_plugged_in_again(emulator, until):
+    bus = Bus(str(emulator.link), ROBOT, retries=10)
+    bus.set_torque(True)
+    device = os.readlink(emulator.link)
+    assert emulator.tell("unplug").startswith("unplugged")
+    until(lambda: not emulator.link.is_symlink())
+    with pytest.raises(PortLost):
+        for _ in range(3):
+            bus.read_state()
+    with pytest.raises(PortMissing):
+        Bus(str(emulator.link), ROBOT)
+    assert emulator.tell("plug").startswith("plugged")
+    until(emulator.link.is_symlink)
+    assert os.readlink(emulator.link) != device  # the old one is still open at our end
+    bus.close()
+    bus = Bus(str(emulator.link), ROBOT, retries=10)
+    until(lambda: bus.read_state().fresh.all())
+    until(lambda: (bus.read_health().torque == 1).all())  # the servos had kept their power
+    emulator.tell("power_cycle")
+    until(lambda: (bus.read_health().torque == 0).all())
+    bus.close()
+
+
+def test_told_to_end_while_unplugged_it_ends(emulator, until):
+    emulator.tell("unplug")
+    until(lambda: not emulator.link.is_symlink())
+    assert emulator.end()["faults"] == {"unplugged": 1}
+
+
+def test_faults_from_a_file_and_goals_into_one(make_emulator, tmp_path, until):
+    (tmp_path / "faults.yaml").write_text("faults:\n  - {kind: overheat, servo: jaw, temperature_c: 90}\n")
+    emulator = make_emulator("--faults", tmp_path / "faults.yaml", "--goals", tmp_path / "goals.csv")
+    bus = Bus(str(emulator.link), ROBOT, retries=10)
+    until(lambda: jaw_status(bus) == 4)
+    assert bus.read_state().temperature_c[JAW] == 90
+    bus.write_goals(ROBOT.max_ticks)
+    bus.read_state()
+    emulator.process.kill()
+    emulator.process.wait()
+    bus.close()
+    head, line = (tmp_path / "goals.csv").read_text().splitlines()
+    assert head == ",".join(["time_s", *ROBOT.names])
+    assert line.split(",")[1:] == [str(ticks) for ticks in ROBOT.max_ticks]
+
+
+def test_a_servo_hears_only_its_own_baud_rate(emulator):
+    emulator.tell("fault {kind: wrong_baud, servo: jaw, baud: 250000}")
+    for baud, hearing, deaf in ((1_000_000, 22, 21), (250_000, 21, 22)):
+        line = Line(Port(str(emulator.link), baud), retries=10)
+        assert line.read(hearing, 3, 2) and not line.read(deaf, 3, 2, retries=1)
+        line.close()
+
+
+def test_servos_out_of_the_box(make_emulator):
+    emulator = make_emulator("--factory")
+    port = Port(str(emulator.link), 1_000_000)
+    sent_s = port.write(protocol.read(1, 3, 5))
+    received = port.read(sent_s, sent_s + 20.0, lambda received: len(received) == 11)
+    assert received == protocol.reply(1, 0, bytes([9, 2, 1, 0, 250]))  # model 521, id 1, 1 M, 500 us
+    port.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--faults", "faults.yaml"], "line 2: kind 'ded' is none of dead"),
+        (["--faults", "none.yaml"], "cannot read the fault file none.yaml"),
+        (["--goals", "."], "cannot write the goals"),
+        (["--return-delay-us", "501"], "501 is outside 0..500"),
+    ],
+)
+def test_what_cannot_be_is_one_clear_message(options, complaint, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "faults.yaml").write_text("faults:\n  - {kind: ded}\n")
+    assert main(["--link", "link", *options]) == 2
+    assert complaint in capsys.readouterr().err
+    assert not (tmp_path / "link").is_symlink()
+
+
+def test_told_to_end_it_stays_until_its_client_has_gone(emulator):
+    bus = Bus(str(emulator.link), ROBOT, retries=10)
+    bus.set_torque(True)
+    os.kill(emulator.process.pid, signal.SIGINT)
+    assert bus.set_torque(False) == {}
+    bus.close()
+    assert emulator.process.wait(20) == 0
+
+
+def test_its_client_gone_it_does_not_wait_any_longer(tmp_path, monkeypatch):
+    monkeypatch.setattr("rena_ros.emulator.emulator.LINGER_S", 1e6)
+    emulator = Emulator(ServoBank(ROBOT), tmp_path / "servos")
+    serving = threading.Thread(target=emulator.run)
+    serving.start()
+    assert emulator.call(lambda: os.path.islink(tmp_path / "servos"))
+    client = os.open(tmp_path / "servos", os.O_RDWR | os.O_NOCTTY)
+    emulator.stop()
+    assert emulator.call(lambda: len(emulator.bank.attached)) == 25
+    os.close(client)
+    serving.join(20)
+    assert not serving.is_alive()
+    emulator.close()
+    with pytest.raises(TimeoutError):
+        emulator.call(lambda: None)
+
+
+def test_what_was_on_its_way_is_lost_with_the_cable(emulator, until):
+    emulator.tell("fault {kind: late, servo: jaw, delay_ms: 150}")
+    port = Port(str(emulator.link), 1_000_000)
+    port.write(protocol.ping(21))
+    emulator.tell("unplug")
+    emulator.tell("plug")
+    until(emulator.link.is_symlink)
+    port.close()
+    again = Port(str(emulator.link), 1_000_000)
+    assert again.read(0.0, again.now() + 0.3, bool) == b""
+    again.close()
+
+
+def test_a_link_must_not_replace_a_file(tmp_path, capsys):
+    (tmp_path / "precious").write_text("mine")
+    assert main(["--link", str(tmp_path / "precious")]) == 2
+    assert "choose another --link" in capsys.readouterr().err
+    assert (tmp_path / "precious").read_text() == "mine"
+
+
+@pytest.mark.parametrize("delay_us", [0, 500])
+def test_answers_take_as_long_as_on_a_wire_of_1_mbps(delay_us):
+    # 33 bytes asked, then 25 answers of 14 bytes, 10 us a byte, each after its servo's return delay
+    wire = Wire(1_000_000)
+    wire.request(33, 100.0)
+    wire.answer([Answer(delay_us * 1e-6, bytes(14))] * 25)
+    slot_s = 14e-5 + delay_us * 1e-6
+    received = 0
+    for now_s in 100.0 + np.arange(0, 0.02, 5e-5):
+        received += len(wire.arrived(now_s))
+        carried = max(0, min(25, int((now_s - 100.0 - 33e-5 + 1e-9) / slot_s)))
+        assert received <= carried * 14  # never earlier than the wire,
+        assert received >= (carried - 1e-3 / slot_s - 1) * 14  # and at most one burst of a millisecond later
+    assert received == 350 and wire.next_s() is None and wire.collisions == 0
+
+
+def test_a_request_in_the_middle_of_an_answer_is_a_collision():
+    wire = Wire(1_000_000)
+    wire.request(33, 0.0)
+    wire.answer([Answer(0.0, bytes(14))])
+    wire.request(33, 1e-4)
+    assert wire.collisions == 1
+
+
+def test_the_link_of_a_running_emulator_is_not_taken_away(emulator, capsys):
+    device = os.readlink(emulator.link)
+    assert main(["--link", str(emulator.link)]) == 2
+    complaint = capsys.readouterr().err
+    assert f"(pid {emulator.process.pid}) emulates servos at {emulator.link} already" in complaint
+    assert os.readlink(emulator.link) == device
+    emulator.end()
+
+
+def test_the_link_of_a_killed_emulator_is(tmp_path, monkeypatch):
+    (tmp_path / "servos").symlink_to("/dev/pts/no-more")
+    monkeypatch.setattr("rena_ros.emulator.emulator.LINGER_S", 0.0)
+    emulator = Emulator(ServoBank(ROBOT), tmp_path / "servos")
+    emulator.stop()
+    emulator.run()
+    assert os.readlink(tmp_path / "servos") != "/dev/pts/no-more"
+    emulator.close()
+
+
+def test_a_report_that_cannot_be_written_is_one_sentence(tmp_path, until):
+    (tmp_path / "file").write_text("")
+    link, report = tmp_path / "servos", tmp_path / "file" / "report.json"
+    command = [sys.executable, "-m", "rena_ros.emulator.emulator", "--link", link, "--report", report]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    until(link.is_symlink)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 2 and said.startswith(f"emulator: cannot write the report to {report}: ")
+    assert len(said.splitlines()) == 1

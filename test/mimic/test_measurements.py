@@ -1,0 +1,109 @@
+"""Figures from stamps, against values worked out by hand or by their textbook formula."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from rena_ros.mimic.measurements import STAGES, Measurements, percentile, rate_hz, stage_medians_ms
+from rena_ros.mimic.summary import measure
+
+MS = 1_000_000
+# After the stamp, in ms: when each stage is done with one image.
+DONE_MS = {"camera": 1.0, "blendshapes": 12.0, "policy": 12.5, "servos": 14.0}
+START_NS = 1_700_000_000_000_000_000
+
+
+def run_of(
+    frames: int, unread: tuple[int, ...] = (), faceless: tuple[int, ...] = (), extra_ms: float = 0.0
+) -> Measurements:
+    """``frames`` images 40 ms apart; servos take ``extra_ms`` times the frame's number longer."""
+    samples = Measurements()
+    for i in range(frames):
+        image = START_NS + i * 40 * MS
+        samples.add_timing("camera", image, image + int(DONE_MS["camera"] * MS))
+        if i in unread:
+            continue
+        samples.add_timing("blendshapes", image, image + int(DONE_MS["blendshapes"] * MS))
+        samples.add_reading(image, i not in faceless)
+        if i in faceless:
+            continue
+        samples.add_timing("policy", image, image + int(DONE_MS["policy"] * MS))
+        samples.add_timing("servos", image, image + int((DONE_MS["servos"] + i * extra_ms) * MS))
+    return samples
+
+
+def textbook_percentile(values: list[float], q: float) -> float:
+    """Linear interpolation between order statistics, Hyndman & Fan type 7."""
+    ordered = sorted(values)
+    place = (len(ordered) - 1) * q / 100
+    low = math.floor(place)
+    return ordered[low] + (place - low) * (ordered[min(low + 1, len(ordered) - 1)] - ordered[low])
+
+
+def test_the_summary_counts_what_happened_to_each_frame():
+    samples = run_of(100, unread=(3, 50), faceless=(10, 11, 12), extra_ms=0.1)
+    samples.add_timing("servos", START_NS + 7, START_NS + 9 * MS)  # on the way to neutral: no image's command
+    samples.add_timing("servos", START_NS, START_NS + 500 * MS)  # written again by the interpolation
+    for i in range(51):
+        samples.add_joint_states(START_NS + i * 20 * MS)
+    summary = measure(samples, {"limit_violations": 0})
+    latencies = [14 + i * 0.1 for i in range(100) if i not in (3, 50, 10, 11, 12)]
+    assert summary["frames"] == 100
+    assert summary["dropped_frames"] == 2
+    assert summary["frames_with_face"] == 95
+    assert summary["commands_written"] == 95
+    for q in (50, 95, 99):
+        assert summary["latency_ms"][f"p{q}"] == pytest.approx(textbook_percentile(latencies, q), abs=1e-3)
+    assert summary["stage_ms"]["camera"] == 1.0
+    assert summary["stage_ms"]["blendshapes"] == 11.0
+    assert summary["stage_ms"]["policy"] == 0.5
+    assert summary["stage_ms"]["servos"] == pytest.approx(1.5 + 0.1 * np.median([(v - 14) * 10 for v in latencies]))
+    assert summary["rate_hz"]["camera"] == 25.0
+    assert summary["rate_hz"]["reading"] == pytest.approx(97 / (99 * 0.04), abs=1e-3)  # two of 100 are missing
+    assert summary["rate_hz"]["bus"] == 50.0
+    assert summary["limit_violations"] == 0
+
+
+def test_a_run_in_which_nothing_happened_is_still_valid_json():
+    summary = measure(Measurements(), None)
+    assert json.loads(json.dumps(summary, allow_nan=False))["latency_ms"] == {"p50": None, "p95": None, "p99": None}
+    assert summary["frames"] == 0
+    assert summary["limit_violations"] is None
+
+
+def test_stages_without_a_predecessor_are_not_guessed():
+    events = {stage: {} for stage in STAGES} | {"camera": {0: 2 * MS}, "servos": {0: 9 * MS}}
+    medians = stage_medians_ms(events)
+    assert medians["camera"] == 2.0
+    assert all(math.isnan(medians[stage]) for stage in ("blendshapes", "policy", "servos"))
+
+
+@pytest.mark.parametrize("q", [0, 5, 50, 95, 99, 100])
+def test_percentile_is_the_textbooks(q):
+    values = np.random.default_rng(5).exponential(size=37).tolist()
+    assert percentile(values, q) == pytest.approx(textbook_percentile(values, q))
+
+
+def test_rate_needs_two_events():
+    assert math.isnan(rate_hz([])) and math.isnan(rate_hz([5])) and math.isnan(rate_hz([5, 5]))
+    assert rate_hz([0, 100 * MS, 200 * MS]) == pytest.approx(10.0)
+
+
+def test_the_snapshot_looks_at_the_last_seconds_only():
+    samples = run_of(500)  # 20 s
+    slow = START_NS + 500 * 40 * MS
+    for i in range(200):  # 8 s more, at half the rate and twice the latency
+        image = slow + i * 80 * MS
+        for stage, done_ms in DONE_MS.items():
+            samples.add_timing(stage, image, image + int(2 * done_ms * MS))
+        samples.add_reading(image, False)
+    samples.add_health("servos: bus", 1, "warm", {"voltage": "7.4"})
+    snapshot = samples.snapshot()
+    assert snapshot.frames == 700
+    assert snapshot.frames_with_face == 500
+    assert snapshot.face is False
+    assert snapshot.latency_ms == (28.0, 28.0)
+    assert snapshot.rate_hz["camera"] == pytest.approx(12.5)
+    assert snapshot.health == {"servos: bus": (1, "warm")}

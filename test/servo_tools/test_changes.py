@@ -1,0 +1,88 @@
+"""EEPROM changes as all tools carry them out: cut off between two of them, never within one, and accounted for."""
+
+import signal
+
+import pytest
+from tool_stand import ROBOT, Stand, TouchyPort
+
+from rena_ros.bus.access import write_register
+from rena_ros.bus.line import Line
+from rena_ros.servo_tools.changes import Change, Work, uninterrupted
+from rena_ros.servo_tools.dialogue import Dialogue
+
+JAW, PUCKER = (ROBOT.servos[ROBOT.index[name]] for name in ("jaw", "pucker"))
+
+
+@pytest.fixture
+def stand(monkeypatch):
+    return Stand(monkeypatch)
+
+
+def carried_out(stand, *changes):
+    """The work, done on a port that can be touched; what it says is in ``stand.lines``."""
+
+    def said(text):
+        stand.lines.append(text)
+        stand.heard(text)
+
+    work = Work(Line(TouchyPort(stand, 1_000_000)), changes, Dialogue(write=said))
+    try:
+        work.carry_out()
+    finally:
+        stand.touch_at = None
+    return work
+
+
+def change(servo, register, old, new):
+    return Change(servo.name, servo.id, register, old, new)
+
+
+def test_whatever_asks_to_end_waits_until_the_value_is_written_and_locked(monkeypatch, asking):
+    changes = [change(JAW, "max_torque", 1000, 900), change(PUCKER, "max_torque", 1000, 900)]
+
+    def touched(at):
+        stand = Stand(monkeypatch)
+        stand.touch_at, stand.touch = at, lambda: signal.raise_signal(asking)
+        return stand
+
+    whole = Stand(monkeypatch)
+    assert carried_out(whole, *changes).complete
+    for at in range(1, whole.requests + 1):
+        stand = touched(at)
+        with pytest.raises(KeyboardInterrupt):
+            carried_out(stand, *changes)
+        written = {"jaw": 900, "pucker": 900 if at > whole.requests / 2 else 1000}
+        assert stand.now("lock", written) == {"jaw": 1, "pucker": 1}, f"unlocked at request {at}"
+        assert stand.kept("max_torque", written) == written
+        assert "Cut off in the middle" not in stand.text
+
+
+def test_many_requests_to_end_count_once_each_and_later():
+    heard = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: heard.append(number))
+    with uninterrupted():
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+            signal.raise_signal(number)
+        assert heard == []
+    assert heard == [signal.SIGTERM, signal.SIGINT]
+    signal.raise_signal(signal.SIGTERM)
+    assert len(heard) == 3
+
+
+def test_after_a_failure_that_servo_is_left_alone_and_the_others_are_not(stand):
+    stand.bank.inject("eeprom_locked", "jaw")
+    # From the failure on the jaw would take everything: it is left alone all the same.
+    stand.heard = lambda text: "FAILED" in text and stand.bank.clear()
+    first = change(JAW, "max_torque", 1000, 900)
+    work = carried_out(stand, first, change(JAW, "position_p", 32, 20), change(PUCKER, "position_p", 32, 20))
+    assert not work.complete and [done.name for done in work.done] == ["pucker"]
+    assert stand.kept("position_p", ("jaw", "pucker")) == {"jaw": 32, "pucker": 20}
+    assert "Failed: jaw (id 21): position_p 32 -> 20: not tried, since max_torque failed." in stand.text
+
+
+def test_under_torque_nothing_is_written(stand):
+    assert write_register(stand.line(), JAW.id, "torque_enable", 1) is None
+    assert not carried_out(stand, change(JAW, "max_torque", 1000, 900)).complete
+    assert "its torque is on; switch it off first" in stand.text
+    assert stand.now("max_torque", ("jaw",)) == {"jaw": 1000}

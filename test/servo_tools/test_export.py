@@ -1,0 +1,270 @@
+"""`rena servo export` and `restore`: what is saved comes back, only what differs, and nobody loses its id."""
+
+import contextlib
+import copy
+import errno
+import os
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tool_stand import NAMES, ROBOT, Stand, ctrl_c
+
+from rena_ros.base.errors import RenaError
+from rena_ros.bus.eeprom import write_eeprom
+from rena_ros.bus.registers import REGISTERS
+from rena_ros.servo_tools import export, restore
+from rena_ros.servo_tools.changes import Change
+from rena_ros.servo_tools.register_file import formatted, parsed
+from rena_ros.servo_tools.restore import plan_restore, refuse_taken_ids
+
+CHANGED = {"position_correction": -1234, "max_torque": 900, "position_p": 20, "return_delay": 25}
+JAW = 21
+
+
+@pytest.fixture
+def stand(monkeypatch):
+    return Stand(monkeypatch)
+
+
+@pytest.fixture
+def saved(stand, tmp_path):
+    """A file of a robot whose jaw is set up in its own way."""
+    path, line = tmp_path / "registers.yaml", stand.line()
+    for name, value in CHANGED.items():
+        assert write_eeprom(line, JAW, name, value) is None
+    assert stand.run(export, str(path)) == 0
+    return path
+
+
+def edit(path, change):
+    content = yaml.safe_load(path.read_text())
+    change(content["servos"])
+    path.write_text(yaml.safe_dump(content))
+
+
+def test_the_file_holds_every_register_of_every_servo(stand, saved):
+    servos = yaml.safe_load(saved.read_text())["servos"]
+    assert tuple(servos) == NAMES
+    for name, parts in servos.items():
+        assert {**parts["eeprom"], **parts["ram"]}.keys() == REGISTERS.keys()
+        assert parts["eeprom"]["id"] == ROBOT.servos[ROBOT.index[name]].id
+    assert {name: servos["jaw"]["eeprom"][name] for name in CHANGED} == CHANGED
+    # Byte by byte as a servo sends it: -1234 has its sign in bit 11 (FEETECH's memory table).
+    raw = stand.line().read(JAW, 31, 2).params
+    assert int.from_bytes(raw, "little") == 1234 | 1 << 11
+
+
+def test_what_was_saved_comes_back_and_nothing_else_is_written(monkeypatch, saved):
+    other = Stand(monkeypatch)
+    assert other.run(restore, str(saved), answers=["y"]) == 0
+    assert "Write 4 value(s) to the EEPROM of 1 servo(s)?" in other.text
+    assert {name: other.kept(name, ("jaw",))["jaw"] for name in CHANGED} == CHANGED
+    assert set(other.now("lock").values()) == {1}
+    assert other.run(restore, str(saved)) == 0 and "Nothing differs" in other.text
+
+
+def test_without_a_yes_nothing_is_restored(monkeypatch, saved):
+    other = Stand(monkeypatch)
+    assert other.run(restore, str(saved), answers=["n"]) == 1
+    assert other.now("max_torque", ("jaw",)) == {"jaw": 1000}
+
+
+def test_ids_and_rates_stay_unless_asked_for(stand, saved):
+    edit(saved, lambda servos: servos["jaw"]["eeprom"].update(id=77, baud_code=1))
+    assert stand.run(restore, str(saved)) == 0 and "Nothing differs" in stand.text
+    assert stand.run(restore, str(saved), "--ids", "--bauds", "--yes") == 0
+    assert "jaw answers as 77 from now on: write that id into the robot file" in stand.text
+    stand.bank.power_cycle()
+    line = stand.line(500_000)
+    assert line.read(77, REGISTERS["baud_code"].address, 1).params == b"\1"
+    assert line.read(77, REGISTERS["lock"].address, 1).params == b"\1"
+
+
+def test_an_id_that_somebody_has_is_refused_before_anything_is_written(stand, saved):
+    edit(saved, lambda servos: servos["jaw"]["eeprom"].update(id=22, max_torque=1))
+    with pytest.raises(RenaError, match="jaw cannot get id 22: somebody answers"):
+        stand.run(restore, str(saved), "--ids", "--yes")
+    assert stand.now("max_torque", ("jaw",)) == {"jaw": CHANGED["max_torque"]}
+
+
+def test_two_servos_cannot_get_one_id():
+    changes = [Change("jaw", 21, "id", 21, 77), Change("pucker", 22, "id", 22, 77)]
+    with pytest.raises(RenaError, match="pucker and jaw would both get id 77"):
+        refuse_taken_ids(changes, lambda _: False)
+
+
+def test_another_model_and_what_would_make_a_servo_mute_are_left_out(stand, saved):
+    edit(saved, lambda servos: servos["pucker"]["eeprom"].update(model=777, max_torque=1))
+    edit(saved, lambda servos: servos["jaw"]["eeprom"].update(response_level=0))
+    assert stand.run(restore, str(saved), "--yes") == 1
+    assert "pucker is left as it is: its model is 521, the file is of a 777" in stand.text
+    assert "response_level 1 -> 0 is left out" in stand.text
+    assert stand.now("max_torque", ("pucker",)) == {"pucker": 1000}
+
+
+def test_ctrl_c_while_a_rate_changes_still_locks_it(monkeypatch, saved):
+    edit(saved, lambda servos: servos["jaw"]["eeprom"].update(baud_code=1))
+
+    def restored(at):
+        stand = Stand(monkeypatch)
+        stand.touch_at, stand.touch = at, ctrl_c
+        stand.heard = lambda text: counts.append(stand.requests) if "baud_code" in text else None
+        with contextlib.suppress(KeyboardInterrupt):
+            assert stand.run(restore, str(saved), "--bauds", "--only", "jaw", "--yes") == 0
+        return stand
+
+    counts = []
+    restored(None)
+    for at in range(counts[-1] - 12, counts[-1] + 4, 2):
+        stand = restored(at)
+        locks = [
+            answer.params for baud in (1_000_000, 500_000) if (answer := stand.line(baud).read(JAW, 55, 1)) is not None
+        ]
+        assert locks == [b"\1"]
+
+
+def test_a_silent_servo_is_named_and_left_out(stand, tmp_path):
+    stand.bank.inject("dead", "jaw")
+    path = tmp_path / "registers.yaml"
+    assert stand.run(export, str(path)) == 1
+    assert "Silent, not in the file: jaw" in stand.text
+    assert len(yaml.safe_load(path.read_text())["servos"]) == 24
+    stand.bank.clear()
+    stand.bank.inject("dead", "pucker")
+    assert stand.run(restore, str(path)) == 1 and "pucker (id 22) does not answer" in stand.text
+
+
+def test_a_file_that_cannot_be_written_is_told(stand, tmp_path):
+    path = tmp_path / "nowhere" / "registers.yaml"
+    with pytest.raises(RenaError, match=f"cannot write {path}: there is no folder"):
+        stand.run(export, str(path), "--only", "jaw")
+
+
+def test_a_device_into_which_nothing_fits_is_told(stand, full_device):
+    with pytest.raises(RenaError, match=f"cannot write {full_device}: No space left"):
+        stand.run(export, str(full_device), "--only", "jaw")
+
+
+def test_an_export_that_fails_leaves_the_earlier_one_alone(stand, saved):
+    before = saved.read_text()
+    stand.touch_at, stand.touch = stand.requests + 20, ctrl_c
+    with pytest.raises(KeyboardInterrupt):
+        stand.run(export, str(saved))
+    assert saved.read_text() == before and list(saved.parent.iterdir()) == [saved]
+
+
+FAULTY = """\
+servos:
+  jaw:
+    eeprom: {id: 300, nose: 1, mode: x, torque_enable: 1}
+  nose:
+    eeprom:
+      position_p: 256
+      position_p: 3
+  pucker: [1]
+"""
+
+
+def test_every_fault_of_a_file_is_listed_with_its_line(stand, tmp_path):
+    path = tmp_path / "registers.yaml"
+    path.write_text(FAULTY)
+    with pytest.raises(RenaError) as error:
+        stand.run(restore, str(path))
+    for fault in (
+        "line 3: jaw: id: 300 is outside 0..253",
+        "line 3: jaw: nose is no EEPROM register",
+        "line 3: jaw: mode must be a whole number, not 'x'",
+        "line 3: jaw: torque_enable is no EEPROM register",
+        "line 4: nose is no servo of the robot file",
+        "line 6: nose: position_p: 256 is outside 0..255",
+        "line 8: expected `name: ...`, found a sequence",
+    ):
+        assert fault in str(error.value)
+    assert stand.requests == 0
+
+
+@pytest.mark.parametrize("text", ["", "[", "servos: 3", "- 1", "servos: {}", "servos: {[1]: {eeprom: {id: 1}}}"])
+def test_a_file_that_is_no_register_file_says_so(text):
+    with pytest.raises(RenaError, match="file"):
+        parsed(text, NAMES, "the file")
+
+
+EEPROM = [register for register in REGISTERS.values() if register.eeprom]
+values = st.fixed_dictionaries({register.name: st.integers(0, 100) for register in EEPROM}).map(
+    lambda row: {**row, "mode": row["mode"] % 4, "baud_code": row["baud_code"] % 5, "response_level": 1}
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.dictionaries(st.sampled_from(NAMES), values, min_size=1, max_size=3))
+def test_what_is_formatted_is_parsed_again(servos):
+    text = formatted(servos, ["a comment"])
+    assert parsed(text, NAMES, "the file") == servos
+    assert {name: row["eeprom"] for name, row in yaml.safe_load(text)["servos"].items()} == servos
+
+
+@given(values, values, st.booleans(), st.booleans())
+def test_the_plan_makes_one_servo_like_the_other(now, wanted, ids, bauds):
+    wanted["model"] = now["model"]
+    also = [name for name, asked in (("id", ids), ("baud_code", bauds)) if asked]
+    plan = plan_restore(ROBOT.servos[:1], {NAMES[0]: wanted}, {NAMES[0]: now}, also)
+    after = copy.copy(now)
+    for change in plan.changes:
+        assert after[change.register] == change.old
+        after[change.register] = change.new
+    fixed = {register.name for register in EEPROM if not register.writable} | ({"id", "baud_code"} - set(also))
+    assert after == {name: now[name] if name in fixed else value for name, value in wanted.items()}
+    order = [change.register for change in plan.changes]
+    assert order == sorted(order, key=lambda name: {"id": 1, "baud_code": 2}.get(name, 0))
+
+
+def test_an_export_keeps_the_file_that_was_there(stand, saved):
+    first = saved.read_text()
+    edit(saved, lambda servos: servos["jaw"]["eeprom"].update(max_torque=7))
+    spoilt = saved.read_text()
+    assert stand.run(export, str(saved)) == 0 and "was there already" in stand.text
+    (kept,) = saved.parent.glob(f"{saved.name}.*.bak")
+    assert kept.read_text() == spoilt and "max_torque: 7" not in saved.read_text() and first != spoilt
+
+
+def test_exports_within_one_second_keep_each_file_that_was_there(stand, saved, monkeypatch):
+    monkeypatch.setattr("time.strftime", lambda form, *_: "20260101-120000")
+    texts = ["the first day", "the second day", "the third day"]
+    for text in texts:
+        saved.write_text(text)
+        assert stand.run(export, str(saved)) == 0
+    assert sorted(path.read_text() for path in saved.parent.glob(f"{saved.name}.*.bak")) == sorted(texts)
+
+
+def test_a_backup_that_cannot_be_made_leaves_the_file_as_it_was(stand, saved, monkeypatch):
+    saved.write_text("the first day")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("shutil.copy2", full)
+    with pytest.raises(RenaError, match="No space left"):
+        stand.run(export, str(saved))
+    assert saved.read_text() == "the first day" and list(saved.parent.iterdir()) == [saved]
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdout"])
+def test_standard_output_gets_the_registers_and_nothing_else(stand, name, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    stand.bank.inject("dead", "jaw")
+    assert stand.run(export, name) == 1
+    out, err = capfd.readouterr()
+    assert set(yaml.safe_load(out)["servos"]) == set(NAMES) - {"jaw"}
+    assert stand.lines == [] and "Silent, not in the file: jaw" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_standard_output_that_takes_nothing_is_told_in_words(stand, monkeypatch):
+    def full(_text):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("sys.stdout.write", full)
+    with pytest.raises(RenaError, match="cannot write to standard output: No space left"):
+        stand.run(export, "-")

@@ -1,0 +1,329 @@
+"""`rena servo jog`: one servo, slowly, inside its limits; limp before and after, however it ends."""
+
+import argparse
+import csv
+import math
+import os
+import shutil
+import signal
+import termios
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rena_ros.base.errors import RenaError
+from rena_ros.bus.access import read_register
+from rena_ros.bus.line import Line
+from rena_ros.bus.registers import REGISTERS
+from rena_ros.cli import main
+from rena_ros.emulator.bank import ServoBank
+from rena_ros.emulator.virtual_port import VirtualPort
+from rena_ros.robot.edit import edited
+from rena_ros.robot.file import load_robot
+from rena_ros.servo_tools import jog
+from rena_ros.servo_tools.hold import held, limited, read_servo, slow_speed
+from rena_ros.servo_tools.keys import key_name
+
+ROBOT = load_robot()
+JAW = ROBOT.servos[ROBOT.index["jaw"]]
+
+
+@pytest.fixture
+def bank():
+    return ServoBank(ROBOT)
+
+
+@pytest.fixture
+def line(bank):
+    return Line(VirtualPort(bank))
+
+
+@pytest.fixture
+def jogged(line, monkeypatch):
+    """Run the command with these arguments in virtual time; its exit code."""
+
+    def run(*arguments):
+        monkeypatch.setattr(jog, "open_line", lambda _: line)
+        parser = argparse.ArgumentParser()
+        jog.add_arguments(parser)
+        return jog.run(parser.parse_args([*map(str, arguments)]))
+
+    return run
+
+
+class Pressed:
+    """A keyboard: each key is pressed one look of the tool after the other; ``happens`` comes after them."""
+
+    def __init__(self, line, keys, happens=lambda: None):
+        self._line, self._keys, self._happens, self._looks = line, list(keys), happens, 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def pressed(self, timeout_s):
+        self._line.port.sleep_until(self._line.port.now() + timeout_s)
+        if self._keys:
+            return self._keys.pop(0)
+        if self._looks == 0:
+            self._happens()
+        self._looks += 1
+        assert self._looks < 100, "it goes on for ever"
+        return None
+
+
+def with_speed(folder, speed_rad_s):
+    """A robot file in which the jaw has this speed limit."""
+    path = folder / "my_face.yaml"
+    path.write_text(edited(Path(ROBOT.source).read_text(), {"jaw": {"max_speed_rad_s": speed_rad_s}}))
+    return path
+
+
+def torque_on(bank):
+    return [name for name, on in zip(ROBOT.names, bank.torque, strict=True) if on]
+
+
+def test_steps_run_ahead_of_the_servo_only_a_little():
+    assert jog.stepped(2100, 2100, 5, 50) == 2105
+    assert jog.stepped(2148, 2100, 5, 50) == 2150
+    assert jog.stepped(2150, 2100, 5, 50) == 2150
+    assert jog.stepped(2050, 2100, -5, 50) == 2050
+    assert jog.stepped(2400, 2100, 5, 50) == 2400  # a goal far away that was asked for in another way is kept
+    assert jog.stepped(2400, 2100, -5, 50) == 2395
+
+
+def test_where_to_go():
+    assert jog.wanted_ticks(JAW, "2100") == 2100
+    assert [jog.wanted_ticks(JAW, word) for word in ("min", "neutral", "max")] == [2048, 2048, 2468]
+    for text, words in (("2469", "2469 ticks is outside 2048..2468, the limits of jaw"), ("open", "no number")):
+        with pytest.raises(RenaError, match=words):
+            jog.wanted_ticks(JAW, text)
+
+
+@pytest.mark.parametrize("name", ["jaw", "corner_left_up", "neck_yaw"])
+def test_goals_pass_the_limiter(name):
+    servo = ROBOT.servos[ROBOT.index[name]]
+    for ticks in range(-300, 5000, 37):
+        assert limited(ROBOT, servo, ticks) == min(max(ticks, servo.min_ticks), servo.max_ticks)
+
+
+def test_arrived_moving_or_stuck():
+    progress = jog.Progress(goal=2100, speed=200, since_s=0.0)
+    assert progress.feed(2000, 0.1) == "moving"
+    assert progress.feed(2050, 0.7) == "moving"
+    assert progress.feed(2050, 1.3) == "moving"
+    assert progress.feed(2050, 1.5) == "stuck"
+    assert jog.Progress(2100, 200, 0.0).feed(2100, 0.1) == "arrived"
+    resting = jog.Progress(2100, 200, 0.0)
+    assert resting.feed(2095, 0.1) == "moving"
+    assert resting.feed(2095, 1.0) == "arrived"
+
+
+def test_only_this_servo_holds_and_nothing_moves(bank, line):
+    before = bank.positions
+    with held(line, JAW, 200):
+        bank.advance(1.0)
+        assert torque_on(bank) == ["jaw"]
+    assert torque_on(bank) == []
+    assert (bank.positions == before).all()
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, RenaError, ValueError])
+def test_torque_is_off_after_an_interruption(bank, line, interruption):
+    with pytest.raises(interruption), held(line, JAW, 200):
+        raise interruption
+    assert torque_on(bank) == []
+
+
+def test_the_speed_is_the_one_asked_for(bank, line):
+    with held(line, JAW, slow_speed(JAW)):
+        start_s = bank.now_s
+        jog.Jogging(line, ROBOT, JAW).go(JAW.max_ticks)
+        while read_servo(line, JAW).ticks < JAW.max_ticks:
+            bank.advance(0.01)
+        took_s = bank.now_s - start_s
+    assert 0.95 < took_s * slow_speed(JAW) / (JAW.max_ticks - JAW.min_ticks) < 1.2
+
+
+def test_a_reading_is_what_the_registers_say(bank, line):
+    bank.inject("overheat", "jaw", temperature_c=77)
+    reading = read_servo(line, JAW)
+    assert (reading.ticks, reading.temperature_c, reading.voltage_v, reading.moving) == (2048, 77, 6.0, False)
+    assert reading.conditions == "temperature"
+
+
+def test_go_there_and_let_go(bank, jogged, capsys):
+    assert jogged("jaw", "--to", 2200) == 0
+    assert abs(bank.positions[ROBOT.index["jaw"]] - 2200) <= 1 and torque_on(bank) == []
+    assert jogged("21", "--by", -100) == 0
+    assert abs(bank.positions[ROBOT.index["jaw"]] - 2100) <= 2
+    assert np.delete(bank.positions, ROBOT.index["jaw"]).tolist() == [2048] * 24
+    assert "its torque is off again" in capsys.readouterr().out
+
+
+def test_a_blocked_servo_is_a_failure(bank, jogged, capsys):
+    bank.inject("stuck", "jaw")
+    assert jogged("jaw", "--to", 2200) == 1
+    assert "something blocks it" in " ".join(capsys.readouterr().out.split())
+    assert torque_on(bank) == []
+
+
+def test_torque_that_goes_off_by_itself_is_told(bank, jogged, capsys):
+    bank.inject("torque_lost", "jaw", at_s=0.2)
+    assert jogged("jaw", "--to", "max") == 1
+    assert "its torque went off by itself" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    "happens",
+    [lambda bank: bank.inject("torque_lost", "jaw"), lambda bank: bank.power_cycle()],
+    ids=["torque lost", "power lost"],
+)
+def test_torque_that_goes_off_by_itself_is_told_to_whom_moves_it_with_keys(
+    bank, line, jogged, monkeypatch, capsys, happens
+):
+    monkeypatch.setattr(jog, "Keys", lambda _: Pressed(line, ["up", "up"], lambda: happens(bank)))
+    assert jogged("jaw") == 1
+    told = " ".join(capsys.readouterr().out.split())
+    assert "jaw: stopped at" in told and "its torque went off by itself" in told and "start again" in told
+    assert "off again" not in told and torque_on(bank) == []
+
+
+def test_with_keys_until_q(bank, line, jogged, monkeypatch, capsys):
+    monkeypatch.setattr(jog, "Keys", lambda _: Pressed(line, ["up", "up", *[None] * 20, "q"]))
+    assert jogged("jaw") == 0 and "its torque is off again" in capsys.readouterr().out
+    assert bank.positions[ROBOT.index["jaw"]] == 2048 + 2 * 50 and torque_on(bank) == []
+
+
+# 0 would be no limit at all, and what is above 0x7FFF does not fit: bit 15 is the sign (FEETECH's memory table).
+@pytest.mark.parametrize(
+    ("limit_rad_s", "asked", "written"),
+    [
+        (0.01, [], 1),
+        (0.01, ["--speed", 100], round(0.01 * 4096 / (2 * math.pi))),
+        (50.0, ["--speed", 100_000], round(50 * 4096 / (2 * math.pi))),
+        (40.0, ["--speed", 300], 300),
+        (3.0, ["--speed", 100_000], round(3.0 * 4096 / (2 * math.pi))),
+    ],
+)
+@pytest.mark.parametrize("keys", [False, True])
+def test_every_speed_that_a_file_or_a_person_names_becomes_one_that_a_servo_keeps(
+    line, jogged, tmp_path, monkeypatch, limit_rad_s, asked, written, keys
+):
+    monkeypatch.setattr(jog, "Keys", lambda _: Pressed(line, ["right", "q"]))
+    how = [] if keys else ["--to", 2051]
+    assert jogged("jaw", *how, *asked, "--robot-file", with_speed(tmp_path, limit_rad_s)) == 0
+    assert read_register(line, JAW.id, "goal_speed") == written
+
+
+def test_no_servo_is_told_a_speed_that_its_register_cannot_hold():
+    slow, fast = (replace(JAW, max_speed_rad_s=speed_rad_s) for speed_rad_s in (0.0001, 600.0))
+    assert [jog.register_speed(servo, 10**6) for servo in (slow, fast)] == [1, 0x7FFF]
+    assert [slow_speed(servo) for servo in (slow, replace(JAW, max_speed_rad_s=6000.0))] == [1, 0x7FFF]
+
+
+def test_beyond_a_limit_is_refused_before_anything_is_written(bank, jogged):
+    with pytest.raises(RenaError, match=r"2468, the limits of jaw \(id 21\)"):
+        jogged("jaw", "--by", 1000)
+    assert bank.report()["torque_on_writes"] == 0 and bank.report()["goal_writes"] == 0
+
+
+def test_an_antagonist_that_pulls_is_a_refusal(bank, line, jogged):
+    up = ROBOT.index["corner_left_up"]
+    line.write(int(ROBOT.ids[up]), REGISTERS["torque_enable"].address, b"\x01")
+    with pytest.raises(RenaError, match=r"corner_left_up .* pulls against corner_left_down and holds torque"):
+        jogged("corner_left_down", "--to", "max")
+    assert torque_on(bank) == ["corner_left_up"]
+
+
+def test_a_silent_servo_is_one_sentence(bank, jogged):
+    bank.inject("dead", "jaw")
+    with pytest.raises(RenaError, match=r"jaw \(id 21\) does not answer; `rena servo scan`"):
+        jogged("jaw", "--to", "max")
+
+
+def test_an_overloaded_servo_is_not_touched(bank, jogged):
+    bank.inject("overload", "jaw")
+    with pytest.raises(RenaError, match="reports overload"):
+        jogged("jaw", "--to", "max")
+    assert bank.report()["torque_on_writes"] == 0
+
+
+def test_a_servo_that_does_not_let_go_is_named(bank, line):
+    with pytest.raises(RenaError, match=r"jaw \(id 21\) may still hold its torque"), held(line, JAW, 200):
+        bank.inject("overload", "jaw")
+
+
+def test_a_cable_pulled_in_the_middle_is_told(bank, line):
+    with pytest.raises(RenaError, match=r"is gone.*jaw \(id 21\) may still hold"), held(line, JAW, 200):
+        bank.inject("unplugged")
+        read_servo(line, JAW)
+
+
+def test_the_names_of_keys():
+    assert [key_name(data) for data in (b"\x1b[A", b"\x1bOD", b"\x1b", b"q", b"\x1b[5~", b"\xc3")] == [
+        "up",
+        "left",
+        "escape",
+        "q",
+        None,
+        None,
+    ]
+
+
+@pytest.mark.parametrize("ending", ["q", "ctrl-c", "sigterm", "hang up"])
+def test_in_a_terminal(make_emulator, terminal, ending, tmp_path):
+    emulator = make_emulator("--goals", tmp_path / "goals.csv")
+    tool = terminal("jog", "jaw", "--port", emulator.link)
+    before = termios.tcgetattr(tool.slave)
+    tool.wait_for("at 2048  goal 2048")
+    tool.press("\x1b[C\x1b[C")
+    tool.wait_for("at 205[78]  goal 2058")
+    if ending == "hang up":
+        tool.hang_up()
+    elif ending == "sigterm":
+        tool.process.send_signal(signal.SIGTERM)
+    else:
+        tool.press({"q": "q", "ctrl-c": "\x03"}[ending])
+    code = tool.ended()
+    if ending == "hang up":
+        assert code != 0  # and nobody is there to be told
+    else:
+        assert code == (0 if ending == "q" else 130)
+        assert "its torque is off again" in tool.text
+        assert termios.tcgetattr(tool.slave) == before
+    report = emulator.end()
+    assert report["torque_on"] == [] and report["torque_on_writes"] >= 1 and report["limit_violations"] == 0
+    with (tmp_path / "goals.csv").open() as file:
+        goals = list(csv.DictReader(file))
+    assert {name for row in goals for name, ticks in row.items() if ticks} == {"time_s", "jaw"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["jog", "jaw", "--step", "x"], "'x' is no whole number from 1 on"),
+        (["jog", "jaw", "--speed", "0"], "'0' is no whole number from 1 on"),
+        (["calibrate", "--torque", "4"], "'4' is no whole number in 5..100"),
+        (["calibrate", "--torque", "1e2"], "'1e2' is no whole number in 5..100"),
+        (["monitor", "--rate", "x"], "'x' is no number of looks per second, above 0 and at most 100"),
+        (["monitor", "--rate", "nan"], "'nan' is no number of looks per second, above 0 and at most 100"),
+    ],
+)
+def test_what_is_no_number_is_told_in_words(arguments, complaint, capsys):
+    with pytest.raises(SystemExit):
+        main(["servo", *arguments])
+    assert complaint in capsys.readouterr().err
+
+
+def test_without_a_keyboard_the_advice_is_the_tool_s_own(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", open(os.devnull))  # noqa: SIM115
+    assert main(["servo", "jog", "jaw"]) == 2
+    assert "--to or --by" in capsys.readouterr().err
+    shutil.copy(ROBOT.source, tmp_path / "my_face.yaml")
+    assert main(["servo", "calibrate", "--robot-file", str(tmp_path / "my_face.yaml")]) == 2
+    assert "call it in a terminal" in capsys.readouterr().err

@@ -1,0 +1,83 @@
+"""Standard output that nobody reads any more, or that is full: one line or silence, and servos are let go."""
+
+import os
+
+import pytest
+from tool_stand import ROBOT
+
+from rena_ros.cli import main
+from rena_ros.emulator.bank import ServoBank
+from rena_ros.emulator.virtual_port import VirtualPort
+from rena_ros.servo_tools import options as session
+
+TOOLS = [
+    ["scan"],
+    ["scan", "--json", "-"],
+    ["monitor", "--once"],
+    ["monitor", "--json", "-"],
+    ["jog", "jaw", "--by", "5", "--robot-file", str(ROBOT.source)],
+    ["export", "-"],
+    ["set-return-delay", "--us", "0"],
+]
+
+
+@pytest.fixture
+def bank(monkeypatch):
+    """Servos on every port that a tool opens."""
+    bank = ServoBank(ROBOT)
+    monkeypatch.setattr(session, "adapters", lambda: ["virtual"])
+    monkeypatch.setattr(session, "Port", lambda path, baud: VirtualPort(bank, baud))
+    return bank
+
+
+def told(arguments, output, monkeypatch, capsys):
+    """Exit code and complaints of a tool whose standard output is this file, which is then closed, as Python does
+    at its end: what is left in it must not make it complain again."""
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.stdout", output)
+        try:
+            code = main(["servo", *arguments])
+        except SystemExit as end:  # rich ends a program whose reader is gone
+            code = end.code
+    output.close()
+    return code, capsys.readouterr().err.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "complaints"),
+    [(["--help"], 0, []), (["set-return-delay", "--us", "20"], 2, ["nobody is at the keyboard"])],
+    ids=["help", "refusal"],
+)
+def test_whatever_else_there_is_to_tell_a_full_output_adds_nothing(
+    bank, full_device, monkeypatch, capsys, arguments, code, complaints
+):
+    ended, lines = told(arguments, full_device.open("w"), monkeypatch, capsys)
+    assert ended == code and len(lines) == len(complaints)
+    assert all(complaint in line for complaint, line in zip(complaints, lines, strict=True))
+
+
+def test_a_closed_output_is_no_fault(bank, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.stdout", None)
+        assert main(["servo", "jog", "jaw", "--by", "5"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+tools = pytest.mark.parametrize("arguments", TOOLS, ids=lambda tool: " ".join(tool[:3]))
+
+
+@tools
+def test_a_full_output_is_one_line(bank, arguments, full_device, monkeypatch, capsys):
+    code, lines = told(arguments, full_device.open("w"), monkeypatch, capsys)
+    assert code != 0 and "No space left" in lines[-1] and lines[-1].startswith(f"rena servo {arguments[0]}: ")
+    assert len(lines) == 1 or arguments == ["scan", "--json", "-"]  # which has a table for people, too
+    assert not bank.torque.any()
+
+
+@tools
+def test_a_reader_who_has_enough_is_no_news(bank, arguments, monkeypatch, capsys):
+    reader, writer = os.pipe()
+    os.close(reader)
+    code, lines = told(arguments, open(writer, "w"), monkeypatch, capsys)  # noqa: SIM115 (told closes it)
+    assert code != 0 and (len(lines) <= 1 or arguments == ["scan", "--json", "-"])
+    assert not any("Errno" in line or "Traceback" in line for line in lines) and not bank.torque.any()

@@ -1,0 +1,171 @@
+"""`rena servo set-return-delay`, and what every EEPROM tool does when it is interrupted, on emulated servos."""
+
+import pytest
+from tool_stand import NAMES, ROBOT, Stand, ctrl_c
+
+from rena_ros.base.errors import RenaError
+from rena_ros.bus.access import write_register
+from rena_ros.bus.port import PortLost
+from rena_ros.servo_tools import return_delay
+
+
+@pytest.fixture
+def stand(monkeypatch):
+    return Stand(monkeypatch, return_delay_us=500)
+
+
+def all_locked(stand, names=NAMES):
+    return set(stand.now("lock", names).values()) == {1}
+
+
+def test_all_servos_get_it_for_good(stand):
+    assert stand.run(return_delay, answers=["maybe", "Y"]) == 0
+    assert "25 servo(s) wait 500 us" in stand.text and "Please answer y or n" in stand.text
+    assert all_locked(stand)
+    assert set(stand.kept("return_delay").values()) == {0}
+    assert stand.run(return_delay) == 0  # asks nothing: there is nothing to do
+
+
+def test_some_servos_by_name_and_id(stand):
+    assert stand.run(return_delay, "jaw", "7", "--us", "20", "--yes") == 0
+    kept = stand.kept("return_delay")
+    assert {name: counts for name, counts in kept.items() if counts != 250} == {"jaw": 10, "eye_left_pitch": 10}
+
+
+def test_a_servo_named_twice_is_one_servo(stand):
+    assert stand.run(return_delay, "jaw", "21", "jaw", "--yes") == 0
+    assert "of 1 servo(s)?" in stand.text and stand.text.count("return_delay 250 -> 0") == 1
+
+
+def test_a_name_mistyped_is_guessed(stand):
+    with pytest.raises(RenaError, match=r"jow is no servo of .*; did you mean jaw\?"):
+        stand.run(return_delay, "jow")
+    with pytest.raises(RenaError, match=r"99 is no servo of .*; it has brow_left_raise \(1\), .*neck_roll \(25\)"):
+        stand.run(return_delay, "99")
+
+
+@pytest.mark.parametrize("answer", ["n", "", "no"])
+def test_without_a_yes_nothing_is_written(stand, answer):
+    assert stand.run(return_delay, answers=[answer]) == 1
+    assert "Nothing was written" in stand.text
+    assert set(stand.now("return_delay").values()) == {250}
+
+
+def test_nobody_at_the_keyboard_is_no_yes(stand):
+    with pytest.raises(RenaError, match="nobody is at the keyboard"):
+        stand.run(return_delay)
+    assert set(stand.now("return_delay").values()) == {250}
+
+
+@pytest.mark.parametrize("us", ["-2", "3", "502"])
+def test_what_is_no_delay_is_refused_before_anything_is_asked(stand, us):
+    with pytest.raises(RenaError, match=r"0 to 500 us in steps of 2"):
+        stand.run(return_delay, f"--us={us}")
+    assert stand.requests == 0
+
+
+def test_torque_is_switched_off_only_after_another_yes(stand):
+    assert write_register(stand.line(), 21, "torque_enable", 1) is None
+    assert stand.run(return_delay, "jaw", "pucker", answers=["y", "n"]) == 1
+    assert "Torque is on: jaw." in stand.text
+    assert stand.now("torque_enable", ("jaw",)) == {"jaw": 1} and stand.now("return_delay", ("jaw",)) == {"jaw": 250}
+    assert stand.run(return_delay, "jaw", "pucker", answers=["y", "y"]) == 0
+    assert stand.now("torque_enable", ("jaw",)) == {"jaw": 0}
+    assert stand.kept("return_delay", ("jaw", "pucker")) == {"jaw": 0, "pucker": 0}
+
+
+def test_a_servo_that_refuses_to_let_go_is_named_and_not_written(stand):
+    assert write_register(stand.line(), 21, "torque_enable", 1) is None
+    stand.bank.inject("overload", "jaw")
+    with pytest.raises(RenaError, match=r"torque stays on.*jaw"):
+        stand.run(return_delay, "--yes")
+    assert set(stand.now("return_delay").values()) == {250}
+
+
+def test_silent_and_refusing_servos_cost_the_others_nothing(stand):
+    stand.bank.inject("dead", "jaw")
+    stand.bank.inject("eeprom_locked", "pucker")
+    assert stand.run(return_delay, "--yes") == 1
+    assert "Silent, left as they are: jaw" in stand.text
+    assert (
+        "Failed: pucker (id 22): return_delay 250 -> 0" in stand.text and "Written and locked again: 23" in stand.text
+    )
+    stand.bank.clear()
+    kept = stand.kept("return_delay")
+    assert {name for name, counts in kept.items() if counts} == {"jaw", "pucker"}
+
+
+def test_nobody_answers(stand):
+    stand.bank.attach()
+    with pytest.raises(RenaError, match="is their power on"):
+        stand.run(return_delay, "--yes")
+
+
+def account(stand):
+    """What the tool said it had done: names written, names not written."""
+    written = {line.split()[0] for line in stand.lines if "locked again" in line and line.startswith("  ")}
+    not_written = {
+        line.split()[2] for text in stand.lines for line in text.split("\n") if line.startswith("Not written")
+    }
+    return written, not_written
+
+
+PAIR = ("jaw", "pucker")
+
+
+def requests_of_a_whole_run(monkeypatch):
+    stand = Stand(monkeypatch, return_delay_us=500)
+    assert stand.run(return_delay, *PAIR, "--yes") == 0
+    return stand.requests
+
+
+def test_ctrl_c_at_any_request_leaves_every_servo_locked_and_says_what_was_done(monkeypatch):
+    said_cut_off = 0
+    for at in range(1, requests_of_a_whole_run(monkeypatch) + 1):
+        stand = Stand(monkeypatch, return_delay_us=500)
+        stand.touch_at, stand.touch = at, ctrl_c
+        with pytest.raises(KeyboardInterrupt):
+            stand.run(return_delay, *PAIR, "--yes")
+        assert all_locked(stand)
+        _, not_written = account(stand)
+        kept = stand.kept("return_delay", PAIR)
+        if "To go on: " in stand.text:
+            said_cut_off += 1
+            assert {name for name in PAIR if kept[name] == 250} == not_written
+        else:  # before the first write, or after the last one
+            assert len(set(kept.values())) == 1
+        stand.touch_at = None
+        assert stand.run(return_delay, *PAIR, "--yes") == 0
+        assert stand.kept("return_delay", PAIR) == {"jaw": 0, "pucker": 0}
+    assert said_cut_off > 5
+
+
+def test_a_cable_pulled_at_any_request_is_told_and_the_next_run_mends_everything(monkeypatch):
+    unlocked = 0
+    for at in range(1, requests_of_a_whole_run(monkeypatch) + 1):
+        stand = Stand(monkeypatch, return_delay_us=500)
+        stand.touch_at, stand.touch = at, lambda stand=stand: stand.bank.inject("unplugged")
+        with pytest.raises(PortLost):
+            stand.run(return_delay, *PAIR, "--yes")
+        stand.bank.clear()
+        open_locks = [name for name, lock in stand.now("lock", PAIR).items() if lock == 0]
+        unlocked += len(open_locks)
+        values = stand.now("return_delay", PAIR)
+        written, not_written = account(stand)
+        assert all(values[name] == 0 for name in written) and all(values[name] == 250 for name in not_written)
+        if open_locks:
+            assert f"Cut off in the middle of {open_locks[0]}" in stand.text and "unlocked" in stand.text
+        stand.touch_at = None
+        assert stand.run(return_delay, *PAIR, "--yes") == 0
+        assert all(f"{name} (id" in stand.text for name in open_locks)
+        assert all_locked(stand, PAIR)
+        # What an unlocked servo was told before it lost its line is kept now, too.
+        assert stand.kept("return_delay", PAIR) == {"jaw": 0, "pucker": 0}
+    assert unlocked > 2
+
+
+def test_the_plan_is_only_what_differs():
+    servos = ROBOT.servos[:3]
+    read = dict(zip(NAMES, (250, 0, None), strict=False))
+    changes = return_delay.plan(servos, read, 0)
+    assert [(change.name, change.old, change.new) for change in changes] == [(NAMES[0], 250, 0)]

@@ -1,0 +1,293 @@
+"""`rena servo scan`: what is concluded from who answers, and the whole command on emulated servos."""
+
+import argparse
+import json
+import re
+from dataclasses import replace
+
+import pytest
+from tool_stand import Stand
+
+from rena_ros.bus.line import Line
+from rena_ros.bus.registers import REGISTERS
+from rena_ros.cli import main
+from rena_ros.emulator.bank import ServoBank
+from rena_ros.emulator.virtual_port import VirtualPort
+from rena_ros.robot.file import load_robot
+from rena_ros.servo_tools import return_delay, scan
+from rena_ros.servo_tools.diagnosis import diagnose, model_name
+from rena_ros.servo_tools.findings import Found
+from rena_ros.servo_tools.scan import find_all
+
+ROBOT = load_robot()
+BAUD = 1_000_000
+
+
+def well(servo_id, **changes):
+    """A servo as it should be, but for the changes."""
+    return replace(Found(servo_id, BAUD, model=521, firmware="3.10", return_delay_us=0), **changes)
+
+
+def everybody(**changed_by_id):
+    """All 25 servos; ``id_13=None`` leaves one out, ``id_13={...}`` changes it."""
+    found = []
+    for servo_id in ROBOT.ids.tolist():
+        changes = changed_by_id.get(f"id_{servo_id}", {})
+        if changes is not None:
+            found.append(well(servo_id, **changes))
+    return found
+
+
+def remark(diagnosis, servo_id):
+    return next(row.remark for row in diagnosis.rows if row.id == servo_id)
+
+
+def test_all_there_and_nothing_to_say():
+    diagnosis = diagnose(ROBOT, everybody(), BAUD)
+    assert diagnosis.good and diagnosis.advice == ()
+    assert [row.id for row in diagnosis.rows] == sorted(ROBOT.ids.tolist())
+    assert {row.remark for row in diagnosis.rows} == {"ok"}
+
+
+def test_nobody_answers_means_power():
+    diagnosis = diagnose(ROBOT, [], BAUD)
+    assert not diagnosis.good
+    assert len(diagnosis.advice) == 1 and "power" in diagnosis.advice[0]
+
+
+def test_one_that_is_silent_among_others_has_power():
+    diagnosis = diagnose(ROBOT, everybody(id_13=None), BAUD)
+    assert remark(diagnosis, 13) == "silent"
+    assert len(diagnosis.advice) == 1
+    assert diagnosis.advice[0].startswith("lip_lower_left (13) alone is silent: its plug")
+
+
+def test_neighbours_that_are_silent_point_at_the_place_of_the_break():
+    diagnosis = diagnose(ROBOT, everybody(id_18=None, id_19=None, id_20=None), BAUD)
+    (advice,) = diagnosis.advice
+    assert "corner_right_back (18) to corner_right_down (20)" in advice
+    assert "between corner_left_back and corner_right_back" in advice
+
+
+def test_a_whole_region_that_is_silent_has_something_in_common():
+    diagnosis = diagnose(ROBOT, everybody(id_23=None, id_24=None, id_25=None), BAUD)
+    (advice,) = diagnosis.advice
+    assert advice.startswith("All 3 servos of region head are silent")
+
+
+def test_new_servos_all_have_the_factory_s_id():
+    for found in ([Found(1, BAUD, shared=True)], [well(1)], [well(1, shared=True)]):
+        diagnosis = diagnose(ROBOT, found, BAUD)
+        (advice,) = diagnosis.advice
+        assert "rena servo setup" in advice and "when it is new" in advice
+
+
+def test_two_servos_on_one_id():
+    diagnosis = diagnose(ROBOT, everybody(id_12=None, id_13={"shared": True}), BAUD)
+    assert remark(diagnosis, 13) == "garbled: several servos?"
+    missing, shared = diagnosis.advice
+    assert missing.startswith("lip_upper_right (12) is silent: perhaps it answers as 13")
+    assert shared.startswith("What id 13 answers is garbled") and "rena servo setup" in shared
+
+
+def test_a_stranger_may_be_the_missing_one():
+    diagnosis = diagnose(ROBOT, [*everybody(id_13=None), well(77)], BAUD)
+    assert remark(diagnosis, 77) == "not in the robot file"
+    missing, stranger = diagnosis.advice
+    assert "lip_lower_left (13) is silent: perhaps it answers as 77" in missing
+    assert "nobody with id 77" in stranger
+    assert not diagnose(ROBOT, [*everybody(), well(77)], BAUD).good
+
+
+def test_a_servo_at_another_rate():
+    diagnosis = diagnose(ROBOT, everybody(id_13={"baud": 500_000}), BAUD)
+    assert remark(diagnosis, 13) == "listens at 500000 baud"
+    (advice,) = diagnosis.advice
+    assert advice.startswith("lip_lower_left listens at 500000 baud")
+    assert "`rena servo setup --baud 500000 --to-baud 1000000`" in advice
+
+
+def test_all_servos_at_another_rate_is_a_choice():
+    diagnosis = diagnose(ROBOT, [well(servo_id, baud=500_000) for servo_id in ROBOT.ids.tolist()], BAUD)
+    (advice,) = diagnosis.advice
+    assert advice.startswith("All servos listen at 500000 baud: either go on with --baud 500000, or ")
+
+
+def test_a_rate_that_no_servo_has_is_not_recommended():
+    diagnosis = diagnose(ROBOT, everybody(), 9600)
+    assert not diagnosis.good
+    assert diagnosis.advice[-1] == (
+        "No servo can be set to 9600 baud, and 25 of them answer at 1000000: --baud 1000000."
+    )
+
+
+def test_a_condition_is_passed_on():
+    diagnosis = diagnose(ROBOT, everybody(id_13={"status": 32 | 4}), BAUD)
+    assert remark(diagnosis, 13) == "reports temperature, overload"
+    assert not diagnosis.good
+
+
+def test_an_eeprom_that_was_left_unlocked_is_named_with_the_command_that_locks_it():
+    diagnosis = diagnose(ROBOT, everybody(id_13={"unlocked": True}), BAUD)
+    assert remark(diagnosis, 13) == "EEPROM unlocked" and not diagnosis.good
+    (advice,) = diagnosis.advice
+    assert "The EEPROM of lip_lower_left is unlocked" in advice
+    assert "`rena servo set-return-delay lip_lower_left` locks it" in advice
+
+
+def test_an_unlocked_eeprom_beside_other_findings():
+    found = everybody(id_13={"unlocked": True, "status": 32}, id_21={"unlocked": True, "baud": 500_000})
+    diagnosis = diagnose(ROBOT, found, BAUD)
+    assert remark(diagnosis, 13) == "reports overload; EEPROM unlocked"
+    assert remark(diagnosis, 21) == "listens at 500000 baud; EEPROM unlocked"
+    assert "lip_lower_left reports overload: `rena servo monitor lip_lower_left` shows more." in diagnosis.advice
+    commands = " ".join(diagnosis.advice)
+    assert "`rena servo set-return-delay lip_lower_left` locks it" in commands
+    assert "`rena servo set-return-delay --baud 500000 jaw` locks it" in commands
+
+
+def test_all_eeproms_unlocked_is_one_command_without_names():
+    diagnosis = diagnose(ROBOT, [well(servo_id, unlocked=True) for servo_id in ROBOT.ids.tolist()], BAUD)
+    (advice,) = diagnosis.advice
+    assert "The EEPROM of all 25 servos is unlocked" in advice and "`rena servo set-return-delay` locks it" in advice
+
+
+def test_the_command_finds_an_unlocked_eeprom_and_what_it_recommends_locks_it(monkeypatch, tmp_path, capsys):
+    stand, told = Stand(monkeypatch, return_delay_us=120), tmp_path / "scan.json"
+    for servo_id in (13, 21):
+        stand.line().write(servo_id, REGISTERS["lock"].address, b"\0")
+    assert scan_on(stand, monkeypatch, "--json", told) == 1
+    out = " ".join(capsys.readouterr().out.split())
+    assert "23 of 25 servos are as they should be" in out and "EEPROM unlocked" in out
+    found = json.loads(told.read_text())
+    assert not found["good"]
+    assert [row["name"] for row in found["rows"] if row["found"]["unlocked"]] == ["lip_lower_left", "jaw"]
+    command = re.search("`rena servo set-return-delay (.+?)` locks it", out)[1].split()
+    assert stand.run(return_delay, *command, answers=["n"]) == 1 and "Nothing was written" in stand.text
+    assert set(stand.now("lock").values()) == {1} and set(stand.now("return_delay").values()) == {60}
+    assert scan_on(stand, monkeypatch, "--json", told) == 0 and json.loads(told.read_text())["good"]
+
+
+def test_slow_answers_are_no_fault_but_named_with_what_mends_them():
+    diagnosis = diagnose(ROBOT, [well(servo_id, return_delay_us=500) for servo_id in ROBOT.ids.tolist()], BAUD)
+    assert diagnosis.good
+    (advice,) = diagnosis.advice
+    assert "25 servos wait" in advice and "12.5 ms" in advice and "rena servo set-return-delay" in advice
+
+
+@pytest.mark.parametrize(("number", "name"), [(777, "STS3215 (777)"), (521, "STS3032 (521)"), (9, "9"), (None, "?")])
+def test_model_names(number, name):
+    assert model_name(number) == name
+
+
+def scan_on(stand, monkeypatch, *arguments):
+    """The command on a stand's servos; its exit code."""
+    monkeypatch.setattr(scan, "open_line", lambda _, baud: stand.line(baud))
+    parser = argparse.ArgumentParser()
+    scan.add_arguments(parser)
+    return scan.run(parser.parse_args([*map(str, arguments)]))
+
+
+def scanned(bank, **options):
+    """The findings on emulated servos, by id; in virtual time."""
+    found = find_all(ROBOT, BAUD, lambda baud: Line(VirtualPort(bank, baud)), lambda *_: lambda: None, **options)
+    return {somebody.id: somebody for somebody in found}
+
+
+def test_what_servos_say_of_themselves():
+    found = scanned(ServoBank(ROBOT, return_delay_us=120))
+    assert set(found) == set(ROBOT.ids.tolist())
+    assert found[7] == Found(7, BAUD, model=521, firmware="3.10", return_delay_us=120)
+
+
+def test_a_dead_servo_is_missing_and_no_other():
+    bank = ServoBank(ROBOT)
+    bank.inject("dead", "jaw")
+    assert set(ROBOT.ids.tolist()) - set(scanned(bank)) == {21}
+
+
+def test_servos_that_share_an_id_are_noticed():
+    bank = ServoBank(ROBOT, positions=ROBOT.neutral_ticks + 20 * (ROBOT.ids == 11))
+    bank.inject("same_id", "lip_upper_left", **{"with": "jaw"})
+    found = scanned(bank)
+    assert found[21].shared and 11 not in found
+    assert not any(somebody.shared for servo_id, somebody in found.items() if servo_id != 21)
+
+
+def test_new_servos_all_on_one_bus():
+    bank = ServoBank(ROBOT, positions=2000 + 3 * ROBOT.ids, factory=True)
+    bank.attach(*ROBOT.names)
+    found = scanned(bank)
+    assert set(found) == {1} and found[1].shared
+    assert "rena servo setup" in diagnose(ROBOT, list(found.values()), BAUD).advice[0]
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_a_servo_is_found_at_the_rate_it_listens_at(everywhere):
+    bank = ServoBank(ROBOT)
+    bank.inject("wrong_baud", "jaw", baud=250_000)
+    assert scanned(bank, everywhere=everywhere)[21].baud == 250_000
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_a_stranger_at_another_rate_is_looked_for_only_when_asked_to(everywhere):
+    bank = ServoBank(ROBOT)
+    bank.inject("wrong_baud", "brow_left_raise", baud=115_200)
+    found = find_all(
+        replace(ROBOT, servos=ROBOT.servos[1:]),
+        BAUD,
+        lambda baud: Line(VirtualPort(bank, baud)),
+        lambda *_: lambda: None,
+        everywhere=everywhere,
+    )
+    assert [somebody.baud for somebody in found if somebody.id == 1] == [115_200] * everywhere
+
+
+def test_noise_is_not_taken_for_a_second_servo():
+    bank = ServoBank(ROBOT)
+    bank.inject("corrupt", every=10)
+    found = scanned(bank)
+    assert set(found) == set(ROBOT.ids.tolist())
+    assert not any(somebody.shared for somebody in found.values())
+
+
+def test_a_servo_that_misses_a_question_is_not_missing():
+    bank = ServoBank(ROBOT)
+    bank.inject("dead", every=3)
+    assert set(scanned(bank)) == set(ROBOT.ids.tolist())
+
+
+def test_an_echoing_adapter_and_repeated_answers_change_nothing():
+    bank = ServoBank(ROBOT)
+    bank.inject("echo")
+    bank.inject("duplicated", "jaw")
+    assert not any(somebody.shared for somebody in scanned(bank).values())
+    assert len(scanned(bank)) == 25
+
+
+def test_the_command_on_the_emulator(emulator, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["servo", "scan", "--port", str(emulator.link), "--json", str(tmp_path / "scan.json")]) == 0
+    out = capsys.readouterr().out
+    assert "25 of 25 servos" in out and max(map(len, out.splitlines())) <= 80
+    told = json.loads((tmp_path / "scan.json").read_text())
+    assert told["good"] and len(told["rows"]) == 25 and told["rows"][20]["name"] == "jaw"
+
+
+def test_ctrl_c_in_the_middle(emulator, terminal):
+    tool = terminal("scan", "--all-bauds", "--port", emulator.link)
+    tool.wait_for("1000000 baud")
+    tool.press("\x03")
+    assert tool.ended() == 130
+    assert "rena servo scan: interrupted" in tool.text and "Traceback" not in tool.text
+
+
+def test_a_port_that_is_not_there(tmp_path, capsys):
+    assert main(["servo", "scan", "--port", str(tmp_path / "nowhere")]) == 2
+    assert capsys.readouterr().err.startswith(f"rena servo scan: there is no port {tmp_path / 'nowhere'}; ")
+
+
+def test_a_file_is_no_port(tmp_path, capsys):
+    (tmp_path / "notes").write_text("mine")
+    assert main(["servo", "scan", "--port", str(tmp_path / "notes")]) == 2
+    assert capsys.readouterr().err == f"rena servo scan: {tmp_path / 'notes'} is no serial port\n"
