@@ -48,7 +48,8 @@ def composed(text: str, what: str) -> tuple[yaml.Node | None, Faults]:
 
 def built(node: yaml.Node, faults: Faults) -> object:
     """The value of a node, its mappings as Rows; UNBUILT, and one fault more, for one that has none (2026-01-99,
-    !!int foo, !foo 1)."""
+    !!int foo, !foo 1).
+    """
     try:
         return _Loader("").construct_object(node, deep=True)
     except yaml.MarkedYAMLError as error:

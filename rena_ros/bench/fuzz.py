@@ -29,7 +29,8 @@ Command = tuple[list[str], list[float]]
 @dataclass(frozen=True)
 class FuzzResult:
     """What was sent and what came of it. ``misjudged``: commands refused though sound, or the other way around;
-    ``limp``: goals that were sent while torque was off."""
+    ``limp``: goals that were sent while torque was off.
+    """
 
     commands: int
     accepted: int

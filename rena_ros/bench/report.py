@@ -39,7 +39,7 @@ def write_json(folder: Path, name: str, figures: dict) -> Path:
 
 
 def pyplot():
-    """matplotlib's pyplot for pictures in files, or None: running Rena does not need it, so it may be missing."""
+    """Matplotlib's pyplot for pictures in files, or None: running Rena does not need it, so it may be missing."""
     try:
         importlib.import_module("matplotlib").use("Agg")
         return importlib.import_module("matplotlib.pyplot")

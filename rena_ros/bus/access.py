@@ -30,7 +30,8 @@ def write_register(line: Line, servo_id: int, name: str, value: int) -> str | No
 
 def write_and_verify(line: Line, servo_id: int, register: Register, value: int) -> str | None:
     """Write any writable register and read it back; returns why it failed. What the register says counts,
-    not the acknowledgement. Raises ValueError for a value that does not fit."""
+    not the acknowledgement. Raises ValueError for a value that does not fit.
+    """
     return write_bytes(line, servo_id, register.address, encode(register, value), register.name)
 
 

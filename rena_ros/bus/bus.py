@@ -46,13 +46,15 @@ class BusCounters(LineCounters):
 
 class Bus:
     """The servos of one robot on one port. Raises RenaError when the port cannot be opened (see ``Port``),
-    and PortLost from every method once it has vanished."""
+    and PortLost from every method once it has vanished.
+    """
 
     def __init__(
         self, port: str | Port, robot: Robot, baud: int = 1_000_000, *, margin_s: float = 0.012, retries: int = 2
     ) -> None:
         """``port``: its path, or an open port. ``margin_s`` and ``retries`` as in ``Line``; sending a read of
-        all states again is left to the next cycle."""
+        all states again is left to the next cycle.
+        """
         count = len(robot.names)
         self.robot = robot
         self.counters = BusCounters()
@@ -128,7 +130,8 @@ class Bus:
 
     def read_health(self) -> HealthState:
         """Ask the servos that answer at all for torque, current and whether they move, in two SYNC_READs, and those
-        whose answers are missing once more."""
+        whose answers are missing once more.
+        """
         asked = np.flatnonzero(~self._roll_call.silent)
         torque, known = self._read(asked, _TORQUE, _TORQUE_TO_SPEED_BYTES)
         motion, fresh = self._read(asked, _MOVING, _MOVING_BYTES)
@@ -192,7 +195,8 @@ class Bus:
 
     def _read(self, asked: np.ndarray, address: int, size: int) -> tuple[np.ndarray, np.ndarray]:
         """Ask these places for registers, those whose answers are missing once more; uint8 (n, size), and who
-        answered, bool (n,)."""
+        answered, bool (n,).
+        """
         data, fresh = np.zeros((len(self._ids), size), np.uint8), np.zeros(len(self._ids), bool)
         for again in range(1 + (self._retries > 0)):
             left = asked[~fresh[asked]]

@@ -60,7 +60,8 @@ class Line:
         self, port: Port, *, retries: int = 2, margin_s: float = 0.012, counters: LineCounters | None = None
     ) -> None:
         """``retries``: how often a single request is repeated; ``margin_s``: patience beyond the computed
-        end of an answer, for the operating system and USB."""
+        end of an answer, for the operating system and USB.
+        """
         self.port = port
         self.counters = LineCounters() if counters is None else counters
         self.failure = ""  # why the last single request got no answer that counts; empty when it got one
@@ -72,7 +73,8 @@ class Line:
     @property
     def brief_s(self) -> float:
         """Patience with a servo that is probably not there: enough for answers as they come on this computer and
-        adapter, s."""
+        adapter, s.
+        """
         return self._margin_s if self._late_s is None else min(self._margin_s, 2 * self._late_s + 0.002)
 
     def read(
@@ -137,7 +139,8 @@ class Line:
         self, servo_id: int, address: int, size: int, *, margin_s: float | None = None
     ) -> tuple[list[Packet], bool]:
         """All answers to one READ, waited for until the deadline, and whether anything else came (garbage,
-        rejections). More than one answer, or garbage, means that several servos have this id."""
+        rejections). More than one answer, or garbage, means that several servos have this id.
+        """
         length, _ = self._lengths.choose((servo_id,), size, self.port.now())
         request = protocol.read(servo_id, address, length)
         received = self._send(request, length, 0.0, SLOWEST_RETURN_DELAY_S + self._margin(margin_s), _never)
@@ -209,7 +212,8 @@ class Line:
         awaited: np.ndarray | None,
     ) -> Replies:
         """Send a request and collect its answers until those awaited (None: all) have come, or the last of them
-        after most others: servos answer in turn, so who is missing then was passed over."""
+        after most others: servos answer in turn, so who is missing then was passed over.
+        """
         frame = length + OVERHEAD_BYTES
         enough = frame * (len(asked) if awaited is None else int(awaited.sum()))
         last = HEADER + bytes((asked[-1], length + 2))

@@ -138,7 +138,8 @@ class Port:
 
     def _drain(self, size: int) -> None:
         """Wait until the system has nothing left to send. Not with tcdrain, which a signal breaks off (SIGTERM, too,
-        and the port would pass for lost) and which an adapter that does not send would block for ever."""
+        and the port would pass for lost) and which an adapter that does not send would block for ever.
+        """
         deadline_s = time.monotonic() + wire_time_s(size, self.baud) + _WRITE_TIMEOUT_S
         while int.from_bytes(fcntl.ioctl(self._fd, termios.TIOCOUTQ, bytes(4)), sys.byteorder):
             if time.monotonic() > deadline_s:

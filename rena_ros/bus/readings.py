@@ -56,7 +56,8 @@ class HealthState:
 @dataclass(frozen=True)
 class ServoErrors:
     """Since the bus was opened, int (n,) each: answers to reads of all states that did not come, that were
-    rejections, that came corrupt (where it is known whose they were; the others count as missed)."""
+    rejections, that came corrupt (where it is known whose they were; the others count as missed).
+    """
 
     missed: np.ndarray
     rejected: np.ndarray

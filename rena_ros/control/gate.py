@@ -32,7 +32,8 @@ STOPPED = "stopped; the service reset lifts it"
 @dataclass(frozen=True)
 class CommandOutcome:
     """What became of a command: ``last_byte_s`` (time of the port) of the goals it caused, None when they leave with
-    the next tick, or why it was refused; ``clamped``: joints that were asked too much."""
+    the next tick, or why it was refused; ``clamped``: joints that were asked too much.
+    """
 
     last_byte_s: float | None = None
     refusal: str | None = None
@@ -65,7 +66,8 @@ class Gate:
     ) -> None:
         """``period_s``: time between ticks; goals are sent that much ahead, for the servo is on its way meanwhile.
         ``command_timeout_s``: without a command for this long, ease to neutral; ``release_after_s`` later switch
-        torque off (0: never)."""
+        torque off (0: never).
+        """
         self.robot = robot
         self.commands = Commands()
         self.servos = TorqueState(robot)
@@ -265,7 +267,8 @@ class Gate:
 
     def _notice_stall(self, now_s: float) -> None:
         """After a pause (a busy computer, long waiting for silent servos) motion goes on from where it stopped: goals
-        that jump to where it would have been by now would be followed at the servo's top speed."""
+        that jump to where it would have been by now would be followed at the servo's top speed.
+        """
         if now_s - self._alive_s > STALL_S:
             self._motion.rest(now_s)
         self._alive_s = now_s

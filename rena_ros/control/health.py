@@ -58,7 +58,8 @@ class ServoHealth:
 @dataclass(frozen=True)
 class BusHealth:
     """What is known of the bus. ``silent``, ``torque_lost`` and ``refusing`` name servos; ``still_on``: torque that
-    an earlier program left on. ``lost_share``: of the last second's readings; ``return_delay_us``: all servos'."""
+    an earlier program left on. ``lost_share``: of the last second's readings; ``return_delay_us``: all servos'.
+    """
 
     port: str
     connected: bool = False

@@ -185,7 +185,8 @@ class Motion:
 
     def _plan_from(self, state: State, start_s: float) -> bool:
         """Make a new way; returns whether there is one. If not, the old one goes on, to its end at rest inside the
-        limits, and ``update`` tries again."""
+        limits, and ``update`` tries again.
+        """
         planned = self._permitted(state)
         trajectory = self._trajectory_to(planned, state)
         if trajectory is not None:

@@ -119,7 +119,8 @@ class TorqueState:
 
     def note(self, health: HealthState) -> None:
         """Learn what the torque registers say. Whose torque is gone is no longer driven, even if it comes back, nor is
-        who is bare."""
+        who is bare.
+        """
         known = health.torque >= 0
         self._unread = np.where(known, 0, self._unread + 1)
         self.register = np.where(known, health.torque, self.register)

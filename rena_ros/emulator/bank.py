@@ -162,7 +162,8 @@ class ServoBank:
 
     def answers(self, data: bytes, baud: int | None = None) -> list[Answer]:
         """Like ``receive``, one by one, with each servo's return delay. ``baud``: the rate at which the bytes come;
-        servos that listen at another rate do not hear them (None: everybody does)."""
+        servos that listen at another rate do not hear them (None: everybody does).
+        """
         self._silence_s = 0.0
         answers = []
         for packet in self._parser.feed(data):

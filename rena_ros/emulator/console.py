@@ -29,7 +29,8 @@ class TypedCommands:
     @property
     def listening(self) -> bool:
         """Whether there is something to read: not after its end, nor from a terminal that another program has (a
-        program in the background that reads is stopped)."""
+        program in the background that reads is stopped).
+        """
         with contextlib.suppress(OSError):  # not a terminal
             return self.open and os.tcgetpgrp(self.source) == os.getpgrp()
         return self.open

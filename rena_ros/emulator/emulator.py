@@ -62,7 +62,8 @@ class Emulator:
     def call(self, function: Callable[[], object], limit_s: float = 5.0) -> object:
         """From another thread: let ``run`` call this between two requests; returns what it returns, or raises it.
 
-        Raises TimeoutError when nothing runs any more."""
+        Raises TimeoutError when nothing runs any more.
+        """
         if self._wake < 0:
             raise TimeoutError
         future: Future = Future()

@@ -12,7 +12,8 @@ from rena_ros.emulator.faults import KINDS, Fault
 @dataclass(frozen=True)
 class RandomFaults:
     """Faults that come by chance, for endurance runs: ``rate_per_minute`` on average, each of one of ``kinds`` on one
-    of ``servos`` (names; empty: any), for a time between the two of ``for_s``. The same seed, the same faults."""
+    of ``servos`` (names; empty: any), for a time between the two of ``for_s``. The same seed, the same faults.
+    """
 
     seed: int = 0
     rate_per_minute: float = 6.0
@@ -84,7 +85,8 @@ class FaultSchedule:
 
     def clear(self, kind: str | None = None, servos: Sequence[str] = ()) -> None:
         """End faults, those to come included: of one kind, or of all (then nothing random comes either); on these
-        servos, or on all."""
+        servos, or on all.
+        """
         if kind is None and not servos:
             self._random, self._next_random_s = None, inf
         gone = frozenset(self._index[name] for name in servos)

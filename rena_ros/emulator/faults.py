@@ -27,7 +27,8 @@ class Value:
 @dataclass(frozen=True)
 class Kind:
     """``counted``: it happens to single answers, so it may happen to some of them only (`every`, `probability`).
-    ``whole_bus``: it happens to the port, not to servos."""
+    ``whole_bus``: it happens to the port, not to servos.
+    """
 
     meaning: str
     values: Mapping[str, Value] = field(default_factory=dict)

@@ -21,7 +21,8 @@ _GOAL = REGISTERS["goal_position"].address
 class Goals:
     """The goals of one frame: when it had crossed (virtual time), its bytes, and ticks int64 (n,), NOT_COMMANDED where
     it names none. A goal is logged as sent, before a servo clamps it; a REG_WRITE when it is sent, not when ACTION
-    carries it out."""
+    carries it out.
+    """
 
     time_s: float
     frame: bytes

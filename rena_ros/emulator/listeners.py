@@ -11,7 +11,8 @@ _ID, _BAUD = REGISTERS["id"].address, REGISTERS["baud_code"].address
 
 class Listeners:
     """The servos that hear at the rate of the moment, by id. ``hearing``: their indices; ``by_id`` int (256,): index
-    of the (first) servo with an id, -1 for none; ``shared``: whether several have the same id."""
+    of the (first) servo with an id, -1 for none; ``shared``: whether several have the same id.
+    """
 
     def __init__(self, registers: ServoRegisters) -> None:
         self._registers = registers

@@ -32,7 +32,8 @@ for _register in REGISTERS.values():
 @dataclass
 class WriteTally:
     """What was written. A goal write is one goal for one servo; ``limit_violations``: goal writes outside
-    the robot file's limits, as sent, before the servo clamps them to its own."""
+    the robot file's limits, as sent, before the servo clamps them to its own.
+    """
 
     goal_writes: int = 0
     torque_on_writes: int = 0
@@ -116,7 +117,8 @@ class ServoRegisters:
 
     def replies(self, which: np.ndarray, address: int, size: int) -> list[bytes]:
         """What several servos (indices) answer when asked for ``size`` bytes: one reply frame each, as
-        ``protocol.reply`` of ``span`` makes it, but all at once."""
+        ``protocol.reply`` of ``span`` makes it, but all at once.
+        """
         frames = np.zeros((len(which), size + OVERHEAD_BYTES), np.uint8)
         known = self.memory[which, address : address + size]
         frames[:, :2], frames[:, 2], frames[:, 3] = 0xFF, self.memory[which, _AT["id"]], size + 2
@@ -169,7 +171,8 @@ class ServoRegisters:
 
     def _strain(self, signed: bool = False) -> np.ndarray:
         """Load of stuck servos, 0.1 %, int (n,): the farther from the goal, up to the torque limit; once tripped, the
-        protective torque."""
+        protective torque.
+        """
         everyone = np.arange(len(self.memory))
         way = self._word(everyone, "goal_position") - np.rint(self.motion.now()[0]).astype(int)
         most = np.where(
@@ -181,7 +184,8 @@ class ServoRegisters:
 
     def _refused(self, i: int, address: int, new: np.ndarray) -> np.ndarray:
         """Which bytes of a write a fault keeps from being kept, bool like ``new``: EEPROM that is locked for good, and
-        the torque of a servo in latched overload, which does not go off."""
+        the torque of a servo in latched overload, which does not go off.
+        """
         place = np.arange(address, address + len(new))
         refused = (place < RAM_START) & self.conditions.eeprom_locked[i]
         if self.conditions.overloaded[i] and self.byte(i, "torque_enable") == 1:

@@ -16,7 +16,8 @@ _numbers = count(1)
 
 class VirtualPort:
     """The bank's port, as ``Port``. Raises PortMissing while the cable is unplugged; one that was open when it was
-    pulled stays lost (PortLost): open another once it is back."""
+    pulled stays lost (PortLost): open another once it is back.
+    """
 
     def __init__(self, bank: ServoBank, baud: int = 1_000_000) -> None:
         self.bank = bank

@@ -35,7 +35,8 @@ class Wire:
     def request(self, size: int, now_s: float) -> float:
         """A request of ``size`` bytes begins now, or when the wire is free; returns when its last byte is through.
 
-        One that begins while servos still answer would be a collision on a real wire; it is counted."""
+        One that begins while servos still answer would be a collision on a real wire; it is counted.
+        """
         self.collisions += now_s < self._answered_s
         self._free_s = max(now_s, self._free_s) + wire_time_s(size, self.baud)
         return self._free_s

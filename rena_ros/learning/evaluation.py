@@ -15,7 +15,8 @@ MODEL, RIDGE, MEAN = "model", "ridge regression", "training mean"
 @dataclass(frozen=True)
 class Score:
     """Errors of one model. ``rmse`` and ``per_servo`` (25,) over all samples, ``per_sample`` (n,) over all servos,
-    all in units of the goal range; ``left_right_gap``: Eq. 8 of what it predicts."""
+    all in units of the goal range; ``left_right_gap``: Eq. 8 of what it predicts.
+    """
 
     rmse: float
     per_servo: np.ndarray

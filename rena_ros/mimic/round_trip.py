@@ -40,7 +40,8 @@ class Track:
 @dataclass(frozen=True)
 class RoundTrip:
     """``lag_ms`` that fits best; per channel ``r`` at that lag and ``r_zero_lag``, both float64 (55,), NaN where the
-    person's standard deviation ``std`` float64 (55,) is below MIN_STD or the twin's is zero; ``samples`` compared."""
+    person's standard deviation ``std`` float64 (55,) is below MIN_STD or the twin's is zero; ``samples`` compared.
+    """
 
     lag_ms: float
     r: np.ndarray

@@ -28,7 +28,8 @@ class Range:
 @dataclass(frozen=True)
 class Recording:
     """One servo while it is calibrated: where its horn is, counted on across the seam (None: not heard of yet),
-    and the places marked so far, in the order of PLACES."""
+    and the places marked so far, in the order of PLACES.
+    """
 
     turned: int | None = None
     marks: tuple[int, ...] = ()

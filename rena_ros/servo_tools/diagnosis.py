@@ -33,7 +33,8 @@ class Diagnosis:
     @property
     def good(self) -> bool:
         """Whether everybody expected answers, alone on the right id and rate, without complaint and with its EEPROM
-        locked, and nobody else does."""
+        locked, and nobody else does.
+        """
         return all(row.good for row in self.rows)
 
 

@@ -26,7 +26,8 @@ _AMPERE = 0.0065  # one count of present_current
 @dataclass(frozen=True)
 class Reading:
     """What one servo said just now: ``load`` is a fraction of full torque, signed; ``status`` bits as in
-    registers.STATUS_BITS."""
+    registers.STATUS_BITS.
+    """
 
     ticks: int
     load: float

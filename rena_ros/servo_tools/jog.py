@@ -107,13 +107,15 @@ def wanted_ticks(servo: Servo, text: str) -> int:
 
 def register_speed(servo: Servo, wanted: int) -> int:
     """A speed, ticks/s, that the goal_speed register holds: at most the servo's limit, and never 0, which would be
-    none at all."""
+    none at all.
+    """
     return max(1, min(wanted, round(servo.max_speed_rad_s / RAD_PER_TICK), _MOST_TICKS_S))
 
 
 def stepped(goal: int, present: int, step: int, lead: int) -> int:
     """The goal one key press further, but not further than ``lead`` ahead of where the servo is: when the key is
-    let go after a while, the servo stops soon, too."""
+    let go after a while, the servo stops soon, too.
+    """
     return min(max(goal + step, min(present - lead, goal)), max(present + lead, goal))
 
 

@@ -160,7 +160,8 @@ def rows(robot: Robot, snapshot: MonitorView) -> list[MonitorRow]:
 
 def table(shown: Sequence[MonitorRow], width: int, *, wrap: bool) -> Table:
     """The rows as a table for a terminal of ``width`` columns, in which numbers are whole: where it is narrow, what
-    matters least is left out. Remarks that do not fit are wrapped or, so that lines stay where they are, cut off."""
+    matters least is left out. Remarks that do not fit are wrapped or, so that lines stay where they are, cut off.
+    """
     texts = {name: [text(row) for row in shown] for name, (text, _) in _COLUMNS.items()}
     needed = {name: max([least, *map(len, texts[name])]) for name, (_, least) in _COLUMNS.items()}
     needed["remark"] = _COLUMNS["remark"][1]
@@ -182,7 +183,8 @@ def table(shown: Sequence[MonitorRow], width: int, *, wrap: bool) -> Table:
 
 def fitting(needed: Mapping[str, int], width: int) -> list[str]:
     """Which columns fit side by side, each as wide as ``needed`` says, a space between them; in their order. The
-    names and positions of servos always do."""
+    names and positions of servos always do.
+    """
     chosen = dict(needed)
     for name in _LEFT_OUT_FIRST:
         if sum(chosen.values()) + len(chosen) - 1 <= width:

@@ -15,7 +15,7 @@ _jit = numba.njit(cache=True, error_model="numpy")
 
 @_jit
 def deform(rest, weights, starts, moved, delta, points):
-    """points = rest + sum over k of weights[k] * channel k, whose rows are starts[k]:starts[k + 1] of moved, delta."""
+    """Points = rest + sum over k of weights[k] * channel k, whose rows are starts[k]:starts[k + 1] of moved, delta."""
     points[:] = rest
     for k in range(len(weights)):
         w = F(weights[k])

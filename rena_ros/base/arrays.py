@@ -1,0 +1,12 @@
+"""Names for the arrays that signatures speak of; a docstring gives shape and unit."""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[Any]
+BoolArray: TypeAlias = NDArray[np.bool_]
+FloatArray: TypeAlias = NDArray[np.floating[Any]]
+IntArray: TypeAlias = NDArray[np.integer[Any]]
+ByteArray: TypeAlias = NDArray[np.uint8]
