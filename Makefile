@@ -5,6 +5,8 @@ SHELL := /bin/bash
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --disable-pip-version-check --no-input --quiet -c requirements/constraints.txt
 ARGS ?=
+# any: install torch also where pip offers only a build with several GB of CUDA libraries.
+TORCH ?= cpu
 
 ifeq ($(ROS_DISTRO),)
   ROS_SET := -r requirements/ros.txt
@@ -16,15 +18,25 @@ else
   $(error ROS 2 $(ROS_DISTRO) is sourced, but Rena is made for Jazzy: open a shell without it, or source Jazzy)
 endif
 
-.PHONY: mimic test lint clean
+.PHONY: mimic test style types tests lint clean
 
 mimic: $(VENV)/.run-installed
 	$(VENV)/bin/rena mimic --out out/mimic $(ARGS)
 
-test: $(VENV)/.test-installed
+test: style types tests
+
+style: $(VENV)/.test-installed
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/python -m pytest $(ARGS)
+
+types: $(VENV)/.test-installed
+	$(VENV)/bin/mypy
+
+# Without torch the tests of learning are left out, and the last line says so.
+tests: $(VENV)/.test-installed
+	@if $(VENV)/bin/python -c 'import torch' 2>/dev/null; then set -x; $(VENV)/bin/python -m pytest $(ARGS); else \
+	  (set -x; $(VENV)/bin/python -m pytest --ignore=test/learning $(ARGS)) && \
+	  echo "Left out: test/learning, the tests of learning: torch is not installed (see 'Sizes' in the README)."; fi
 
 $(VENV)/bin/python:
 	@test "$$(uname -m)" = x86_64 || { echo "Rena's pinned mediapipe has wheels for x86-64 only; see 'Other machines' in the README."; exit 1; }
@@ -43,7 +55,11 @@ $(VENV)/.run-installed: requirements/constraints.txt requirements/run.txt requir
 	@echo "Compiling what draws the faces (once) ..." && $(VENV)/bin/python -m rena_ros.twin
 	@touch $@
 
-$(VENV)/.test-installed: $(VENV)/.run-installed requirements/learn.txt requirements/test.txt
+$(VENV)/.torch-$(TORCH): requirements/constraints.txt | $(VENV)/bin/python
+	@$(VENV)/bin/python requirements/install_torch.py $(if $(filter any,$(TORCH)),--any)
+	@touch $@
+
+$(VENV)/.test-installed: $(VENV)/.run-installed $(VENV)/.torch-$(TORCH) requirements/learn.txt requirements/test.txt
 	@echo "Installing what learning and testing need (once) ..."
 	$(PIP) -r requirements/run.txt -r requirements/learn.txt -r requirements/test.txt
 	@touch $@

@@ -1,7 +1,8 @@
 """ament_python package `rena`: builds with `colcon build`, installs with pip where there is no ROS.
 
-It names no dependencies for pip: ROS may come from apt or as wheels, and mediapipe must come without the
-packages that it names itself. requirements/*.txt say what to install, package.xml what rosdep may.
+It names no dependencies for pip: ROS comes from apt or as wheels, and mediapipe must come without the packages
+that it names itself. requirements/*.txt say what to install, package.xml what rosdep may. colcon reads setup.py,
+so the metadata stands here and pyproject.toml has no [project].
 """
 
 from glob import glob
@@ -13,13 +14,20 @@ NODES = ("camera", "blendshapes", "policy", "servos", "twin", "emulator")
 
 
 def files(pattern):
-    """The files, not folders, that fit a pattern, in an order that does not depend on the machine."""
+    """The files (not folders) that match a pattern, in an order that does not depend on the machine."""
     return sorted(path for path in glob(pattern) if isfile(path))
+
+
+def requirements(name):
+    """The requirements of one file in requirements/, without comments."""
+    with open(f"requirements/{name}", encoding="utf-8") as file:
+        lines = [line.split("#")[0].strip() for line in file]
+    return [line for line in lines if line]
 
 
 setup(
     name="rena",
-    version="0.1.0",
+    version="0.2.0",
     description="An animatronic face of 25 bus servos that learns to move by watching itself, then mirrors people",
     license="Apache-2.0",
     maintainer="The Rena authors",
@@ -34,6 +42,10 @@ setup(
         ("share/rena/models", files("models/*")),
     ],
     python_requires=">=3.11",
+    extras_require={
+        "learn": ["torch==2.13.0", *requirements("learn.txt")],
+        "panel": [],  # a panel in the browser: nothing of it exists yet
+    },
     entry_points={
         "console_scripts": [
             "rena = rena_ros.cli:main",

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import runpy
 import subprocess
 import sys
 import zipfile
@@ -12,6 +13,7 @@ from unittest import mock
 from xml.etree import ElementTree
 
 import pytest
+from catkin_pkg.package import parse_package
 
 import rena_ros
 from rena_ros.base import resources as share
@@ -96,6 +98,41 @@ def test_manifest_and_setup_say_the_same(manifest, setup_arguments):
     assert (ROOT / "resource" / manifest.findtext("name")).is_file()
 
 
+def test_the_manifest_is_valid_for_colcon():
+    warnings = []
+    package = parse_package(ROOT / "package.xml", warnings=warnings)
+    package.validate(warnings=warnings)
+    assert warnings == [] and package.package_format == 3 and package.get_build_type() == "ament_python"
+
+
+def test_the_extras_name_what_learning_needs(setup_arguments):
+    learn = setup_arguments["extras_require"]["learn"]
+    assert {normalised(re.split("[=]", line)[0]) for line in learn} == required("learn.txt") | {"torch"}
+    pinned = (ROOT / "requirements/constraints.txt").read_text().lower().splitlines()
+    assert all(line.lower() in pinned for line in learn)
+
+
+@pytest.mark.parametrize(
+    ("needs", "cuda"),
+    [
+        (["filelock", "sympy>=1.13"], False),
+        (["filelock", 'nvidia-cudnn-cu13==9.20; platform_system == "Linux"'], True),
+        (["cuda-bindings<14,>=13.0.3"], True),
+    ],
+)
+def test_a_build_of_torch_with_cuda_is_recognised(needs, cuda):
+    program = runpy.run_path(str(ROOT / "requirements/install_torch.py"))
+    assert program["needs_cuda"]({"install": [{"metadata": {"requires_dist": needs}}]}) is cuda
+    assert program["pinned"]() == "torch==2.13.0"
+
+
+@pytest.mark.parametrize("path", [".pre-commit-config.yaml", ".github/workflows/test.yml"])
+def test_what_others_run_are_the_parts_of_make_test(path):
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    called = set(re.findall(r"\bmake ([a-z]+)", (ROOT / path).read_text()))
+    assert {"style", "types"} <= called <= targets
+
+
 def test_every_ros_import_is_named_in_the_manifest(manifest):
     named = {element.text for element in manifest.findall("exec_depend")}
     imported = imports_of("rena_ros", "launch")
@@ -107,7 +144,7 @@ def test_every_ros_import_is_named_in_the_manifest(manifest):
 def test_every_other_import_is_named_where_it_can_be(manifest):
     named = {element.text for element in manifest.findall("exec_depend")}
     running = required("run.txt", "run-nodeps.txt")
-    learning = running | required("learn.txt")
+    learning = running | required("learn.txt") | {"torch"}  # torch: requirements/install_torch.py
     distributions = packages_distributions()
     for module, files in imports_of("rena_ros", "launch").items():
         if module in ROS_PACKAGES:
@@ -147,7 +184,7 @@ def test_every_shipped_file_is_installed(setup_arguments):
 def wheel(tmp_path_factory):
     """A wheel built from a copy of the tree, as `pip install .` builds it, but without the network."""
     build = tmp_path_factory.mktemp("wheel")
-    for folder in ("rena_ros", "config", "launch", "models", "resource"):
+    for folder in ("rena_ros", "config", "launch", "models", "requirements", "resource"):
         copytree(ROOT / folder, build / "tree" / folder, ignore=ignore_patterns("__pycache__"))
     for name in ("setup.py", "setup.cfg", "pyproject.toml", "package.xml", "LICENSE"):
         (build / "tree" / name).write_bytes((ROOT / name).read_bytes())
