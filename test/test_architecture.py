@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parents[1] / "rena_ros"
+sys.path.append(str(Path(__file__).resolve().parents[1] / "docs"))
+from draw_rooms import PACKAGE, PICTURE, floors, imports_of, modules, picture, room_of, rooms
+
 ROS = {"rclpy", "ament_index_python", "cv_bridge", "rcl_interfaces", "builtin_interfaces", "diagnostic_msgs"}
 ROS |= {"std_msgs", "std_srvs", "sensor_msgs", "geometry_msgs"}
 LAUNCH = {"launch", "launch_ros"}
@@ -44,23 +46,6 @@ KNOWS = {
 SPEAKS_ROS = ("rena_ros.nodes", "rena_ros.bench", "rena_ros.mimic.monitor")
 
 
-def imports_of(path: Path) -> set[str]:
-    """Full names of everything a module imports, anywhere in it; `from a import b` counts as a and a.b."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: a relative import"
-            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
-
-
-def room_of(module: str) -> str:
-    """Room of a module such as rena_ros.bus.port."""
-    return module.split(".")[1]
-
-
 def floor_of(room: str) -> int:
     """Floor of a room, 0 is the ground."""
     return next(number for number, rooms in enumerate(FLOORS) if room in rooms)
@@ -90,17 +75,6 @@ def is_module(name: str) -> bool:
     return path.is_dir() or path.with_suffix(".py").exists()
 
 
-def modules() -> dict[str, Path]:
-    """Every module of the package but the package itself."""
-    found = {}
-    for path in sorted(PACKAGE.rglob("*.py")):
-        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
-        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        if name != "rena_ros":
-            found[name] = path
-    return found
-
-
 @pytest.mark.parametrize("module", modules())
 def test_a_module_imports_only_rooms_that_its_room_knows(module):
     assert faults_of(module, imports_of(modules()[module])) == []
@@ -119,6 +93,16 @@ def test_every_room_stands_on_one_floor():
 def test_a_room_knows_lower_floors_only():
     up = [(room, below) for room, known in KNOWS.items() for below in known if floor_of(below) >= floor_of(room)]
     assert up == []
+    assert [set(floor) for floor in floors(rooms())] == [set(floor) for floor in FLOORS]
+
+
+def test_rooms_in_a_circle_are_noticed():
+    with pytest.raises(ValueError, match=r"bus.*control"):
+        floors({"base": set(), "bus": {"control"}, "control": {"bus"}})
+
+
+def test_the_picture_shows_the_rooms_as_they_are():
+    assert PICTURE.read_text() == picture(rooms()), "draw it again: python docs/draw_rooms.py"
 
 
 def test_a_class_name_means_one_thing():
