@@ -16,13 +16,13 @@ from rich.console import Console
 from rena_ros.base.errors import RenaError
 from rena_ros.bus import protocol
 from rena_ros.bus.bus import Bus
-from rena_ros.bus.port import Port
+from rena_ros.bus.port import SerialPort
 from rena_ros.bus.protocol import OVERHEAD_BYTES, wire_time_s
 from rena_ros.bus.registers import REGISTERS
+from rena_ros.bus.state_block import STATE_ADDRESS, STATE_BYTES
 from rena_ros.robot.model import Robot
 
 GOAL = REGISTERS["goal_position"].address
-STATE, STATE_BYTES = REGISTERS["present_position"].address, 8
 SPEED = 1000  # ticks/s, sent along where goals are of six bytes
 VENDOR = "feetech-servo-sdk"
 HOW_TO_INSTALL = f"`pip install {VENDOR}==1.0.0` brings it (the test set does)"
@@ -48,7 +48,7 @@ class Rena:
 
     def __init__(self, port: str, robot: Robot) -> None:
         self._bus = Bus(port, robot)
-        self._bus.survey()
+        self._bus.read_return_delays()
 
     def cycle(self, ticks: np.ndarray) -> Offer:
         """Goals out, states in."""
@@ -89,10 +89,10 @@ class Bare:
     goal_bytes = 6
 
     def __init__(self, port: str, robot: Robot) -> None:
-        self._port = Port(port, 1_000_000)
+        self._port = SerialPort(port, 1_000_000)
         self._ids = robot.ids.tolist()
         self._rows = np.tile(np.array((0, 0, SPEED), "<u2"), (len(self._ids), 1))
-        self._request = protocol.sync_read(self._ids, STATE, STATE_BYTES)
+        self._request = protocol.sync_read(self._ids, STATE_ADDRESS, STATE_BYTES)
         self._size = len(self._ids) * (OVERHEAD_BYTES + STATE_BYTES)
 
     def cycle(self, ticks: np.ndarray) -> Offer:
@@ -127,7 +127,7 @@ class Vendor:
         servos = sdk.PacketHandler(0)
         self._ids = robot.ids.tolist()
         self._write = sdk.GroupSyncWrite(self._port, servos, GOAL, 6)
-        self._read = sdk.GroupSyncRead(self._port, servos, STATE, STATE_BYTES)
+        self._read = sdk.GroupSyncRead(self._port, servos, STATE_ADDRESS, STATE_BYTES)
         for servo_id, ticks in zip(self._ids, robot.neutral_ticks.tolist(), strict=True):
             self._write.addParam(servo_id, _goal(ticks))
             self._read.addParam(servo_id)
@@ -138,8 +138,8 @@ class Vendor:
             self._write.changeParam(servo_id, _goal(goal))
         written = self._write.txPacket()
         read = self._read.txRxPacket()
-        offered = [self._read.isAvailable(servo_id, STATE, STATE_BYTES) for servo_id in self._ids]
-        present = [self._read.getData(servo_id, STATE, 2) for servo_id in self._ids]
+        offered = [self._read.isAvailable(servo_id, STATE_ADDRESS, STATE_BYTES) for servo_id in self._ids]
+        present = [self._read.getData(servo_id, STATE_ADDRESS, 2) for servo_id in self._ids]
         return Offer(np.array(present), np.array(offered), written == read == self._ok)
 
     def close(self) -> None:

@@ -13,23 +13,27 @@ import numpy as np
 from rena_ros.bus import torque
 from rena_ros.bus.line import SLOWEST_RETURN_DELAY_S, Line, LineCounters
 from rena_ros.bus.poll_schedule import PollSchedule
-from rena_ros.bus.port import Port
-from rena_ros.bus.protocol import from_words, to_word
-from rena_ros.bus.readings import BusState, HealthState, ServoErrors
+from rena_ros.bus.port import Port, SerialPort
+from rena_ros.bus.protocol import to_word
 from rena_ros.bus.registers import REGISTERS
 from rena_ros.bus.replies import Replies
+from rena_ros.bus.state_block import (
+    MOTION_ADDRESS,
+    MOTION_BYTES,
+    STATE_ADDRESS,
+    STATE_BYTES,
+    decode_motion,
+    decode_state,
+)
+from rena_ros.bus.states import BusState, HealthState, ServoErrors
 from rena_ros.robot.model import Robot
 
 _GOAL = REGISTERS["goal_position"].address
 _GOAL_SPEED = REGISTERS["goal_speed"].address
 _TORQUE = REGISTERS["torque_enable"].address
 _RETURN_DELAY = REGISTERS["return_delay"].address
-_STATE, _STATE_BYTES = REGISTERS["present_position"].address, 8
-_STATE_SIGNS = np.array([REGISTERS[f"present_{name}"].sign_bit for name in ("position", "speed", "load")])
 _TORQUE_TO_SPEED_BYTES = _GOAL_SPEED + 2 - _TORQUE
-_MOVING, _MOVING_BYTES = REGISTERS["moving"].address, 5  # moving, two unused, current
 _RETURN_DELAY_S = 2e-6  # one count of the register
-_CURRENT_A = 6.5e-3  # one count of the register
 _FEW = 3
 _PATIENTLY = 16  # every so many questions to silent servos wait as long as any other, should they be slower than all
 
@@ -64,10 +68,10 @@ class Bus:
         self._return_delays_s = np.full(count, SLOWEST_RETURN_DELAY_S)
         self._delay_known = np.zeros(count, bool)
         self._roll_call, self._probes = PollSchedule(count), 0
-        self._data = np.zeros((count, _STATE_BYTES), np.uint8)
+        self._data = np.zeros((count, STATE_BYTES), np.uint8)
         self._status = np.zeros(count, np.uint8)
         self._seen_s = np.full(count, -np.inf)
-        port = Port(port, baud) if isinstance(port, str) else port
+        port = SerialPort(port, baud) if isinstance(port, str) else port
         self.line = Line(port, retries=retries, margin_s=margin_s, counters=self.counters)
 
     @property
@@ -75,8 +79,8 @@ class Bus:
         """Names of the servos that have not answered for so long that they are asked at a slower pace."""
         return tuple(self.robot.names[i] for i in np.flatnonzero(self._roll_call.silent))
 
-    def write_goals(self, ticks: np.ndarray, who: np.ndarray | None = None) -> float:
-        """Send goal positions, int (n,), in one SYNC_WRITE, to all servos or only to those in ``who``, bool (n,).
+    def write_goals(self, ticks: np.ndarray, selected: np.ndarray | None = None) -> float:
+        """Send goal positions, int (n,), in one SYNC_WRITE, to all servos or only to those in ``selected``, bool (n,).
 
         Position only: time and speed registers keep what ``set_torque`` wrote, which makes the frame 83
         bytes instead of 183 for 25 servos. Returns the time of its last byte on the wire (now, for nobody).
@@ -91,10 +95,10 @@ class Bus:
             value = ticks[np.argmax(outside)]
             raise ValueError(f"{servo.name}: goal {value} ticks is outside {servo.min_ticks}..{servo.max_ticks}")
         ids, rows = self._ids, ticks.astype("<u2").view(np.uint8).reshape(-1, 2)
-        if who is not None and not who.all():
-            if not who.any():
+        if selected is not None and not selected.all():
+            if not selected.any():
                 return self.line.port.now()
-            ids, rows = tuple(np.array(ids)[who].tolist()), rows[who]
+            ids, rows = tuple(np.array(ids)[selected].tolist()), rows[selected]
         self.counters.sync_writes += 1
         return self.line.sync_write(ids, _GOAL, rows)
 
@@ -105,7 +109,7 @@ class Bus:
         fresh = np.zeros(len(self._ids), bool)
         asked = self._roll_call.together(start_s)
         if asked.size:
-            replies = self._sync_read(asked, _STATE, _STATE_BYTES)
+            replies = self._sync_read(asked, STATE_ADDRESS, STATE_BYTES)
             self._take(asked, replies)
             fresh[asked] = replies.fresh
         if (place := self._roll_call.alone(port.now())) is not None:
@@ -115,14 +119,14 @@ class Bus:
         self.counters.reads += 1
         self.counters.stale_readings += int(len(fresh) - fresh.sum())
         self.counters.cycle_s = now_s - start_s
-        words = from_words(self._data[:, :6].reshape(-1, 3, 2), _STATE_SIGNS)
+        state = decode_state(self._data)
         return BusState(
-            ticks=words[:, 0],
+            ticks=state.ticks,
             fresh=fresh,
-            speed=words[:, 1],
-            load=words[:, 2] / 1000,
-            voltage_v=self._data[:, 6] / 10,
-            temperature_c=self._data[:, 7].astype(np.int64),
+            speed=state.speed,
+            load=state.load,
+            voltage_v=state.voltage_v,
+            temperature_c=state.temperature_c,
             status=self._status.copy(),
             seen_s=self._seen_s.copy(),
             stamp_s=now_s,
@@ -134,10 +138,11 @@ class Bus:
         """
         asked = np.flatnonzero(~self._roll_call.silent)
         torque, known = self._read(asked, _TORQUE, _TORQUE_TO_SPEED_BYTES)
-        motion, fresh = self._read(asked, _MOVING, _MOVING_BYTES)
+        data, fresh = self._read(asked, MOTION_ADDRESS, MOTION_BYTES)
         on = np.where(known, torque[:, 0], -1).astype(np.int8)
         lost_speed_limit = known & ~torque[:, -2:].any(axis=1)
-        return HealthState(on, lost_speed_limit, from_words(motion[:, 3:5], 15) * _CURRENT_A, motion[:, 0] != 0, fresh)
+        motion = decode_motion(data)
+        return HealthState(on, lost_speed_limit, motion.current_a, motion.moving, fresh)
 
     def set_torque(self, on: bool, names: Collection[str] | None = None) -> dict[str, str]:
         """Switch torque of all servos, or of those named; returns why it failed, by servo name.
@@ -158,7 +163,9 @@ class Bus:
             silent, left = self._roll_call.silent, [i for i in servos if i not in confirmed]
             short = silent | (len(left) > _FEW)  # who waits for a stop does not wait for two dozen dead servos
             failures = {
-                i: torque.switch(self.line, servos[i].id, False, margin_s=self.line.brief_s if short[i] else None)
+                i: torque.switch(
+                    self.line, servos[i].id, False, margin_s=self.line.short_margin_s if short[i] else None
+                )
                 for i in left
             }
         return {self.robot.names[i]: why for i, why in failures.items() if why}
@@ -168,7 +175,7 @@ class Bus:
         speeds = b"".join(to_word(torque.goal_speed(servo)) for servo in self.robot.servos)
         return self.line.sync_write(self._ids, _GOAL_SPEED, np.frombuffer(speeds, np.uint8).reshape(-1, 2))
 
-    def survey(self) -> dict[str, int]:
+    def read_return_delays(self) -> dict[str, int]:
         """Learn the servos' return delays, from which deadlines are made; returns them in microseconds by name.
 
         Servos that do not answer are missing from the result and keep being granted the factory's 500 us.
@@ -222,9 +229,9 @@ class Bus:
     def _probe(self, place: int) -> bool:
         """Ask one silent servo alone, mostly with little patience; whether it is back."""
         self._probes += 1
-        patience = {"retries": 0, "margin_s": self.line.brief_s if self._probes % _PATIENTLY else None}
+        patience = {"retries": 0, "margin_s": self.line.short_margin_s if self._probes % _PATIENTLY else None}
         servo_id = self._ids[place]
-        answer = self.line.read(servo_id, _STATE, _STATE_BYTES, **patience)
+        answer = self.line.read(servo_id, STATE_ADDRESS, STATE_BYTES, **patience)
         if answer is None:
             self.errors.missed[place] += 1
             return False

@@ -33,7 +33,7 @@ def write_eeprom(line: Line, servo_id: int, name: str, value: int) -> str | None
     is read back; the caller opens the port at the new rate, reads the register and calls ``lock_eeprom``.
     Raises ValueError for a register that is not EEPROM or read-only, and for a value outside ``RANGES``.
     """
-    check(name, value)
+    check_eeprom(name, value)
     if why := _not_ready(line, servo_id, name, value):
         return why
     why, now_id = None, servo_id
@@ -53,7 +53,7 @@ def lock_eeprom(line: Line, servo_id: int) -> str | None:
     return write_and_verify(line, servo_id, _LOCK, 1)
 
 
-def check(name: str, value: int) -> None:
+def check_eeprom(name: str, value: int) -> None:
     """Raises ValueError unless the register may be set to this value."""
     register = REGISTERS.get(name)
     if register is None or not register.eeprom or not register.writable:
@@ -72,7 +72,7 @@ def _not_ready(line: Line, servo_id: int, name: str, value: int) -> str | None:
     if torque != 0:
         return "its torque is on; switch it off first"
     if name == "id" and value != servo_id:
-        answers, garbage = line.everyone(value, REGISTERS["id"].address, 1)
+        answers, garbage = line.read_all_replies(value, REGISTERS["id"].address, 1)
         if answers or garbage:
             return f"another servo already has id {value}"
     return None

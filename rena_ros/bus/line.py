@@ -71,7 +71,7 @@ class Line:
         self._absent: frozenset[int] = frozenset()  # who did not answer the last time everybody was asked
 
     @property
-    def brief_s(self) -> float:
+    def short_margin_s(self) -> float:
         """Patience with a servo that is probably not there: enough for answers as they come on this computer and
         adapter, s.
         """
@@ -135,7 +135,7 @@ class Line:
             self._absent |= missing
         return replies
 
-    def everyone(
+    def read_all_replies(
         self, servo_id: int, address: int, size: int, *, margin_s: float | None = None
     ) -> tuple[list[Packet], bool]:
         """All answers to one READ, waited for until the deadline, and whether anything else came (garbage,
@@ -247,7 +247,7 @@ class Line:
         """Send a request; what came back, without our echo."""
         port, counters = self.port, self.counters
         counters.requests += 1
-        counters.discarded_bytes += port.empty()
+        counters.discarded_bytes += port.discard_input()
         sent_s = port.write(request)
         answer_s = wire_time_s(payload_bytes + replies * OVERHEAD_BYTES, port.baud)
         expected_s = sent_s + answer_s + delay_s

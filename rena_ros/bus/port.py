@@ -14,6 +14,7 @@ import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import serial
 
@@ -36,11 +37,39 @@ class PortLost(RenaError):
     """The port vanished while in use: its cable was pulled, or the adapter lost its power."""
 
 
-class Port:
-    """A serial port that nobody else has open. Opening it sends nothing.
+class Port(Protocol):
+    """What the driver needs of a port: bytes out, bytes in, and the clock. Every time is one of ``now``, seconds.
 
-    It is also the clock of everything above it: all times are those of ``now``.
+    ``SerialPort`` is a device in real time; the emulator's ``VirtualPort`` runs in virtual time.
     """
+
+    path: str
+    baud: int
+
+    def now(self) -> float:
+        """Return the time; only differences between times mean anything."""
+
+    def sleep_until(self, time_s: float) -> None:
+        """Return at ``time_s``."""
+
+    def discard_input(self) -> int:
+        """Discard the bytes that were received; return how many."""
+
+    def write(self, data: bytes) -> float:
+        """Send all of ``data``; return when its last byte is on the wire."""
+
+    def read(self, expected_s: float, deadline_s: float, complete: Callable[[bytes], bool]) -> bytes:
+        """Return the received bytes as soon as ``complete`` accepts them, at the latest at ``deadline_s``.
+
+        ``expected_s``: when all bytes should have arrived; the port may sleep until then.
+        """
+
+    def close(self) -> None:
+        """Release the port. Does nothing when it is lost."""
+
+
+class SerialPort:
+    """A serial port that no other program has open. Opening it sends nothing."""
 
     def __init__(self, path: str, baud: int) -> None:
         """Open ``path``; raises PortMissing, or RenaError when it is taken, forbidden or no serial port."""
@@ -74,7 +103,7 @@ class Port:
         """When (``now``) the last byte written has left."""
         return self._wire_free_s
 
-    def empty(self) -> int:
+    def discard_input(self) -> int:
         """Throw away what was received; returns how many bytes that was."""
         count = 0
         while chunk := self._read_some():

@@ -16,7 +16,7 @@ def holders(path: str) -> list[str]:
     return [name for name, serves in _having_open(path) if not serves]
 
 
-def servers(path: str) -> list[str]:
+def pty_servers(path: str) -> list[str]:
     """Programs other than this one that hold both ends of this pseudo-terminal, each as `name (pid 7)`."""
     return [name for name, serves in _having_open(path) if serves]
 

@@ -5,12 +5,31 @@ are little-endian. Registers below 40 live in EEPROM and survive a power cycle, 
 """
 
 from dataclasses import dataclass
+from enum import IntFlag
 
 TICKS_PER_TURN = 4096
 RAM_START = 40
 BAUDS = (1_000_000, 500_000, 250_000, 128_000, 115_200)  # by baud_code; sources disagree from 5 on
-ENCODER_FAULT = 2  # the one condition in which a servo does not know where it is
-STATUS_BITS = {1: "voltage", 2: "encoder", 4: "temperature", 8: "current", 32: "overload"}
+CURRENT_MA = 6.5  # one count of a current register
+_STATUS_UNIT = "bits: 1 voltage, 2 encoder, 4 temperature, 8 current, 32 overload"
+
+
+class Status(IntFlag):
+    """Conditions that a servo reports in the status byte of every reply; it still carries out the request.
+
+    With ``ENCODER`` set, the servo does not know its position. Use ``int(Status.OVERLOAD)`` with NumPy arrays.
+    """
+
+    VOLTAGE = 1
+    ENCODER = 2
+    TEMPERATURE = 4
+    CURRENT = 8
+    OVERLOAD = 32
+
+
+def condition_names(status: int) -> tuple[str, ...]:
+    """Return the conditions in a status byte by name: ``("voltage", "overload")``; other bits have no name."""
+    return tuple(name.lower() for name, bit in Status.__members__.items() if status & bit)
 
 
 @dataclass(frozen=True)
@@ -48,15 +67,15 @@ REGISTERS: dict[str, Register] = {
         Register("min_voltage", 15, 1, 40, unit="0.1 V"),
         Register("max_torque", 16, 2, 1000, unit="0.1 %"),
         Register("phase", 18, 1, 12, unit="bits of the servo's own wiring; of one model only"),
-        Register("unloading_condition", 19, 1, 44, unit="bits as in STATUS_BITS"),
-        Register("led_alarm_condition", 20, 1, 47, unit="bits as in STATUS_BITS"),
+        Register("unloading_condition", 19, 1, 44, unit=_STATUS_UNIT),
+        Register("led_alarm_condition", 20, 1, 47, unit=_STATUS_UNIT),
         Register("position_p", 21, 1, 32),
         Register("position_d", 22, 1, 32),
         Register("position_i", 23, 1, 0),
         Register("min_starting_force", 24, 2, 16, unit="0.1 %"),
         Register("dead_zone_cw", 26, 1, 1, unit="ticks"),
         Register("dead_zone_ccw", 27, 1, 1, unit="ticks"),
-        Register("protection_current", 28, 2, 500, unit="6.5 mA"),
+        Register("protection_current", 28, 2, 500, unit=f"{CURRENT_MA} mA"),
         Register("angular_resolution", 30, 1, 1, unit="more than 1: fewer ticks to a turn, for multi-turn"),
         Register("position_correction", 31, 2, 0, 11, unit="ticks"),
         Register("mode", 33, 1, 0, unit="0 position"),
@@ -78,8 +97,8 @@ REGISTERS: dict[str, Register] = {
         Register("present_load", 60, 2, 0, 10, writable=False, unit="0.1 %"),
         Register("present_voltage", 62, 1, 60, writable=False, unit="0.1 V"),
         Register("present_temperature", 63, 1, 30, writable=False, unit="C"),
-        Register("status", 65, 1, 0, writable=False, unit="bits as in STATUS_BITS"),
+        Register("status", 65, 1, 0, writable=False, unit=_STATUS_UNIT),
         Register("moving", 66, 1, 0, writable=False),
-        Register("present_current", 69, 2, 0, 15, writable=False, unit="6.5 mA"),
+        Register("present_current", 69, 2, 0, 15, writable=False, unit=f"{CURRENT_MA} mA"),
     )
 }

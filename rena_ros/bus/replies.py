@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from rena_ros.bus.protocol import HEADER, OVERHEAD_BYTES, Packet, Parser, checksum
-from rena_ros.bus.registers import STATUS_BITS
+from rena_ros.bus.registers import Status
 
-REJECTION = 0xFF & ~sum(STATUS_BITS)  # what is left: 16, 64, 128
+REJECTION = 0xFF & ~sum(Status)  # what is left: 16, 64, 128
 _REJECTING = bytes(status & REJECTION for status in range(256))
 _FF = b"\xff"
 

@@ -3,7 +3,7 @@
 from rena_ros.bus.access import decode, write_bytes
 from rena_ros.bus.line import Line
 from rena_ros.bus.protocol import to_word
-from rena_ros.bus.registers import ENCODER_FAULT, REGISTERS
+from rena_ros.bus.registers import REGISTERS, Status
 from rena_ros.robot.model import RAD_PER_TICK, Servo
 
 # The servo's own speed limit while goals are streamed to it: a backstop above the limit that the motion keeps.
@@ -26,11 +26,11 @@ def switch_on(line: Line, servo: Servo, brief: bool = False) -> str | None:
     fault gets no torque: wherever it were sent, it would come from an unknown place. ``brief``: ask only once, and
     not for long, whether it is there.
     """
-    patience = {"retries": 0, "margin_s": line.brief_s} if brief else {}
+    patience = {"retries": 0, "margin_s": line.short_margin_s} if brief else {}
     answer = line.read(servo.id, _POSITION.address, _POSITION.size, **patience)
     if answer is None:
         return line.failure
-    if answer.code & ENCODER_FAULT:
+    if answer.code & Status.ENCODER:
         return f"does not know where it is (encoder fault, status {answer.code})"
     present = decode(_POSITION, answer.params)
     goal = min(max(present, servo.min_ticks), servo.max_ticks)

@@ -14,8 +14,8 @@ import numpy as np
 
 from rena_ros.base.errors import RenaError
 from rena_ros.bus.bus import Bus
-from rena_ros.bus.readings import BusState, HealthState
-from rena_ros.bus.registers import STATUS_BITS
+from rena_ros.bus.registers import Status
+from rena_ros.bus.states import BusState, HealthState
 from rena_ros.control.motion import EASE, Motion
 from rena_ros.control.torque_state import TorqueState
 from rena_ros.robot.model import RAD_PER_TICK, Robot
@@ -25,7 +25,6 @@ GENTLE_S = 1.0  # commands within this time after torque went on are followed sl
 MIN_GAP_S = 0.004  # goals are written at once for one command in so long; in a flood the rest wait for the next tick
 STALL_S = 0.06  # after a longer pause between ticks the servos have stopped where they were last sent
 _INSIDE_RAD = 4 * RAD_PER_TICK  # as much outside its limits still counts as inside
-OVERLOAD = next(bit for bit, text in STATUS_BITS.items() if text == "overload")
 STOPPED = "stopped; the service reset lifts it"
 
 
@@ -95,7 +94,7 @@ class Gate:
         bus = self._open_bus()
         self.servos.forget()
         try:
-            delays = bus.survey()
+            delays = bus.read_return_delays()
             if self.torque_off_pending:
                 self.servos.switch_off(bus)
             self.servos.note(bus.read_health())
@@ -155,7 +154,7 @@ class Gate:
     def read(self, now_s: float) -> BusState:
         """The state of all servos, now. Who has been silent for long gets no goals until ``watch`` finds it well."""
         self._state = state = self._connected().read_state()
-        self._horns[state.placed] = self.robot.from_ticks(state.ticks)[state.placed]
+        self._horns[state.position_known] = self.robot.from_ticks(state.ticks)[state.position_known]
         self._motion.observe(self._horns, self.servos.driven | self.servos.silent)  # a limp horn does not pull
         if (missed := self.servos.miss(state)).any():
             self._motion.hold(missed, now_s)
@@ -291,7 +290,7 @@ class Gate:
         who = self.servos.driven
         if self._sent is not None and self._state is not None:
             # A goal clears an overload and lets the servo push on: it gets new ones only.
-            who &= (self._state.status & OVERLOAD == 0) | (ticks != self._sent)
+            who &= ~self._state.reports(Status.OVERLOAD) | (ticks != self._sent)
         last_byte_s = self._connected().write_goals(ticks, who)
         self._motion.sent(now_s + self._period_s)
         self._sent, self._sent_s = ticks, now_s

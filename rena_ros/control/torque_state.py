@@ -12,8 +12,8 @@ from collections.abc import Collection
 import numpy as np
 
 from rena_ros.bus.bus import Bus
-from rena_ros.bus.readings import BusState, HealthState
-from rena_ros.bus.registers import ENCODER_FAULT
+from rena_ros.bus.registers import Status
+from rena_ros.bus.states import BusState, HealthState
 from rena_ros.robot.model import Robot
 
 BLIND_S = 0.5  # a servo that has not been heard of for this long gets no more goals
@@ -81,12 +81,12 @@ class TorqueState:
         self.register[came_on] = 1
         self.lost_speed_limit[came_on] = False
         state, known = bus.read_state(), np.zeros(len(wanted), bool)
-        known |= state.placed
+        known |= state.position_known
         for _ in range(_READS - 1):
             if known[came_on].all():
                 break
             state = bus.read_state()
-            known |= state.placed
+            known |= state.position_known
         for name in self._names(came_on & ~known):
             failures[name] = "its position could not be read after its torque went on"
         self.refusals = failures
@@ -136,7 +136,7 @@ class TorqueState:
 
     def miss(self, state: BusState) -> np.ndarray:
         """Who has just been silent for too long, or lost its sense of where it is, to be driven on, bool (n,)."""
-        newly = self.driven & ((state.stamp_s - state.seen_s > BLIND_S) | (state.fresh & ~state.placed))
+        newly = self.driven & ((state.stamp_s - state.seen_s > BLIND_S) | (state.fresh & ~state.position_known))
         self.silent |= newly
         return newly
 
@@ -145,7 +145,7 @@ class TorqueState:
 
         ``health`` must have been noted; ``state``: the newest, in which their positions are.
         """
-        placed = (state.age_s <= RECENT_S) & (state.status & ENCODER_FAULT == 0)
+        placed = (state.age_s <= RECENT_S) & ~state.reports(Status.ENCODER)
         back = self.silent & (health.torque == 1) & placed
         self.silent &= ~back
         return back

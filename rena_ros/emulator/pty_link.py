@@ -9,7 +9,7 @@ import tty
 from pathlib import Path
 
 from rena_ros.base.errors import RenaError
-from rena_ros.bus.port_holders import servers
+from rena_ros.bus.port_holders import pty_servers
 
 _CHUNK = 4096
 # Linux's struct termios2, for rates that have no name (250000): asm-generic/ioctls.h and termbits.h.
@@ -25,7 +25,7 @@ class PtyLink:
         """``baud``: the rate of a client that sets none. Raises RenaError when ``link`` is somebody's already."""
         if link.exists() and not link.is_symlink():
             raise RenaError(f"{link} exists and is not a link; choose another --link")
-        if link.is_symlink() and (others := servers(str(link))):
+        if link.is_symlink() and (others := pty_servers(str(link))):
             raise RenaError(f"{others[0]} emulates servos at {link} already: end it, or choose another --link")
         self._link = link
         self._baud = baud

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rena_ros.bus.protocol import OVERHEAD_BYTES, from_words
-from rena_ros.bus.registers import RAM_START, REGISTERS, TICKS_PER_TURN
+from rena_ros.bus.registers import RAM_START, REGISTERS, TICKS_PER_TURN, Status
 from rena_ros.emulator.fault_effects import Conditions, conditions
 from rena_ros.emulator.servo_motion import TrapezoidMotion
 from rena_ros.robot.model import Robot
@@ -19,7 +19,8 @@ MAX_ACCELERATION = 100_000.0  # ticks/s2 when register 41 is 0: assumed, full sp
 MEMORY_BYTES = 128
 _LOAD_AT_MAX_SPEED = 200  # 0.1 %
 _STUCK_LOAD_PER_TICK = 10  # 0.1 %: assumed, full torque from 9 degrees off the goal on
-_VOLTAGE, _ENCODER, _TEMPERATURE, _OVERLOAD = 1, 2, 4, 32  # registers.STATUS_BITS
+_VOLTAGE, _ENCODER = int(Status.VOLTAGE), int(Status.ENCODER)
+_TEMPERATURE, _OVERLOAD = int(Status.TEMPERATURE), int(Status.OVERLOAD)
 
 _AT = {name: register.address for name, register in REGISTERS.items()}
 _GOAL_START, _GOAL_END = _AT["goal_position"], _AT["goal_speed"] + 2

@@ -1,4 +1,4 @@
-"""A port in virtual time: what ``Port`` is to a cable, for a ``ServoBank`` in this process. No thread, no pty.
+"""A port in virtual time: what ``SerialPort`` is to a cable, for a ``ServoBank`` in this process. No thread, no pty.
 
 The bytes and their timing are those of the emulator process, but waiting takes no time: whoever asks this
 port for the time sees a clock that moves only while something is written, read or waited for.
@@ -43,7 +43,7 @@ class VirtualPort:
         if time_s > self.now():
             self.bank.advance(time_s - self.now())
 
-    def empty(self) -> int:
+    def discard_input(self) -> int:
         """Throw away what was received; returns how many bytes that was."""
         self._check()
         return len(self._wire.arrived(self.now()))

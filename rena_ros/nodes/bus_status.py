@@ -3,7 +3,7 @@
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from rena_ros.bus.readings import BusState
+from rena_ros.bus.states import BusState
 from rena_ros.control.gate import Gate
 from rena_ros.control.health import BusHealth, judge_bus
 from rena_ros.nodes.servo_status import status

@@ -3,8 +3,8 @@
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
-from rena_ros.bus.readings import BusState, HealthState
-from rena_ros.bus.registers import STATUS_BITS
+from rena_ros.bus.registers import condition_names
+from rena_ros.bus.states import BusState, HealthState
 from rena_ros.control.gate import Gate
 from rena_ros.control.health import Level, ServoHealth, Verdict, judge_servo
 
@@ -99,7 +99,7 @@ def status(name: str, hardware_id: str, verdict: Verdict, values: dict[str, obje
 
 def conditions(bits: int) -> tuple[str, ...]:
     """What a status byte reports, in words."""
-    known = tuple(text for bit, text in STATUS_BITS.items() if bits & bit)
+    known = condition_names(bits)
     return known or ((f"status {bits}",) if bits else ())
 
 

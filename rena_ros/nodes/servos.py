@@ -27,7 +27,7 @@ from std_srvs.srv import SetBool, Trigger
 from rena_ros.base.errors import RenaError
 from rena_ros.bus.bus import Bus
 from rena_ros.bus.port import RATES, PortLost, PortMissing
-from rena_ros.bus.readings import BusState
+from rena_ros.bus.states import BusState
 from rena_ros.control.gate import Gate
 from rena_ros.nodes.bus_status import BusStatus
 from rena_ros.nodes.running import STEADY, parameter, run_node
@@ -260,7 +260,7 @@ class ServosNode(Node):
         self._bus_status.saw(state)
         self._servo_status.saw(state)
         robot = self.robot
-        fresh = state.placed
+        fresh = state.position_known
         message = JointState()
         message.header.stamp = self._ros_time(state.stamp_s).to_msg()
         everyone = bool(fresh.all())

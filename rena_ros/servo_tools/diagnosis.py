@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rena_ros.bus.registers import BAUDS, STATUS_BITS
+from rena_ros.bus.registers import BAUDS, condition_names
 from rena_ros.robot.model import Robot, Servo
 from rena_ros.servo_tools.findings import Found
 
@@ -80,7 +80,7 @@ def _expected_row(servo: Servo, here: Found | None, elsewhere: Found | None) -> 
 
 
 def _conditions(found: Found) -> list[str]:
-    reported = [text for bit, text in STATUS_BITS.items() if found.status & bit]
+    reported = condition_names(found.status)
     return [f"reports {', '.join(reported)}"] if reported else []
 
 

@@ -20,7 +20,7 @@ class Found:
 
     ``shared``: the answers to one question differ or are garbled, time and again, as when several servos
     have this id. ``model``, ``firmware`` and ``return_delay_us`` are None when no answer was readable.
-    ``status``: bits as in registers.STATUS_BITS. ``unlocked``: it said that its EEPROM's lock is open.
+    ``status``: bits as in registers.Status. ``unlocked``: it said that its EEPROM's lock is open.
     """
 
     id: int
@@ -56,13 +56,13 @@ def look(line: Line, servo_id: int, patience_s: float = _PATIENCE_S) -> Found | 
     """Who answers as this id, or None after silence."""
     heard = False
     for _ in range(_TRIES):
-        packets, garbage = line.everyone(servo_id, _IDENTITY, _IDENTITY_BYTES, margin_s=patience_s)
+        packets, garbage = line.read_all_replies(servo_id, _IDENTITY, _IDENTITY_BYTES, margin_s=patience_s)
         heard |= garbage
         if packets or not heard:
             break
     if not packets and not heard:
         return None
-    states = [line.everyone(servo_id, _STATE, _STATE_BYTES, margin_s=patience_s) for _ in range(_TRIES)]
+    states = [line.read_all_replies(servo_id, _STATE, _STATE_BYTES, margin_s=patience_s) for _ in range(_TRIES)]
     disagreements = sum(noise or len({packet.params for packet in told}) > 1 for told, noise in states)
     shared = disagreements > _TRIES // 2  # noise on the line spoils an answer now and then, not most of them
     if not packets:

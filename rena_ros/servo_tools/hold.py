@@ -11,22 +11,19 @@ from rena_ros.bus import torque
 from rena_ros.bus.access import read_register, write_register
 from rena_ros.bus.line import Line
 from rena_ros.bus.port import PortLost
-from rena_ros.bus.protocol import from_words
-from rena_ros.bus.registers import REGISTERS, STATUS_BITS
+from rena_ros.bus.registers import condition_names
+from rena_ros.bus.state_block import BLOCK_BYTES, STATE_ADDRESS, decode_motion, decode_state
 from rena_ros.robot.model import RAD_PER_TICK, Robot, Servo
 from rena_ros.servo_tools.changes import uninterrupted
 
 SLOW = 0.1  # of the servo's own speed limit
 ARRIVED_TICKS = 8  # a servo under load rests a little beside its goal
-_START = REGISTERS["present_position"].address
-_BYTES = REGISTERS["present_current"].address + 2 - _START
-_AMPERE = 0.0065  # one count of present_current
 
 
 @dataclass(frozen=True)
 class Reading:
     """What one servo said just now: ``load`` is a fraction of full torque, signed; ``status`` bits as in
-    registers.STATUS_BITS.
+    registers.Status.
     """
 
     ticks: int
@@ -40,27 +37,23 @@ class Reading:
     @property
     def conditions(self) -> str:
         """Its complaints in words, or an empty text."""
-        return ", ".join(text for bit, text in STATUS_BITS.items() if self.status & bit)
+        return ", ".join(condition_names(self.status))
 
 
 def read_servo(line: Line, servo: Servo) -> Reading | None:
     """One servo's state, or None when it does not answer."""
-    packet = line.read(servo.id, _START, _BYTES)
+    packet = line.read(servo.id, STATE_ADDRESS, BLOCK_BYTES)
     if packet is None:
         return None
     data = np.frombuffer(packet.params, np.uint8)
-
-    def word(name: str) -> int:
-        at = REGISTERS[name].address - _START
-        return int(from_words(data[at : at + 2], REGISTERS[name].sign_bit))
-
+    state, motion = decode_state(data), decode_motion(data)
     return Reading(
-        ticks=word("present_position"),
-        load=word("present_load") / 1000,
-        voltage_v=data[REGISTERS["present_voltage"].address - _START] / 10,
-        temperature_c=int(data[REGISTERS["present_temperature"].address - _START]),
-        current_a=word("present_current") * _AMPERE,
-        moving=bool(data[REGISTERS["moving"].address - _START]),
+        ticks=int(state.ticks),
+        load=float(state.load),
+        voltage_v=float(state.voltage_v),
+        temperature_c=int(state.temperature_c),
+        current_a=float(motion.current_a),
+        moving=bool(motion.moving),
         status=packet.code,
     )
 

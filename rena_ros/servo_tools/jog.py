@@ -14,6 +14,7 @@ from rich.text import Text
 from rena_ros.base.errors import RenaError
 from rena_ros.bus.access import read_register
 from rena_ros.bus.line import Line
+from rena_ros.bus.registers import Status
 from rena_ros.robot.model import RAD_PER_TICK, Robot, Servo
 from rena_ros.servo_tools.hold import (
     ARRIVED_TICKS,
@@ -31,7 +32,6 @@ from rena_ros.servo_tools.options import add_common_arguments, end_orderly, find
 _STEPS = {"left": -1, "right": 1, "down": -1, "up": 1}
 _LARGE = ("up", "down")  # these keys take ten steps
 _PERIOD_S = 0.05
-_OVERLOAD = 32  # in registers.STATUS_BITS
 _STUCK_S = 0.7  # without getting nearer
 _MOST_TICKS_S = 0x7FFF  # bit 15 of the register is its sign
 _LET_GO = "; its torque is off again"
@@ -169,7 +169,7 @@ class Jogging:
 
 def _refuse_overload(jogging: Jogging) -> None:
     """Raises RenaError when the servo might not let go at the end."""
-    if jogging.reading().status & _OVERLOAD:
+    if jogging.reading().status & Status.OVERLOAD:
         raise RenaError(
             f"{called(jogging.servo)} reports overload and might not let go again: look for what blocks it, then "
             "switch its power off and on"

@@ -17,8 +17,8 @@ from rich.text import Text
 from rena_ros.base.errors import RenaError
 from rena_ros.bus.bus import Bus
 from rena_ros.bus.port import PortLost
-from rena_ros.bus.readings import BusState, HealthState
-from rena_ros.bus.registers import STATUS_BITS
+from rena_ros.bus.registers import condition_names
+from rena_ros.bus.states import BusState, HealthState
 from rena_ros.control.health import Level, ServoHealth, judge_servo
 from rena_ros.robot.model import Robot
 from rena_ros.servo_tools.options import add_common_arguments, end_orderly, find_servo, load, open_bus, write_json
@@ -113,7 +113,7 @@ class Watch:
         self._health_s = -np.inf
         self._fresh: deque[tuple[float, np.ndarray]] = deque()
         try:
-            bus.survey()
+            bus.read_return_delays()
         except BaseException:
             bus.close()
             raise
@@ -150,7 +150,7 @@ def rows(robot: Robot, snapshot: MonitorView) -> list[MonitorRow]:
                 **{**values, "load": abs(values["load"]) if seen else None},
                 commanded=torque,  # nobody told us what it ought to be
                 fresh=float(snapshot.fresh[i]),
-                conditions=tuple(text for bit, text in STATUS_BITS.items() if seen and state.status[i] & bit),
+                conditions=condition_names(int(state.status[i])) if seen else (),
             ),
         )
         ticks = int(state.ticks[i]) if seen else None

@@ -13,7 +13,7 @@ from rena_ros.base.errors import RenaError
 from rena_ros.base.signals import HOLDING, on_end
 from rena_ros.bus.bus import Bus
 from rena_ros.bus.line import Line
-from rena_ros.bus.port import RATES, Port, PortMissing
+from rena_ros.bus.port import RATES, PortMissing, SerialPort
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import Robot, Servo
 
@@ -32,14 +32,14 @@ def load(args: argparse.Namespace) -> Robot:
     return load_robot(args.robot_file)
 
 
-def open_port(args: argparse.Namespace, baud: int | None = None) -> Port:
+def open_port(args: argparse.Namespace, baud: int | None = None) -> SerialPort:
     """The port that the arguments name, at their rate or another; sends nothing.
 
     Raises RenaError when there is none, more than one to choose from, or it is taken.
     """
     path = args.port or _only_adapter()
     try:
-        return Port(path, args.baud if baud is None else baud)
+        return SerialPort(path, args.baud if baud is None else baud)
     except PortMissing as error:
         others = ", ".join(adapters())
         there = f"use one of those that are there: {others}" if others else "no USB serial adapter is plugged in"

@@ -13,7 +13,7 @@ import yaml
 from rena_ros.base.errors import RenaError
 from rena_ros.base.yaml_lines import UNBUILT, Faults, built, composed, line_of, number_hint, refuse
 from rena_ros.bus.access import decode
-from rena_ros.bus.eeprom import check
+from rena_ros.bus.eeprom import check_eeprom
 from rena_ros.bus.registers import REGISTERS, Register
 
 Values = Mapping[str, int]  # register name -> value
@@ -100,7 +100,7 @@ def _unfit(register: Register, value: object) -> str | None:
         return f"{register.name} must be a whole number, not {value!r}{number_hint(value, int)}"
     try:
         if register.writable:
-            check(register.name, value)
+            check_eeprom(register.name, value)
     except ValueError as error:
         return str(error)
     return None

@@ -44,7 +44,7 @@ class ScriptedPort:
     def sleep_until(self, time_s):
         self.now_s = max(self.now_s, time_s)
 
-    def empty(self):
+    def discard_input(self):
         return len(self._arrived())
 
     def write(self, data):

@@ -69,7 +69,7 @@ class Bench:
 @pytest.fixture
 def bench():
     bench = Bench(retries=1)
-    bench.bus.survey()
+    bench.bus.read_return_delays()
     bench.sent.clear()
     return bench
 
@@ -246,7 +246,7 @@ def test_when_one_comes_back_the_others_are_tried_at_once(bench, bus):
 def test_a_servo_that_comes_back_is_granted_its_own_return_delay(bench):
     bench = Bench()
     bench.bank.inject("dead", "jaw")
-    assert "jaw" not in bench.bus.survey()
+    assert "jaw" not in bench.bus.read_return_delays()
     for _ in range(SILENT_AFTER):
         bench.cycle()
     bench.bank.clear()
@@ -466,7 +466,7 @@ def test_switching_on_does_not_wait_long_for_the_dead(bench, bus):
 
 
 def test_128_is_never_written_to_the_torque_register_nor_anything_to_eeprom(bench, bus):
-    bus.survey()
+    bus.read_return_delays()
     bus.set_torque(True)
     bus.write_goals(ROBOT.neutral_ticks)
     bus.set_speed_limits()
@@ -519,19 +519,19 @@ def test_current_comes_in_amperes(bench, bus):
 def test_the_survey_tells_who_answers_and_how_slowly(bench, bus):
     bench.bank.inject("dead", "jaw")
     bench.bank.receive(protocol.write(0xFE, 7, b"\5"))
-    assert bus.survey() == {name: 10 for name in NAMES if name != "jaw"}
+    assert bus.read_return_delays() == {name: 10 for name in NAMES if name != "jaw"}
 
 
 def test_the_survey_asks_again_for_those_that_were_missing(bench, bus):
     bench.bank.inject("dead", "jaw", for_s=0.001)
-    assert len(bus.survey()) == 25 and bus.counters.retries == 1
+    assert len(bus.read_return_delays()) == 25 and bus.counters.retries == 1
     assert bench.asked() == bytes([JAW_ID])
 
 
 def test_return_delays_are_waited_for_once_they_are_known(bench):
     slow = Bench()
     slow.bank.receive(protocol.write(0xFE, 7, bytes([250])))
-    slow.bus.survey()
+    slow.bus.read_return_delays()
     took_s, state = slow.cycle()
     assert state.fresh.all() and took_s == pytest.approx(WIRE_S + 25 * 500e-6)
 
@@ -540,10 +540,10 @@ def test_an_adapter_that_echoes_changes_nothing(bench, bus):
     bench.bank.inject("echo")
     assert bench.cycle()[1].fresh.all()
     assert bus.set_torque(True) == {} and bus.set_torque(False) == {}
-    assert len(bus.survey()) == 25
+    assert len(bus.read_return_delays()) == 25
     assert bus.counters.echoes > 100 and bus.counters.reply_errors == 0
     bench.bank.inject("dead")
-    assert bus.survey() == {}  # our own bytes are nobody's answer
+    assert bus.read_return_delays() == {}  # our own bytes are nobody's answer
 
 
 def test_a_pulled_cable_is_one_clear_error_each_time(servos):

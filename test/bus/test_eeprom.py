@@ -4,7 +4,7 @@ import pytest
 
 from rena_ros.bus import protocol
 from rena_ros.bus.access import read_register, write_register
-from rena_ros.bus.eeprom import RANGES, check, lock_eeprom, write_eeprom
+from rena_ros.bus.eeprom import RANGES, check_eeprom, lock_eeprom, write_eeprom
 from rena_ros.bus.line import Line
 from rena_ros.bus.port import PortLost
 from rena_ros.bus.registers import REGISTERS
@@ -218,8 +218,8 @@ def test_values_outside_a_registers_range_are_refused(port, line, name):
     for value in (low - 1, high + 1):
         with pytest.raises(ValueError, match=f"{name}: {value}"):
             write_eeprom(line, JAW.id, name, value)
-    check(name, low)
-    check(name, high)
+    check_eeprom(name, low)
+    check_eeprom(name, high)
     assert port.sent == []
 
 
@@ -232,8 +232,8 @@ def test_only_eeprom_that_may_be_written_is(line, name):
 def test_every_writable_eeprom_register_can_be_written_back():
     for register in REGISTERS.values():
         if register.eeprom and register.writable:
-            check(register.name, register.default)
+            check_eeprom(register.name, register.default)
     with pytest.raises(ValueError, match="position_p: 256"):
-        check("position_p", 256)
+        check_eeprom("position_p", 256)
     with pytest.raises(ValueError, match="4000"):
-        check("position_correction", 4000)
+        check_eeprom("position_correction", 4000)

@@ -225,7 +225,7 @@ def test_an_echo_alone_is_no_answer_however_much_it_looks_like_one(port, line):
     port.answer = lambda request: [(0.0, request)]
     assert line.read(3, 56, 2) is None and line.failure == "does not answer"
     assert not sync_read(line).fresh.any()
-    assert line.everyone(3, 56, 2) == ([], False)
+    assert line.read_all_replies(3, 56, 2) == ([], False)
 
 
 def test_the_echo_of_goals_that_were_not_read_yet_is_cut_off_too(port, line):
@@ -378,19 +378,19 @@ def test_a_corrupt_answer_costs_no_waiting(port, line):
 
 def test_everyone_who_answers_to_an_id_is_heard(port, line):
     port.answer = lambda request: [(0.0, port.frames()[0]), (0.003, protocol.reply(3, 1, bytes(2)))]
-    found, garbage = line.everyone(3, 56, 2)
+    found, garbage = line.read_all_replies(3, 56, 2)
     assert [packet.params for packet in found] == [bytes([1, 57]), bytes(2)] and not garbage
     port.answer = lambda request: []
-    assert line.everyone(3, 56, 2) == ([], False)
+    assert line.read_all_replies(3, 56, 2) == ([], False)
     port.answer = lambda request: [(0.0, spoilt(port.frames()[0]))]
-    assert line.everyone(3, 56, 2) == ([], True)
+    assert line.read_all_replies(3, 56, 2) == ([], True)
     port.answer = lambda request: [(0.0, frame) for frame in port.frames(64)]
-    assert line.everyone(3, 56, 2) == ([], True)
+    assert line.read_all_replies(3, 56, 2) == ([], True)
 
 
 def test_an_answer_that_everyone_owes_does_not_pass_for_that_to_the_next_read(port, line):
     port.answer = lambda request: []
-    line.everyone(3, 56, 2)
+    line.read_all_replies(3, 56, 2)
     line.read(3, 40, 2, retries=0)
     assert [request[6] for request in port.requests] == [2, 3]
 
@@ -398,7 +398,7 @@ def test_an_answer_that_everyone_owes_does_not_pass_for_that_to_the_next_read(po
 def test_everyone_is_waited_for_no_longer_than_asked(port, line):
     port.answer = lambda request: []
     began_s = port.now()
-    line.everyone(3, 56, 2, margin_s=0.001)
+    line.read_all_replies(3, 56, 2, margin_s=0.001)
     assert port.now() - began_s == pytest.approx(16 * 10 / 1e6 + SLOWEST_RETURN_DELAY_S + 0.001)
 
 

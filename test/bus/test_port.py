@@ -14,7 +14,7 @@ import serial
 
 from rena_ros.base.errors import RenaError
 from rena_ros.bus import port as port_module
-from rena_ros.bus.port import Port, PortLost, PortMissing
+from rena_ros.bus.port import PortLost, PortMissing, SerialPort
 
 BAUD = 1_000_000
 
@@ -48,7 +48,7 @@ def pty():
 
 @pytest.fixture
 def port(pty):
-    port = Port(pty.path, BAUD)
+    port = SerialPort(pty.path, BAUD)
     yield port
     port.close()
 
@@ -63,7 +63,7 @@ def test_opening_sends_nothing_and_the_clock_runs(pty, port):
 
 def test_emptying_throws_away_everything_that_was_received(pty, port):
     pty.arrive(b"old" * 100)
-    assert port.empty() == 300 and port.empty() == 0
+    assert port.discard_input() == 300 and port.discard_input() == 0
     now_s = port.now()
     assert port.read(now_s, now_s, bool) == b""
 
@@ -71,7 +71,7 @@ def test_emptying_throws_away_everything_that_was_received(pty, port):
 def test_emptying_goes_on_until_nothing_is_left(pty, port):
     pieces = [b"a" * 10, b"b" * 20, b"c" * 5]
     port._read_some = lambda: pieces.pop(0) if pieces else b""
-    assert port.empty() == 35
+    assert port.discard_input() == 35
 
 
 def test_what_is_written_arrives_and_the_wire_is_busy_for_as_long_as_it_takes(pty, port):
@@ -136,7 +136,7 @@ def test_an_adapter_that_sends_nothing_does_not_block_for_ever(pty, port, monkey
 
 def test_a_pulled_cable_is_named(pty, port):
     pty.pull()
-    assert port.empty() == 0
+    assert port.discard_input() == 0
     for attempt in (lambda: port.write(b"x"), lambda: port.read(0.0, port.now() + 5, bool)):
         with pytest.raises(PortLost, match=rf"{port.path} is gone"):
             attempt()
@@ -145,10 +145,10 @@ def test_a_pulled_cable_is_named(pty, port):
 
 def test_ports_that_cannot_be_opened_say_why(tmp_path):
     with pytest.raises(PortMissing, match="there is no port"):
-        Port(str(tmp_path / "nothing"), BAUD)
+        SerialPort(str(tmp_path / "nothing"), BAUD)
     (tmp_path / "file").write_text("no port")
     with pytest.raises(RenaError, match="file is no serial port"):
-        Port(str(tmp_path / "file"), BAUD)
+        SerialPort(str(tmp_path / "file"), BAUD)
 
 
 def test_a_forbidden_port_says_how_to_be_permitted(monkeypatch):
@@ -157,7 +157,7 @@ def test_a_forbidden_port_says_how_to_be_permitted(monkeypatch):
 
     monkeypatch.setattr(serial, "Serial", forbid)
     with pytest.raises(RenaError, match="dialout"):
-        Port("/dev/ttyUSB0", BAUD)
+        SerialPort("/dev/ttyUSB0", BAUD)
 
 
 # One owner
@@ -165,9 +165,9 @@ def test_a_forbidden_port_says_how_to_be_permitted(monkeypatch):
 
 def test_a_port_has_one_owner(pty, port):
     with pytest.raises(RenaError, match=r"somebody else has .* open"):
-        Port(pty.path, BAUD)
+        SerialPort(pty.path, BAUD)
     port.close()
-    Port(pty.path, BAUD).close()
+    SerialPort(pty.path, BAUD).close()
 
 
 @pytest.fixture
@@ -197,23 +197,23 @@ def test_another_program_that_has_it_open_is_named_also_when_it_took_no_lock(pty
     link.symlink_to(pty.path)
     other = other_program(OPEN, str(link))
     with pytest.raises(RenaError, match=rf"{link} open.* end it first") as caught:
-        Port(str(link), BAUD)
+        SerialPort(str(link), BAUD)
     assert f"(pid {other.pid})" in str(caught.value) and "python" in str(caught.value)
     other.kill()
     other.wait()
-    Port(str(link), BAUD).close()
+    SerialPort(str(link), BAUD).close()
 
 
 def test_an_emulator_that_holds_its_own_pty_is_nobody_else(tmp_path, other_program):
     link = tmp_path / "servos"
     other_program(SERVE, str(link))
-    Port(str(link), BAUD).close()
+    SerialPort(str(link), BAUD).close()
     # Who serves one pty is still somebody else on another one.
     second = tmp_path / "second"
     other_program(SERVE, str(second))
     other = other_program(f"{SERVE}; end = os.open(sys.argv[2], os.O_RDWR)", str(tmp_path / "third"), str(second))
     with pytest.raises(RenaError, match=f"pid {other.pid}"):
-        Port(str(second), BAUD)
+        SerialPort(str(second), BAUD)
 
 
 @pytest.mark.parametrize("exclusive", [True, False])
@@ -222,7 +222,7 @@ def test_others_are_kept_out_of_a_real_device_but_not_of_a_pty(pty, monkeypatch,
     monkeypatch.setattr("fcntl.ioctl", lambda fd, request, *rest: calls.append(request) or 0)
     if exclusive:  # what the path stands for: /dev/ttyUSB0
         monkeypatch.setattr("os.path.realpath", lambda path: "/dev/ttyUSB0")
-    Port(pty.path, BAUD).close()
+    SerialPort(pty.path, BAUD).close()
     assert (0x540C in calls) == exclusive  # TIOCEXCL
 
 
@@ -242,7 +242,7 @@ def test_who_has_it_open_is_named_by_what_it_runs(pty, tmp_path, arguments, name
     try:
         assert process.stdout.readline() == "open\n"
         with pytest.raises(RenaError, match=rf"^{name} \(pid {process.pid}\) has .* open, and a port has one owner"):
-            Port(pty.path, BAUD)
+            SerialPort(pty.path, BAUD)
     finally:
         process.kill()
         process.communicate()

@@ -309,7 +309,7 @@ def test_a_servo_that_does_not_know_where_it_is_gets_no_torque():
     bench.live(1.0)
     assert not bench.bank.torque[JAW] and (bench.path()[:, JAW] == -1).all()
     state = bench.gate.read(bench.now_s)
-    assert state.fresh.all() and np.flatnonzero(~state.placed).tolist() == [JAW]
+    assert state.fresh.all() and np.flatnonzero(~state.position_known).tolist() == [JAW]
 
 
 def test_a_servo_that_was_silent_goes_on_from_where_it_stands(bench):

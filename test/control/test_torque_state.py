@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rena_ros.bus.bus import Bus
-from rena_ros.bus.registers import ENCODER_FAULT, REGISTERS
+from rena_ros.bus.registers import REGISTERS, Status
 from rena_ros.control.torque_state import BLIND_S, TorqueState
 from rena_ros.emulator.bank import ServoBank
 from rena_ros.emulator.virtual_port import VirtualPort
@@ -24,7 +24,7 @@ class Stand:
     def __init__(self):
         self.bank = ServoBank(ROBOT)
         self.bus = Bus(VirtualPort(self.bank), ROBOT)
-        self.bus.survey()
+        self.bus.read_return_delays()
         self.roster = TorqueState(ROBOT)
         self.after, self.asked = {}, []
         self._switch, self.bus.set_torque = self.bus.set_torque, self._watched
@@ -61,7 +61,7 @@ def test_who_came_on_without_saying_where_it_is_is_not_driven_and_named(stand):
 def test_one_answer_that_is_lost_after_torque_on_is_asked_for_again(stand):
     stand.after[1] = lambda: stand.bank.inject("truncated", "jaw", for_s=0.01)
     taken, state = stand.roster.switch_on(stand.bus)
-    assert taken.all() and state.placed.all() and stand.roster.refusals == {}
+    assert taken.all() and state.position_known.all() and stand.roster.refusals == {}
 
 
 @pytest.mark.parametrize("on", [True, False])
@@ -139,7 +139,7 @@ def test_after_a_silence_it_is_not_driven_again_without(stand, what):
     if what == "not heard of lately":
         state = replace(state, seen_s=np.where(ONLY_JAW, state.stamp_s - 0.3, state.seen_s), fresh=~ONLY_JAW)
     elif what == "encoder fault":
-        state = replace(state, status=np.where(ONLY_JAW, ENCODER_FAULT, state.status))
+        state = replace(state, status=np.where(ONLY_JAW, int(Status.ENCODER), state.status))
     else:
         health["torque"] = np.where(ONLY_JAW, -1 if what == "torque not known" else 0, 1).astype(np.int8)
     assert not stand.roster.welcome(stand.note(**health), state).any()

@@ -13,7 +13,7 @@ import pytest
 from rena_ros.bus import protocol
 from rena_ros.bus.bus import Bus
 from rena_ros.bus.line import Line
-from rena_ros.bus.port import Port, PortLost, PortMissing
+from rena_ros.bus.port import PortLost, PortMissing, SerialPort
 from rena_ros.emulator.bank import ServoBank
 from rena_ros.emulator.emulator import Emulator, main
 from rena_ros.emulator.wire import Answer, Wire
@@ -123,14 +123,14 @@ def test_faults_from_a_file_and_goals_into_one(make_emulator, tmp_path, until):
 def test_a_servo_hears_only_its_own_baud_rate(emulator):
     emulator.tell("fault {kind: wrong_baud, servo: jaw, baud: 250000}")
     for baud, hearing, deaf in ((1_000_000, 22, 21), (250_000, 21, 22)):
-        line = Line(Port(str(emulator.link), baud), retries=10)
+        line = Line(SerialPort(str(emulator.link), baud), retries=10)
         assert line.read(hearing, 3, 2) and not line.read(deaf, 3, 2, retries=1)
         line.close()
 
 
 def test_servos_out_of_the_box(make_emulator):
     emulator = make_emulator("--factory")
-    port = Port(str(emulator.link), 1_000_000)
+    port = SerialPort(str(emulator.link), 1_000_000)
     sent_s = port.write(protocol.read(1, 3, 5))
     received = port.read(sent_s, sent_s + 20.0, lambda received: len(received) == 11)
     assert received == protocol.reply(1, 0, bytes([9, 2, 1, 0, 250]))  # model 521, id 1, 1 M, 500 us
@@ -182,13 +182,13 @@ def test_its_client_gone_it_does_not_wait_any_longer(tmp_path, monkeypatch):
 
 def test_what_was_on_its_way_is_lost_with_the_cable(emulator, until):
     emulator.tell("fault {kind: late, servo: jaw, delay_ms: 150}")
-    port = Port(str(emulator.link), 1_000_000)
+    port = SerialPort(str(emulator.link), 1_000_000)
     port.write(protocol.ping(21))
     emulator.tell("unplug")
     emulator.tell("plug")
     until(emulator.link.is_symlink)
     port.close()
-    again = Port(str(emulator.link), 1_000_000)
+    again = SerialPort(str(emulator.link), 1_000_000)
     assert again.read(0.0, again.now() + 0.3, bool) == b""
     again.close()
 

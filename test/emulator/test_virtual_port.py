@@ -5,7 +5,7 @@ import pytest
 
 from rena_ros.bus import protocol
 from rena_ros.bus.bus import Bus
-from rena_ros.bus.port import Port, PortLost, PortMissing
+from rena_ros.bus.port import PortLost, PortMissing, SerialPort
 from rena_ros.emulator.bank import ServoBank
 from rena_ros.emulator.virtual_port import VirtualPort
 from rena_ros.robot.file import load_robot
@@ -47,7 +47,7 @@ def test_the_same_bytes_as_over_a_pty(emulator, port):
         protocol.write(21, 5, bytes([99])),
         protocol.ping(99),
     ]
-    real = Port(str(emulator.link), 1_000_000)
+    real = SerialPort(str(emulator.link), 1_000_000)
     for request in requests:
         virtual = answer(port, request)
         over_pty = answer(real, request, size=len(virtual) or None, patience_s=20.0 if virtual else 0.05)
@@ -86,7 +86,7 @@ def test_a_late_answer_comes_later_and_is_still_there_at_the_next_request(bank, 
     bank.inject("late", "jaw", delay_ms=120, for_s=0.1)
     assert len(answer(port, READ_ALL, patience_s=0.05)) == 24 * 14
     port.sleep_until(0.2)
-    assert port.empty() == 14 and port.empty() == 0
+    assert port.discard_input() == 14 and port.discard_input() == 0
 
 
 def test_a_late_answer_that_holds_up_the_others(bank, port):
@@ -120,7 +120,7 @@ def test_a_pulled_cable(bank, port):
     with pytest.raises(PortMissing):
         VirtualPort(bank)
     bank.advance(2.0)
-    for attempt in (port.empty, lambda: port.write(b"\0"), lambda: port.read(0.0, 0.0, bool)):
+    for attempt in (port.discard_input, lambda: port.write(b"\0"), lambda: port.read(0.0, 0.0, bool)):
         with pytest.raises(PortLost):
             attempt()
     assert bank.torque.all()  # the servos had kept their power
@@ -129,7 +129,7 @@ def test_a_pulled_cable(bank, port):
 
 def test_our_bus_runs_on_it_as_fast_as_the_wire(bank, port):
     bus = Bus(port, ROBOT)
-    bus.survey()
+    bus.read_return_delays()
     assert bus.set_torque(True) == {}
     begun_s = port.now()
     for _ in range(100):

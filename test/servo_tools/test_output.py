@@ -26,7 +26,7 @@ def bank(monkeypatch):
     """Servos on every port that a tool opens."""
     bank = ServoBank(ROBOT)
     monkeypatch.setattr(session, "adapters", lambda: ["virtual"])
-    monkeypatch.setattr(session, "Port", lambda path, baud: VirtualPort(bank, baud))
+    monkeypatch.setattr(session, "SerialPort", lambda path, baud: VirtualPort(bank, baud))
     return bank
 
 
