@@ -15,13 +15,30 @@ from rena_ros.bus.line import Line
 from rena_ros.bus.registers import TICKS_PER_TURN
 from rena_ros.robot.edit import RobotFileEdit
 from rena_ros.robot.model import Robot, Servo
-from rena_ros.servo_tools.calibration import PLACES, SEAM_ROOM, Range, Recording, differences, marked, ranged, seen
-from rena_ros.servo_tools.changes import release_torque
-from rena_ros.servo_tools.dialogue import Dialogue, command_again
-from rena_ros.servo_tools.hold import Reading, called, held, limited, read_servo, set_register, slow_speed
+from rena_ros.servo_tools.connection import open_line
+from rena_ros.servo_tools.dialogue import Dialogue, label
+from rena_ros.servo_tools.interrupts import interrupt_on_signals
 from rena_ros.servo_tools.keys import Keys
-from rena_ros.servo_tools.options import add_common_arguments, end_orderly, find_servo, open_line, whole_number
-from rena_ros.servo_tools.return_delay import chosen
+from rena_ros.servo_tools.options import add_common_arguments, command_line, find_servo, select_servos, whole_number
+from rena_ros.servo_tools.range_recording import (
+    PLACES,
+    WRAP_MARGIN_TICKS,
+    Range,
+    Recording,
+    changed_fields,
+    followed,
+    to_range,
+    with_mark,
+)
+from rena_ros.servo_tools.torque_hold import (
+    Reading,
+    confirm_torque_off,
+    hold_torque,
+    limit_ticks,
+    read_servo,
+    set_register,
+    slow_speed_ticks_s,
+)
 
 _PERIOD_S = 0.03
 _STEPS = {"left": -8, "right": 8, "down": -40, "up": 40}
@@ -46,15 +63,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, dialogue: Dialogue | None = None, keys: Keys | None = None) -> int:
     """Calibrate servo by servo. Returns 0, or 1 when some were skipped or are left."""
-    end_orderly()
+    interrupt_on_signals()
     if args.robot_file is None:
         raise RenaError(
             "this writes to your own robot file; the one that ships with Rena stays as it is. Begin with\n"
-            f"  cp {share_path('config/rena.yaml')} my_face.yaml\n  {command_again(args)} --robot-file my_face.yaml"
+            f"  cp {share_path('config/rena.yaml')} my_face.yaml\n  {command_line(args)} --robot-file my_face.yaml"
         )
     dialogue, keys = dialogue or Dialogue(), keys or Keys("call it in a terminal")
     edit = RobotFileEdit(args.robot_file)
-    servos = chosen(edit.robot, args.servos)
+    servos = select_servos(edit.robot, args.servos)
     if args.first:
         servos = servos[servos.index(_first(edit.robot, servos, args.first)) :]
     line = open_line(args)
@@ -75,7 +92,7 @@ class Calibration:
     def run(self, servos: tuple[Servo, ...]) -> int:
         """All of them, one after the other; whatever ends it, what was saved and how to go on is said."""
         dialogue = self._dialogue
-        if not release_torque(self._line, self._edit.robot.servos, dialogue):
+        if not confirm_torque_off(self._line, self._edit.robot.servos, dialogue):
             dialogue.say("Nothing was recorded.")
             return 1
         for servo in servos:
@@ -97,7 +114,7 @@ class Calibration:
     def _one(self, servo: Servo) -> bool | None:
         """Calibrate one servo: True when its values are in the file, False when skipped, None to end."""
         say = self._dialogue.say
-        say(f"\n{called(servo)}: now {servo.min_ticks}..{servo.max_ticks}, neutral {servo.neutral_ticks}")
+        say(f"\n{label(servo)}: now {servo.min_ticks}..{servo.max_ticks}, neutral {servo.neutral_ticks}")
         if why := self._unfit(servo):
             say(f"  Skipped: {why}")
             return False
@@ -106,7 +123,7 @@ class Calibration:
                 recording = self._record(servo, hold)
             if not isinstance(recording, Recording):
                 return recording
-            result = ranged(recording)
+            result = to_range(recording)
             if isinstance(result, str):
                 say(f"  Not usable: {result}.")
                 continue
@@ -124,11 +141,11 @@ class Calibration:
                 self._dialogue.say(f"  {place}: {_WHERE[place]}")
             reading = read_servo(self._line, servo)
             if reading is not None:
-                recording = seen(recording, reading.ticks % TICKS_PER_TURN)
+                recording = followed(recording, reading.ticks % TICKS_PER_TURN)
             self._show(servo, place, reading, goal)
             key = self._keys.pressed(_PERIOD_S)
             if key == "enter" and reading is not None:
-                recording = marked(recording)
+                recording = with_mark(recording)
                 self._dialogue.say(f"    {place}: {reading.ticks} ticks")
             elif key in _STEPS and reading is not None:
                 goal = self._step(servo, hold, goal, reading.ticks, _STEPS[key])
@@ -148,9 +165,9 @@ class Calibration:
         if goal is None:
             hold.callback(self._restore_torque_limit, servo)
             set_register(self._line, servo, "torque_limit", self._args.torque * 10)
-            hold.enter_context(held(self._line, own, slow_speed(servo)))
+            hold.enter_context(hold_torque(self._line, own, slow_speed_ticks_s(servo)))
             goal = here
-        goal = limited(anywhere, own, min(max(goal + step, here - _LEAD_TICKS), here + _LEAD_TICKS))
+        goal = limit_ticks(anywhere, own, min(max(goal + step, here - _LEAD_TICKS), here + _LEAD_TICKS))
         set_register(self._line, servo, "goal_position", goal)
         return goal
 
@@ -163,7 +180,7 @@ class Calibration:
 
     def _keep(self, servo: Servo, result: Range) -> bool | str | None:
         """Save the result if the answer is yes: True, False (skip), None (end) or "again"."""
-        say, changes = self._dialogue.say, differences(servo, result)
+        say, changes = self._dialogue.say, changed_fields(servo, result)
         for name, value in changes.items():
             old = getattr(servo, name)
             say(f"  {name}: {str(old).lower()} -> {str(value).lower()}")
@@ -225,13 +242,13 @@ class Calibration:
         if left:
             rest = ("--from", left[0]) if not self._args.servos else tuple(left)
             more = f" and {len(left) - 1} more" if len(left) > 1 else ""
-            say(f"Not yet: {left[0]}{more}.\nTo go on: {command_again(self._args, *rest)}")
+            say(f"Not yet: {left[0]}{more}.\nTo go on: {command_line(self._args, *rest)}")
 
 
 def _anywhere(robot: Robot, servo: Servo) -> Robot:
     """The robot before anything is known of this servo's range: it may go everywhere but near the seam."""
-    top = TICKS_PER_TURN - 1 - SEAM_ROOM
-    free = replace(servo, min_ticks=SEAM_ROOM, neutral_ticks=TICKS_PER_TURN // 2, max_ticks=top, antagonists=())
+    top = TICKS_PER_TURN - 1 - WRAP_MARGIN_TICKS
+    free = replace(servo, min_ticks=WRAP_MARGIN_TICKS, neutral_ticks=TICKS_PER_TURN // 2, max_ticks=top, antagonists=())
     others = [replace(other, antagonists=()) for other in robot.servos if other.name != servo.name]
     return replace(robot, servos=(free, *others))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from rena_ros.bus.registers import BAUDS, condition_names
 from rena_ros.robot.model import Robot, Servo
-from rena_ros.servo_tools.findings import Found
+from rena_ros.servo_tools.search import FoundServo
 
 FACTORY_ID = 1
 _MODELS = {777: "STS3215", 521: "STS3032"}
@@ -18,7 +18,7 @@ class ScanRow:
 
     id: int
     name: str | None
-    found: Found | None
+    found: FoundServo | None
     remark: str
     good: bool
 
@@ -38,7 +38,7 @@ class Diagnosis:
         return all(row.good for row in self.rows)
 
 
-def diagnose(robot: Robot, found: Sequence[Found], baud: int) -> Diagnosis:
+def diagnose(robot: Robot, found: Sequence[FoundServo], baud: int) -> Diagnosis:
     """Compare who answered, at any rate, with the robot file. ``baud``: the rate that everybody should use."""
     here = {somebody.id: somebody for somebody in found if somebody.baud == baud}
     elsewhere = {somebody.id: somebody for somebody in found if somebody.baud != baud and somebody.id not in here}
@@ -65,7 +65,7 @@ def model_name(model: int | None) -> str:
     return "?" if model is None else f"{_MODELS[model]} ({model})" if model in _MODELS else str(model)
 
 
-def _expected_row(servo: Servo, here: Found | None, elsewhere: Found | None) -> ScanRow:
+def _expected_row(servo: Servo, here: FoundServo | None, elsewhere: FoundServo | None) -> ScanRow:
     if here is None and elsewhere is None:
         return ScanRow(servo.id, servo.name, None, "silent", False)
     if here is None:
@@ -79,23 +79,23 @@ def _expected_row(servo: Servo, here: Found | None, elsewhere: Found | None) -> 
     return ScanRow(servo.id, servo.name, here, "; ".join(remarks) or "ok", not remarks)
 
 
-def _conditions(found: Found) -> list[str]:
+def _conditions(found: FoundServo) -> list[str]:
     reported = condition_names(found.status)
     return [f"reports {', '.join(reported)}"] if reported else []
 
 
-def _lock(found: Found) -> list[str]:
+def _lock(found: FoundServo) -> list[str]:
     return ["EEPROM unlocked"] if found.unlocked else []
 
 
-def _foreign_row(somebody: Found, baud: int) -> ScanRow:
+def _foreign_row(somebody: FoundServo, baud: int) -> ScanRow:
     remark = "not in the robot file" + (", garbled" if somebody.shared else "")
     return ScanRow(
         somebody.id, None, somebody, remark + (f", {somebody.baud} baud" if somebody.baud != baud else ""), False
     )
 
 
-def _about_nobody(found: Sequence[Found]) -> list[str]:
+def _about_nobody(found: Sequence[FoundServo]) -> list[str]:
     if found:
         return []
     return [
@@ -104,7 +104,7 @@ def _about_nobody(found: Sequence[Found]) -> list[str]:
     ]
 
 
-def _about_new_servos(robot: Robot, here: list[Found]) -> list[str]:
+def _about_new_servos(robot: Robot, here: list[FoundServo]) -> list[str]:
     """The factory's id where somebody else's ought to be."""
     crowd = any(somebody.id == FACTORY_ID and somebody.shared for somebody in here)
     alone = [somebody.id for somebody in here] == [FACTORY_ID] and len(robot.servos) > 1
@@ -115,7 +115,7 @@ def _about_new_servos(robot: Robot, here: list[Found]) -> list[str]:
     return [f"{who}, which every servo has when it is new: `rena servo setup` gives each its own, one at a time."]
 
 
-def _about_absence(robot: Robot, missing: list[Servo], here: list[Found]) -> list[str]:
+def _about_absence(robot: Robot, missing: list[Servo], here: list[FoundServo]) -> list[str]:
     """Where the silent ones have something in common: a region, neighbours, an id that somebody else has."""
     suspects = [somebody.id for somebody in here if somebody.shared or somebody.id not in robot.ids]
     advice, left = [], list(missing)
@@ -156,7 +156,7 @@ def _runs(robot: Robot, servos: list[Servo]) -> list[list[Servo]]:
     return runs
 
 
-def _about_ids(robot: Robot, here: list[Found]) -> list[str]:
+def _about_ids(robot: Robot, here: list[FoundServo]) -> list[str]:
     advice = [
         f"What id {somebody.id} answers is garbled, as when several servos have that id: leave only one of them "
         "plugged in and run `rena servo setup`. If it is alone on its id, look at its ground and data wires."
@@ -172,7 +172,7 @@ def _about_ids(robot: Robot, here: list[Found]) -> list[str]:
     return advice
 
 
-def _about_rates(robot: Robot, elsewhere: list[Found], baud: int) -> list[str]:
+def _about_rates(robot: Robot, elsewhere: list[FoundServo], baud: int) -> list[str]:
     names = {servo.id: servo.name for servo in robot.servos}
     advice = []
     for rate in sorted({somebody.baud for somebody in elsewhere}):
@@ -216,7 +216,7 @@ def _about_locks(rows: list[ScanRow]) -> list[str]:
     return advice
 
 
-def _about_delays(here: list[Found]) -> list[str]:
+def _about_delays(here: list[FoundServo]) -> list[str]:
     slow = [somebody for somebody in here if (somebody.return_delay_us or 0) > _SLOW_US]
     if not slow:
         return []

@@ -1,27 +1,18 @@
 """What a tool says and asks at the keyboard."""
 
-import argparse
 import contextlib
-import shlex
 import shutil
 import sys
 import termios
 from collections.abc import Callable
 
 from rena_ros.base.errors import RenaError
+from rena_ros.robot.model import Servo
 
 
-def add_yes_argument(parser: argparse.ArgumentParser) -> None:
-    """--yes."""
-    parser.add_argument("--yes", action="store_true", help="do not ask before writing; for scripts")
-
-
-def command_again(args: argparse.Namespace, *rest: str) -> str:
-    """The command line that calls this tool again on the same port and robot."""
-    port = ["--port", args.port] if args.port else []
-    baud = ["--baud", str(args.baud)] if args.baud != 1_000_000 else []
-    robot = ["--robot-file", args.robot_file] if args.robot_file else []
-    return shlex.join([*args.prog.split(), *port, *baud, *robot, *rest])
+def label(servo: Servo) -> str:
+    """Return a servo's name and id as messages show them."""
+    return f"{servo.name} (id {servo.id})"
 
 
 def _typed(question: str) -> str:

@@ -6,13 +6,13 @@ import time
 from pathlib import Path
 
 from rena_ros.base.errors import RenaError
+from rena_ros.base.files import back_up, write_text
 from rena_ros.bus.line import Line
-from rena_ros.robot.edit import back_up, write_whole
 from rena_ros.robot.model import Servo
+from rena_ros.servo_tools.connection import open_line
 from rena_ros.servo_tools.dialogue import Dialogue
-from rena_ros.servo_tools.options import add_common_arguments, load, open_line
+from rena_ros.servo_tools.options import add_common_arguments, load, select_servos
 from rena_ros.servo_tools.register_file import MEMORY_BYTES, decoded, formatted
-from rena_ros.servo_tools.return_delay import chosen
 
 _CHUNK = 40  # bytes of one READ
 _STANDARD_OUTPUT = ("-", "/dev/stdout")  # the second may lead to a file, which is the caller's affair
@@ -28,12 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, dialogue: Dialogue | None = None) -> int:
     """Read, then write the file whole. Returns 1 when a servo did not answer."""
     dialogue = dialogue or Dialogue()
-    servos = chosen(load(args), args.only)
+    servos = select_servos(load(args), args.only)
     if not args.file.parent.is_dir():
         raise RenaError(f"cannot write {args.file}: there is no folder {args.file.parent}")
     line = open_line(args)
     try:
-        read = {servo.name: read_all(line, servo) for servo in servos}
+        read = {servo.name: read_registers(line, servo) for servo in servos}
         baud, port = line.port.baud, line.port.path
     finally:
         line.close()
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace, dialogue: Dialogue | None = None) -> int:
         return 1 if silent else 0
     if args.file.is_file():  # what servos held on the first day is the only way back to it
         dialogue.say(f"{args.file} was there already: kept as {back_up(args.file).name}")
-    write_whole(args.file, formatted(found, comments))
+    write_text(args.file, formatted(found, comments))
     if args.file.is_file():
         dialogue.say(f"{args.file}: {len(found)} servos")
     if silent:
@@ -70,7 +70,7 @@ def _show(text: str) -> None:
         raise RenaError(f"cannot write to standard output: {error.strerror}") from error
 
 
-def read_all(line: Line, servo: Servo) -> dict[str, int] | None:
+def read_registers(line: Line, servo: Servo) -> dict[str, int] | None:
     """Every register of one servo by name; None when it does not answer."""
     memory = b""
     while len(memory) < MEMORY_BYTES:

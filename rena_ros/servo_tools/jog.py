@@ -16,18 +16,20 @@ from rena_ros.bus.access import read_register
 from rena_ros.bus.line import Line
 from rena_ros.bus.registers import Status
 from rena_ros.robot.model import RAD_PER_TICK, Robot, Servo
-from rena_ros.servo_tools.hold import (
+from rena_ros.servo_tools.connection import open_line
+from rena_ros.servo_tools.dialogue import label
+from rena_ros.servo_tools.interrupts import interrupt_on_signals
+from rena_ros.servo_tools.keys import Keys
+from rena_ros.servo_tools.options import add_common_arguments, find_servo, load, whole_number
+from rena_ros.servo_tools.torque_hold import (
     ARRIVED_TICKS,
     Reading,
-    called,
-    held,
-    limited,
+    hold_torque,
+    limit_ticks,
     read_servo,
     set_register,
-    slow_speed,
+    slow_speed_ticks_s,
 )
-from rena_ros.servo_tools.keys import Keys
-from rena_ros.servo_tools.options import add_common_arguments, end_orderly, find_servo, load, open_line, whole_number
 
 _STEPS = {"left": -1, "right": 1, "down": -1, "up": 1}
 _LARGE = ("up", "down")  # these keys take ten steps
@@ -64,20 +66,20 @@ def run(args: argparse.Namespace) -> int:
     servo = find_servo(robot, args.servo)
     fixed = None if args.to is None else wanted_ticks(servo, args.to)
     keys = Keys("--to or --by moves it without") if fixed is None and args.by is None else None
-    speed = register_speed(servo, args.speed or slow_speed(servo))
-    end_orderly()
+    speed = register_speed(servo, args.speed or slow_speed_ticks_s(servo))
+    interrupt_on_signals()
     console = Console(highlight=False)
     if args.robot_file is None:
         console.print("Limits: config/rena.yaml, which is an assumption; --robot-file names your own.", style="yellow")
     line = open_line(args)
     try:
-        jogging = Jogging(line, robot, servo)
+        jogging = JoggedServo(line, robot, servo)
         _refuse_overload(jogging)
         _refuse_pulling_antagonists(line, robot, servo)
         if args.by is not None:
             fixed = wanted_ticks(servo, str(jogging.present() + args.by))
         try:
-            with held(line, servo, speed):
+            with hold_torque(line, servo, speed):
                 if keys is None:
                     code, outcome = _go(jogging, fixed, speed, console)
                 else:
@@ -99,7 +101,7 @@ def wanted_ticks(servo: Servo, text: str) -> int:
         raise RenaError(f"--to {text} is no number of ticks and none of min, neutral, max") from None
     if not servo.min_ticks <= ticks <= servo.max_ticks:
         raise RenaError(
-            f"{ticks} ticks is outside {servo.min_ticks}..{servo.max_ticks}, the limits of {called(servo)}; "
+            f"{ticks} ticks is outside {servo.min_ticks}..{servo.max_ticks}, the limits of {label(servo)}; "
             "`rena servo calibrate` changes them"
         )
     return ticks
@@ -112,7 +114,7 @@ def register_speed(servo: Servo, wanted: int) -> int:
     return max(1, min(wanted, round(servo.max_speed_rad_s / RAD_PER_TICK), _MOST_TICKS_S))
 
 
-def stepped(goal: int, present: int, step: int, lead: int) -> int:
+def step_goal(goal: int, present: int, step: int, lead: int) -> int:
     """The goal one key press further, but not further than ``lead`` ahead of where the servo is: when the key is
     let go after a while, the servo stops soon, too.
     """
@@ -120,7 +122,7 @@ def stepped(goal: int, present: int, step: int, lead: int) -> int:
 
 
 @dataclass
-class Progress:
+class GoalProgress:
     """Whether a servo gets nearer to its goal; ``feed`` it with what was read."""
 
     goal: int
@@ -138,7 +140,7 @@ class Progress:
         return "arrived" if distance <= 1 else "moving"
 
 
-class Jogging:
+class JoggedServo:
     """One servo and its goal."""
 
     def __init__(self, line: Line, robot: Robot, servo: Servo) -> None:
@@ -153,7 +155,7 @@ class Jogging:
         """What the servo says. Raises RenaError when it does not answer."""
         reading = read_servo(self.line, self.servo)
         if reading is None:
-            raise RenaError(f"{called(self.servo)} does not answer; `rena servo scan` looks for the cause")
+            raise RenaError(f"{label(self.servo)} does not answer; `rena servo scan` looks for the cause")
         return reading
 
     def limp(self) -> bool:
@@ -162,16 +164,16 @@ class Jogging:
 
     def go(self, ticks: int) -> int:
         """Set out for ``ticks``, or the nearest goal that the limiter permits, which is returned."""
-        goal = limited(self.robot, self.servo, ticks)
+        goal = limit_ticks(self.robot, self.servo, ticks)
         set_register(self.line, self.servo, "goal_position", goal)
         return goal
 
 
-def _refuse_overload(jogging: Jogging) -> None:
+def _refuse_overload(jogging: JoggedServo) -> None:
     """Raises RenaError when the servo might not let go at the end."""
     if jogging.reading().status & Status.OVERLOAD:
         raise RenaError(
-            f"{called(jogging.servo)} reports overload and might not let go again: look for what blocks it, then "
+            f"{label(jogging.servo)} reports overload and might not let go again: look for what blocks it, then "
             "switch its power off and on"
         )
 
@@ -182,15 +184,15 @@ def _refuse_pulling_antagonists(line: Line, robot: Robot, servo: Servo) -> None:
         paired = servo.name in rival.antagonists or rival.name in servo.antagonists
         if paired and read_register(line, rival.id, "torque_enable"):
             raise RenaError(
-                f"{called(rival)} pulls against {servo.name} and holds torque: let it go first, by switching the "
+                f"{label(rival)} pulls against {servo.name} and holds torque: let it go first, by switching the "
                 "servos off and on again or with the service set_torque"
             )
 
 
-def _go(jogging: Jogging, ticks: int, speed: int, console: Console) -> tuple[int, str]:
+def _go(jogging: JoggedServo, ticks: int, speed: int, console: Console) -> tuple[int, str]:
     """To one place, then done."""
     goal = jogging.go(ticks)
-    progress = Progress(goal, speed, jogging.line.port.now())
+    progress = GoalProgress(goal, speed, jogging.line.port.now())
     with Live(console=console, transient=True, auto_refresh=False) as live:
         while True:
             reading = jogging.reading()
@@ -210,7 +212,7 @@ def _go(jogging: Jogging, ticks: int, speed: int, console: Console) -> tuple[int
     )
 
 
-def _with_keys(jogging: Jogging, keys: Keys, step: int, speed: int, console: Console) -> tuple[int, str]:
+def _with_keys(jogging: JoggedServo, keys: Keys, step: int, speed: int, console: Console) -> tuple[int, str]:
     """Until q, Escape or Ctrl-C, or until its torque goes off by itself."""
     lead = max(20 * step, round(0.3 * speed))
     goal = jogging.go(jogging.present())
@@ -228,7 +230,7 @@ def _with_keys(jogging: Jogging, keys: Keys, step: int, speed: int, console: Con
                 goal = jogging.go(jogging.servo.neutral_ticks)
             elif key in _STEPS:
                 size = _STEPS[key] * step * (10 if key in _LARGE else 1)
-                goal = jogging.go(stepped(goal, reading.ticks, size, lead))
+                goal = jogging.go(step_goal(goal, reading.ticks, size, lead))
 
 
 def _status(servo: Servo, reading: Reading, goal: int) -> Text:

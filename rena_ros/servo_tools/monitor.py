@@ -1,7 +1,6 @@
 """`rena servo monitor`: what every servo reports, live. Reads only; a cable that is pulled may come back."""
 
 import argparse
-import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -15,13 +14,16 @@ from rich.table import Table
 from rich.text import Text
 
 from rena_ros.base.errors import RenaError
+from rena_ros.base.files import write_json
 from rena_ros.bus.bus import Bus
 from rena_ros.bus.port import PortLost
 from rena_ros.bus.registers import condition_names
 from rena_ros.bus.states import BusState, HealthState
 from rena_ros.control.health import Level, ServoHealth, judge_servo
 from rena_ros.robot.model import Robot
-from rena_ros.servo_tools.options import add_common_arguments, end_orderly, find_servo, load, open_bus, write_json
+from rena_ros.servo_tools.connection import open_bus
+from rena_ros.servo_tools.interrupts import interrupt_on_signals
+from rena_ros.servo_tools.options import add_common_arguments, find_servo, load, number_above_zero
 
 _HEALTH_S = 1.0  # how often torque, current and motion are asked for
 _RETRY_S = 0.25
@@ -77,7 +79,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `rena servo monitor` takes."""
     add_common_arguments(parser)
     parser.add_argument("servo", nargs="*", metavar="SERVO", help="names or ids to show; default: all")
-    parser.add_argument("--rate", type=_rate, default=10.0, metavar="HZ", help="looks per second; default: 10")
+    parser.add_argument(
+        "--rate",
+        type=number_above_zero("number of looks per second", 100),
+        default=10.0,
+        metavar="HZ",
+        help="looks per second; default: 10",
+    )
     parser.add_argument("--once", action="store_true", help="print one table and end")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write one look there and end; - for standard output")
 
@@ -90,8 +98,8 @@ def run(args: argparse.Namespace) -> int:
     once = args.once or args.json is not None
     if not once and not console.is_terminal:
         raise RenaError("standard output is no terminal to draw a live table on; use --once or --json FILE")
-    end_orderly()
-    watch = Watch(open_bus(args, robot))
+    interrupt_on_signals()
+    watch = BusWatch(open_bus(args, robot))
     try:
         if once:
             return _once(watch, shown, args.json, console)
@@ -103,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-class Watch:
+class BusWatch:
     """Looks at all servos of a bus, again and again."""
 
     def __init__(self, bus: Bus) -> None:
@@ -129,7 +137,7 @@ class Watch:
         return MonitorView(state, self._health, np.mean([fresh for _, fresh in self._fresh], axis=0))
 
 
-def rows(robot: Robot, snapshot: MonitorView) -> list[MonitorRow]:
+def monitor_rows(robot: Robot, snapshot: MonitorView) -> list[MonitorRow]:
     """One row for each servo, in the order of ``robot.names``."""
     state, health = snapshot.state, snapshot.health
     made = []
@@ -158,14 +166,14 @@ def rows(robot: Robot, snapshot: MonitorView) -> list[MonitorRow]:
     return made
 
 
-def table(shown: Sequence[MonitorRow], width: int, *, wrap: bool) -> Table:
+def draw_table(shown: Sequence[MonitorRow], width: int, *, wrap: bool) -> Table:
     """The rows as a table for a terminal of ``width`` columns, in which numbers are whole: where it is narrow, what
     matters least is left out. Remarks that do not fit are wrapped or, so that lines stay where they are, cut off.
     """
     texts = {name: [text(row) for row in shown] for name, (text, _) in _COLUMNS.items()}
     needed = {name: max([least, *map(len, texts[name])]) for name, (_, least) in _COLUMNS.items()}
     needed["remark"] = _COLUMNS["remark"][1]
-    chosen = fitting(needed, width)
+    chosen = columns_that_fit(needed, width)
     stretched = not wrap and "remark" in chosen
     drawn = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", expand=stretched)
     for name in chosen:
@@ -181,7 +189,7 @@ def table(shown: Sequence[MonitorRow], width: int, *, wrap: bool) -> Table:
     return drawn
 
 
-def fitting(needed: Mapping[str, int], width: int) -> list[str]:
+def columns_that_fit(needed: Mapping[str, int], width: int) -> list[str]:
     """Which columns fit side by side, each as wide as ``needed`` says, a space between them; in their order. The
     names and positions of servos always do.
     """
@@ -193,45 +201,45 @@ def fitting(needed: Mapping[str, int], width: int) -> list[str]:
     return list(chosen)
 
 
-def _once(watch: Watch, shown: list[int], json_file: Path | None, console: Console) -> int:
+def _once(watch: BusWatch, shown: list[int], json_file: Path | None, console: Console) -> int:
     for _ in range(3):  # one lost answer is no news
         snapshot = watch.look()
         if snapshot.state.fresh[shown].all():
             break
-    found = [rows(watch.bus.robot, snapshot)[i] for i in shown]
+    found = [monitor_rows(watch.bus.robot, snapshot)[i] for i in shown]
     if json_file is None:
-        console.print(table(found, console.width, wrap=True))
+        console.print(draw_table(found, console.width, wrap=True))
     else:
-        write_json([asdict(row) for row in found], json_file)
+        write_json(json_file, [asdict(row) for row in found])
     return 0 if all(row.level == Level.OK for row in found) else 1
 
 
-def _live(args: argparse.Namespace, watch: Watch, shown: list[int], console: Console) -> None:
+def _live(args: argparse.Namespace, watch: BusWatch, shown: list[int], console: Console) -> None:
     next_s = time.monotonic()
     drawn: Table | Text = Text("")
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
         while True:
             try:
                 snapshot = watch.look()
-                found = rows(watch.bus.robot, snapshot)
+                found = monitor_rows(watch.bus.robot, snapshot)
                 room = max(1, console.height - _ROWS_BESIDE)
-                drawn = table([found[i] for i in shown[:room]], console.width, wrap=False)
+                drawn = draw_table([found[i] for i in shown[:room]], console.width, wrap=False)
                 live.update(Group(_headline(watch.bus, snapshot, len(shown[room:])), drawn), refresh=True)
             except PortLost as error:
                 watch.bus.close()
                 lost = Text(f"{error} Waiting for it to come back; Ctrl-C ends.", style="bold red")
                 live.update(Group(lost, drawn), refresh=True)
-                watch = _again(args, watch)
+                watch = _reopen(args, watch)
             next_s = max(next_s + 1 / args.rate, time.monotonic())
             time.sleep(max(0.0, next_s - time.monotonic()))
 
 
-def _again(args: argparse.Namespace, watch: Watch) -> Watch:
+def _reopen(args: argparse.Namespace, watch: BusWatch) -> BusWatch:
     """Wait until the port can be opened again."""
     while True:
         time.sleep(_RETRY_S)
         try:
-            return Watch(open_bus(args, watch.bus.robot))
+            return BusWatch(open_bus(args, watch.bus.robot))
         except RenaError:
             continue
 
@@ -245,10 +253,3 @@ def _headline(bus: Bus, snapshot: MonitorView, hidden: int) -> Text:
     if hidden:
         text = f"{hidden} servos more than fit in this window   {text}"
     return Text(f"{text}   {port.path} {port.baud} baud", style=style, no_wrap=True, overflow="ellipsis")
-
-
-def _rate(text: str) -> float:
-    with contextlib.suppress(ValueError):
-        if 0 < float(text) <= 100:
-            return float(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no number of looks per second, above 0 and at most 100")

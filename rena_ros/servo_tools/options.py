@@ -1,100 +1,76 @@
-"""What all servo tools have in common: which port, which rate, which robot file, and opening them."""
+"""Command-line options that several tools share, and what they mean: port, rate, robot file, servos, --yes."""
 
 import argparse
 import contextlib
 import difflib
-import json
-import signal
-import sys
-from collections.abc import Callable
-from pathlib import Path
+import shlex
+from collections.abc import Callable, Sequence
 
 from rena_ros.base.errors import RenaError
-from rena_ros.base.signals import HOLDING, on_end
-from rena_ros.bus.bus import Bus
-from rena_ros.bus.line import Line
-from rena_ros.bus.port import RATES, PortMissing, SerialPort
+from rena_ros.bus.port import RATES
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import Robot, Servo
 
-_ADAPTERS = ("serial/by-id/*", "ttyUSB*", "ttyACM*")  # below /dev; the first kind that is there counts
+_DEFAULT_BAUD = 1_000_000
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
-    """--port, --baud and --robot-file."""
+    """Declare --port, --baud and --robot-file."""
     parser.add_argument("--port", metavar="PORT", help="serial port of the servos; default: the only USB adapter")
-    parser.add_argument("--baud", type=whole_number(*RATES), default=1_000_000, metavar="RATE", help="default: 1000000")
-    parser.add_argument("--robot-file", metavar="FILE", help="servos and limits; default: config/rena.yaml")
+    parser.add_argument(
+        "--baud", type=whole_number(*RATES), default=_DEFAULT_BAUD, metavar="RATE", help=f"default: {_DEFAULT_BAUD}"
+    )
+    parser.add_argument("--robot-file", metavar="FILE", help="servos and their limits; default: config/rena.yaml")
+
+
+def add_servos_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare the positional SERVO …, which ``select_servos`` looks up."""
+    parser.add_argument("servos", nargs="*", metavar="SERVO", help="names or ids; default: all of the robot file")
+
+
+def add_only_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare --only SERVO, which ``select_servos`` looks up."""
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="SERVO", help="only this servo, name or id; may be repeated"
+    )
+
+
+def add_yes_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare --yes."""
+    parser.add_argument("--yes", action="store_true", help="answer every question with yes; for scripts")
 
 
 def load(args: argparse.Namespace) -> Robot:
-    """The robot that the arguments name. Raises RenaError when its file has faults."""
+    """Load the robot of --robot-file. Raises RenaError that lists every fault of the file."""
     return load_robot(args.robot_file)
 
 
-def open_port(args: argparse.Namespace, baud: int | None = None) -> SerialPort:
-    """The port that the arguments name, at their rate or another; sends nothing.
-
-    Raises RenaError when there is none, more than one to choose from, or it is taken.
-    """
-    path = args.port or _only_adapter()
-    try:
-        return SerialPort(path, args.baud if baud is None else baud)
-    except PortMissing as error:
-        others = ", ".join(adapters())
-        there = f"use one of those that are there: {others}" if others else "no USB serial adapter is plugged in"
-        raise PortMissing(f"there is no port {path}; {there}") from error
-
-
-def open_line(args: argparse.Namespace, baud: int | None = None) -> Line:
-    """A line to single servos on that port."""
-    return Line(open_port(args, baud))
-
-
-def open_bus(args: argparse.Namespace, robot: Robot) -> Bus:
-    """All servos of a robot on that port. Moves nothing."""
-    return Bus(open_port(args), robot)
-
-
 def find_servo(robot: Robot, name: str) -> Servo:
-    """A servo by its name or id. Raises RenaError with the name that was meant, or all of them."""
+    """Return the servo with this name or id. Raises RenaError that suggests a similar name, or lists all servos."""
     for servo in robot.servos:
         if name in (servo.name, str(servo.id)):
             return servo
     if near := difflib.get_close_matches(name, robot.names, n=1):
         raise RenaError(f"{name} is no servo of {robot.source}; did you mean {near[0]}?")
     listed = ", ".join(f"{servo.name} ({servo.id})" for servo in robot.servos)
-    raise RenaError(f"{name} is no servo of {robot.source}; it has {listed}")
+    raise RenaError(f"{name} is no servo of {robot.source}; its servos are {listed}")
 
 
-def write_json(data: object, path: Path) -> None:
-    """Write data to a file, or to standard output when the path is "-". Raises RenaError when it cannot be written."""
-    text = json.dumps(data, indent=1) + "\n"
-    if str(path) == "-":
-        sys.stdout.write(text)
-        return
-    try:
-        path.write_text(text)
-    except OSError as error:
-        raise RenaError(f"cannot write {path}: {error.strerror}") from error
+def select_servos(robot: Robot, names: Sequence[str]) -> tuple[Servo, ...]:
+    """Return the servos with these names or ids, each once; all servos when there are no names. Raises RenaError."""
+    return tuple(dict.fromkeys(find_servo(robot, name) for name in names)) if names else robot.servos
 
 
-def adapters(folder: Path = Path("/dev")) -> list[str]:
-    """The USB serial adapters of this machine."""
-    return next((found for kind in _ADAPTERS if (found := sorted(map(str, folder.glob(kind))))), [])
-
-
-def _only_adapter() -> str:
-    found = adapters()
-    if not found:
-        raise RenaError("no USB serial adapter is plugged in; name another port with --port")
-    if len(found) > 1:
-        raise RenaError(f"several USB serial adapters are plugged in; choose one with --port: {', '.join(found)}")
-    return found[0]
+def command_line(args: argparse.Namespace, *rest: str) -> str:
+    """Return the command line that starts this tool again, on the same port and robot, with ``rest`` as arguments."""
+    port = ["--port", args.port] if args.port else []
+    baud = ["--baud", str(args.baud)] if args.baud != _DEFAULT_BAUD else []
+    robot = ["--robot-file", args.robot_file] if args.robot_file else []
+    return shlex.join([*args.prog.split(), *port, *baud, *robot, *rest])
 
 
 def whole_number(low: int, high: int | None = None) -> Callable[[str], int]:
-    """The type of an option that takes a whole number from ``low`` on, up to ``high``."""
+    """Return the argparse type of an option that takes a whole number from ``low`` on, up to ``high``."""
 
     def read(text: str) -> int:
         with contextlib.suppress(ValueError):
@@ -106,6 +82,17 @@ def whole_number(low: int, high: int | None = None) -> Callable[[str], int]:
     return read
 
 
-def end_orderly() -> None:
-    """Let everything that asks a tool to end, or to stop (Ctrl-Z), do as Ctrl-C does, so that servos are let go."""
-    on_end(signal.default_int_handler, HOLDING)
+def number_above_zero(what: str, most: float | None = None) -> Callable[[str], float]:
+    """Return the argparse type of an option that takes a finite number above 0, up to ``most``.
+
+    ``what`` names the number in the error, such as "number of seconds".
+    """
+
+    def read(text: str) -> float:
+        with contextlib.suppress(ValueError):
+            if 0 < float(text) < float("inf") and (most is None or float(text) <= most):
+                return float(text)
+        limit = "" if most is None else f" and at most {most:g}"
+        raise argparse.ArgumentTypeError(f"{text!r} is no {what} above 0{limit}")
+
+    return read

@@ -12,12 +12,14 @@ from rena_ros.base.errors import RenaError
 from rena_ros.bus.line import Line
 from rena_ros.bus.registers import BAUDS, REGISTERS
 from rena_ros.robot.model import Servo
-from rena_ros.servo_tools.changes import Change, Work, close_open_locks, release_torque, verify_rates
-from rena_ros.servo_tools.dialogue import Dialogue, add_yes_argument, command_again
-from rena_ros.servo_tools.export import read_all
-from rena_ros.servo_tools.options import add_common_arguments, end_orderly, load, open_line
+from rena_ros.servo_tools.connection import open_line
+from rena_ros.servo_tools.dialogue import Dialogue
+from rena_ros.servo_tools.eeprom_job import Change, EepromJob, relock_eeprom, verify_baud_rates
+from rena_ros.servo_tools.export import read_registers
+from rena_ros.servo_tools.interrupts import interrupt_on_signals
+from rena_ros.servo_tools.options import add_common_arguments, add_yes_argument, command_line, load, select_servos
 from rena_ros.servo_tools.register_file import Values, parsed
-from rena_ros.servo_tools.return_delay import chosen
+from rena_ros.servo_tools.torque_hold import confirm_torque_off
 
 _LAST = ("id", "baud_code")  # afterwards the servo has another name, or is not heard any more
 
@@ -42,19 +44,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, dialogue: Dialogue | None = None) -> int:
     """Read, show what differs, ask, write. Returns 1 when something could not be restored."""
-    end_orderly()
+    interrupt_on_signals()
     dialogue = dialogue or Dialogue(args.yes)
     robot = load(args)
     saved = parsed(_text(args.file), robot.names, str(args.file))
-    servos = [servo for servo in chosen(robot, args.only) if servo.name in saved]
-    if missing := [servo.name for servo in chosen(robot, args.only) if args.only and servo.name not in saved]:
+    servos = [servo for servo in select_servos(robot, args.only) if servo.name in saved]
+    if missing := [servo.name for servo in select_servos(robot, args.only) if args.only and servo.name not in saved]:
         raise RenaError(f"{args.file} holds nothing of {', '.join(missing)}")
     line, work = open_line(args), None
     try:
         plan = _compared(line, servos, saved, args)
-        close_open_locks(line, servos, dialogue)
+        relock_eeprom(line, servos, dialogue)
         if _agreed(line, servos, plan, dialogue):
-            work = Work(line, plan.changes, dialogue)
+            work = EepromJob(line, plan.changes, dialogue)
             work.carry_out(_again(args))
     finally:
         line.close()
@@ -85,10 +87,10 @@ def plan_restore(
             for name in names:
                 if name in wanted and REGISTERS[name].writable and wanted[name] != now[name]:
                     changes.append(Change(servo.name, servo.id, name, now[name], wanted[name]))
-    return Plan(*_without_unheard(changes, remarks))
+    return Plan(*_without_unreachable(changes, remarks))
 
 
-def _without_unheard(changes: list[Change], remarks: list[str]) -> tuple[tuple[Change, ...], tuple[str, ...]]:
+def _without_unreachable(changes: list[Change], remarks: list[str]) -> tuple[tuple[Change, ...], tuple[str, ...]]:
     """Leave out what would make a servo deaf or mute to Rena."""
     mute = [change for change in changes if change.register == "response_level" and change.new != 1]
     deaf = [change for change in changes if change.register == "baud_code" and change.new >= len(BAUDS)]
@@ -117,7 +119,7 @@ def refuse_taken_ids(changes: Sequence[Change], answers: Callable[[int], bool]) 
 
 
 def _compared(line: Line, servos: Sequence[Servo], saved: Mapping[str, Values], args: argparse.Namespace) -> Plan:
-    read = {servo.name: read_all(line, servo) for servo in servos}
+    read = {servo.name: read_registers(line, servo) for servo in servos}
     if all(values is None for values in read.values()):
         raise RenaError("no servo answers: is their power on? `rena servo scan` looks for the cause")
     also = [name for name, asked in zip(_LAST, (args.ids, args.bauds), strict=True) if asked]
@@ -137,19 +139,19 @@ def _agreed(line: Line, servos: Sequence[Servo], plan: Plan, dialogue: Dialogue)
         dialogue.say(f"  {change}{_unit(change.register)}")
     affected = [servo for servo in servos if servo.name in {change.name for change in plan.changes}]
     question = f"Write {len(plan.changes)} value(s) to the EEPROM of {len(affected)} servo(s)?"
-    if not dialogue.confirm(question) or not release_torque(line, affected, dialogue):
+    if not dialogue.confirm(question) or not confirm_torque_off(line, affected, dialogue):
         dialogue.say("Nothing was written.")
         return False
     return True
 
 
-def _ended(work: Work, args: argparse.Namespace, dialogue: Dialogue) -> bool:
+def _ended(work: EepromJob, args: argparse.Namespace, dialogue: Dialogue) -> bool:
     """However the work ended, new rates are read back, and new ids are told; returns whether all went well."""
     moved = {change.id: change.new for change in work.done if change.register == "id"}
     for change in work.done:
         if change.register == "id":
             dialogue.say(f"{change.name} answers as {change.new} from now on: write that id into the robot file.")
-    good = verify_rates(lambda baud: open_line(args, baud), work.done, moved, dialogue) and work.complete
+    good = verify_baud_rates(lambda baud: open_line(args, baud), work.done, moved, dialogue) and work.complete
     if good:
         dialogue.say(f"Done: {len(work.done)} value(s) written.")
     return good
@@ -157,7 +159,7 @@ def _ended(work: Work, args: argparse.Namespace, dialogue: Dialogue) -> bool:
 
 def _again(args: argparse.Namespace) -> str:
     asked = [option for option, wanted in (("--ids", args.ids), ("--bauds", args.bauds)) if wanted]
-    return command_again(args, str(args.file), *(f"--only={name}" for name in args.only), *asked)
+    return command_line(args, str(args.file), *(f"--only={name}" for name in args.only), *asked)
 
 
 def _unit(register: str) -> str:

@@ -6,10 +6,19 @@ from collections.abc import Mapping, Sequence
 from rena_ros.base.errors import RenaError
 from rena_ros.bus.access import read_register
 from rena_ros.bus.line import Line
-from rena_ros.robot.model import Robot, Servo
-from rena_ros.servo_tools.changes import Change, Work, close_open_locks, release_torque
-from rena_ros.servo_tools.dialogue import Dialogue, add_yes_argument, command_again
-from rena_ros.servo_tools.options import add_common_arguments, end_orderly, find_servo, load, open_line
+from rena_ros.robot.model import Servo
+from rena_ros.servo_tools.connection import open_line
+from rena_ros.servo_tools.dialogue import Dialogue
+from rena_ros.servo_tools.eeprom_job import Change, EepromJob, relock_eeprom
+from rena_ros.servo_tools.interrupts import interrupt_on_signals
+from rena_ros.servo_tools.options import (
+    add_common_arguments,
+    add_yes_argument,
+    command_line,
+    load,
+    select_servos,
+)
+from rena_ros.servo_tools.torque_hold import confirm_torque_off
 
 US_PER_COUNT = 2
 MAX_US = 500
@@ -25,14 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, dialogue: Dialogue | None = None) -> int:
     """Read all delays, show what would change, ask, write. Returns 1 when a servo is left as it was."""
-    end_orderly()
+    interrupt_on_signals()
     counts = to_counts(args.us)
     dialogue = dialogue or Dialogue(args.yes)
     robot = load(args)
-    servos = chosen(robot, args.servos)
+    servos = select_servos(robot, args.servos)
     line = open_line(args)
     try:
-        return set_delays(line, servos, counts, dialogue, command_again(args, *args.servos, "--us", str(args.us)))
+        return set_delays(line, servos, counts, dialogue, command_line(args, *args.servos, "--us", str(args.us)))
     finally:
         line.close()
 
@@ -42,11 +51,6 @@ def to_counts(us: int) -> int:
     if not 0 <= us <= MAX_US or us % US_PER_COUNT:
         raise RenaError(f"--us {us}: a return delay is 0 to {MAX_US} us in steps of {US_PER_COUNT}")
     return us // US_PER_COUNT
-
-
-def chosen(robot: Robot, names: Sequence[str]) -> tuple[Servo, ...]:
-    """The servos that the command line names, each once; none named are all."""
-    return tuple(dict.fromkeys(find_servo(robot, name) for name in names)) if names else robot.servos
 
 
 def plan(servos: Sequence[Servo], read: Mapping[str, int | None], counts: int) -> list[Change]:
@@ -67,7 +71,7 @@ def set_delays(line: Line, servos: Sequence[Servo], counts: int, dialogue: Dialo
     silent = [servo.name for servo in servos if read[servo.name] is None]
     if len(silent) == len(servos):
         raise RenaError("no servo answers: is their power on? `rena servo scan` looks for the cause")
-    close_open_locks(line, [servo for servo in servos if servo.name not in silent], dialogue)
+    relock_eeprom(line, [servo for servo in servos if servo.name not in silent], dialogue)
     changes = plan(servos, read, counts)
     for old in sorted({change.old for change in changes}):
         names = [change.name for change in changes if change.old == old]
@@ -79,10 +83,10 @@ def set_delays(line: Line, servos: Sequence[Servo], counts: int, dialogue: Dialo
         return 1 if silent else 0
     affected = [servo for servo in servos if servo.name in {change.name for change in changes}]
     question = f"Write a delay of {counts * US_PER_COUNT} us to the EEPROM of {len(changes)} servo(s)?"
-    if not dialogue.confirm(question) or not release_torque(line, affected, dialogue):
+    if not dialogue.confirm(question) or not confirm_torque_off(line, affected, dialogue):
         dialogue.say("Nothing was written.")
         return 1
-    good = Work(line, changes, dialogue).carry_out(again)
+    good = EepromJob(line, changes, dialogue).carry_out(again)
     if good:
         dialogue.say(f"Done: {len(changes)} servo(s) wait {counts * US_PER_COUNT} us from now on.")
     return 0 if good and not silent else 1

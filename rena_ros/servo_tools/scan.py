@@ -13,13 +13,15 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from rena_ros.base.files import write_json
 from rena_ros.bus.line import Line
 from rena_ros.bus.protocol import MAX_ID
 from rena_ros.bus.registers import BAUDS
 from rena_ros.robot.model import Robot
+from rena_ros.servo_tools.connection import open_line
 from rena_ros.servo_tools.diagnosis import Diagnosis, diagnose, model_name
-from rena_ros.servo_tools.findings import Found, search
-from rena_ros.servo_tools.options import add_common_arguments, load, open_line, write_json
+from rena_ros.servo_tools.options import add_common_arguments, load
+from rena_ros.servo_tools.search import FoundServo, search
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,32 +49,32 @@ def run(args: argparse.Namespace) -> int:
             progress.update(task, description=f"{baud} baud", total=count, completed=0)
             return lambda: progress.advance(task)
 
-        found = find_all(robot, args.baud, lambda baud: open_line(args, baud), begin, everywhere=args.all_bauds)
+        found = find_servos(robot, args.baud, lambda baud: open_line(args, baud), begin, all_rates=args.all_bauds)
     diagnosis = diagnose(robot, found, args.baud)
-    report(diagnosis, console)
+    print_report(diagnosis, console)
     if args.json is not None:
-        write_json({"good": diagnosis.good, **asdict(diagnosis)}, args.json)
+        write_json(args.json, {"good": diagnosis.good, **asdict(diagnosis)})
     return 0 if diagnosis.good else 1
 
 
-def find_all(
+def find_servos(
     robot: Robot,
     baud: int,
     open_at: Callable[[int], Line],
     begin: Callable[[int, int], Callable[[], None]],
     *,
-    everywhere: bool = False,
-) -> list[Found]:
-    """Everybody at ``baud``; and at the other rates all ids (``everywhere``) or only those that are missing.
+    all_rates: bool = False,
+) -> list[FoundServo]:
+    """Everybody at ``baud``; and at the other rates all ids (``all_rates``) or only those that are missing.
 
     ``open_at(baud)`` opens the line, ``begin(baud, count)`` hears that ``count`` ids are asked now and returns
     what to call after each.
     """
     expected = robot.ids.tolist()
     others = [servo_id for servo_id in range(MAX_ID + 1) if servo_id not in expected]
-    found: list[Found] = []
+    found: list[FoundServo] = []
     for rate in (baud, *(rate for rate in BAUDS if rate != baud)):
-        if rate == baud or everywhere:
+        if rate == baud or all_rates:
             asked = (expected, others)
         else:
             asked = (sorted(set(expected) - {somebody.id for somebody in found}), [])
@@ -86,7 +88,7 @@ def find_all(
     return found
 
 
-def report(diagnosis: Diagnosis, console: Console) -> None:
+def print_report(diagnosis: Diagnosis, console: Console) -> None:
     """Print the table and the advice, at most as wide as the console."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name, justify in (("id", "right"), ("servo", "left"), ("model", "left"), ("firmware", "left")):
@@ -105,7 +107,7 @@ def report(diagnosis: Diagnosis, console: Console) -> None:
         console.print(f"- {sentence}", highlight=False, markup=False)
 
 
-def _identity(found: Found | None) -> tuple[str, str, str]:
+def _identity(found: FoundServo | None) -> tuple[str, str, str]:
     if found is None:
         return "", "", ""
     if found.model is None:

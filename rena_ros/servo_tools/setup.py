@@ -5,7 +5,6 @@ the chain grows. Nothing is written before the answer is yes; each value is read
 """
 
 import argparse
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,23 +14,34 @@ from rena_ros.bus.protocol import MAX_ID
 from rena_ros.bus.registers import BAUDS
 from rena_ros.robot.model import Robot, Servo
 from rena_ros.servo_tools import return_delay
-from rena_ros.servo_tools.changes import Change, Work, close_open_locks, release_torque, verify_rates
-from rena_ros.servo_tools.dialogue import Dialogue, add_yes_argument, command_again
-from rena_ros.servo_tools.findings import Found, look, search
-from rena_ros.servo_tools.options import add_common_arguments, end_orderly, find_servo, load, open_line
+from rena_ros.servo_tools.connection import open_line
+from rena_ros.servo_tools.dialogue import Dialogue
+from rena_ros.servo_tools.eeprom_job import Change, EepromJob, relock_eeprom, verify_baud_rates
+from rena_ros.servo_tools.interrupts import interrupt_on_signals
+from rena_ros.servo_tools.options import (
+    add_common_arguments,
+    add_yes_argument,
+    command_line,
+    find_servo,
+    load,
+    number_above_zero,
+    select_servos,
+)
+from rena_ros.servo_tools.search import FoundServo, look, search
 from rena_ros.servo_tools.setup_steps import (
     FACTORY_ID,
     Assign,
+    BusSnapshot,
     Connect,
     Finished,
     Refuse,
-    Seen,
     Step,
     begin,
-    looked,
     next_step,
     settle,
+    updated,
 )
+from rena_ros.servo_tools.torque_hold import confirm_torque_off
 
 _POLL_S = 0.3
 _ALL_IDS_EVERY = 10  # looks; in between only the factory's id and what was odd last time are asked
@@ -45,24 +55,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to-baud", type=int, choices=BAUDS, default=BAUDS[0], metavar="RATE", help="rate they get; default: 1000000"
     )
-    parser.add_argument("--wait", type=_seconds, metavar="S", help="give up when nobody new is connected for so long")
+    parser.add_argument(
+        "--wait",
+        type=number_above_zero("number of seconds"),
+        metavar="S",
+        help="give up when nobody new is connected for so long",
+    )
     add_yes_argument(parser)
 
 
 def run(args: argparse.Namespace, dialogue: Dialogue | None = None) -> int:
     """Set up until every servo has its id. Returns 0, or 1 when it was ended before."""
-    end_orderly()
+    interrupt_on_signals()
     dialogue = dialogue or Dialogue(args.yes)
     robot = load(args)
-    return Setup(robot, return_delay.chosen(robot, args.servos), args, dialogue).run()
+    return Setup(robot, select_servos(robot, args.servos), args, dialogue).run()
 
 
 @dataclass(frozen=True)
 class _View:
     """One look: what the core is told, and what the servos said of themselves."""
 
-    seen: Seen
-    found: dict[int, Found]
+    seen: BusSnapshot
+    found: dict[int, FoundServo]
 
 
 class Setup:
@@ -82,7 +97,7 @@ class Setup:
             state = self._state = begin(self._robot, self._wanted, view.seen)
             present = [servo for servo in self._wanted if servo.id in state.settled]
             dialogue.say(f"{len(present)} of {len(self._wanted)} servos answer under their ids already.")
-            close_open_locks(self._line, present, dialogue)
+            relock_eeprom(self._line, present, dialogue)
             code = self._until_finished(view) if self._to_rate(present) else 1
             finished = not self._state.missing
             return code
@@ -100,9 +115,9 @@ class Setup:
                 if not self._assign(step, view.found[step.id]):
                     return 1
                 view = self._look_again(view, {step.id, step.servo.id})
-                self._state = looked(self._state, view.seen)
+                self._state = updated(self._state, view.seen)
                 continue
-            self._dialogue.say(_told(step))
+            self._dialogue.say(_instruction(step))
             changed = self._wait_for_another(view, step)
             if changed is None:
                 self._dialogue.say(f"Nobody new for {self._args.wait:g} s.")
@@ -119,10 +134,10 @@ class Setup:
             own = set(self._robot.ids.tolist())
             doubtful = {FACTORY_ID, *(view.seen.ids - own), *view.seen.shared}
             view = self._look() if count % _ALL_IDS_EVERY == 0 else self._look_again(view, doubtful)
-            self._state = looked(self._state, view.seen)
+            self._state = updated(self._state, view.seen)
             if next_step(self._state, view.seen) != step:
                 view = self._look()  # plugs bounce: a second look, at everybody, counts
-                self._state = looked(self._state, view.seen)
+                self._state = updated(self._state, view.seen)
                 if next_step(self._state, view.seen) != step:
                     return view
             waited_s = port.now() - start_s
@@ -135,7 +150,7 @@ class Setup:
                     f"  `rena servo scan --all-bauds`, then `{self._args.prog} --baud RATE`. Ctrl-C ends this."
                 )
 
-    def _assign(self, step: Assign, found: Found) -> bool:
+    def _assign(self, step: Assign, found: FoundServo) -> bool:
         """Make the servo what it is to be, once the answer is yes; False ends the session."""
         servo = self._agreed(step, found)
         if servo is None:
@@ -145,13 +160,13 @@ class Setup:
             self._state = settle(self._state, servo.id, step.id)
             return True
         guest = replace(servo, id=step.id)
-        close_open_locks(self._line, [guest], self._dialogue)
-        if not release_torque(self._line, [guest], self._dialogue):
+        relock_eeprom(self._line, [guest], self._dialogue)
+        if not confirm_torque_off(self._line, [guest], self._dialogue):
             return False
         changes = [Change(servo.name, step.id, "id", step.id, servo.id)]
         if found.return_delay_us:
             changes.append(Change(servo.name, step.id, "return_delay", found.return_delay_us // 2, 0))
-        work = Work(self._line, changes, self._dialogue)
+        work = EepromJob(self._line, changes, self._dialogue)
         try:
             work.carry_out()
         finally:
@@ -160,7 +175,7 @@ class Setup:
                 self._written.append(servo.name)
         return work.complete and self._to_rate([servo])
 
-    def _agreed(self, step: Assign, found: Found) -> Servo | None:
+    def _agreed(self, step: Assign, found: FoundServo) -> Servo | None:
         """Which servo it becomes: the one that is next, or the one whose name is typed."""
         dialogue, own = self._dialogue, {servo.id: servo for servo in self._robot.servos}.get(step.id)
         at = read_register(self._line, step.id, "present_position")
@@ -198,15 +213,15 @@ class Setup:
         names = ", ".join(servo.name for servo in servos)
         if not self._dialogue.confirm(f"Set {names} from {now} to {wanted} baud?"):
             return False
-        if not release_torque(self._line, servos, self._dialogue):
+        if not confirm_torque_off(self._line, servos, self._dialogue):
             return False
         rates = [Change(s.name, s.id, "baud_code", BAUDS.index(now), BAUDS.index(wanted)) for s in servos]
-        work = Work(self._line, rates, self._dialogue)
+        work = EepromJob(self._line, rates, self._dialogue)
         try:
             work.carry_out()
         finally:
             self._line.close()
-            good = verify_rates(lambda baud: open_line(self._args, baud), work.done, {}, self._dialogue)
+            good = verify_baud_rates(lambda baud: open_line(self._args, baud), work.done, {}, self._dialogue)
         self._line = open_line(self._args)
         return good and work.complete
 
@@ -239,25 +254,18 @@ class Setup:
         )
 
     def _again(self) -> str:
-        return command_again(self._args, *self._args.servos)
+        return command_line(self._args, *self._args.servos)
 
 
-def _view(found: Sequence[Found]) -> _View:
+def _view(found: Sequence[FoundServo]) -> _View:
     shared = frozenset(one.id for one in found if one.shared or one.model is None)
-    return _View(Seen(frozenset(one.id for one in found) - shared, shared), {one.id: one for one in found})
+    return _View(BusSnapshot(frozenset(one.id for one in found) - shared, shared), {one.id: one for one in found})
 
 
-def _told(step: Connect | Refuse) -> str:
+def _instruction(step: Connect | Refuse) -> str:
     if isinstance(step, Connect):
         return (
             f"\nConnect the servo that is to become {step.servo.name} (id {step.servo.id}), and no other new one.\n"
             "  Waiting for it ... (Ctrl-C ends; what is set up stays set up)"
         )
     return f"\nNothing is written as it is now: {step.why}.\n  Waiting until that is done ... (Ctrl-C ends)"
-
-
-def _seconds(text: str) -> float:
-    with contextlib.suppress(ValueError):
-        if 0 < float(text) < float("inf"):
-            return float(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")

@@ -13,7 +13,7 @@ FACTORY_ID = 1
 
 
 @dataclass(frozen=True)
-class Seen:
+class BusSnapshot:
     """One look at the bus: ids with one servo each, and ids under which several answer, or one garbled."""
 
     ids: frozenset[int] = frozenset()
@@ -74,13 +74,13 @@ class SetupState:
         return tuple(servo for servo in self.wanted if servo.id not in self.settled)
 
 
-def begin(robot: Robot, wanted: Sequence[Servo], seen: Seen) -> SetupState:
+def begin(robot: Robot, wanted: Sequence[Servo], seen: BusSnapshot) -> SetupState:
     """Start, or go on where an earlier session ended."""
     ordered = tuple(sorted(wanted, key=lambda servo: servo.id == FACTORY_ID))
-    return looked(SetupState(robot, ordered, frozenset(), FACTORY_ID not in seen.ids | seen.shared), seen)
+    return updated(SetupState(robot, ordered, frozenset(), FACTORY_ID not in seen.ids | seen.shared), seen)
 
 
-def looked(state: SetupState, seen: Seen) -> SetupState:
+def updated(state: SetupState, seen: BusSnapshot) -> SetupState:
     """Take a look into account: whoever answers under a robot's id has it already.
 
     Only id 1 is no proof while others are missing, and while it is nobody's or several servos' it is not settled.
@@ -98,7 +98,7 @@ def settle(state: SetupState, servo_id: int, was: int) -> SetupState:
     return replace(state, settled=state.settled | {servo_id}, newcomers=newcomers)
 
 
-def next_step(state: SetupState, seen: Seen) -> Step:
+def next_step(state: SetupState, seen: BusSnapshot) -> Step:
     """What to do, given the latest look."""
     own = {servo.id: servo.name for servo in state.robot.servos}
     if seen.shared:

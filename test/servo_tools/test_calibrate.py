@@ -14,31 +14,39 @@ from rena_ros.bus.access import write_register
 from rena_ros.bus.eeprom import write_eeprom
 from rena_ros.robot.file import load_robot
 from rena_ros.servo_tools import calibrate
-from rena_ros.servo_tools.calibration import SEAM_ROOM, Range, Recording, differences, marked, ranged, seen
+from rena_ros.servo_tools.range_recording import (
+    WRAP_MARGIN_TICKS,
+    Range,
+    Recording,
+    changed_fields,
+    followed,
+    to_range,
+    with_mark,
+)
 
 TURN = 4096
 
 
 def recorded(*places, step=500):
-    """A horn that is moved by hand to three places, counted without the seam, as its servo reports it."""
+    """A horn that is moved by hand to three places, counted without the wrap-around, as its servo reports it."""
     here, recording = places[0], Recording()
     for place in places:
         way = range(here, place, step if place > here else -step)
         for turned in (*way, place):
-            recording = seen(recording, turned % TURN)
+            recording = followed(recording, turned % TURN)
         here = place
-        recording = marked(recording)
+        recording = with_mark(recording)
     return recording
 
 
-inside = st.integers(SEAM_ROOM, TURN - 1 - SEAM_ROOM)
+inside = st.integers(WRAP_MARGIN_TICKS, TURN - 1 - WRAP_MARGIN_TICKS)
 
 
 @given(inside, inside, st.floats(0, 1), st.integers(1, 2047))
-def test_a_range_away_from_the_seam_is_what_was_shown(zero, one, rest, step):
+def test_a_range_away_from_the_wrap_around_is_what_was_shown(zero, one, rest, step):
     low, high = sorted((zero, one))
     rest = round(low + rest * (high - low))
-    result = ranged(recorded(zero, one, rest, step=step))
+    result = to_range(recorded(zero, one, rest, step=step))
     if high - low >= 20:
         assert result == Range(low, rest, high, reversed=zero > one)
     else:
@@ -46,49 +54,49 @@ def test_a_range_away_from_the_seam_is_what_was_shown(zero, one, rest, step):
 
 
 @given(st.integers(0, TURN - 1), st.integers(40, 3000), st.booleans())
-def test_a_range_at_the_seam_is_refused_and_what_is_told_to_do_mends_it(low, size, backwards):
+def test_a_range_at_the_wrap_around_is_refused_and_what_is_told_to_do_mends_it(low, size, backwards):
     places = (low, low + size)[:: -1 if backwards else 1]
     rest = low + size // 2
-    result = ranged(recorded(*places, rest))
+    result = to_range(recorded(*places, rest))
     crosses = low + size >= TURN
-    if low >= SEAM_ROOM and low + size <= TURN - 1 - SEAM_ROOM:
+    if low >= WRAP_MARGIN_TICKS and low + size <= TURN - 1 - WRAP_MARGIN_TICKS:
         assert result == Range(low, rest, low + size, reversed=backwards)
         return
-    assert ("crosses the seam" if crosses else "ticks of the seam") in result
+    assert ("over the wrap-around" if crosses else "ticks of the wrap-around") in result
     degrees = int(re.search(r"turn the shaft by about (\d+) degrees", result)[1])
     turns = [sign * round(degrees * TURN / 360) for sign in (1, -1)]
-    mended = [ranged(recorded(*(place + turn for place in places), rest + turn)) for turn in turns]
+    mended = [to_range(recorded(*(place + turn for place in places), rest + turn)) for turn in turns]
     assert any(isinstance(one, Range) and abs((one.min_ticks + one.max_ticks) / 2 - 2048) < 40 for one in mended)
 
 
-def test_a_seam_by_hand():
-    # 3900 up to 200 lies over the seam: 396 ticks, the middle at 2; half a turn (2046 ticks, 179 degrees) mends it.
-    text = ranged(recorded(3900, 200 + TURN, 4000))
-    assert "from 3900 over the seam (4095, then 0) to 200" in text and "by about 179 degrees" in text
+def test_a_wrap_around_worked_out_by_hand():
+    # 3900 up to 200 lies over the wrap-around: 396 ticks, the middle at 2; 2046 ticks (179 degrees) mend it.
+    text = to_range(recorded(3900, 200 + TURN, 4000))
+    assert "from 3900 over the wrap-around (4095, then 0) to 200" in text and "by about 179 degrees" in text
 
 
 @pytest.mark.parametrize(("low", "high", "good"), [(32, 400, 1), (31, 400, 0), (3600, 4063, 1), (3600, 4064, 0)])
-def test_a_range_keeps_32_ticks_off_the_seam(low, high, good):
-    result = ranged(recorded(low, high, 3700 if low > 400 else 100))
-    assert isinstance(result, Range) if good else "comes within 32 ticks of the seam" in result
+def test_a_range_keeps_32_ticks_off_the_wrap_around(low, high, good):
+    result = to_range(recorded(low, high, 3700 if low > 400 else 100))
+    assert isinstance(result, Range) if good else "comes within 32 ticks of the wrap-around" in result
 
 
 def test_a_resting_place_beside_the_range_is_refused_and_a_trembling_one_is_not():
-    assert "lies outside the ends, 1000..2000" in ranged(recorded(1000, 2000, 2100))
-    assert ranged(recorded(1000, 2000, 2010)).neutral_ticks == 2000
-    assert "a whole turn or more" in ranged(recorded(100, 100 + TURN, 2000))
+    assert "lies outside the ends, 1000..2000" in to_range(recorded(1000, 2000, 2100))
+    assert to_range(recorded(1000, 2000, 2010)).neutral_ticks == 2000
+    assert "a whole turn or more" in to_range(recorded(100, 100 + TURN, 2000))
 
 
 def test_nothing_can_be_marked_before_the_servo_was_heard():
     with pytest.raises(ValueError, match="nothing to mark"):
-        marked(Recording())
+        with_mark(Recording())
 
 
 def test_only_what_differs_is_written():
     servo = ROBOT.servos[0]
     same = Range(servo.min_ticks, servo.neutral_ticks, servo.max_ticks, servo.reversed)
-    assert differences(servo, same) == {}
-    assert differences(servo, Range(1, servo.neutral_ticks, servo.max_ticks, True)) == {
+    assert changed_fields(servo, same) == {}
+    assert changed_fields(servo, Range(1, servo.neutral_ticks, servo.max_ticks, True)) == {
         "min_ticks": 1,
         "reversed": True,
     }
@@ -175,10 +183,10 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(stand, face):
     assert code == 1 and NAMES[0] not in stand.text
 
 
-def test_a_range_over_the_seam_is_explained_and_recorded_again(stand, face):
+def test_a_range_over_the_wrap_around_is_explained_and_recorded_again(stand, face):
     over = [("jaw", 3900), None, "enter", *(("jaw", ticks) for ticks in (4050, 100, 200)), "enter", "enter"]
     code, _ = calibrated(stand, face, "jaw", script=(*over, *by_hand("jaw", 2000, 2400, 2000)))
-    assert code == 0 and "crosses the seam" in stand.text and "turn the shaft by" in stand.text
+    assert code == 0 and "over the wrap-around" in stand.text and "turn the shaft by" in stand.text
     assert load_robot(face).servos[ROBOT.index["jaw"]].max_ticks == 2400
 
 
@@ -202,7 +210,7 @@ def test_arrow_keys_move_one_servo_slowly_and_its_torque_is_off_again(stand, fac
 
 
 @pytest.mark.parametrize(("start", "key", "end"), [(3950, "up", 4095 - 32), (150, "down", 32)])
-def test_arrow_keys_stop_before_the_seam(stand, face, start, key, end):
+def test_arrow_keys_stop_before_the_wrap_around(stand, face, start, key, end):
     stand.bank._registers.motion.put(np.array([ROBOT.index["jaw"]]), np.array([float(start)]))
     _, _ = calibrated(stand, face, "jaw", script=[*[key, None, None] * 40, *[None] * 50, "q"])
     assert stand.bank.positions[ROBOT.index["jaw"]] == end

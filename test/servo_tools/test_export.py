@@ -15,7 +15,7 @@ from rena_ros.base.errors import RenaError
 from rena_ros.bus.eeprom import write_eeprom
 from rena_ros.bus.registers import REGISTERS
 from rena_ros.servo_tools import export, restore
-from rena_ros.servo_tools.changes import Change
+from rena_ros.servo_tools.eeprom_job import Change
 from rena_ros.servo_tools.register_file import formatted, parsed
 from rena_ros.servo_tools.restore import plan_restore, refuse_taken_ids
 

@@ -23,8 +23,8 @@ from rena_ros.emulator.virtual_port import VirtualPort
 from rena_ros.robot.edit import edited
 from rena_ros.robot.file import load_robot
 from rena_ros.servo_tools import jog
-from rena_ros.servo_tools.hold import held, limited, read_servo, slow_speed
 from rena_ros.servo_tools.keys import key_name
+from rena_ros.servo_tools.torque_hold import hold_torque, limit_ticks, read_servo, slow_speed_ticks_s
 
 ROBOT = load_robot()
 JAW = ROBOT.servos[ROBOT.index["jaw"]]
@@ -88,12 +88,12 @@ def torque_on(bank):
 
 
 def test_steps_run_ahead_of_the_servo_only_a_little():
-    assert jog.stepped(2100, 2100, 5, 50) == 2105
-    assert jog.stepped(2148, 2100, 5, 50) == 2150
-    assert jog.stepped(2150, 2100, 5, 50) == 2150
-    assert jog.stepped(2050, 2100, -5, 50) == 2050
-    assert jog.stepped(2400, 2100, 5, 50) == 2400  # a goal far away that was asked for in another way is kept
-    assert jog.stepped(2400, 2100, -5, 50) == 2395
+    assert jog.step_goal(2100, 2100, 5, 50) == 2105
+    assert jog.step_goal(2148, 2100, 5, 50) == 2150
+    assert jog.step_goal(2150, 2100, 5, 50) == 2150
+    assert jog.step_goal(2050, 2100, -5, 50) == 2050
+    assert jog.step_goal(2400, 2100, 5, 50) == 2400  # a goal far away that was asked for in another way is kept
+    assert jog.step_goal(2400, 2100, -5, 50) == 2395
 
 
 def test_where_to_go():
@@ -108,24 +108,24 @@ def test_where_to_go():
 def test_goals_pass_the_limiter(name):
     servo = ROBOT.servos[ROBOT.index[name]]
     for ticks in range(-300, 5000, 37):
-        assert limited(ROBOT, servo, ticks) == min(max(ticks, servo.min_ticks), servo.max_ticks)
+        assert limit_ticks(ROBOT, servo, ticks) == min(max(ticks, servo.min_ticks), servo.max_ticks)
 
 
 def test_arrived_moving_or_stuck():
-    progress = jog.Progress(goal=2100, speed=200, since_s=0.0)
+    progress = jog.GoalProgress(goal=2100, speed=200, since_s=0.0)
     assert progress.feed(2000, 0.1) == "moving"
     assert progress.feed(2050, 0.7) == "moving"
     assert progress.feed(2050, 1.3) == "moving"
     assert progress.feed(2050, 1.5) == "stuck"
-    assert jog.Progress(2100, 200, 0.0).feed(2100, 0.1) == "arrived"
-    resting = jog.Progress(2100, 200, 0.0)
+    assert jog.GoalProgress(2100, 200, 0.0).feed(2100, 0.1) == "arrived"
+    resting = jog.GoalProgress(2100, 200, 0.0)
     assert resting.feed(2095, 0.1) == "moving"
     assert resting.feed(2095, 1.0) == "arrived"
 
 
 def test_only_this_servo_holds_and_nothing_moves(bank, line):
     before = bank.positions
-    with held(line, JAW, 200):
+    with hold_torque(line, JAW, 200):
         bank.advance(1.0)
         assert torque_on(bank) == ["jaw"]
     assert torque_on(bank) == []
@@ -134,19 +134,19 @@ def test_only_this_servo_holds_and_nothing_moves(bank, line):
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, RenaError, ValueError])
 def test_torque_is_off_after_an_interruption(bank, line, interruption):
-    with pytest.raises(interruption), held(line, JAW, 200):
+    with pytest.raises(interruption), hold_torque(line, JAW, 200):
         raise interruption
     assert torque_on(bank) == []
 
 
 def test_the_speed_is_the_one_asked_for(bank, line):
-    with held(line, JAW, slow_speed(JAW)):
+    with hold_torque(line, JAW, slow_speed_ticks_s(JAW)):
         start_s = bank.now_s
-        jog.Jogging(line, ROBOT, JAW).go(JAW.max_ticks)
+        jog.JoggedServo(line, ROBOT, JAW).go(JAW.max_ticks)
         while read_servo(line, JAW).ticks < JAW.max_ticks:
             bank.advance(0.01)
         took_s = bank.now_s - start_s
-    assert 0.95 < took_s * slow_speed(JAW) / (JAW.max_ticks - JAW.min_ticks) < 1.2
+    assert 0.95 < took_s * slow_speed_ticks_s(JAW) / (JAW.max_ticks - JAW.min_ticks) < 1.2
 
 
 def test_a_reading_is_what_the_registers_say(bank, line):
@@ -223,7 +223,7 @@ def test_every_speed_that_a_file_or_a_person_names_becomes_one_that_a_servo_keep
 def test_no_servo_is_told_a_speed_that_its_register_cannot_hold():
     slow, fast = (replace(JAW, max_speed_rad_s=speed_rad_s) for speed_rad_s in (0.0001, 600.0))
     assert [jog.register_speed(servo, 10**6) for servo in (slow, fast)] == [1, 0x7FFF]
-    assert [slow_speed(servo) for servo in (slow, replace(JAW, max_speed_rad_s=6000.0))] == [1, 0x7FFF]
+    assert [slow_speed_ticks_s(servo) for servo in (slow, replace(JAW, max_speed_rad_s=6000.0))] == [1, 0x7FFF]
 
 
 def test_beyond_a_limit_is_refused_before_anything_is_written(bank, jogged):
@@ -254,12 +254,12 @@ def test_an_overloaded_servo_is_not_touched(bank, jogged):
 
 
 def test_a_servo_that_does_not_let_go_is_named(bank, line):
-    with pytest.raises(RenaError, match=r"jaw \(id 21\) may still hold its torque"), held(line, JAW, 200):
+    with pytest.raises(RenaError, match=r"jaw \(id 21\) may still hold its torque"), hold_torque(line, JAW, 200):
         bank.inject("overload", "jaw")
 
 
 def test_a_cable_pulled_in_the_middle_is_told(bank, line):
-    with pytest.raises(RenaError, match=r"is gone.*jaw \(id 21\) may still hold"), held(line, JAW, 200):
+    with pytest.raises(RenaError, match=r"is gone.*jaw \(id 21\) may still hold"), hold_torque(line, JAW, 200):
         bank.inject("unplugged")
         read_servo(line, JAW)
 
@@ -310,8 +310,8 @@ def test_in_a_terminal(make_emulator, terminal, ending, tmp_path):
         (["jog", "jaw", "--speed", "0"], "'0' is no whole number from 1 on"),
         (["calibrate", "--torque", "4"], "'4' is no whole number in 5..100"),
         (["calibrate", "--torque", "1e2"], "'1e2' is no whole number in 5..100"),
-        (["monitor", "--rate", "x"], "'x' is no number of looks per second, above 0 and at most 100"),
-        (["monitor", "--rate", "nan"], "'nan' is no number of looks per second, above 0 and at most 100"),
+        (["monitor", "--rate", "x"], "'x' is no number of looks per second above 0 and at most 100"),
+        (["monitor", "--rate", "nan"], "'nan' is no number of looks per second above 0 and at most 100"),
     ],
 )
 def test_what_is_no_number_is_told_in_words(arguments, complaint, capsys):

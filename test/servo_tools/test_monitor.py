@@ -14,7 +14,7 @@ from rena_ros.control.health import Level
 from rena_ros.emulator.bank import ServoBank
 from rena_ros.emulator.virtual_port import VirtualPort
 from rena_ros.robot.file import load_robot
-from rena_ros.servo_tools.monitor import MonitorRow, Watch, rows, table
+from rena_ros.servo_tools.monitor import BusWatch, MonitorRow, draw_table, monitor_rows
 
 ROBOT = load_robot()
 POSITIONS = ROBOT.neutral_ticks + np.arange(25)
@@ -27,14 +27,14 @@ def bank():
 
 @pytest.fixture
 def watch(bank):
-    return Watch(Bus(VirtualPort(bank), ROBOT))
+    return BusWatch(Bus(VirtualPort(bank), ROBOT))
 
 
 def looked(watch, times=1):
     """The rows of the last of so many looks, by name."""
     for _ in range(times):
         snapshot = watch.look()
-    return {row.name: row for row in rows(ROBOT, snapshot)}
+    return {row.name: row for row in monitor_rows(ROBOT, snapshot)}
 
 
 def test_rows_say_what_the_servos_say(watch):
@@ -54,7 +54,7 @@ def test_torque_is_shown_and_no_reproach(watch):
 
 def test_a_servo_that_never_answered_has_no_values(bank, watch):
     bank.inject("dead", "jaw")
-    jaw = looked(Watch(Bus(VirtualPort(bank), ROBOT)), 5)["jaw"]
+    jaw = looked(BusWatch(Bus(VirtualPort(bank), ROBOT)), 5)["jaw"]
     assert (jaw.ticks, jaw.load, jaw.voltage_v, jaw.torque, jaw.age_s) == (None,) * 5
     assert jaw.level == Level.STALE and jaw.remark.startswith("has never answered")
 
@@ -81,7 +81,7 @@ def test_complaints_are_in_the_remark(bank, watch):
 def drawn(found, width, wrap):
     """The table on a terminal of this width, as lines; and its header."""
     console = Console(file=io.StringIO(), width=width, height=100)
-    console.print(table(found, width, wrap=wrap))
+    console.print(draw_table(found, width, wrap=wrap))
     header, *lines = console.file.getvalue().splitlines()
     return header.split(), lines
 
@@ -113,7 +113,7 @@ def test_numbers_are_whole_at_every_width(width, wrap, rows):
     [(80, "id servo ticks load V C A remark"), (60, "id servo ticks load V C A remark"), (40, "id servo ticks remark")],
 )
 def test_what_matters_least_is_left_out_first(watch, width, columns):
-    header, lines = drawn(rows(ROBOT, watch.look()), width, wrap=False)
+    header, lines = drawn(monitor_rows(ROBOT, watch.look()), width, wrap=False)
     assert header == columns.split() and len(lines) == 25
     assert all(str(ticks) in line.split() for ticks, line in zip(POSITIONS, lines, strict=True))
 

@@ -8,7 +8,7 @@ from tool_stand import ROBOT
 from rena_ros.cli import main
 from rena_ros.emulator.bank import ServoBank
 from rena_ros.emulator.virtual_port import VirtualPort
-from rena_ros.servo_tools import options as session
+from rena_ros.servo_tools import connection
 
 TOOLS = [
     ["scan"],
@@ -25,8 +25,8 @@ TOOLS = [
 def bank(monkeypatch):
     """Servos on every port that a tool opens."""
     bank = ServoBank(ROBOT)
-    monkeypatch.setattr(session, "adapters", lambda: ["virtual"])
-    monkeypatch.setattr(session, "SerialPort", lambda path, baud: VirtualPort(bank, baud))
+    monkeypatch.setattr(connection, "adapters", lambda: ["virtual"])
+    monkeypatch.setattr(connection, "SerialPort", lambda path, baud: VirtualPort(bank, baud))
     return bank
 
 

@@ -40,7 +40,9 @@ def test_a_servo_named_twice_is_one_servo(stand):
 def test_a_name_mistyped_is_guessed(stand):
     with pytest.raises(RenaError, match=r"jow is no servo of .*; did you mean jaw\?"):
         stand.run(return_delay, "jow")
-    with pytest.raises(RenaError, match=r"99 is no servo of .*; it has brow_left_raise \(1\), .*neck_roll \(25\)"):
+    with pytest.raises(
+        RenaError, match=r"99 is no servo of .*; its servos are brow_left_raise \(1\), .*neck_roll \(25\)"
+    ):
         stand.run(return_delay, "99")
 
 

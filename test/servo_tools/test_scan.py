@@ -16,8 +16,8 @@ from rena_ros.emulator.virtual_port import VirtualPort
 from rena_ros.robot.file import load_robot
 from rena_ros.servo_tools import return_delay, scan
 from rena_ros.servo_tools.diagnosis import diagnose, model_name
-from rena_ros.servo_tools.findings import Found
-from rena_ros.servo_tools.scan import find_all
+from rena_ros.servo_tools.scan import find_servos
+from rena_ros.servo_tools.search import FoundServo
 
 ROBOT = load_robot()
 BAUD = 1_000_000
@@ -25,7 +25,7 @@ BAUD = 1_000_000
 
 def well(servo_id, **changes):
     """A servo as it should be, but for the changes."""
-    return replace(Found(servo_id, BAUD, model=521, firmware="3.10", return_delay_us=0), **changes)
+    return replace(FoundServo(servo_id, BAUD, model=521, firmware="3.10", return_delay_us=0), **changes)
 
 
 def everybody(**changed_by_id):
@@ -76,7 +76,7 @@ def test_a_whole_region_that_is_silent_has_something_in_common():
 
 
 def test_new_servos_all_have_the_factory_s_id():
-    for found in ([Found(1, BAUD, shared=True)], [well(1)], [well(1, shared=True)]):
+    for found in ([FoundServo(1, BAUD, shared=True)], [well(1)], [well(1, shared=True)]):
         diagnosis = diagnose(ROBOT, found, BAUD)
         (advice,) = diagnosis.advice
         assert "rena servo setup" in advice and "when it is new" in advice
@@ -190,14 +190,14 @@ def scan_on(stand, monkeypatch, *arguments):
 
 def scanned(bank, **options):
     """The findings on emulated servos, by id; in virtual time."""
-    found = find_all(ROBOT, BAUD, lambda baud: Line(VirtualPort(bank, baud)), lambda *_: lambda: None, **options)
+    found = find_servos(ROBOT, BAUD, lambda baud: Line(VirtualPort(bank, baud)), lambda *_: lambda: None, **options)
     return {somebody.id: somebody for somebody in found}
 
 
 def test_what_servos_say_of_themselves():
     found = scanned(ServoBank(ROBOT, return_delay_us=120))
     assert set(found) == set(ROBOT.ids.tolist())
-    assert found[7] == Found(7, BAUD, model=521, firmware="3.10", return_delay_us=120)
+    assert found[7] == FoundServo(7, BAUD, model=521, firmware="3.10", return_delay_us=120)
 
 
 def test_a_dead_servo_is_missing_and_no_other():
@@ -222,25 +222,25 @@ def test_new_servos_all_on_one_bus():
     assert "rena servo setup" in diagnose(ROBOT, list(found.values()), BAUD).advice[0]
 
 
-@pytest.mark.parametrize("everywhere", [False, True])
-def test_a_servo_is_found_at_the_rate_it_listens_at(everywhere):
+@pytest.mark.parametrize("all_rates", [False, True])
+def test_a_servo_is_found_at_the_rate_it_listens_at(all_rates):
     bank = ServoBank(ROBOT)
     bank.inject("wrong_baud", "jaw", baud=250_000)
-    assert scanned(bank, everywhere=everywhere)[21].baud == 250_000
+    assert scanned(bank, all_rates=all_rates)[21].baud == 250_000
 
 
-@pytest.mark.parametrize("everywhere", [False, True])
-def test_a_stranger_at_another_rate_is_looked_for_only_when_asked_to(everywhere):
+@pytest.mark.parametrize("all_rates", [False, True])
+def test_a_stranger_at_another_rate_is_looked_for_only_when_asked_to(all_rates):
     bank = ServoBank(ROBOT)
     bank.inject("wrong_baud", "brow_left_raise", baud=115_200)
-    found = find_all(
+    found = find_servos(
         replace(ROBOT, servos=ROBOT.servos[1:]),
         BAUD,
         lambda baud: Line(VirtualPort(bank, baud)),
         lambda *_: lambda: None,
-        everywhere=everywhere,
+        all_rates=all_rates,
     )
-    assert [somebody.baud for somebody in found if somebody.id == 1] == [115_200] * everywhere
+    assert [somebody.baud for somebody in found if somebody.id == 1] == [115_200] * all_rates
 
 
 def test_noise_is_not_taken_for_a_second_servo():

@@ -9,7 +9,17 @@ from rena_ros.base.errors import RenaError
 from rena_ros.bus.access import read_register, write_register
 from rena_ros.bus.eeprom import write_eeprom
 from rena_ros.servo_tools import setup
-from rena_ros.servo_tools.setup_steps import Assign, Connect, Finished, Refuse, Seen, begin, looked, next_step, settle
+from rena_ros.servo_tools.setup_steps import (
+    Assign,
+    BusSnapshot,
+    Connect,
+    Finished,
+    Refuse,
+    begin,
+    next_step,
+    settle,
+    updated,
+)
 
 IDS = {servo.name: servo.id for servo in ROBOT.servos}
 OWN_ONE = NAMES[0]  # the servo whose id is 1, the factory's
@@ -245,7 +255,7 @@ def test_ctrl_c_at_any_request_of_an_assignment_leaves_the_servo_locked_under_on
 
 
 ids = st.integers(0, 253)
-looks = st.lists(st.builds(Seen, st.frozensets(ids, max_size=30), st.frozensets(ids, max_size=2)), min_size=1)
+looks = st.lists(st.builds(BusSnapshot, st.frozensets(ids, max_size=30), st.frozensets(ids, max_size=2)), min_size=1)
 
 
 @given(looks)
@@ -253,7 +263,7 @@ def test_whatever_is_seen_only_one_unassigned_servo_is_ever_assigned(looks):
     own = set(IDS.values())
     state = begin(ROBOT, ROBOT.servos, looks[0])
     for seen in looks:
-        state = looked(state, seen)
+        state = updated(state, seen)
         step = next_step(state, seen)
         if seen.shared:
             assert isinstance(step, Refuse)
@@ -269,7 +279,7 @@ def test_whatever_is_seen_only_one_unassigned_servo_is_ever_assigned(looks):
 
 
 def test_a_stranger_is_taken_and_two_are_not():
-    state = begin(ROBOT, ROBOT.servos, Seen())
-    assert next_step(state, Seen()) == Connect(ROBOT.servos[1])
-    assert next_step(state, Seen(frozenset({77}))) == Assign(ROBOT.servos[1], 77, doubtful=False)
-    assert isinstance(next_step(state, Seen(frozenset({77, 1}))), Refuse)
+    state = begin(ROBOT, ROBOT.servos, BusSnapshot())
+    assert next_step(state, BusSnapshot()) == Connect(ROBOT.servos[1])
+    assert next_step(state, BusSnapshot(frozenset({77}))) == Assign(ROBOT.servos[1], 77, doubtful=False)
+    assert isinstance(next_step(state, BusSnapshot(frozenset({77, 1}))), Refuse)

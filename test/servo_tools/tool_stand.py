@@ -64,7 +64,7 @@ class Stand:
 
         self.lines = []
         self._patch.setattr(module, "open_line", lambda args, baud=None: Line(TouchyPort(self, baud or args.baud)))
-        self._patch.setattr(module, "end_orderly", lambda: None, raising=False)
+        self._patch.setattr(module, "interrupt_on_signals", lambda: None, raising=False)
         dialogue = Dialogue(getattr(args, "yes", False), read, write)
         return module.run(args, dialogue, **more)
 

@@ -15,7 +15,7 @@ _PATIENCE_S = 0.012  # beyond the computed end of an answer, as long as nobody h
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundServo:
     """Somebody who answers as ``id`` at ``baud``.
 
     ``shared``: the answers to one question differ or are garbled, time and again, as when several servos
@@ -33,7 +33,7 @@ class Found:
     unlocked: bool = False
 
 
-def search(line: Line, likely: Sequence[int], others: Sequence[int], progress: Callable[[], None]) -> list[Found]:
+def search(line: Line, likely: Sequence[int], others: Sequence[int], progress: Callable[[], None]) -> list[FoundServo]:
     """Ask the likely ids, then the others; returns who answered, by id. ``progress`` is called after each id.
 
     An id where nobody is costs its whole patience: once a servo has shown how quick answers are on this
@@ -52,7 +52,7 @@ def search(line: Line, likely: Sequence[int], others: Sequence[int], progress: C
     return sorted(found, key=lambda somebody: somebody.id)
 
 
-def look(line: Line, servo_id: int, patience_s: float = _PATIENCE_S) -> Found | None:
+def look(line: Line, servo_id: int, patience_s: float = _PATIENCE_S) -> FoundServo | None:
     """Who answers as this id, or None after silence."""
     heard = False
     for _ in range(_TRIES):
@@ -66,9 +66,9 @@ def look(line: Line, servo_id: int, patience_s: float = _PATIENCE_S) -> Found | 
     disagreements = sum(noise or len({packet.params for packet in told}) > 1 for told, noise in states)
     shared = disagreements > _TRIES // 2  # noise on the line spoils an answer now and then, not most of them
     if not packets:
-        return Found(servo_id, line.port.baud, shared=shared)
+        return FoundServo(servo_id, line.port.baud, shared=shared)
     identity, status = packets[0].params, packets[0].code
-    return Found(
+    return FoundServo(
         servo_id,
         line.port.baud,
         model=int.from_bytes(identity[3:5], "little"),

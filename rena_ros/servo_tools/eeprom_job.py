@@ -1,18 +1,16 @@
 """EEPROM changes: shown before, carried out one by one, and accounted for whatever interrupts them."""
 
-import contextlib
-import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rena_ros.base.errors import RenaError
-from rena_ros.base.signals import HOLDING
-from rena_ros.bus.access import read_register, write_register
+from rena_ros.bus.access import read_register
 from rena_ros.bus.eeprom import lock_eeprom, write_eeprom
 from rena_ros.bus.line import Line
 from rena_ros.bus.registers import BAUDS
 from rena_ros.robot.model import Servo
 from rena_ros.servo_tools.dialogue import Dialogue
+from rena_ros.servo_tools.interrupts import deferred_interrupts
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class Change:
         return f"{self.name} (id {self.id}): {self.register} {self.old} -> {self.new}"
 
 
-class Work:
+class EepromJob:
     """A list of changes to be carried out, and at every moment which are done, failed, or were cut off."""
 
     def __init__(self, line: Line, changes: Sequence[Change], dialogue: Dialogue) -> None:
@@ -80,7 +78,7 @@ class Work:
         while self._left:
             change = self._begun = self._left[0]
             now_id = moved.get(change.id, change.id)
-            with uninterrupted():
+            with deferred_interrupts():
                 why = write_eeprom(self._line, now_id, change.register, change.new)
                 self._begun = None
                 self._left.pop(0)
@@ -105,21 +103,7 @@ class Work:
         return len(self.done) + len(self.failed) + len(self._left)
 
 
-@contextlib.contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Ctrl-C and requests to end wait until the block is done, then count."""
-    held: list[int] = []
-    before = {number: signal.signal(number, lambda number, _: held.append(number)) for number in HOLDING}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        for number in dict.fromkeys(held):
-            signal.raise_signal(number)
-
-
-def verify_rates(
+def verify_baud_rates(
     open_line: Callable[[int], Line], done: Sequence[Change], moved: Mapping[int, int], dialogue: Dialogue
 ) -> bool:
     """Of the changes ``done``, read the baud codes back, each at its new rate, and lock those servos again.
@@ -130,7 +114,7 @@ def verify_rates(
     good = True
     for code in sorted({change.new for change in done if change.register == "baud_code"}):
         changes = [replace(c, id=moved.get(c.id, c.id)) for c in done if c.register == "baud_code" and c.new == code]
-        with uninterrupted():
+        with deferred_interrupts():
             try:
                 line = open_line(BAUDS[code])
                 try:
@@ -156,32 +140,14 @@ def _lock_at_new_rate(line: Line, change: Change) -> str | None:
     return why and f"FAILED: its EEPROM could not be locked: {why}"
 
 
-def close_open_locks(line: Line, servos: Sequence[Servo], dialogue: Dialogue) -> None:
+def relock_eeprom(line: Line, servos: Sequence[Servo], dialogue: Dialogue) -> None:
     """Lock the EEPROM of servos that an interrupted program has left unlocked. Raises RenaError if one refuses."""
     for servo in servos:
         if read_register(line, servo.id, "lock") != 0:
             continue
-        with uninterrupted():
+        with deferred_interrupts():
             why = lock_eeprom(line, servo.id)
         if why:
             raise RenaError(f"the EEPROM of {servo.name} (id {servo.id}) is unlocked and cannot be locked: {why}")
         dialogue.say(f"{servo.name} (id {servo.id}): its EEPROM was left unlocked, by an interrupted program perhaps.")
         dialogue.say("  It is locked again.")
-
-
-def release_torque(line: Line, servos: Sequence[Servo], dialogue: Dialogue) -> bool:
-    """EEPROM is written, and horns are turned by hand, only while the torque is off: ask, then switch it off.
-
-    Returns False when the answer is no. Raises RenaError naming the servos that refuse.
-    """
-    holding = [servo for servo in servos if read_register(line, servo.id, "torque_enable")]
-    if not holding:
-        return True
-    names = ", ".join(servo.name for servo in holding)
-    dialogue.say(f"Torque is on: {names}.")
-    if not dialogue.confirm("It has to be switched off; hold whatever would fall. Switch it off?"):
-        return False
-    refusing = {servo.name: write_register(line, servo.id, "torque_enable", 0) for servo in holding}
-    if whys := [f"{name}: {why}" for name, why in refusing.items() if why]:
-        raise RenaError(f"torque stays on; cut the servos' power and start again. {'; '.join(whys)}")
-    return True

@@ -7,8 +7,9 @@ from tool_stand import ROBOT, Stand, TouchyPort
 
 from rena_ros.bus.access import write_register
 from rena_ros.bus.line import Line
-from rena_ros.servo_tools.changes import Change, Work, uninterrupted
 from rena_ros.servo_tools.dialogue import Dialogue
+from rena_ros.servo_tools.eeprom_job import Change, EepromJob
+from rena_ros.servo_tools.interrupts import deferred_interrupts
 
 JAW, PUCKER = (ROBOT.servos[ROBOT.index[name]] for name in ("jaw", "pucker"))
 
@@ -25,7 +26,7 @@ def carried_out(stand, *changes):
         stand.lines.append(text)
         stand.heard(text)
 
-    work = Work(Line(TouchyPort(stand, 1_000_000)), changes, Dialogue(write=said))
+    work = EepromJob(Line(TouchyPort(stand, 1_000_000)), changes, Dialogue(write=said))
     try:
         work.carry_out()
     finally:
@@ -61,7 +62,7 @@ def test_many_requests_to_end_count_once_each_and_later():
     heard = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: heard.append(number))
-    with uninterrupted():
+    with deferred_interrupts():
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
             signal.raise_signal(number)
         assert heard == []

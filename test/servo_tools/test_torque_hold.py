@@ -7,8 +7,8 @@ from tool_stand import ROBOT, Stand, TouchyPort
 
 from rena_ros.bus.line import Line
 from rena_ros.emulator.virtual_port import VirtualPort
-from rena_ros.servo_tools.hold import held
-from rena_ros.servo_tools.options import end_orderly
+from rena_ros.servo_tools.interrupts import interrupt_on_signals
+from rena_ros.servo_tools.torque_hold import hold_torque
 
 JAW = ROBOT.servos[ROBOT.index["jaw"]]
 
@@ -22,7 +22,7 @@ def test_whatever_asks_to_end_while_it_lets_go_waits_until_the_torque_is_off(sta
     def held_until(touched):
         """How many requests the letting go took; ``touched``: at which of them somebody asks to end."""
         line = Line(TouchyPort(stand, 1_000_000))
-        with held(line, JAW, 200):
+        with hold_torque(line, JAW, 200):
             began = stand.requests
             stand.touch_at = touched and began + touched
         return stand.requests - began
@@ -36,7 +36,7 @@ def test_whatever_asks_to_end_while_it_lets_go_waits_until_the_torque_is_off(sta
 
 def test_everything_that_asks_a_tool_to_end_is_a_ctrl_c(asking):
     signal.signal(asking, lambda *_: None)
-    end_orderly()
+    interrupt_on_signals()
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(asking)
 
@@ -53,7 +53,7 @@ def test_a_servo_that_lets_go_only_after_a_new_goal_is_let_go(stand):
             return sent_s
 
     bank, here = stand.bank, stand.bank.positions.tolist()
-    with held(Line(Relenting(bank)), JAW, 200):
+    with hold_torque(Line(Relenting(bank)), JAW, 200):
         bank.goals.take()
         bank.inject("overload", "jaw")
     assert not bank.torque.any() and bank.positions.tolist() == here
