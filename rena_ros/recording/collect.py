@@ -23,7 +23,7 @@ from rena_ros.recording.dataset import Dataset, load_dataset
 from rena_ros.recording.plan import planned
 from rena_ros.recording.shards import begin, locked, missing
 from rena_ros.recording.stage import Stage
-from rena_ros.recording.workers import Job, film, worker_count
+from rena_ros.recording.workers import Job, record_shards, worker_count
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import Robot
 from rena_ros.strategy.expert import Strategy, load_strategy
@@ -118,7 +118,7 @@ def _film(console: Console, job: Job, shards: list, workers: int, samples: int) 
             progress.update(bar, advance=1, rate=f"{done / elapsed:.0f} samples/s" if elapsed > 1 else "")
             done += 1
 
-        film(job, shards, workers, seen)
+        record_shards(job, shards, workers, seen)
 
 
 def _figures(dataset: Dataset, collected: int, seconds: float, workers: int) -> dict:

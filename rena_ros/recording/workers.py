@@ -14,8 +14,8 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from rena_ros.base.errors import RenaError
-from rena_ros.recording.film import film_shard
 from rena_ros.recording.plan import replacement
+from rena_ros.recording.shard_recorder import record_shard
 from rena_ros.recording.shards import write_shard
 from rena_ros.recording.stage import Stage
 from rena_ros.robot.file import load_robot
@@ -34,7 +34,7 @@ class Job:
     height: int
 
 
-def film(
+def record_shards(
     job: Job,
     shards: Sequence[tuple[int, Sequence[Expression]]],
     workers: int,
@@ -109,7 +109,7 @@ def _film_all(connection: Connection, job: Job) -> None:
             first, plan = shard
             write_shard(
                 job.directory,
-                film_shard(
+                record_shard(
                     stage,
                     first,
                     plan,

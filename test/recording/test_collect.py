@@ -18,8 +18,8 @@ from rena_ros.cli import main
 from rena_ros.perception.face_reader import FaceReader
 from rena_ros.recording import collect
 from rena_ros.recording.dataset import load_dataset, shard_path
-from rena_ros.recording.film import ATTEMPTS, film_shard
 from rena_ros.recording.plan import planned, replacement
+from rena_ros.recording.shard_recorder import ATTEMPTS, record_shard
 from rena_ros.recording.stage import Sight, Stage
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import RAD_PER_TICK
@@ -142,19 +142,19 @@ def test_a_worker_that_dies_ends_the_run_with_a_word(tmp_path):
 def test_a_workers_refusal_reaches_the_person(tmp_path, monkeypatch, capsys):
     broken = tmp_path / "robot.yaml"
     broken.write_text(ROBOT.source.read_text())
-    before = collect.film
+    before = collect.record_shards
 
     def with_the_file_gone(job, *rest):
         broken.unlink()
         before(job, *rest)
 
-    monkeypatch.setattr(collect, "film", with_the_file_gone)
+    monkeypatch.setattr(collect, "record_shards", with_the_file_gone)
     assert run(tmp_path / "out", 3, "--workers", "1", "--robot-file", str(broken)) == 2
     assert "cannot read the robot file" in capsys.readouterr().err
 
 
 @dataclass
-class Hidden:
+class FacelessStage:
     """Stands in for the stage where it matters which expressions show no face: those whose jaw opens far."""
 
     robot = ROBOT
@@ -165,10 +165,10 @@ class Hidden:
     def show(self, goals):
         self.shown += 1
         sight = Sight(ROBOT.positions(goals), np.zeros((4, 4, 3), np.uint8), None)
-        return sight if goals[ROBOT.index["jaw"]] > 0 else replace(sight, reading=Reading())
+        return sight if goals[ROBOT.index["jaw"]] > 0 else replace(sight, reading=StandInReading())
 
 
-class Reading:
+class StandInReading:
     """As much of a reading as is written down."""
 
     features = np.zeros(55, np.float32)
@@ -179,7 +179,7 @@ def test_frames_without_a_face_are_replaced_deterministically_and_counted():
     plan = planned(ROBOT, STRATEGY, 1, 40)
     jaw = ROBOT.index["jaw"]
     first, again = (
-        film_shard(Hidden(), 0, plan, lambda *which: replacement(ROBOT, STRATEGY, 1, *which), lambda _: None)
+        record_shard(FacelessStage(), 0, plan, lambda *which: replacement(ROBOT, STRATEGY, 1, *which), lambda _: None)
         for _ in range(2)
     )
     assert (first.arrays["goals"][:, jaw] == 0).all()
@@ -192,9 +192,9 @@ def test_frames_without_a_face_are_replaced_deterministically_and_counted():
 
 def test_a_twin_without_a_face_is_no_endless_loop():
     plan = [replace(planned(ROBOT, STRATEGY, 1, 1)[0], goals=np.ones(25, np.float32))]
-    stage = Hidden()
+    stage = FacelessStage()
     with pytest.raises(RenaError, match=f"no face found in {ATTEMPTS} different"):
-        film_shard(stage, 0, plan, lambda *_: plan[0], lambda _: None)
+        record_shard(stage, 0, plan, lambda *_: plan[0], lambda _: None)
     assert stage.shown == ATTEMPTS
 
 

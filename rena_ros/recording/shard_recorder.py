@@ -14,7 +14,7 @@ ATTEMPTS = 20
 JPEG_QUALITY = 90
 
 
-def film_shard(
+def record_shard(
     stage: Stage,
     first: int,
     plan: Iterable[Expression],
