@@ -1,17 +1,17 @@
-"""The twin on a stage: told an expression in bytes, waited for in virtual time, drawn, and read.
+"""The twin on a stage: shows an expression, waits in virtual time until it stands, and reads the drawn picture.
 
-The way is that of a live robot, only nothing waits: goals -> limiter -> SYNC_WRITE bytes -> the emulator's
-servos, advanced until they rest -> positions by SYNC_READ -> the twin's picture -> the face reader.
+Goals take the path of a live robot, but nothing waits in real time: limiter -> driver (``Bus``) -> emulated servos,
+until they rest -> positions from the driver -> the twin's picture -> the face reader.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from rena_ros.bus.protocol import from_words, sync_read, sync_write
-from rena_ros.bus.registers import REGISTERS
-from rena_ros.bus.replies import match_replies
+from rena_ros.base.arrays import ByteArray, FloatArray
+from rena_ros.bus.bus import Bus
 from rena_ros.emulator.bank import ServoBank
+from rena_ros.emulator.virtual_port import VirtualPort
 from rena_ros.perception.face_reader import FaceReader, FaceReading
 from rena_ros.robot.model import Robot
 from rena_ros.twin.face import TwinFace
@@ -22,19 +22,23 @@ SETTLED_WITHIN_S = 10.0
 
 @dataclass(frozen=True)
 class Sight:
-    """What one expression came to. ``positions``: float64 (n,) rad; ``picture``: uint8 (h, w, 3) RGB."""
+    """What one expression led to.
 
-    positions: np.ndarray
-    picture: np.ndarray
+    ``positions``: float64 (n,) rad, as the servos report them at rest. ``picture``: uint8 (h, w, 3) RGB. ``reading``:
+    None when no face is found in the picture.
+    """
+
+    positions: FloatArray
+    picture: ByteArray
     reading: FaceReading | None
 
 
 class Stage:
-    """One twin, its 25 servos in virtual time and one reader; a context manager."""
+    """One twin, its servos in virtual time and one face reader; a context manager."""
 
     def __init__(self, robot: Robot, width: int, height: int) -> None:
+        """``width``, ``height``: of the picture, pixels. Raises RenaError when the face model is missing."""
         self.robot = robot
-        self._ids = robot.ids.tolist()
         self._face = TwinFace(robot, width=width, height=height)
         try:
             self._reader = FaceReader(video=False)
@@ -44,28 +48,33 @@ class Stage:
         self.reset()
 
     def reset(self) -> None:
-        """Begin with fresh servos at neutral, torque on: what follows depends only on what is shown from here on."""
+        """Start with fresh servos at neutral, torque on: later samples depend only on the expressions shown since."""
         self._bank = ServoBank(self.robot)
-        self._target = np.zeros(len(self._ids))
-        torque = np.ones((len(self._ids), 1), np.uint8)
-        self._bank.receive(sync_write(self._ids, REGISTERS["torque_enable"].address, torque))
+        self._bus = Bus(VirtualPort(self._bank), self.robot)
+        if failures := self._bus.set_torque(True):
+            raise RuntimeError(f"emulated servos refuse torque: {failures}")
+        self._target = np.zeros(len(self.robot.names))
         self.move(self._target)
 
-    def show(self, goals: np.ndarray) -> Sight:
-        """Make one expression, goals (n,) in [0, 1], wait in virtual time until it stands, and look at it."""
+    def show(self, goals: FloatArray) -> Sight:
+        """Show one expression, goals (n,) in [0, 1], wait in virtual time until it stands, and read the picture.
+
+        Raises ValueError when the limiter would change the goals.
+        """
         positions = self.move(self.robot.positions(goals))
         picture = self._face.render(np.clip(self.robot.goals(positions), 0, 1))
         return Sight(positions, picture, self._reader.read(picture, 0))
 
-    def move(self, positions: np.ndarray) -> np.ndarray:
-        """Drive all servos to positions (n,) rad; return where they report to rest, float64 (n,) rad."""
+    def move(self, positions: FloatArray) -> FloatArray:
+        """Drive all servos to positions (n,) rad; return the positions they report at rest, float64 (n,) rad.
+
+        Raises ValueError when the limiter would change the command, RuntimeError when a servo does not come to rest.
+        """
         limited = self.robot.limit(list(self.robot.names), positions.tolist(), self._target)
         if limited.refusal or limited.clamped:
             raise ValueError(f"not an expression of this robot: {limited.refusal or limited.clamped}")
         self._target = limited.positions
-        ticks = self.robot.to_ticks(self._target)
-        rows = ticks.astype("<u2").view(np.uint8).reshape(-1, 2)
-        self._bank.receive(sync_write(self._ids, REGISTERS["goal_position"].address, rows))
+        self._bus.write_goals(self.robot.to_ticks(self._target))
         for _ in range(round(SETTLED_WITHIN_S / STEP_S)):
             self._bank.advance(STEP_S)
             if not self._bank.moving.any():
@@ -73,13 +82,11 @@ class Stage:
         still = [name for name, moving in zip(self.robot.names, self._bank.moving, strict=True) if moving]
         raise RuntimeError(f"{', '.join(still)} did not come to rest within {SETTLED_WITHIN_S:g} s of virtual time")
 
-    def _read_positions(self) -> np.ndarray:
-        register = REGISTERS["present_position"]
-        received = self._bank.receive(sync_read(self._ids, register.address, register.size))
-        replies = match_replies(received, self.robot.ids, register.size)
-        if not replies.fresh.all():
-            raise RuntimeError(f"the emulated bus answered {int(replies.fresh.sum())} of {len(self._ids)} servos")
-        return self.robot.from_ticks(from_words(replies.data, register.sign_bit))
+    def _read_positions(self) -> FloatArray:
+        state = self._bus.read_state()
+        if not state.fresh.all():
+            raise RuntimeError(f"only {int(state.fresh.sum())} of {len(state.fresh)} emulated servos replied")
+        return self.robot.from_ticks(state.ticks)
 
     def close(self) -> None:
         """Release the picture and the reader."""
@@ -89,5 +96,5 @@ class Stage:
     def __enter__(self) -> "Stage":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

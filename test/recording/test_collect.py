@@ -20,7 +20,7 @@ from rena_ros.recording import collect
 from rena_ros.recording.dataset import load_dataset, shard_path
 from rena_ros.recording.plan import planned, replacement
 from rena_ros.recording.shard_recorder import ATTEMPTS, record_shard
-from rena_ros.recording.stage import Sight, Stage
+from rena_ros.recording.stage import Sight
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import RAD_PER_TICK
 from rena_ros.strategy.expert import load_strategy
@@ -196,15 +196,6 @@ def test_a_twin_without_a_face_is_no_endless_loop():
     with pytest.raises(RenaError, match=f"no face found in {ATTEMPTS} different"):
         record_shard(stage, 0, plan, lambda *_: plan[0], lambda _: None)
     assert stage.shown == ATTEMPTS
-
-
-def test_the_stage_refuses_what_the_limiter_would_change():
-    with Stage(ROBOT, 160, 120) as stage:
-        torn = ROBOT.neutral_goals.copy()
-        torn[[ROBOT.index["corner_left_up"], ROBOT.index["corner_left_down"]]] = 1
-        with pytest.raises(ValueError, match="not an expression"):
-            stage.show(torn)
-        np.testing.assert_allclose(stage.move(np.zeros(25)), 0, atol=1e-9)
 
 
 @pytest.mark.parametrize(
