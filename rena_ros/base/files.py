@@ -27,19 +27,24 @@ def read_text(path: Path, what: str, newline: str | None = None) -> str:
         raise RenaError(f"the {what} {path} is not a text file in UTF-8") from error
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 file as a whole, line ends as they are in ``text``; see ``replacing``.
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file as a whole; see ``replacing``.
 
     What is not a regular file (/dev/stdout, a pipe) is written in place. Raises RenaError.
     """
     if path.exists() and not path.is_file():
         try:
-            path.write_text(text, encoding="utf-8", newline="")
+            path.write_bytes(data)
         except OSError as error:
             raise RenaError(f"cannot write {path}: {error.strerror}") from error
         return
     with replacing(path) as fresh:
-        fresh.write_text(text, encoding="utf-8", newline="")
+        fresh.write_bytes(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 file as ``write_bytes`` does, line ends as they are in ``text``."""
+    write_bytes(path, text.encode())
 
 
 def write_json(path: Path, data: object) -> None:
@@ -55,8 +60,9 @@ def write_json(path: Path, data: object) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """Give the path of a fresh file in the same folder, which takes the place of ``path`` when the block ends well.
 
-    The fresh file is flushed to the disk first and keeps the permissions of the old one; links are followed. When
-    anything fails, ``path`` stays as it was and nothing else is left; an OSError becomes a RenaError.
+    The fresh file is flushed to the disk before, the folder after the exchange; the permissions of the old file are
+    kept, links are followed. When anything fails, ``path`` stays as it was and nothing else is left; an OSError
+    becomes a RenaError.
     """
     path = path.resolve()
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
@@ -67,12 +73,23 @@ def replacing(path: Path) -> Iterator[Path]:
         if path.exists():
             shutil.copymode(path, fresh)
         os.replace(fresh, path)
+        _sync_folder(path.parent)
     except OSError as error:
         kept = "; it is unchanged" if path.exists() else ""
         raise RenaError(f"cannot write {path}: {error.strerror}{kept}") from error
     finally:
         with contextlib.suppress(OSError):
             fresh.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Flush a folder's names to the disk, where its file system can (some network ones cannot)."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def back_up(path: Path) -> Path:
