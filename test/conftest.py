@@ -133,7 +133,7 @@ class SpoilableServos:
                 now_s = time.monotonic()
                 self.bank.advance(now_s - then_s)
                 then_s = now_s
-                reply = b"".join(self.spoil([answer.frame for answer in self.bank.answers(data)]))
+                reply = b"".join(self.spoil([answer.frame for answer in self.bank.replies(data)]))
                 if reply:
                     os.write(self.master, reply)
 

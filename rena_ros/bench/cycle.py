@@ -15,8 +15,8 @@ from rena_ros.base.errors import RenaError
 from rena_ros.bench.machine import Machine
 from rena_ros.bench.measure import Record
 from rena_ros.bench.peers import DRIVERS, STATE_BYTES, VENDOR, installed
+from rena_ros.bench.processes import busy_process, emulated_bus, interruptible
 from rena_ros.bench.report import console_for_tables, make_folder, pyplot, save_plot, write_json
-from rena_ros.bench.stand import busy_neighbour, emulated, interruptible
 from rena_ros.bus.protocol import OVERHEAD_BYTES, wire_time_s
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import Robot
@@ -167,8 +167,8 @@ def _measurements(scenes: dict[str, list[str]], args: argparse.Namespace) -> Ite
         for turn in range(args.rounds):
             for driver in drivers if turn % 2 == 0 else drivers[::-1]:
                 cycles = min(args.cycles, SLOW_CYCLES) if (scene, driver) == (ONE_DEAD, "vendor") else args.cycles
-                neighbour = busy_neighbour() if scene == BUSY else contextlib.nullcontext()
-                with emulated(faults=faults, robot_file=args.robot_file) as stand, neighbour:
+                neighbour = busy_process() if scene == BUSY else contextlib.nullcontext()
+                with emulated_bus(faults=faults, robot_file=args.robot_file) as stand, neighbour:
                     yield scene, driver, stand.measure(driver, cycles, WARM_UP, niceness=args.niceness)
 
 

@@ -1,6 +1,6 @@
 """`rena bench faults`: what drivers make of a dead servo, of corrupt and of late answers.
 
-The servos' horns follow at once (rena_ros.bench.instant) and every cycle has a goal of its own, so a reading that
+The servos' horns follow at once (rena_ros.bench.instant_servos) and every cycle has a goal of its own, so a reading that
 a driver offers as new either is this cycle's goal or is stale.
 """
 
@@ -17,12 +17,12 @@ from rena_ros.base.errors import RenaError
 from rena_ros.bench.machine import Machine
 from rena_ros.bench.measure import Record
 from rena_ros.bench.peers import VENDOR, installed
+from rena_ros.bench.processes import emulated_bus, interruptible
 from rena_ros.bench.report import console_for_tables, make_folder, write_json
-from rena_ros.bench.stand import emulated, interruptible
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import Robot
 
-INSTANT = "rena_ros.bench.instant"
+INSTANT = "rena_ros.bench.instant_servos"
 FAULTY = 12  # the 13th of 25 servos: there are some before and some after it
 OURS = "rena-position"
 RATE_HZ = 50.0  # as a control loop runs
@@ -65,7 +65,7 @@ class FaultRow:
     raised: int
 
 
-def judge(driver: str, fault: str, record: Record, faulty: int | None) -> FaultRow:
+def summarise(driver: str, fault: str, record: Record, faulty: int | None) -> FaultRow:
     """Make a row of a record. ``faulty``: index of the servo that the fault happens to, None without a fault."""
     others = np.arange(record.offered.shape[1]) != (-1 if faulty is None else faulty)
     stale = record.offered & ~record.true
@@ -135,9 +135,9 @@ def _rows(drivers: tuple, robot: Robot, args: argparse.Namespace, console: Conso
                 faults = [{**values, "servo": robot.names[faulty]}] if values else []
                 for driver in drivers:
                     progress.update(bar, description=f"{NAMES[driver]}: {name}")
-                    with emulated(INSTANT, faults, args.robot_file) as stand:
+                    with emulated_bus(INSTANT, faults, args.robot_file) as stand:
                         record = stand.measure(driver, args.cycles, warm_up=0, rate_hz=RATE_HZ)
-                    rows.append(judge(driver, name, record, faulty if values else None))
+                    rows.append(summarise(driver, name, record, faulty if values else None))
                     progress.update(bar, advance=1)
     except KeyboardInterrupt:
         return rows, False

@@ -174,7 +174,7 @@ class _Run:
 
     def look(self) -> None:
         """Check what crossed the wire since the last time."""
-        self._check.see(self._rehearsal.bank.goals.take())
+        self._check.add(self._rehearsal.bank.goals.take())
 
     def ask_a_service(self) -> None:
         """Neutral, or limp in the middle of a movement; while limp, nothing may be sent, whatever is commanded."""

@@ -20,8 +20,8 @@ from rena_ros.base.errors import RenaError
 from rena_ros.base.signals import ASKING
 from rena_ros.bench.fuzz import FuzzResult, fuzz
 from rena_ros.bench.machine import Machine
+from rena_ros.bench.processes import interruptible
 from rena_ros.bench.report import console_for_tables, make_folder, write_json
-from rena_ros.bench.stand import interruptible
 
 CHUNK = 10_000  # commands to one freshly started node
 MEANINGS = {

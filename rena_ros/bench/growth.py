@@ -28,7 +28,7 @@ class Growth:
         return {**{k: round(v, 3) if isinstance(v, float) else v for k, v in vars(self).items()}, "grew": self.grew}
 
 
-def growth(name: str, values: np.ndarray, absolute: float, relative: float = 0.0) -> Growth:
+def measure_growth(name: str, values: np.ndarray, absolute: float, relative: float = 0.0) -> Growth:
     """Judge ``values`` (m,), m >= 6, taken at even intervals; NaN where there was nothing to measure.
 
     Allowed: ``absolute`` more than the early median, or ``relative`` (0.1 = 10 %) more, whichever is higher.

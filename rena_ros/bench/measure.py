@@ -1,6 +1,6 @@
 """One driver, measured in a process of its own: `python -m rena_ros.bench.measure --driver NAME --port PORT …`.
 
-Every cycle has goals of its own, so that on servos whose horns follow at once (rena_ros.bench.instant) a
+Every cycle has goals of its own, so that on servos whose horns follow at once (rena_ros.bench.instant_servos) a
 position tells in which cycle it was taken: what a driver offers as new is true or stale, and nothing between.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 from rena_ros.base.errors import RenaError
 from rena_ros.base.priority import be_nice
 from rena_ros.bench.machine import cpu_of, machine_busy_s
-from rena_ros.bench.peers import DRIVERS, Offer
+from rena_ros.bench.peers import DRIVERS, CycleResult
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import Robot
 
@@ -61,7 +61,7 @@ def goals_of_cycle(robot: Robot, cycle: int) -> np.ndarray:
 def measure(driver, robot: Robot, cycles: int, warm_up: int, emulator_pid: int, rate_hz: float = 0.0) -> Record:
     """Run ``warm_up`` cycles, then ``cycles`` that count; at ``rate_hz``, or back to back (0)."""
     count = len(robot.names)
-    nothing = Offer(np.zeros(count, np.int64), np.zeros(count, bool), False)
+    nothing = CycleResult(np.zeros(count, np.int64), np.zeros(count, bool), False)
     goals = [goals_of_cycle(robot, k) for k in range(warm_up + cycles)]
     cycle_s, raised, offers = np.zeros(cycles), np.zeros(cycles, bool), [nothing] * cycles
     start_s = time.perf_counter()

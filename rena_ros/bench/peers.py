@@ -1,4 +1,4 @@
-"""The drivers that are compared, each behind the same two methods: ``cycle(ticks) -> Offer`` and ``close()``.
+"""The drivers that are compared, each behind the same two methods: ``cycle(ticks) -> CycleResult`` and ``close()``.
 
 A cycle is what a control loop does: goals to all servos, then position, speed, load, voltage and temperature
 (8 bytes from register 56 on) of all of them. Every driver gets goals as an int array (n,) in the order of
@@ -29,7 +29,7 @@ HOW_TO_INSTALL = f"`pip install {VENDOR}==1.0.0` brings it (the test set does)"
 
 
 @dataclass(frozen=True)
-class Offer:
+class CycleResult:
     """What a driver hands its caller after one cycle.
 
     ``ticks`` int (n,), a reading where ``offered`` bool (n,) says that there is a new one; ``success``: the
@@ -50,11 +50,11 @@ class Rena:
         self._bus = Bus(port, robot)
         self._bus.read_return_delays()
 
-    def cycle(self, ticks: np.ndarray) -> Offer:
+    def cycle(self, ticks: np.ndarray) -> CycleResult:
         """Goals out, states in."""
         self._bus.write_goals(ticks)
         state = self._bus.read_state()
-        return Offer(state.ticks, state.fresh, bool(state.fresh.all()))
+        return CycleResult(state.ticks, state.fresh, bool(state.fresh.all()))
 
     def close(self) -> None:
         """Free the port."""
@@ -72,12 +72,12 @@ class RenaSixBytes(Rena):
         self._ids = robot.ids.tolist()
         self._rows = np.tile(np.array((0, 0, SPEED), "<u2"), (len(self._ids), 1))
 
-    def cycle(self, ticks: np.ndarray) -> Offer:
+    def cycle(self, ticks: np.ndarray) -> CycleResult:
         """Goals out, states in."""
         self._rows[:, 0] = ticks
         self._line.sync_write(self._ids, GOAL, self._rows.view(np.uint8))
         state = self._bus.read_state()
-        return Offer(state.ticks, state.fresh, bool(state.fresh.all()))
+        return CycleResult(state.ticks, state.fresh, bool(state.fresh.all()))
 
 
 class Bare:
@@ -95,14 +95,14 @@ class Bare:
         self._request = protocol.sync_read(self._ids, STATE_ADDRESS, STATE_BYTES)
         self._size = len(self._ids) * (OVERHEAD_BYTES + STATE_BYTES)
 
-    def cycle(self, ticks: np.ndarray) -> Offer:
+    def cycle(self, ticks: np.ndarray) -> CycleResult:
         """Goals out, bytes in."""
         self._rows[:, 0] = ticks
         self._port.write(protocol.sync_write(self._ids, GOAL, self._rows.view(np.uint8)))
         expected_s = self._port.write(self._request) + wire_time_s(self._size, self._port.baud)
         received = self._port.read(expected_s, expected_s + 0.1, lambda received: len(received) >= self._size)
         whole = np.full(len(self._ids), len(received) == self._size)
-        return Offer(ticks, whole, bool(whole[0]))
+        return CycleResult(ticks, whole, bool(whole[0]))
 
     def close(self) -> None:
         """Free the port."""
@@ -132,7 +132,7 @@ class Vendor:
             self._write.addParam(servo_id, _goal(ticks))
             self._read.addParam(servo_id)
 
-    def cycle(self, ticks: np.ndarray) -> Offer:
+    def cycle(self, ticks: np.ndarray) -> CycleResult:
         """Goals out, states in. Raises whatever the SDK raises."""
         for servo_id, goal in zip(self._ids, ticks.tolist(), strict=True):
             self._write.changeParam(servo_id, _goal(goal))
@@ -140,7 +140,7 @@ class Vendor:
         read = self._read.txRxPacket()
         offered = [self._read.isAvailable(servo_id, STATE_ADDRESS, STATE_BYTES) for servo_id in self._ids]
         present = [self._read.getData(servo_id, STATE_ADDRESS, 2) for servo_id in self._ids]
-        return Offer(np.array(present), np.array(offered), written == read == self._ok)
+        return CycleResult(np.array(present), np.array(offered), written == read == self._ok)
 
     def close(self) -> None:
         """Free the port."""

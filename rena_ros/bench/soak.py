@@ -21,9 +21,9 @@ from rich.live import Live
 
 from rena_ros.base.errors import RenaError
 from rena_ros.bench.machine import Machine, ProcessState
+from rena_ros.bench.processes import child_process, interruptible, wait_for_link
 from rena_ros.bench.report import console_for_tables, make_folder, write_json
-from rena_ros.bench.soak_report import Soak, judge, per_minute, plot, table
-from rena_ros.bench.stand import interruptible, started, wait_for_link
+from rena_ros.bench.soak_report import Soak, judge_growth, per_minute, plot, table
 from rena_ros.robot.file import load_robot
 
 SAMPLE_S = 1.0
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
             whole = False
     report = _read_report(args.out / "emulator.json")
     console.print(table(soak))
-    verdicts = judge(soak)
+    verdicts = judge_growth(soak)
     for verdict in verdicts:
         word, style = ("grows", "red") if verdict.grew else ("flat", "")
         console.print(
@@ -119,7 +119,7 @@ def _processes(args: argparse.Namespace) -> Iterator[tuple[dict[str, subprocess.
             command = (sys.executable, "-m", module, *arguments)
             output = subprocess.PIPE if name == "exerciser" else log
             processes[name] = stack.enter_context(
-                started(command, stop_s=10.0, env=environment, stdout=output, stderr=log, text=True)
+                child_process(command, stop_s=10.0, env=environment, stdout=output, stderr=log, text=True)
             )
             if name == "emulator":
                 wait_for_link(link, processes[name], f"see {log.name}")

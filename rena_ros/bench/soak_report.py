@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from rena_ros.bench.growth import Growth, growth
+from rena_ros.bench.growth import Growth, measure_growth
 from rena_ros.bench.report import pyplot, save_plot
 
 MINUTE_S = 60.0
@@ -38,7 +38,7 @@ class Soak:
         return Soak(self.began_s, *rest)
 
 
-def judge(soak: Soak) -> list[Growth]:
+def judge_growth(soak: Soak) -> list[Growth]:
     """What grew and what did not; nothing when the run was too short to tell."""
     soak = soak.after(SETTLE_S)
     names = _processes(soak)
@@ -46,8 +46,8 @@ def judge(soak: Soak) -> list[Growth]:
     try:
         for figure, allowed in _ALLOWED.items():
             for name in names:
-                verdicts.append(growth(f"{name}: {_UNITS[figure]}", _column(soak, name, figure), *allowed))
-        verdicts.append(growth("reading all states, ms", _read_ms(soak), *_READ_MS))
+                verdicts.append(measure_growth(f"{name}: {_UNITS[figure]}", _column(soak, name, figure), *allowed))
+        verdicts.append(measure_growth("reading all states, ms", _read_ms(soak), *_READ_MS))
     except ValueError:
         return []
     return verdicts

@@ -15,14 +15,15 @@ import numpy as np
 
 from rena_ros.bus.protocol import Parser
 from rena_ros.bus.registers import BAUDS, REGISTERS
-from rena_ros.emulator.fault_effects import conditions, registers_of, spoil
-from rena_ros.emulator.fault_schedule import FaultSchedule, Injected, RandomFaults
+from rena_ros.emulator.addressing import Addressing
+from rena_ros.emulator.fault_effects import alter_reply, eeprom_settings, fault_conditions
+from rena_ros.emulator.fault_schedule import FaultSchedule, RandomFaults, ScheduledFault
 from rena_ros.emulator.faults import Fault
 from rena_ros.emulator.goal_log import GoalLog
 from rena_ros.emulator.instructions import Instructions
-from rena_ros.emulator.listeners import Listeners
 from rena_ros.emulator.registers import ServoRegisters
-from rena_ros.emulator.wire import Answer, collide
+from rena_ros.emulator.servo_motion import TrapezoidMotion
+from rena_ros.emulator.wire import TimedReply, superimpose
 from rena_ros.robot.model import Robot
 
 SILENCE_S = 0.02  # an unfinished frame older than this is forgotten
@@ -46,6 +47,7 @@ class ServoBank:
         factory: bool = False,
         seed: int = 0,
         goals: GoalLog | None = None,
+        motion: type[TrapezoidMotion] = TrapezoidMotion,
     ) -> None:
         count = len(robot.servos)
         start = robot.neutral_ticks if positions is None else np.asarray(positions)
@@ -53,9 +55,9 @@ class ServoBank:
         delay_us = FACTORY_RETURN_DELAY_US if factory else return_delay_us
         self.robot = robot
         self.goals = GoalLog(robot.names) if goals is None else goals
-        self._registers = ServoRegisters(robot, start, ids, delay_us)
-        self._listeners = Listeners(self._registers)
-        self._instructions = Instructions(self._registers, self._listeners)
+        self._registers = ServoRegisters(robot, start, ids, delay_us, motion)
+        self._addressing = Addressing(self._registers)
+        self._instructions = Instructions(self._registers, self._addressing)
         self._faults = FaultSchedule(robot.names, seed, self._fault_began, self._fault_ended)
         self._parser = Parser()
         self._silence_s = 0.0
@@ -70,7 +72,7 @@ class ServoBank:
     @property
     def positions(self) -> np.ndarray:
         """Present positions, ticks, int64 (n,)."""
-        return np.rint(self._registers.motion.now()[0]).astype(np.int64)
+        return np.rint(self._registers.motion.state()[0]).astype(np.int64)
 
     @property
     def moving(self) -> np.ndarray:
@@ -85,7 +87,7 @@ class ServoBank:
     @property
     def attached(self) -> tuple[str, ...]:
         """Names of the servos that are on the bus."""
-        return tuple(name for name, there in zip(self.robot.names, self._listeners.attached, strict=True) if there)
+        return tuple(name for name, there in zip(self.robot.names, self._addressing.attached, strict=True) if there)
 
     @property
     def unplugged(self) -> bool:
@@ -100,8 +102,8 @@ class ServoBank:
     def attach(self, *names: str) -> None:
         """Have exactly these servos on the bus; those that were not there get their power now."""
         there = np.isin(np.arange(len(self.robot.names)), [self.robot.index[name] for name in names])
-        fresh = np.flatnonzero(there & ~self._listeners.attached)
-        self._listeners.attached = there
+        fresh = np.flatnonzero(there & ~self._addressing.attached)
+        self._addressing.attached = there
         self._registers.power_cycle(fresh)
 
     def inject(self, kind: str, *servos: str, **options: object) -> Fault:
@@ -158,17 +160,17 @@ class ServoBank:
 
     def receive(self, data: bytes) -> bytes:
         """Take bytes from the bus in; return all the bytes that the servos answer."""
-        return b"".join(answer.frame for answer in self.answers(data))
+        return b"".join(answer.frame for answer in self.replies(data))
 
-    def answers(self, data: bytes, baud: int | None = None) -> list[Answer]:
+    def replies(self, data: bytes, baud: int | None = None) -> list[TimedReply]:
         """Like ``receive``, one by one, with each servo's return delay. ``baud``: the rate at which the bytes come;
         servos that listen at another rate do not hear them (None: everybody does).
         """
         self._silence_s = 0.0
         answers = []
         for packet in self._parser.feed(data):
-            self._listeners.listen(baud)
-            self.goals.note(self.now_s, packet, self._listeners.by_id)
+            self._addressing.listen(baud)
+            self.goals.record(self.now_s, packet, self._addressing.by_id)
             for together in self._instructions.carry_out(packet):
                 answers += self._sent(together)
         return answers
@@ -177,53 +179,75 @@ class ServoBank:
         """Whether the adapter hands the next request back to whoever sent it."""
         return self._faults.hits("echo", -1) is not None
 
-    def power_cycle(self) -> None:
-        """Off and on again: torque off, RAM as from the factory, EEPROM as saved, latched overloads gone."""
-        self._faults.clear("overload")
-        self._registers.power_cycle(np.arange(len(self.robot.names)))
-        self._instructions.forget()
+    def power_cycle(self, *servos: str) -> None:
+        """Switch these servos, or all, off and on again.
+
+        Torque is off then, RAM as from the factory, EEPROM as saved; latched overloads and pending REG_WRITEs are gone.
+        """
+        which = [self.robot.index[name] for name in servos or self.robot.names]
+        self._faults.clear("overload", servos)
+        self._registers.power_cycle(np.array(which))
+        self._instructions.forget(which)
+
+    def read_register(self, servo: str, register: str) -> int:
+        """Return the unsigned value of a register in a servo's memory, without a request."""
+        return self._registers.read(self.robot.index[servo], register)
+
+    def set_register(self, servo: str, register: str, value: int) -> None:
+        """Set a register to an unsigned value without a request, as another program or a power failure might.
+
+        Read-only registers and locked EEPROM are set too; ``torque_enable`` takes effect as if it were written.
+        """
+        self._registers.set(self.robot.index[servo], register, value)
+
+    def turn_horn(self, servo: str, ticks: float) -> None:
+        """Turn a servo's horn to a position, where it rests, as a hand does while torque is off."""
+        self._registers.motion.place(np.array([self.robot.index[servo]]), np.array([float(ticks)]))
 
     def _pass_time(self, dt_s: float) -> None:
         self._registers.advance(dt_s)
         self._faults.pass_time(dt_s)
 
-    def _fault_began(self, one: Injected) -> None:
+    def _fault_began(self, one: ScheduledFault) -> None:
         registers = self._registers
         ids = registers.memory[:, REGISTERS["id"].address]
         for i in one.servos:
             if one.fault.kind == "torque_lost":
                 registers.store(i, _TORQUE, b"\0")
-            for name, value in registers_of(one, ids, self.robot.index).items():
-                one.saved[i] = registers.set_eeprom(i, name, bytes((value,)))
+            for name, value in eeprom_settings(one, ids, self.robot.index).items():
+                one.saved[i] = registers.read(i, name)
+                registers.set(i, name, value)
         self._set_conditions()
 
-    def _fault_ended(self, one: Injected) -> None:
+    def _fault_ended(self, one: ScheduledFault) -> None:
         """Take back what it did to the settings, unless somebody has mended that meanwhile."""
         registers = self._registers
         ids = registers.memory[:, REGISTERS["id"].address]
         for i in one.servos & one.saved.keys():
-            for name, value in registers_of(one, ids, self.robot.index).items():
-                if registers.byte(i, name) == value:
-                    registers.set_eeprom(i, name, one.saved[i])
+            for name, value in eeprom_settings(one, ids, self.robot.index).items():
+                if registers.read(i, name) == value:
+                    registers.set(i, name, one.saved[i])
         self._set_conditions()
 
     def _set_conditions(self) -> None:
-        self._registers.set_conditions(conditions(self._faults.active, len(self.robot.names)))
+        self._registers.set_conditions(fault_conditions(self._faults.active, len(self.robot.names)))
 
-    def _sent(self, together: list[Answer]) -> list[Answer]:
+    def _sent(self, together: list[TimedReply]) -> list[TimedReply]:
         """What comes of servos that answer at the same time: of several, only what their overlap leaves."""
         if len(together) > 1:
             together = [self._overlap(together)]
         if not self._faults.active:
             return together
-        return [spoilt for answer in together for spoilt in spoil(answer, self._faults)]
+        return [spoilt for answer in together for spoilt in alter_reply(answer, self._faults)]
 
-    def _overlap(self, together: list[Answer]) -> Answer:
+    def _overlap(self, together: list[TimedReply]) -> TimedReply:
         skews = [k * self._skew_us(answer.servo) * 1e-6 for k, answer in enumerate(together)]
         begins = [answer.delay_s + skew for answer, skew in zip(together, skews, strict=True)]
-        bit_s = 1 / (self._listeners.baud or BAUDS[0])
+        bit_s = 1 / (self._addressing.baud or BAUDS[0])
         offsets = [round((begin - min(begins)) / bit_s) for begin in begins]
-        return Answer(min(begins), collide([answer.frame for answer in together], offsets), servo=together[0].servo)
+        return TimedReply(
+            min(begins), superimpose([answer.frame for answer in together], offsets), servo=together[0].servo
+        )
 
     def _skew_us(self, i: int) -> float:
         given = [one.fault.value("skew_us") for one in self._faults.active if one.fault.kind == "same_id"]

@@ -17,7 +17,7 @@ attach [SERVO ... | all]     have exactly these servos on the bus
 status                       what there is"""
 
 
-class TypedCommands:
+class CommandConsole:
     """Commands read from a file descriptor, answered on standard output."""
 
     def __init__(self, bank: ServoBank, source: int) -> None:

@@ -23,10 +23,11 @@ from rena_ros.base.errors import RenaError
 from rena_ros.base.priority import be_nice
 from rena_ros.base.signals import on_end
 from rena_ros.emulator.bank import ServoBank
-from rena_ros.emulator.console import TypedCommands
+from rena_ros.emulator.console import CommandConsole
 from rena_ros.emulator.fault_file import FaultScript, load_faults
 from rena_ros.emulator.goal_log import GoalLog
 from rena_ros.emulator.pty_link import PtyLink
+from rena_ros.emulator.servo_motion import TrapezoidMotion
 from rena_ros.emulator.wire import Wire
 from rena_ros.robot.file import load_robot
 
@@ -43,7 +44,7 @@ class Emulator:
     """
 
     def __init__(
-        self, bank: ServoBank, link: Path, baud: int = 1_000_000, commands: TypedCommands | None = None
+        self, bank: ServoBank, link: Path, baud: int = 1_000_000, commands: CommandConsole | None = None
     ) -> None:
         self.bank = bank
         self._wire = Wire(baud)
@@ -77,7 +78,7 @@ class Emulator:
         then_s = time.monotonic()
         while self._leave_s is None or time.monotonic() < self._leave_s:
             if self._leave_s is not None:
-                self._port.let_go()
+                self._port.close_slave()
                 if not self._port.plugged:
                     return
             readable = select.select(self._watched(), [], [], self._wait_s())[0]
@@ -146,7 +147,7 @@ class Emulator:
         self._wire.request(len(data), now_s)
         if self.bank.echoes():
             self._wire.echo(data)
-        self._wire.answer(self.bank.answers(data, baud))
+        self._wire.queue_replies(self.bank.replies(data, baud))
         return True
 
 
@@ -171,16 +172,19 @@ def add_arguments(parser: argparse.ArgumentParser, link: Path | None = None) -> 
     parser.add_argument("--commands", action="store_true", help="read commands from standard input (`help` lists them)")
 
 
-def make_emulator(args: argparse.Namespace) -> Emulator:
-    """The emulator that the options ask for. Raises RenaError for what the user can mend."""
+def make_emulator(args: argparse.Namespace, motion: type[TrapezoidMotion] = TrapezoidMotion) -> Emulator:
+    """Make the emulator that the options ask for. Raises RenaError for what the user can mend.
+
+    ``motion``: how its horns move.
+    """
     robot = load_robot(args.robot_file)
     if not 0 <= args.return_delay_us <= 500:
         raise RenaError(f"--return-delay-us {args.return_delay_us} is outside 0..500")
     script = load_faults(args.faults, robot) if args.faults else FaultScript()
     goals = GoalLog(robot.names, args.goals, limit=KEPT_GOALS)
-    bank = ServoBank(robot, return_delay_us=args.return_delay_us, factory=args.factory, goals=goals)
+    bank = ServoBank(robot, return_delay_us=args.return_delay_us, factory=args.factory, goals=goals, motion=motion)
     bank.script(script.faults, script.random)
-    return Emulator(bank, args.link, commands=TypedCommands(bank, sys.stdin.fileno()) if args.commands else None)
+    return Emulator(bank, args.link, commands=CommandConsole(bank, sys.stdin.fileno()) if args.commands else None)
 
 
 def end_on_signals(emulator: Emulator) -> None:

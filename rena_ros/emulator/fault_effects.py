@@ -7,13 +7,13 @@ import numpy as np
 from rena_ros.bus import protocol
 from rena_ros.bus.protocol import HEADER, OVERHEAD_BYTES
 from rena_ros.bus.registers import BAUDS
-from rena_ros.emulator.fault_schedule import FaultSchedule, Injected
+from rena_ros.emulator.fault_schedule import FaultSchedule, ScheduledFault
 from rena_ros.emulator.faults import REJECTED
-from rena_ros.emulator.wire import Answer
+from rena_ros.emulator.wire import TimedReply
 
 
 @dataclass(frozen=True)
-class Conditions:
+class FaultConditions:
     """The states of n servos, arrays (n,). ``temperature_c`` and ``voltage`` (0.1 V) are -1 where nothing is wrong."""
 
     deaf: np.ndarray
@@ -26,7 +26,7 @@ class Conditions:
     voltage: np.ndarray
 
 
-def conditions(active: list[Injected], count: int) -> Conditions:
+def fault_conditions(active: list[ScheduledFault], count: int) -> FaultConditions:
     """All states that the active faults amount to. A fault that hits only some answers is no state."""
     found = {
         name: np.zeros(count, bool) for name in ("dead", "reject", "stuck", "overload", "eeprom_locked", "encoder")
@@ -40,7 +40,7 @@ def conditions(active: list[Injected], count: int) -> Conditions:
             temperature_c[where] = fault.value("temperature_c")
         elif fault.kind == "undervoltage":
             voltage[where] = round(fault.value("voltage_v") * 10)
-    return Conditions(
+    return FaultConditions(
         deaf=found["dead"],
         rejecting=found["reject"],
         stuck=found["stuck"],
@@ -52,7 +52,7 @@ def conditions(active: list[Injected], count: int) -> Conditions:
     )
 
 
-def registers_of(one: Injected, ids: np.ndarray, index: dict[str, int]) -> dict[str, int]:
+def eeprom_settings(one: ScheduledFault, ids: np.ndarray, index: dict[str, int]) -> dict[str, int]:
     """The EEPROM registers that a fault sets, as a set-up gone wrong leaves them: tools can put them right."""
     fault = one.fault
     if fault.kind == "return_delay":
@@ -64,7 +64,7 @@ def registers_of(one: Injected, ids: np.ndarray, index: dict[str, int]) -> dict[
     return {}
 
 
-def spoil(answer: Answer, faults: FaultSchedule) -> list[Answer]:
+def alter_reply(answer: TimedReply, faults: FaultSchedule) -> list[TimedReply]:
     """What becomes of one servo's answer on its way: nothing, itself, or something worse."""
     servo, frame = answer.servo, answer.frame
     if faults.hits("dead", servo):

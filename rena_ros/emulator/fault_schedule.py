@@ -32,7 +32,7 @@ NOT_BY_CHANCE = ("same_id",)  # it needs somebody to share with
 
 
 @dataclass(eq=False)
-class Injected:
+class ScheduledFault:
     """A fault on these servos (indices) from ``begin_s`` to ``end_s``; ``answers`` that it could have hit so far."""
 
     fault: Fault
@@ -41,27 +41,31 @@ class Injected:
     end_s: float
     begun: bool = False
     answers: int = 0
-    saved: dict[int, bytes] = field(default_factory=dict)  # registers as they were before, by servo
+    saved: dict[int, int] = field(default_factory=dict)  # value of the changed register before, by servo
 
 
 class FaultSchedule:
     """Faults to come and faults that are there. ``began`` and ``ended`` are called when one begins or ends."""
 
     def __init__(
-        self, names: Sequence[str], seed: int, began: Callable[[Injected], None], ended: Callable[[Injected], None]
+        self,
+        names: Sequence[str],
+        seed: int,
+        began: Callable[[ScheduledFault], None],
+        ended: Callable[[ScheduledFault], None],
     ) -> None:
         self.now_s = 0.0
         self.begun: dict[str, int] = {}  # how many have begun, by kind
         self.rng = np.random.default_rng(seed)
         self._index = {name: i for i, name in enumerate(names)}
         self._names = tuple(names)
-        self._faults: list[Injected] = []
+        self._faults: list[ScheduledFault] = []
         self._began, self._ended = began, ended
         self._random: tuple[RandomFaults, np.random.Generator] | None = None
         self._next_random_s = inf
 
     @property
-    def active(self) -> list[Injected]:
+    def active(self) -> list[ScheduledFault]:
         """What is there now."""
         return [one for one in self._faults if one.begun]
 
@@ -73,7 +77,7 @@ class FaultSchedule:
         if KINDS[fault.kind].whole_bus:
             where = frozenset()
         begin_s = self.now_s + fault.at_s
-        self._faults.append(Injected(fault, where, begin_s, begin_s + fault.for_s))
+        self._faults.append(ScheduledFault(fault, where, begin_s, begin_s + fault.for_s))
         self.pass_time(0.0)
 
     def add_random(self, random: RandomFaults) -> None:
@@ -95,7 +99,7 @@ class FaultSchedule:
                 continue
             left = one.servos - gone if gone else frozenset()
             if left:
-                rest = Injected(one.fault, left, one.begin_s, one.end_s, one.begun, one.answers, one.saved)
+                rest = ScheduledFault(one.fault, left, one.begin_s, one.end_s, one.begun, one.answers, one.saved)
                 self._faults.append(rest)
             self._faults.remove(one)
             if one.begun:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rena_ros.bus.protocol import Instruction
-from rena_ros.emulator.goal_log import NOT_COMMANDED, Goals
+from rena_ros.emulator.goal_log import NOT_COMMANDED, GoalFrame
 from rena_ros.robot.model import RAD_PER_TICK, Robot
 
 _CODE = 4  # place of the instruction in a frame
@@ -20,7 +20,7 @@ _EXAMPLES = 5
 
 @dataclass
 class GoalCheck:
-    """Feed it the log with ``see``; the counts are of violations, one for each servo (or pair) and frame."""
+    """Feed it the log with ``add``; the counts are of violations, one for each servo (or pair) and frame."""
 
     robot: Robot
     frames: int = 0
@@ -46,7 +46,7 @@ class GoalCheck:
         """All of them."""
         return self.limits + self.antagonists + self.speed + self.acceleration
 
-    def see(self, log: Sequence[Goals]) -> None:
+    def add(self, log: Sequence[GoalFrame]) -> None:
         """Check these frames, which follow those of the last call."""
         for goals in log:
             named = goals.ticks != NOT_COMMANDED
@@ -59,7 +59,7 @@ class GoalCheck:
                 self._speed[named] = np.nan
             self._ticks[named], self._time_s[named] = goals.ticks[named], goals.time_s
 
-    def _check_places(self, goals: Goals, named: np.ndarray) -> None:
+    def _check_places(self, goals: GoalFrame, named: np.ndarray) -> None:
         robot = self.robot
         outside = named & ((goals.ticks < robot.min_ticks) | (goals.ticks > robot.max_ticks))
         self.limits += self._note("outside its limits", goals, outside)
@@ -71,7 +71,7 @@ class GoalCheck:
             self._note("pulls against its antagonist", goals, pulling)
             self.antagonists += int(both.sum())
 
-    def _check_ways(self, goals: Goals, named: np.ndarray) -> None:
+    def _check_ways(self, goals: GoalFrame, named: np.ndarray) -> None:
         way_s = goals.time_s - self._time_s
         way = goals.ticks - self._ticks
         with np.errstate(invalid="ignore", divide="ignore"):  # NaN where its way begins anew: never a violation
@@ -86,7 +86,7 @@ class GoalCheck:
             self.top_speed = max(self.top_speed, float(np.nanmax(share[named])))
         self._speed[named], self._way_s[named] = speed[named], way_s[named]
 
-    def _note(self, what: str, goals: Goals, which: np.ndarray) -> int:
+    def _note(self, what: str, goals: GoalFrame, which: np.ndarray) -> int:
         for i in np.flatnonzero(which)[: _EXAMPLES - len(self.examples)]:
             before = f"{self._ticks[i]:.0f} at {self._time_s[i]:.4f} s"
             self.examples.append(

@@ -18,7 +18,7 @@ _GOAL = REGISTERS["goal_position"].address
 
 
 @dataclass(frozen=True)
-class Goals:
+class GoalFrame:
     """The goals of one frame: when it had crossed (virtual time), its bytes, and ticks int64 (n,), NOT_COMMANDED where
     it names none. A goal is logged as sent, before a servo clamps it; a REG_WRITE when it is sent, not when ACTION
     carries it out.
@@ -37,7 +37,7 @@ class GoalLog:
     """
 
     def __init__(self, names: Sequence[str], path: Path | None = None, limit: int = 100_000) -> None:
-        self.frames: deque[Goals] = deque(maxlen=limit)
+        self.frames: deque[GoalFrame] = deque(maxlen=limit)
         self.count = 0
         self._names = tuple(names)
         self._file = None
@@ -49,13 +49,13 @@ class GoalLog:
             except OSError as error:
                 raise RenaError(f"cannot write the goals to {path}: {error.strerror}") from error
 
-    def take(self) -> list[Goals]:
+    def take(self) -> list[GoalFrame]:
         """The frames so far, which are then forgotten."""
         taken = list(self.frames)
         self.frames.clear()
         return taken
 
-    def note(self, time_s: float, packet: Packet, by_id: np.ndarray) -> None:
+    def record(self, time_s: float, packet: Packet, by_id: np.ndarray) -> None:
         """Look at a request; ``by_id``: index of the servo that has an id, int (256,), -1 for none."""
         named = _named_goals(packet)
         if named is None:
@@ -66,14 +66,14 @@ class GoalLog:
         goals[which[which >= 0]] = ticks[which >= 0]
         if ids[-1] == BROADCAST_ID:
             goals[by_id[by_id >= 0]] = ticks[-1]
-        self._keep(Goals(time_s, protocol.encode(packet), goals))
+        self._keep(GoalFrame(time_s, protocol.encode(packet), goals))
 
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
             self._file.close()
 
-    def _keep(self, goals: Goals) -> None:
+    def _keep(self, goals: GoalFrame) -> None:
         self.count += 1
         self.frames.append(goals)
         if self._file is not None:

@@ -3,7 +3,7 @@
 As strict as the real thing: what is malformed, for somebody else or broadcast is met with silence.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +11,9 @@ import numpy as np
 from rena_ros.bus import protocol
 from rena_ros.bus.protocol import BROADCAST_ID, Instruction, Packet
 from rena_ros.bus.registers import REGISTERS
-from rena_ros.emulator.listeners import Listeners
+from rena_ros.emulator.addressing import Addressing
 from rena_ros.emulator.registers import ServoRegisters
-from rena_ros.emulator.wire import Answer
+from rena_ros.emulator.wire import TimedReply
 
 _GOAL = REGISTERS["goal_position"].address
 _GOAL_BYTES = 6  # position, time, speed
@@ -22,7 +22,7 @@ _RETURN_DELAY_S = 2e-6  # one count of the register
 
 # What comes back: one turn after the other; in each, the answers that come at the same time (of servos that share
 # an id).
-Turns = list[list[Answer]]
+Turns = list[list[TimedReply]]
 
 
 @dataclass
@@ -39,10 +39,10 @@ class FrameTally:
 class Instructions:
     """Carries requests out on the registers of those who hear them."""
 
-    def __init__(self, registers: ServoRegisters, listeners: Listeners) -> None:
+    def __init__(self, registers: ServoRegisters, addressing: Addressing) -> None:
         self.tally = FrameTally()
         self._registers = registers
-        self._listeners = listeners
+        self._addressing = addressing
         self._kept: dict[int, tuple[int, bytes]] = {}  # REG_WRITE: servo index -> address, data
         self._known: dict[int, Callable[[Packet], Turns]] = {
             Instruction.PING: self._ping,
@@ -62,14 +62,15 @@ class Instructions:
             return []
         return self._known[packet.code](packet)
 
-    def forget(self) -> None:
-        """Without power, what REG_WRITE kept for ACTION is lost."""
-        self._kept.clear()
+    def forget(self, which: Iterable[int]) -> None:
+        """Drop what REG_WRITE kept for ACTION in these servos (indices), as they do without power."""
+        for i in which:
+            self._kept.pop(i, None)
 
     def _ping(self, packet: Packet) -> Turns:
         if packet.params:
             return []
-        answers = [self._answer(i) for i in self._listeners.addressed(packet.id)]
+        answers = [self._answer(i) for i in self._addressing.addressed(packet.id)]
         return [[answer] for answer in answers] if packet.id == BROADCAST_ID else [answers]
 
     def _read(self, packet: Packet) -> Turns:
@@ -108,13 +109,13 @@ class Instructions:
         self.tally.sync_reads += 1
         self._registers.refresh()
         address, size, *ids = packet.params
-        if self._listeners.shared:
+        if self._addressing.shared:
             return [self._turn(servo_id, address, size) for servo_id in ids]
-        which = self._listeners.by_id[ids]
+        which = self._addressing.by_id[ids]
         which = which[which >= 0]
         delays_s = self._registers.memory[which, _RETURN_DELAY] * _RETURN_DELAY_S
         answers = zip(delays_s.tolist(), self._registers.replies(which, address, size), which.tolist(), strict=True)
-        return [[Answer(delay_s, frame, servo=i)] for delay_s, frame, i in answers]
+        return [[TimedReply(delay_s, frame, servo=i)] for delay_s, frame, i in answers]
 
     def _sync_write(self, packet: Packet) -> Turns:
         row = packet.params[1] + 1 if len(packet.params) > 1 else 0
@@ -122,9 +123,9 @@ class Instructions:
             return []
         self.tally.sync_writes += 1
         address, table = packet.params[0], np.frombuffer(packet.params[2:], np.uint8).reshape(-1, row)
-        simple = not self._listeners.shared and not self._registers.conditions.rejecting.any()
+        simple = not self._addressing.shared and not self._registers.conditions.rejecting.any()
         if simple and address == _GOAL and 3 <= row <= _GOAL_BYTES + 1:
-            which = self._listeners.by_id[table[:, 0]]
+            which = self._addressing.by_id[table[:, 0]]
             table, which = table[which >= 0], which[which >= 0]
             if len(np.unique(which)) == len(which):
                 self._registers.store_goals(which, table[:, 1:])
@@ -136,20 +137,20 @@ class Instructions:
 
     def _obeying(self, servo_id: int) -> list[int]:
         rejecting = self._registers.conditions.rejecting
-        return [i for i in self._listeners.addressed(servo_id) if not rejecting[i]]
+        return [i for i in self._addressing.addressed(servo_id) if not rejecting[i]]
 
     def _acknowledgement(self, packet: Packet) -> Turns:
         """Silence on broadcast, and from servos whose response level says so."""
         if packet.id == BROADCAST_ID:
             return []
-        addressed = self._listeners.addressed(packet.id)
-        return [[self._answer(i) for i in addressed if self._registers.byte(i, "response_level")]]
+        addressed = self._addressing.addressed(packet.id)
+        return [[self._answer(i) for i in addressed if self._registers.read(i, "response_level")]]
 
-    def _turn(self, servo_id: int, address: int, size: int) -> list[Answer]:
+    def _turn(self, servo_id: int, address: int, size: int) -> list[TimedReply]:
         span = self._registers.span
-        return [self._answer(i, span(i, address, size)) for i in self._listeners.addressed(servo_id)]
+        return [self._answer(i, span(i, address, size)) for i in self._addressing.addressed(servo_id)]
 
-    def _answer(self, i: int, params: bytes = b"") -> Answer:
+    def _answer(self, i: int, params: bytes = b"") -> TimedReply:
         registers = self._registers
-        frame = protocol.reply(registers.byte(i, "id"), registers.byte(i, "status"), params)
-        return Answer(registers.byte(i, "return_delay") * _RETURN_DELAY_S, frame, servo=i)
+        frame = protocol.reply(registers.read(i, "id"), registers.read(i, "status"), params)
+        return TimedReply(registers.read(i, "return_delay") * _RETURN_DELAY_S, frame, servo=i)

@@ -51,12 +51,12 @@ class PtyLink:
         with contextlib.suppress(OSError):  # somebody else's link stays
             if os.readlink(self._link) == self._device:
                 self._link.unlink()
-        self.let_go()
+        self.close_slave()
         if self.master >= 0:
             os.close(self.master)
             self.master = -1
 
-    def let_go(self) -> None:
+    def close_slave(self) -> None:
         """From now on a client that closes the port shows as a hang-up."""
         if self._slave >= 0:
             os.close(self._slave)

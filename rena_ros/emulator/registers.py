@@ -1,7 +1,7 @@
 """The memory of a bank of STS servos and what writing to it sets in motion. Pure, virtual time.
 
 Simplified: only position mode moves; load follows the speed roughly; voltage and temperature stay, unless a
-fault says otherwise (``Conditions``). A horn that is stuck strains, and trips as overloaded as the vendor says.
+fault says otherwise (``FaultConditions``). A horn that is stuck strains, and trips as overloaded as the vendor says.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import numpy as np
 
 from rena_ros.bus.protocol import OVERHEAD_BYTES, from_words
 from rena_ros.bus.registers import RAM_START, REGISTERS, TICKS_PER_TURN, Status
-from rena_ros.emulator.fault_effects import Conditions, conditions
+from rena_ros.emulator.fault_effects import FaultConditions, fault_conditions
 from rena_ros.emulator.servo_motion import TrapezoidMotion
 from rena_ros.robot.model import Robot
 
@@ -44,13 +44,20 @@ class WriteTally:
 class ServoRegisters:
     """Registers uint8 (n, 128) of all servos and the motion they cause; servos are addressed by index."""
 
-    def __init__(self, robot: Robot, positions: np.ndarray, ids: np.ndarray, return_delay_us: int) -> None:
+    def __init__(
+        self,
+        robot: Robot,
+        positions: np.ndarray,
+        ids: np.ndarray,
+        return_delay_us: int,
+        motion: type[TrapezoidMotion] = TrapezoidMotion,
+    ) -> None:
         self.robot = robot
         self.tally = WriteTally()
-        self.motion = TrapezoidMotion(positions)
+        self.motion = motion(positions)
         self.settings_changed = True  # ids, baud codes or who is deaf, since whoever keeps an index of them looked
         count = len(robot.servos)
-        self.conditions = conditions([], count)
+        self.conditions = fault_conditions([], count)
         self._tripped = np.zeros(count, bool)  # overloaded by straining, until the next goal
         self._strained_s = np.zeros(count)
         self._factory = _factory_memory(ids, return_delay_us)
@@ -63,13 +70,13 @@ class ServoRegisters:
         self.memory[which] = self._factory[which]
         self.memory[which, :RAM_START] = self._eeprom[which]
         self.motion.stop(which)
-        here = np.rint(self.motion.now()[0][which]).astype(int)
+        here = np.rint(self.motion.state()[0][which]).astype(int)
         self.memory[which, _GOAL_START : _GOAL_START + 2] = _words(here, 15)
         self._tripped[which], self._strained_s[which] = False, 0.0
         self.set_conditions(self.conditions)
         self.settings_changed = True
 
-    def set_conditions(self, now: Conditions) -> None:
+    def set_conditions(self, now: FaultConditions) -> None:
         """The faults of the moment: who is hot, held, and so on. Who is held no longer goes to its goal."""
         held_before = self._held
         self.conditions = now
@@ -98,18 +105,23 @@ class ServoRegisters:
             self._tripped |= tripped
             self.set_conditions(self.conditions)
 
-    def set_eeprom(self, i: int, name: str, value: bytes) -> bytes:
-        """Change a setting behind the bus's back; returns what it was."""
-        register = REGISTERS[name]
-        span = slice(register.address, register.address + register.size)
-        before = self.memory[i, span].tobytes()
-        self.memory[i, span] = self._eeprom[i, span] = np.frombuffer(value, np.uint8)
-        self.settings_changed = True
-        return before
+    def read(self, i: int, name: str) -> int:
+        """Return the unsigned value of one servo's register."""
+        return int.from_bytes(self.memory[i, _span(name)].tobytes(), "little")
 
-    def byte(self, i: int, name: str) -> int:
-        """One servo's one-byte register."""
-        return int(self.memory[i, _AT[name]])
+    def set(self, i: int, name: str, value: int) -> None:
+        """Set one servo's register to an unsigned value without a request: read-only and locked registers too.
+
+        EEPROM keeps the value. The registers that ``refresh`` computes keep it only until the next read.
+        """
+        span = _span(name)
+        data = np.frombuffer(value.to_bytes(REGISTERS[name].size, "little"), np.uint8)
+        self.memory[i, span] = data
+        if span.start < RAM_START:
+            self._eeprom[i, span] = data
+            self.settings_changed = True
+        if name == "torque_enable":
+            self._torque_written(i)
 
     def span(self, i: int, address: int, size: int) -> bytes:
         """One servo's bytes from ``address`` on; zeros beyond the end of its memory."""
@@ -154,7 +166,7 @@ class ServoRegisters:
 
     def refresh(self) -> None:
         """Bring the registers that tell of the present up to date."""
-        places, speeds = self.motion.now()
+        places, speeds = self.motion.state()
         here = np.rint(places).astype(int)
         single_turn = self.memory[:, _AT["max_angle"] : _AT["max_angle"] + 2].any(axis=1)
         here = np.where(single_turn, here % TICKS_PER_TURN, here)
@@ -175,7 +187,7 @@ class ServoRegisters:
         protective torque.
         """
         everyone = np.arange(len(self.memory))
-        way = self._word(everyone, "goal_position") - np.rint(self.motion.now()[0]).astype(int)
+        way = self._word(everyone, "goal_position") - np.rint(self.motion.state()[0]).astype(int)
         most = np.where(
             self._tripped, self.memory[:, _AT["protective_torque"]] * 10, self._word(everyone, "torque_limit")
         )
@@ -189,12 +201,12 @@ class ServoRegisters:
         """
         place = np.arange(address, address + len(new))
         refused = (place < RAM_START) & self.conditions.eeprom_locked[i]
-        if self.conditions.overloaded[i] and self.byte(i, "torque_enable") == 1:
+        if self.conditions.overloaded[i] and self.read(i, "torque_enable") == 1:
             refused |= place == _AT["torque_enable"]
         return refused
 
     def _torque_written(self, i: int) -> None:
-        value = self.byte(i, "torque_enable")
+        value = self.read(i, "torque_enable")
         self.tally.torque_on_writes += value == 1
         one = np.array([i])
         if value == 1:
@@ -202,7 +214,7 @@ class ServoRegisters:
             return
         self.motion.stop(one)
         if value == 128:  # "here is the middle": the servo counts from a new zero
-            self.motion.put(one, np.array([TICKS_PER_TURN / 2]))
+            self.motion.place(one, np.array([TICKS_PER_TURN / 2]))
             self.memory[i, _AT["torque_enable"]] = 0
 
     def _goals_written(self, which: np.ndarray) -> None:
@@ -232,18 +244,24 @@ class ServoRegisters:
         if not which.size:
             return
         goals = self._word(which, "goal_position").astype(np.float64)
-        way = np.abs(goals - self.motion.now()[0][which])
+        way = np.abs(goals - self.motion.state()[0][which])
         speed = np.abs(self._word(which, "goal_speed")).astype(np.float64)
         speed[speed == 0] = MAX_SPEED
         time_s = self._word(which, "goal_time") / 1000
         speed = np.divide(way, time_s, out=speed, where=time_s > 0)
         acceleration = self.memory[which, _AT["acceleration"]] * 100.0
         acceleration[acceleration == 0] = MAX_ACCELERATION
-        self.motion.go(which, goals, np.minimum(np.maximum(speed, 1.0), MAX_SPEED), acceleration)
+        self.motion.move(which, goals, np.minimum(np.maximum(speed, 1.0), MAX_SPEED), acceleration)
 
     def _word(self, which: np.ndarray, name: str) -> np.ndarray:
         at = _AT[name]
         return from_words(self.memory[which, at : at + 2], REGISTERS[name].sign_bit)
+
+
+def _span(name: str) -> slice:
+    """Return the place of a register in a servo's memory."""
+    register = REGISTERS[name]
+    return slice(register.address, register.address + register.size)
 
 
 def _words(values: np.ndarray, sign_bit: int) -> np.ndarray:

@@ -26,15 +26,15 @@ class TrapezoidMotion:
 
     def stop(self, which: np.ndarray) -> None:
         """Stop dead where they are now; ``which`` is a mask or indices (n,)."""
-        self.put(which, self.now()[0][which])
+        self.place(which, self.state()[0][which])
 
-    def put(self, which: np.ndarray, places: np.ndarray) -> None:
+    def place(self, which: np.ndarray, places: np.ndarray) -> None:
         """Be at rest at other positions at once."""
         self._length_s[:, which] = self._acceleration[:, which] = self._speed[:, which] = 0.0
         self._place[:, which] = places
         self._age_s[which] = 0.0
 
-    def now(self) -> tuple[np.ndarray, np.ndarray]:
+    def state(self) -> tuple[np.ndarray, np.ndarray]:
         """Positions and speeds at this moment."""
         ends = np.cumsum(self._length_s[:3], axis=0)
         phase = (self._age_s >= ends).sum(axis=0)
@@ -48,9 +48,9 @@ class TrapezoidMotion:
         """Which have not arrived yet, bool (n,)."""
         return self._age_s < self._length_s.sum(axis=0)
 
-    def go(self, which: np.ndarray, targets: np.ndarray, top_speed: np.ndarray, acceleration: np.ndarray) -> None:
+    def move(self, which: np.ndarray, targets: np.ndarray, top_speed: np.ndarray, acceleration: np.ndarray) -> None:
         """Move some (``which``: indices (m,)) to targets (m,), with limits (m,) > 0, from where they are now."""
-        place, speed = (column[which] for column in self.now())
+        place, speed = (column[which] for column in self.state())
         way = targets - place
         braking_way = speed * np.abs(speed) / (2 * acceleration)
         sign = np.where(way >= braking_way, 1.0, -1.0)

@@ -55,7 +55,7 @@ class VirtualPort:
         self._check()
         if self.bank.echoes():
             self._wire.echo(data)
-        self._wire.answer(self.bank.answers(data, self.baud))
+        self._wire.queue_replies(self.bank.replies(data, self.baud))
         self._wire_free_s = self.now()
         return self._wire_free_s
 

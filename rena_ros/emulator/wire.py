@@ -9,7 +9,7 @@ BURST_S = 0.001  # a USB adapter hands on what came in the last millisecond
 
 
 @dataclass(frozen=True)
-class Answer:
+class TimedReply:
     """One servo's reply frame, sent ``delay_s`` after the end of what came before it on the wire.
 
     ``late_s``: this one alone is held up so much longer, and nobody waits for it. ``servo``: who sent it, index.
@@ -28,7 +28,7 @@ class Wire:
         self.baud = baud
         self.collisions = 0
         self._free_s = 0.0
-        self._answered_s = 0.0
+        self._replies_end_s = 0.0
         self._due: list[tuple[float, int, bytes]] = []  # a heap; the number keeps what is due at once in order
         self._number = 0
 
@@ -37,7 +37,7 @@ class Wire:
 
         One that begins while servos still answer would be a collision on a real wire; it is counted.
         """
-        self.collisions += now_s < self._answered_s
+        self.collisions += now_s < self._replies_end_s
         self._free_s = max(now_s, self._free_s) + wire_time_s(size, self.baud)
         return self._free_s
 
@@ -45,22 +45,22 @@ class Wire:
         """The adapter hears the request, too."""
         self._queue(self._free_s, request)
 
-    def answer(self, answers: list[Answer]) -> None:
+    def queue_replies(self, replies: list[TimedReply]) -> None:
         """Queue answers, one after another, gathered into bursts."""
         burst, begun_s = b"", 0.0
-        for answer in answers:
-            if answer.late_s:
-                alone_s = answer.delay_s + wire_time_s(len(answer.frame), self.baud)
-                self._queue(self._free_s + alone_s + answer.late_s, answer.frame)
+        for reply in replies:
+            if reply.late_s:
+                alone_s = reply.delay_s + wire_time_s(len(reply.frame), self.baud)
+                self._queue(self._free_s + alone_s + reply.late_s, reply.frame)
                 continue
-            if burst and answer.delay_s > BURST_S:
+            if burst and reply.delay_s > BURST_S:
                 self._queue(self._free_s, burst)
                 burst = b""
             if not burst:
                 begun_s = self._free_s
-            self._free_s += answer.delay_s + wire_time_s(len(answer.frame), self.baud)
-            self._answered_s = self._free_s
-            burst += answer.frame
+            self._free_s += reply.delay_s + wire_time_s(len(reply.frame), self.baud)
+            self._replies_end_s = self._free_s
+            burst += reply.frame
             if self._free_s - begun_s > BURST_S:
                 self._queue(self._free_s, burst)
                 burst = b""
@@ -81,14 +81,14 @@ class Wire:
     def cut(self) -> None:
         """The cable is pulled: what is on its way is lost."""
         self._due.clear()
-        self._answered_s = 0.0
+        self._replies_end_s = 0.0
 
     def _queue(self, due_s: float, data: bytes) -> None:
         heapq.heappush(self._due, (due_s, self._number, data))
         self._number += 1
 
 
-def collide(frames: list[bytes], offsets: list[int]) -> bytes:
+def superimpose(frames: list[bytes], offsets: list[int]) -> bytes:
     """What a receiver makes of frames that overlap, each ``offsets`` bit times after the first one begins.
 
     The line is low when anybody pulls it low: the levels are ANDed bit by bit (a start bit 0, eight data bits, lowest

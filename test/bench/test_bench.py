@@ -13,14 +13,14 @@ from rena_ros import cli
 from rena_ros.base.errors import RenaError
 from rena_ros.bench import fault_table, peers, soak_report
 from rena_ros.bench.cycle import figures, wire_ms
-from rena_ros.bench.fault_table import INSTANT, judge
+from rena_ros.bench.fault_table import INSTANT, summarise
 from rena_ros.bench.fuzz import FuzzResult
 from rena_ros.bench.fuzz_command import merge
-from rena_ros.bench.growth import growth
+from rena_ros.bench.growth import measure_growth
 from rena_ros.bench.machine import ProcessState
 from rena_ros.bench.measure import Record, goals_of_cycle, measure
-from rena_ros.bench.peers import Offer, vendor_sdk
-from rena_ros.bench.stand import busy_neighbour, emulated, started
+from rena_ros.bench.peers import CycleResult, vendor_sdk
+from rena_ros.bench.processes import busy_process, child_process, emulated_bus
 from rena_ros.robot.file import load_robot
 
 ROBOT = load_robot()
@@ -52,7 +52,7 @@ class Remembering:
         self._seen.append(ticks)
         if self._raises_every and len(self._seen) % self._raises_every == 0:
             raise IndexError("a reply was short")
-        return Offer(self._seen[max(0, len(self._seen) - 1 - self._lag)], np.ones(COUNT, bool), True)
+        return CycleResult(self._seen[max(0, len(self._seen) - 1 - self._lag)], np.ones(COUNT, bool), True)
 
 
 def test_what_the_wire_needs_is_what_the_frames_add_up_to():
@@ -111,7 +111,7 @@ def test_stale_readings_lost_servos_and_true_ones_are_counted():
     # three servos, the second faulty: the third is lost from the third of eight cycles on
     offered = [[1, 1, 1]] * 2 + [[1, 1, 0]] * 5 + [[1, 0, 0]]
     true = [[1, 0, 1]] * 2 + [[1, 1, 1]] * 5 + [[0, 1, 1]]
-    row = judge("vendor", "dead", record(offered, true, success=[1, 0, 0, 0, 0, 0, 0, 0]), faulty=1)
+    row = summarise("vendor", "dead", record(offered, true, success=[1, 0, 0, 0, 0, 0, 0, 0]), faulty=1)
     assert (row.offered, row.stale, row.stale_in_success, row.success) == (6 + 10 + 1, 3, 1, 1)
     assert row.lost == 1 and row.healthy == pytest.approx((7 + 2) / 16, abs=1e-4) and row.raised == 0
 
@@ -123,27 +123,27 @@ def test_without_a_fault_every_reading_of_every_driver_is_new_and_true(driver, u
         assert found.true[found.offered].all()
         return found.offered.mean() > 0.9
 
-    with emulated(INSTANT) as stand:
+    with emulated_bus(INSTANT) as stand:
         until(everybody_answered)  # a busy machine may cost readings, but not for ever
 
 
 def test_a_dead_servo_is_never_offered_and_the_others_are(until):
     def the_others_answered():
-        row = judge("rena-position", "dead", stand.measure("rena-position", 30, 0), fault_table.FAULTY)
+        row = summarise("rena-position", "dead", stand.measure("rena-position", 30, 0), fault_table.FAULTY)
         assert row.stale == 0 and row.offered <= 30 * (COUNT - 1)
         return row.lost == 0 and row.healthy > 0.9
 
-    with emulated(INSTANT, [{"kind": "dead", "servo": ROBOT.names[fault_table.FAULTY]}]) as stand:
+    with emulated_bus(INSTANT, [{"kind": "dead", "servo": ROBOT.names[fault_table.FAULTY]}]) as stand:
         until(the_others_answered)
 
 
 def test_a_wrong_fault_file_ends_in_the_emulators_own_words():
-    with pytest.raises(RenaError, match="lion"), emulated(faults=[{"kind": "lion"}]):
+    with pytest.raises(RenaError, match="lion"), emulated_bus(faults=[{"kind": "lion"}]):
         pass
 
 
 def test_nothing_stays_behind():
-    with pytest.raises(KeyboardInterrupt), busy_neighbour() as neighbour, started(["sleep", "60"]) as sleeper:
+    with pytest.raises(KeyboardInterrupt), busy_process() as neighbour, child_process(["sleep", "60"]) as sleeper:
         assert neighbour.poll() is None and sleeper.poll() is None
         raise KeyboardInterrupt
     assert neighbour.returncode is not None and sleeper.returncode is not None
@@ -160,12 +160,12 @@ def test_nothing_stays_behind():
     ],
 )
 def test_growth(values, grew):
-    assert growth("memory", values, absolute=1.0).grew is grew
+    assert measure_growth("memory", values, absolute=1.0).grew is grew
 
 
 def test_too_few_values_tell_nothing():
     with pytest.raises(ValueError, match="too few"):
-        growth("memory", np.array([1.0, np.nan, 3.0, 4.0, 5.0, 6.0]), absolute=1.0)
+        measure_growth("memory", np.array([1.0, np.nan, 3.0, 4.0, 5.0, 6.0]), absolute=1.0)
 
 
 def soak(leak: float):
@@ -184,14 +184,14 @@ def soak(leak: float):
 
 @pytest.mark.parametrize(("leak", "grown"), [(0.0, []), (0.1, ["servos: memory, MiB"])])
 def test_a_leak_is_found_in_a_run(leak, grown):
-    assert [verdict.name for verdict in soak_report.judge(soak(leak)) if verdict.grew] == grown
+    assert [verdict.name for verdict in soak_report.judge_growth(soak(leak)) if verdict.grew] == grown
 
 
 def test_starting_is_not_growing_and_a_short_run_tells_nothing():
     run = soak(0.0)
     run.states[:20] = [{**state, "servos": ProcessState(5.0, 3, 1)} for state in run.states[:20]]
-    assert not any(verdict.grew for verdict in soak_report.judge(run))
-    assert soak_report.judge(soak_report.Soak(1000.0, run.says[:24], run.states[:24])) == []
+    assert not any(verdict.grew for verdict in soak_report.judge_growth(run))
+    assert soak_report.judge_growth(soak_report.Soak(1000.0, run.says[:24], run.states[:24])) == []
 
 
 def test_minutes_of_a_run():

@@ -12,7 +12,7 @@ from rena_ros.bench.fuzz import CommandMaker, fuzz
 from rena_ros.bus import protocol
 from rena_ros.control.motion import Motion
 from rena_ros.emulator.goal_check import GoalCheck
-from rena_ros.emulator.goal_log import Goals
+from rena_ros.emulator.goal_log import GoalFrame
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import RAD_PER_TICK
 
@@ -48,7 +48,7 @@ def goals(time_s, **changes):
     ticks = ROBOT.neutral_ticks.copy()
     for name, value in changes.items():
         ticks[ROBOT.index[name]] = value
-    return Goals(time_s, SYNC_WRITE, ticks)
+    return GoalFrame(time_s, SYNC_WRITE, ticks)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def goals(time_s, **changes):
 )
 def test_the_check_finds_what_breaks_a_rule(second, found):
     check = GoalCheck(ROBOT)
-    check.see([goals(0.01), second])
+    check.add([goals(0.01), second])
     broken = [name for name in ("limits", "antagonists", "speed") if getattr(check, name)]
     assert broken == found.split()
 
@@ -74,11 +74,11 @@ def test_the_check_finds_what_breaks_a_rule(second, found):
 def test_the_check_finds_a_sudden_turn():
     # From +20 to -20 ticks in 10 ms each: 6.1 rad/s in 10 ms where 80 rad/s2 allow 0.8, and 2 ticks are rounding.
     check, turn = GoalCheck(ROBOT), [2100, 2120, 2100]
-    check.see([goals(0.01 * k, jaw=ticks) for k, ticks in enumerate(turn)])
+    check.add([goals(0.01 * k, jaw=ticks) for k, ticks in enumerate(turn)])
     assert check.acceleration == 1 and check.speed == 0 and "jaw too sudden" in check.examples[0]
     allowed = 80 / RAD_PER_TICK * 0.01 * 0.01 + 2
     check, turn = GoalCheck(ROBOT), [2100, 2120, 2120 + 20 - int(allowed)]
-    check.see([goals(0.01 * k, jaw=ticks) for k, ticks in enumerate(turn)])
+    check.add([goals(0.01 * k, jaw=ticks) for k, ticks in enumerate(turn)])
     assert check.violations == 0
 
 

@@ -28,14 +28,14 @@ class Bench:
         self.port = VirtualPort(self.bank)
         self.sent = []
         self.spoil = lambda answers: answers
-        plain_write, plain_answers = self.port.write, self.bank.answers
+        plain_write, plain_answers = self.port.write, self.bank.replies
 
         def write(data):
             self.sent += protocol.Parser().feed(data)
             return plain_write(data)
 
         self.port.write = write
-        self.bank.answers = lambda *request: self.spoil(plain_answers(*request))
+        self.bank.replies = lambda *request: self.spoil(plain_answers(*request))
         self.bus = Bus(self.port, ROBOT, **options)
 
     def cycle(self):

@@ -102,8 +102,8 @@ def test_why_a_register_was_not_written(bank, line):
 
 
 def test_a_lost_acknowledgement_is_no_failure_when_the_register_says_otherwise(bank, line):
-    plain = bank.answers
-    bank.answers = lambda data, *rest: [] if data[4] == 0x03 and plain(data, *rest) else plain(data, *rest)
+    plain = bank.replies
+    bank.replies = lambda data, *rest: [] if data[4] == 0x03 and plain(data, *rest) else plain(data, *rest)
     assert write_register(line, JAW.id, "acceleration", 5) is None
 
 
@@ -135,9 +135,9 @@ def test_a_failed_write_is_told_and_the_lock_closed(bank, line):
 
 
 def test_a_lock_that_stays_open_is_told(bank, line):
-    plain = bank.answers
+    plain = bank.replies
     closing = protocol.write(JAW.id, 55, b"\1")
-    bank.answers = lambda data, *rest: [] if data == closing else plain(data, *rest)
+    bank.replies = lambda data, *rest: [] if data == closing else plain(data, *rest)
     why = write_eeprom(line, JAW.id, "return_delay", 7)
     assert why.startswith("return_delay is written; but its EEPROM could not be locked again: did not take lock")
     assert held(bank, JAW.id, "return_delay") == 7 and held(bank, JAW.id, "lock") == 0
@@ -186,14 +186,14 @@ def test_an_id_that_was_not_taken_is_told(bank, line):
 
 
 def test_a_servo_that_falls_silent_after_its_id_was_written_is_named_under_both(bank, port, line):
-    plain, changing = bank.answers, protocol.write(JAW.id, 5, b"\x4d")
+    plain, changing = bank.replies, protocol.write(JAW.id, 5, b"\x4d")
 
     def answers(data, *rest):
         if data == changing:
             bank.inject("dead", "jaw")
         return plain(data, *rest)
 
-    bank.answers = answers
+    bank.replies = answers
     why = write_eeprom(line, JAW.id, "id", 77)
     assert f"does not answer under id 77, nor under {JAW.id}" in why and "could not be locked" in why
 

@@ -108,7 +108,7 @@ def test_torque_on_starts_where_the_servos_are_and_eases_to_neutral():
     assert (bench.bank.positions == away).all()
     bench.live(GENTLE_S + 0.5)
     log = list(bench.bank.goals.frames)
-    check.see(log)
+    check.add(log)
     assert check.limits + check.speed + check.acceleration == 0 and len(log) > 30
     assert check.top_speed <= 0.5
     assert (log[-1].ticks == ROBOT.neutral_ticks).all()
@@ -204,7 +204,7 @@ def test_whatever_is_commanded_what_crosses_the_wire_keeps_the_rules(some_comman
         bench.gate.command(some_names, positions, bench.now_s)
         bench.live(pause_s)
     bench.live(0.1)
-    check.see(bench.bank.goals.frames)
+    check.add(bench.bank.goals.frames)
     assert check.violations == 0, check.examples
 
 
@@ -297,7 +297,7 @@ def test_a_servo_that_says_nothing_at_torque_on_gets_no_goals_and_moves_only_whe
     check = GoalCheck(ROBOT)
     assert bench.gate.set_torque(True) == {}
     bench.live(1.0)
-    check.see(bench.bank.goals.frames)
+    check.add(bench.bank.goals.frames)
     assert check.violations == 0 and bench.path()[-1][JAW] == 2048
 
 
@@ -342,7 +342,7 @@ def test_a_servo_that_lost_its_power_comes_back_limp_and_then_without_a_jump(ben
     assert bench.gate.set_torque(True) == {}
     bench.hold_jaw(0.1, 1.5)
     log = list(bench.bank.goals.frames)
-    check.see(log)
+    check.add(log)
     assert check.speed + check.limits == 0
     assert abs(log[0].ticks[JAW] - jaw_ticks(0.4)) <= 3 and log[-1].ticks[JAW] == jaw_ticks(0.1)
 
@@ -466,7 +466,7 @@ def test_torque_on_in_the_middle_of_a_movement_changes_nothing_for_those_that_ho
     assert bench.gate.set_torque(True) == {}
     bench.live(0.1)
     log = list(bench.bank.goals.frames)
-    check.see(log)
+    check.add(log)
     assert check.violations == 0, check.examples
     alone = {i for goals in log if goals.frame[4] != Instruction.SYNC_WRITE for i in np.flatnonzero(goals.ticks >= 0)}
     assert alone == {ROBOT.index["pucker"]}
@@ -570,19 +570,19 @@ def test_who_could_not_be_taken_up_does_not_keep_its_torque(bench, monkeypatch):
 
 def test_a_torque_register_in_another_mode_is_neither_on_nor_off(bench):
     bench.up()
-    bench.bank._registers.memory[NECK, 40] = 2  # as somebody else might write it
+    bench.bank.set_register("neck_yaw", "torque_enable", 2)  # as another program might write it
     bench.live(1.1)
     assert bench.gate.servos.lost[NECK] and not bench.gate.servos.driven[NECK]
     bench.gate.stop()
-    bench.bank._registers.memory[NECK, 40] = 2
+    bench.bank.set_register("neck_yaw", "torque_enable", 2)
     bench.gate.watch(bench.now_s)
-    assert not bench.gate.servos.refusing.any() and bench.bank._registers.memory[NECK, 40] == 0
+    assert not bench.gate.servos.refusing.any() and bench.bank.read_register("neck_yaw", "torque_enable") == 0
 
 
 def test_a_servo_whose_power_failed_for_a_moment_does_not_stay_on_without_its_speed_limit(bench):
     bench.up()
-    bench.bank._registers.power_cycle(np.array([JAW]))
-    bench.bank._registers.memory[JAW, 40] = 1  # STS servos are said to do this themselves at the next goal
+    bench.bank.power_cycle("jaw")
+    bench.bank.set_register("jaw", "torque_enable", 1)  # STS servos are said to do this themselves at the next goal
     bench.hold_jaw(0.3, 1.1)
     assert not bench.bank.torque[JAW] and bench.bank.torque.sum() == COUNT - 1
     assert bench.gate.servos.lost[JAW] and not bench.gate.servos.driven[JAW]

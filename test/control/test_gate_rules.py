@@ -21,7 +21,7 @@ def stand():
 def top_speed(stand):
     """The fastest that a servo was sent anywhere since the last goals were taken, as a fraction of its limit."""
     check = GoalCheck(ROBOT)
-    check.see(stand.bank.goals.take())
+    check.add(stand.bank.goals.take())
     return check.top_speed
 
 

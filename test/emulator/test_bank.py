@@ -79,13 +79,13 @@ journeys = st.lists(st.tuples(st.floats(0, 4095), limits, st.floats(0, 0.5)), mi
 @given(journeys)
 def test_speed_and_acceleration_never_jump_and_the_goal_is_reached(journey):
     motion, which, step_s = TrapezoidMotion(np.array([2048.0])), np.array([0]), 0.001
-    place, speed = (float(column[0]) for column in motion.now())
+    place, speed = (float(column[0]) for column in motion.state())
     for goal, (top_speed, most), lasting_s in journey:
-        motion.go(which, np.array([goal]), np.array([top_speed]), np.array([most]))
+        motion.move(which, np.array([goal]), np.array([top_speed]), np.array([most]))
         highest = max(top_speed, abs(speed))
         for _ in range(int(lasting_s / step_s)):
             motion.advance(step_s)
-            new_place, new_speed = (float(column[0]) for column in motion.now())
+            new_place, new_speed = (float(column[0]) for column in motion.state())
             assert abs(new_speed - speed) <= most * step_s * (1 + 1e-9) + 1e-6
             assert abs(new_speed) <= highest + 1e-6
             assert abs(new_place - place) <= highest * step_s + 1e-6
@@ -93,7 +93,7 @@ def test_speed_and_acceleration_never_jump_and_the_goal_is_reached(journey):
     # Brake, come back from as far as that took it, and all the way: the slowest there can be.
     motion.advance(2900 / 100 + (2900**2 / (2 * 100) + 4096) / 50 + 2 * 2900 / 100)
     assert not motion.moving()[0]
-    assert motion.now()[0][0] == pytest.approx(journey[-1][0], abs=1e-6)
+    assert motion.state()[0][0] == pytest.approx(journey[-1][0], abs=1e-6)
 
 
 @given(journeys)
@@ -101,10 +101,10 @@ def test_the_size_of_the_time_steps_makes_no_difference(journey):
     coarse, fine = (TrapezoidMotion(np.array([2048.0])) for _ in range(2))
     for goal, (top_speed, most), lasting_s in journey:
         for motion, parts in ((coarse, 1), (fine, 7)):
-            motion.go(np.array([0]), np.array([goal]), np.array([top_speed]), np.array([most]))
+            motion.move(np.array([0]), np.array([goal]), np.array([top_speed]), np.array([most]))
             for _ in range(parts):
                 motion.advance(lasting_s / parts)
-        np.testing.assert_allclose(coarse.now(), fine.now(), atol=1e-3)
+        np.testing.assert_allclose(coarse.state(), fine.state(), atol=1e-3)
 
 
 def test_nothing_moves_without_torque_and_torque_off_stops(bank):

@@ -16,7 +16,7 @@ from rena_ros.bus.line import Line
 from rena_ros.bus.port import PortLost, PortMissing, SerialPort
 from rena_ros.emulator.bank import ServoBank
 from rena_ros.emulator.emulator import Emulator, main
-from rena_ros.emulator.wire import Answer, Wire
+from rena_ros.emulator.wire import TimedReply, Wire
 from rena_ros.robot.file import load_robot
 
 ROBOT = load_robot()
@@ -205,7 +205,7 @@ def test_answers_take_as_long_as_on_a_wire_of_1_mbps(delay_us):
     # 33 bytes asked, then 25 answers of 14 bytes, 10 us a byte, each after its servo's return delay
     wire = Wire(1_000_000)
     wire.request(33, 100.0)
-    wire.answer([Answer(delay_us * 1e-6, bytes(14))] * 25)
+    wire.queue_replies([TimedReply(delay_us * 1e-6, bytes(14))] * 25)
     slot_s = 14e-5 + delay_us * 1e-6
     received = 0
     for now_s in 100.0 + np.arange(0, 0.02, 5e-5):
@@ -219,7 +219,7 @@ def test_answers_take_as_long_as_on_a_wire_of_1_mbps(delay_us):
 def test_a_request_in_the_middle_of_an_answer_is_a_collision():
     wire = Wire(1_000_000)
     wire.request(33, 0.0)
-    wire.answer([Answer(0.0, bytes(14))])
+    wire.queue_replies([TimedReply(0.0, bytes(14))])
     wire.request(33, 1e-4)
     assert wire.collisions == 1
 

@@ -10,7 +10,7 @@ from rena_ros.bus.protocol import BROADCAST_ID, to_word
 from rena_ros.emulator.bank import ServoBank
 from rena_ros.emulator.fault_schedule import RandomFaults
 from rena_ros.emulator.faults import KINDS, Fault
-from rena_ros.emulator.wire import collide
+from rena_ros.emulator.wire import superimpose
 from rena_ros.robot.file import load_robot
 
 ROBOT = load_robot()
@@ -117,18 +117,18 @@ def test_wrong_id_has_a_right_checksum(bank):
 
 def test_late_alone_and_late_for_all_that_follow(bank):
     bank.inject("late", "jaw", delay_ms=120)
-    jaw, neck = bank.answers(protocol.sync_read([JAW, NECK], 56, 2))
+    jaw, neck = bank.replies(protocol.sync_read([JAW, NECK], 56, 2))
     assert (jaw.late_s, jaw.delay_s, neck.late_s, neck.delay_s) == (0.12, 0, 0, 0)
     bank.clear()
     bank.inject("late", "jaw", delay_ms=120, hold=True)
-    jaw, neck = bank.answers(protocol.sync_read([JAW, NECK], 56, 2))
+    jaw, neck = bank.replies(protocol.sync_read([JAW, NECK], 56, 2))
     assert (jaw.late_s, jaw.delay_s, neck.late_s, neck.delay_s) == (0, 0.12, 0, 0)
 
 
 def test_return_delay_is_a_setting_that_can_be_mended(bank):
     bank.inject("return_delay", "jaw", us=500)
     assert ask(bank, JAW, 7, 1) == frame(JAW, 0, 250)
-    assert bank.answers(protocol.read(JAW, 56, 2))[0].delay_s == pytest.approx(500e-6)
+    assert bank.replies(protocol.read(JAW, 56, 2))[0].delay_s == pytest.approx(500e-6)
     bank.power_cycle()
     assert ask(bank, JAW, 7, 1) == frame(JAW, 0, 250)
     tell(bank, JAW, 55, 0)
@@ -170,7 +170,7 @@ def test_two_servos_of_one_id_talk_over_each_other():
     ],
 )
 def test_levels_are_anded_bit_by_bit(frames, offsets, heard):
-    assert collide(frames, offsets) == heard
+    assert superimpose(frames, offsets) == heard
 
 
 def test_latched_overload_refuses_torque_off_and_does_not_move(bank):
@@ -283,13 +283,13 @@ def test_encoder_is_a_condition(bank):
 def test_a_servo_at_another_rate_hears_nothing_until_it_is_brought_back(bank):
     bank.inject("wrong_baud", "jaw", baud=500_000)
     at_1m, at_500k = (
-        {answer.frame[2] for answer in bank.answers(protocol.sync_read([JAW, NECK], 56, 2), baud)}
+        {answer.frame[2] for answer in bank.replies(protocol.sync_read([JAW, NECK], 56, 2), baud)}
         for baud in (1_000_000, 500_000)
     )
     assert (at_1m, at_500k) == ({NECK}, {JAW})
-    bank.answers(protocol.write(JAW, 55, b"\0") + protocol.write(JAW, 6, b"\0"), 500_000)
-    assert bank.answers(protocol.ping(JAW), 500_000) == []
-    assert [answer.frame for answer in bank.answers(protocol.ping(JAW), 1_000_000)] == [frame(JAW, 0)]
+    bank.replies(protocol.write(JAW, 55, b"\0") + protocol.write(JAW, 6, b"\0"), 500_000)
+    assert bank.replies(protocol.ping(JAW), 500_000) == []
+    assert [answer.frame for answer in bank.replies(protocol.ping(JAW), 1_000_000)] == [frame(JAW, 0)]
 
 
 def test_faults_come_and_go_by_the_clock(bank):
@@ -338,7 +338,7 @@ def test_one_servo_of_a_fault_can_be_cleared(bank):
 def test_factory_servos_come_one_at_a_time_all_with_id_1():
     bank = ServoBank(ROBOT, factory=True)
     assert bank.attached == ROBOT.names[:1]
-    assert [answer.delay_s for answer in bank.answers(protocol.ping(1))] == [pytest.approx(500e-6)]
+    assert [answer.delay_s for answer in bank.replies(protocol.ping(1))] == [pytest.approx(500e-6)]
     tell(bank, 1, 55, 0)
     tell(bank, 1, 5, 42)
     bank.attach(*ROBOT.names[:2])

@@ -115,8 +115,7 @@ def test_velocity_is_that_of_the_position(stage, name, side):
 def test_current_is_told_in_amperes_without_its_sign(stage, sign):
     register = REGISTERS["present_current"]
     word = 100 | sign << register.sign_bit  # of 6.5 mA each
-    memory = stage.bank._registers.memory[ROBOT.index["jaw"]]
-    memory[register.address : register.address + 2] = word & 0xFF, word >> 8
+    stage.bank.set_register("jaw", "present_current", word)
     stage.act(2.1, jaw=0.1)
     assert stage.values("jaw")["current_a"] == "0.650" and stage.values("pucker")["current_a"] == "0.000"
     assert stage.status("jaw").level == WARN and "0.65 A" in stage.status("jaw").message

@@ -154,7 +154,7 @@ def test_a_cable_pulled_ten_times_is_found_again_within_a_second_and_always_limp
         assert stage.set_torque(True).success
         act(stage, 1.1)
     check = GoalCheck(ROBOT)
-    check.see(stage.bank.goals.frames)
+    check.add(stage.bank.goals.frames)
     assert check.violations == 0, check.examples
     said = capfd.readouterr().err
     assert said.count("is gone") == 10 and said.count("the robot is limp") == 10
@@ -263,7 +263,7 @@ def test_a_new_node_takes_over_from_one_that_was_killed_without_a_jump(made):
     assert second.set_torque(True).success
     act(second, 1.5, jaw=0.4)
     log, check = first.bank.goals.take(), GoalCheck(ROBOT)
-    check.see(log)
+    check.add(log)
     assert check.violations == 0, check.examples
     jaw = [goals.ticks[JAW] for goals in log if goals.ticks[JAW] >= 0]
     assert abs(jaw[0] - before[JAW]) <= 1 and abs(jaw[-1] - before[JAW]) <= 1

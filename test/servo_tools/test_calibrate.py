@@ -127,7 +127,7 @@ class Hands:
         what = self._script.pop(0)
         if isinstance(what, tuple):
             # Nothing on the wire turns a horn whose torque is off: this is the hand.
-            bank._registers.motion.put(np.array([ROBOT.index[what[0]]]), np.array([float(what[1])]))
+            bank.turn_horn(*what)
             return None
         return what() if callable(what) else what
 
@@ -211,7 +211,7 @@ def test_arrow_keys_move_one_servo_slowly_and_its_torque_is_off_again(stand, fac
 
 @pytest.mark.parametrize(("start", "key", "end"), [(3950, "up", 4095 - 32), (150, "down", 32)])
 def test_arrow_keys_stop_before_the_wrap_around(stand, face, start, key, end):
-    stand.bank._registers.motion.put(np.array([ROBOT.index["jaw"]]), np.array([float(start)]))
+    stand.bank.turn_horn("jaw", start)
     _, _ = calibrated(stand, face, "jaw", script=[*[key, None, None] * 40, *[None] * 50, "q"])
     assert stand.bank.positions[ROBOT.index["jaw"]] == end
 

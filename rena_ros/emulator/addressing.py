@@ -9,7 +9,7 @@ from rena_ros.emulator.registers import ServoRegisters
 _ID, _BAUD = REGISTERS["id"].address, REGISTERS["baud_code"].address
 
 
-class Listeners:
+class Addressing:
     """The servos that hear at the rate of the moment, by id. ``hearing``: their indices; ``by_id`` int (256,): index
     of the (first) servo with an id, -1 for none; ``shared``: whether several have the same id.
     """

@@ -30,7 +30,7 @@ def interruptible() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def started(command: Sequence[str], *, stop_s: float = 5.0, **options) -> Iterator[subprocess.Popen]:
+def child_process(command: Sequence[str], *, stop_s: float = 5.0, **options) -> Iterator[subprocess.Popen]:
     """A process that is asked to end (SIGTERM, then SIGKILL) when the block is left, however that happens.
 
     It has a session of its own, so that Ctrl-C reaches only us and the order of leaving is ours.
@@ -39,10 +39,10 @@ def started(command: Sequence[str], *, stop_s: float = 5.0, **options) -> Iterat
     try:
         yield process
     finally:
-        end(process, stop_s)
+        stop_process(process, stop_s)
 
 
-def end(process: subprocess.Popen, stop_s: float = 5.0) -> int:
+def stop_process(process: subprocess.Popen, stop_s: float = 5.0) -> int:
     """Ask a process to end, wait, and kill it if it does not; returns its exit code."""
     if process.poll() is None:
         process.terminate()
@@ -53,7 +53,7 @@ def end(process: subprocess.Popen, stop_s: float = 5.0) -> int:
     return process.wait()
 
 
-class Stand:
+class EmulatedBus:
     """An emulator's process and its link."""
 
     def __init__(self, process: subprocess.Popen, link: Path, robot_file: str | None) -> None:
@@ -73,7 +73,7 @@ class Stand:
             options["--robot-file"] = self._robot_file
         command = [sys.executable, "-m", "rena_ros.bench.measure"]
         command += [str(part) for option in options.items() for part in option]
-        with started(command, stderr=subprocess.PIPE, text=True) as process:
+        with child_process(command, stderr=subprocess.PIPE, text=True) as process:
             complaint = process.communicate()[1]
         if process.returncode:
             raise RenaError(f"the driver {driver} could not be measured: {complaint.strip() or process.returncode}")
@@ -81,9 +81,9 @@ class Stand:
 
 
 @contextlib.contextmanager
-def emulated(
+def emulated_bus(
     module: str = "rena_ros.emulator.emulator", faults: Sequence[Mapping] = (), robot_file: str | None = None
-) -> Iterator[Stand]:
+) -> Iterator[EmulatedBus]:
     """Servos behind a pty, paced at wire speed: the emulator's process, ready.
 
     ``faults``: as in an emulator's fault file. Raises RenaError when the emulator does not start.
@@ -96,9 +96,9 @@ def emulated(
             command += ["--faults", str(file)]
         if robot_file:
             command += ["--robot-file", robot_file]
-        with started(command, stderr=subprocess.PIPE, text=True) as process:
+        with child_process(command, stderr=subprocess.PIPE, text=True) as process:
             wait_for_link(link, process)
-            yield Stand(process, link, robot_file)
+            yield EmulatedBus(process, link, robot_file)
 
 
 def wait_for_link(link: Path, emulator: subprocess.Popen, why: str = "") -> None:
@@ -112,9 +112,9 @@ def wait_for_link(link: Path, emulator: subprocess.Popen, why: str = "") -> None
 
 
 @contextlib.contextmanager
-def busy_neighbour() -> Iterator[subprocess.Popen]:
+def busy_process() -> Iterator[subprocess.Popen]:
     """A Python process that does nothing but calculate; it ends with us whatever happens."""
-    with started([sys.executable, "-c", _BUSY]) as process:
+    with child_process([sys.executable, "-c", _BUSY]) as process:
         yield process
 
 
