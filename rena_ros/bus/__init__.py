@@ -1,1 +1,1 @@
-"""The Feetech bus: bytes and packets, transactions on one port, and strict emulated servos."""
+"""The driver of the Feetech bus: frames, one port, requests and replies, and all servos of a robot."""

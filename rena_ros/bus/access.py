@@ -1,4 +1,4 @@
-"""Single registers of single servos, by name. RAM only for writing: EEPROM is written in ``eeprom``."""
+"""Registers of single servos by name. Only RAM can be written here; ``eeprom`` writes EEPROM."""
 
 import numpy as np
 
@@ -8,17 +8,17 @@ from rena_ros.bus.registers import REGISTERS, Register
 
 
 def read_register(line: Line, servo_id: int, name: str) -> int | None:
-    """A register's value in its raw unit, signed where it has a sign bit; None when the servo does not answer."""
+    """Return a register's value in counts, signed where it has a sign bit; None when the servo does not reply."""
     register = REGISTERS[name]
-    answer = line.read(servo_id, register.address, register.size)
-    return None if answer is None else decode(register, answer.params)
+    reply = line.read(servo_id, register.address, register.size)
+    return None if reply is None else decode(register, reply.params)
 
 
 def write_register(line: Line, servo_id: int, name: str, value: int) -> str | None:
     """Write a RAM register and read it back; returns why it failed.
 
-    Raises ValueError for EEPROM, for read-only registers, for a value that does not fit, and for anything
-    but 0 and 1 in ``torque_enable`` (128 there redefines the servo's middle).
+    Raises ValueError for EEPROM, for a read-only register, for a value that does not fit, and for any value but 0 and
+    1 in ``torque_enable`` (128 there redefines the servo's middle).
     """
     register = REGISTERS[name]
     if register.eeprom or not register.writable:
@@ -29,26 +29,27 @@ def write_register(line: Line, servo_id: int, name: str, value: int) -> str | No
 
 
 def write_and_verify(line: Line, servo_id: int, register: Register, value: int) -> str | None:
-    """Write any writable register and read it back; returns why it failed. What the register says counts,
-    not the acknowledgement. Raises ValueError for a value that does not fit.
+    """Write any writable register and read it back; returns why it failed.
+
+    The value that is read back decides, not the acknowledgement. Raises ValueError for a value that does not fit.
     """
     return write_bytes(line, servo_id, register.address, encode(register, value), register.name)
 
 
 def write_bytes(line: Line, servo_id: int, address: int, data: bytes, what: str) -> str | None:
-    """Write bytes and read them back; returns why it failed, ``what`` being what was to be written."""
+    """Write bytes and read them back; returns why it failed, where ``what`` names the data."""
     acknowledged = line.write(servo_id, address, data)
     rejection = f"; it {line.failure}" if acknowledged is not None and line.failure else ""
-    answer = line.read(servo_id, address, len(data))
-    if answer is None:
+    reply = line.read(servo_id, address, len(data))
+    if reply is None:
         return line.failure
-    if answer.params != data:
-        return f"did not take {what} (status {answer.code}){rejection}"
+    if reply.params != data:
+        return f"did not take {what} (status {reply.code}){rejection}"
     return None
 
 
 def encode(register: Register, value: int) -> bytes:
-    """A value as the register's bytes. Raises ValueError when it does not fit."""
+    """Return a value as the register's bytes. Raises ValueError when it does not fit."""
     if register.size == 2:
         try:
             return to_word(value, register.sign_bit)
@@ -60,7 +61,7 @@ def encode(register: Register, value: int) -> bytes:
 
 
 def decode(register: Register, data: bytes) -> int:
-    """The value of a register's bytes."""
+    """Return the value of a register's bytes, in counts."""
     if register.size == 1:
         return data[0]
     return int(from_words(np.frombuffer(data, np.uint8), register.sign_bit))

@@ -1,8 +1,8 @@
 """The servos of one robot on one line: write all goals, read all states, switch torque.
 
-Connecting never moves the robot and nothing here writes EEPROM. A lost reply costs only its servo: its last
-known values stay, marked as not fresh, with their age. A servo that stays silent is asked alone, now and
-then (see ``poll_schedule``), so that it costs the others nothing.
+Connecting never moves the robot, and nothing here writes EEPROM. A lost reply affects only its servo: its last known
+values stay, marked as not fresh, with their age. A silent servo is polled singly, now and then (see
+``poll_schedule``), so that it costs the others nothing.
 """
 
 from collections.abc import Collection
@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rena_ros.base.arrays import BoolArray, ByteArray, IntArray
 from rena_ros.bus import torque
-from rena_ros.bus.line import SLOWEST_RETURN_DELAY_S, Line, LineCounters
+from rena_ros.bus.line import FACTORY_RETURN_DELAY_S, Line, LineCounters
 from rena_ros.bus.poll_schedule import PollSchedule
 from rena_ros.bus.port import Port, SerialPort
 from rena_ros.bus.protocol import to_word
-from rena_ros.bus.registers import REGISTERS
+from rena_ros.bus.registers import REGISTERS, RETURN_DELAY_COUNT_S
 from rena_ros.bus.replies import Replies
 from rena_ros.bus.state_block import (
     MOTION_ADDRESS,
@@ -33,31 +34,37 @@ _GOAL_SPEED = REGISTERS["goal_speed"].address
 _TORQUE = REGISTERS["torque_enable"].address
 _RETURN_DELAY = REGISTERS["return_delay"].address
 _TORQUE_TO_SPEED_BYTES = _GOAL_SPEED + 2 - _TORQUE
-_RETURN_DELAY_S = 2e-6  # one count of the register
-_FEW = 3
-_PATIENTLY = 16  # every so many questions to silent servos wait as long as any other, should they be slower than all
+_FEW_UNCONFIRMED = 3
+_FULL_MARGIN_EVERY = 16  # of so many single polls one has the full margin, for a servo that is slower than all others
 
 
 @dataclass
 class BusCounters(LineCounters):
-    """What has happened on the bus since it was opened: the line's counters and these."""
+    """What has happened on the bus since it was opened: the line's counters and these.
+
+    ``reads``: reads of all states; ``stale_readings``: states in them that were not fresh; ``cycle_s``: how long the
+    last of them took.
+    """
 
     sync_writes: int = 0
     reads: int = 0
     stale_readings: int = 0
-    cycle_s: float = 0.0  # how long the last read of all states took
+    cycle_s: float = 0.0
 
 
 class Bus:
-    """The servos of one robot on one port. Raises RenaError when the port cannot be opened (see ``Port``),
-    and PortLost from every method once it has vanished.
+    """The servos of one robot on one port; arrays are (n,) in the order of ``Robot.names``.
+
+    Raises RenaError when the port cannot be opened (see ``SerialPort``), and PortLost from every method once the port
+    has vanished.
     """
 
     def __init__(
         self, port: str | Port, robot: Robot, baud: int = 1_000_000, *, margin_s: float = 0.012, retries: int = 2
     ) -> None:
-        """``port``: its path, or an open port. ``margin_s`` and ``retries`` as in ``Line``; sending a read of
-        all states again is left to the next cycle.
+        """Open ``port``, a path, or use an open port; sends nothing.
+
+        ``margin_s`` and ``retries`` as in ``Line``; a read of all states is not repeated, the next cycle reads again.
         """
         count = len(robot.names)
         self.robot = robot
@@ -65,9 +72,9 @@ class Bus:
         self.errors = ServoErrors(*(np.zeros(count, int) for _ in range(3)))
         self._retries = retries
         self._ids = tuple(int(servo_id) for servo_id in robot.ids)
-        self._return_delays_s = np.full(count, SLOWEST_RETURN_DELAY_S)
+        self._return_delays_s = np.full(count, FACTORY_RETURN_DELAY_S)
         self._delay_known = np.zeros(count, bool)
-        self._roll_call, self._probes = PollSchedule(count), 0
+        self._schedule, self._single_polls = PollSchedule(count), 0
         self._data = np.zeros((count, STATE_BYTES), np.uint8)
         self._status = np.zeros(count, np.uint8)
         self._seen_s = np.full(count, -np.inf)
@@ -76,15 +83,15 @@ class Bus:
 
     @property
     def silent(self) -> tuple[str, ...]:
-        """Names of the servos that have not answered for so long that they are asked at a slower pace."""
-        return tuple(self.robot.names[i] for i in np.flatnonzero(self._roll_call.silent))
+        """Names of the servos that have missed so many polls that they are polled more slowly."""
+        return tuple(self.robot.names[i] for i in np.flatnonzero(self._schedule.silent))
 
-    def write_goals(self, ticks: np.ndarray, selected: np.ndarray | None = None) -> float:
-        """Send goal positions, int (n,), in one SYNC_WRITE, to all servos or only to those in ``selected``, bool (n,).
+    def write_goals(self, ticks: IntArray, selected: BoolArray | None = None) -> float:
+        """Send goal positions, int (n,), in one SYNC_WRITE, to all servos or only to those ``selected``, bool (n,).
 
-        Position only: time and speed registers keep what ``set_torque`` wrote, which makes the frame 83
-        bytes instead of 183 for 25 servos. Returns the time of its last byte on the wire (now, for nobody).
-        Raises ValueError, naming servo and value, when a goal lies outside the robot's limits.
+        Sends positions only, 2 bytes a servo: the time and speed registers keep what ``set_torque`` wrote, so the frame
+        is 83 instead of 183 bytes long for 25 servos. Returns when its last byte is on the wire (now, when no servo is
+        selected). Raises ValueError, naming servo and value, when any goal lies outside the robot's limits.
         """
         ticks = np.asarray(ticks)
         if ticks.shape != (len(self._ids),) or not np.issubdtype(ticks.dtype, np.integer):
@@ -103,82 +110,87 @@ class Bus:
         return self.line.sync_write(ids, _GOAL, rows)
 
     def read_state(self) -> BusState:
-        """Ask the servos for position, speed, load, voltage and temperature in one SYNC_READ."""
+        """Read position, speed, load, voltage and temperature of the servos in one SYNC_READ.
+
+        At most one silent servo is polled singly afterwards.
+        """
         port = self.line.port
         start_s = port.now()
         fresh = np.zeros(len(self._ids), bool)
-        asked = self._roll_call.together(start_s)
-        if asked.size:
-            replies = self._sync_read(asked, STATE_ADDRESS, STATE_BYTES)
-            self._take(asked, replies)
-            fresh[asked] = replies.fresh
-        if (place := self._roll_call.alone(port.now())) is not None:
-            fresh[place] = self._probe(place)
+        group = self._schedule.next_group(start_s)
+        if group.size:
+            replies = self._sync_read(group, STATE_ADDRESS, STATE_BYTES)
+            self._record_replies(group, replies)
+            fresh[group] = replies.fresh
+        if (single := self._schedule.next_single(port.now())) is not None:
+            fresh[single] = self._poll_single(single)
         now_s = port.now()
         self._seen_s[fresh] = now_s
         self.counters.reads += 1
         self.counters.stale_readings += int(len(fresh) - fresh.sum())
         self.counters.cycle_s = now_s - start_s
-        state = decode_state(self._data)
         return BusState(
-            ticks=state.ticks,
+            **vars(decode_state(self._data)),
             fresh=fresh,
-            speed=state.speed,
-            load=state.load,
-            voltage_v=state.voltage_v,
-            temperature_c=state.temperature_c,
             status=self._status.copy(),
             seen_s=self._seen_s.copy(),
             stamp_s=now_s,
         )
 
     def read_health(self) -> HealthState:
-        """Ask the servos that answer at all for torque, current and whether they move, in two SYNC_READs, and those
-        whose answers are missing once more.
+        """Read torque, speed limit, current and motion of the servos that are not silent, in two SYNC_READs.
+
+        Missing replies are requested once more.
         """
-        asked = np.flatnonzero(~self._roll_call.silent)
-        torque, known = self._read(asked, _TORQUE, _TORQUE_TO_SPEED_BYTES)
-        data, fresh = self._read(asked, MOTION_ADDRESS, MOTION_BYTES)
-        on = np.where(known, torque[:, 0], -1).astype(np.int8)
-        lost_speed_limit = known & ~torque[:, -2:].any(axis=1)
-        motion = decode_motion(data)
-        return HealthState(on, lost_speed_limit, motion.current_a, motion.moving, fresh)
+        polled = np.flatnonzero(~self._schedule.silent)
+        settings, known = self._read(polled, _TORQUE, _TORQUE_TO_SPEED_BYTES)
+        block, fresh = self._read(polled, MOTION_ADDRESS, MOTION_BYTES)
+        motion = decode_motion(block)
+        return HealthState(
+            torque=np.where(known, settings[:, 0], -1).astype(np.int8),
+            lost_speed_limit=known & ~settings[:, -2:].any(axis=1),
+            current_a=motion.current_a,
+            moving=motion.moving,
+            fresh=fresh,
+        )
 
     def set_torque(self, on: bool, names: Collection[str] | None = None) -> dict[str, str]:
-        """Switch torque of all servos, or of those named; returns why it failed, by servo name.
+        """Switch torque of all servos, or of those in ``names``; returns why it failed, by servo name.
 
-        On, one servo after the other, with little patience for those that are silent (meanwhile nobody can stop the
-        robot): see ``torque.switch_on``; one that lies outside its limits is brought in slowly until
-        ``set_speed_limits``. Off: all at once, then each that has not confirmed it on its own,
-        whatever the others answer. Each torque register is read back; what it says counts.
+        On: one servo after the other, each without motion (see ``torque.switch_on``); a servo outside its limits moves
+        slowly to the nearer one until ``set_speed_limits``. A servo that does not reply at first is tried only briefly,
+        because the robot cannot be stopped meanwhile.
+        Off: all servos with one frame, then each servo that has not confirmed it, whatever the others reply.
+        Each torque register is read back; that value decides.
         """
         names = self.robot.names if names is None else names
-        places = np.array(sorted(self.robot.index[name] for name in names), int)
-        servos = {i: self.robot.servos[i] for i in places.tolist()}
+        indices = np.array(sorted(self.robot.index[name] for name in names), int)
+        servos = {i: self.robot.servos[i] for i in indices.tolist()}
         if on:
-            here = self._read(places, _TORQUE, 1)[1]
-            failures = {i: torque.switch_on(self.line, servos[i], brief=not here[i]) for i in servos}
+            present = self._read(indices, _TORQUE, 1)[1]
+            failures = {i: torque.switch_on(self.line, servos[i], probably_absent=not present[i]) for i in servos}
         else:
-            confirmed = self._all_off(places)
-            silent, left = self._roll_call.silent, [i for i in servos if i not in confirmed]
-            short = silent | (len(left) > _FEW)  # who waits for a stop does not wait for two dozen dead servos
+            confirmed = self._switch_all_off(indices)
+            unconfirmed = [i for i in servos if i not in confirmed]
+            # A stop must not wait for two dozen dead servos.
+            brief = self._schedule.silent | (len(unconfirmed) > _FEW_UNCONFIRMED)
             failures = {
                 i: torque.switch(
-                    self.line, servos[i].id, False, margin_s=self.line.short_margin_s if short[i] else None
+                    self.line, servos[i].id, False, margin_s=self.line.short_margin_s if brief[i] else None
                 )
-                for i in left
+                for i in unconfirmed
             }
         return {self.robot.names[i]: why for i, why in failures.items() if why}
 
     def set_speed_limits(self) -> float:
-        """Give every servo its own speed limit (again), in one SYNC_WRITE; returns the time of its last byte."""
+        """Write every servo's own speed limit (again) in one SYNC_WRITE; returns when its last byte is on the wire."""
         speeds = b"".join(to_word(torque.goal_speed(servo)) for servo in self.robot.servos)
         return self.line.sync_write(self._ids, _GOAL_SPEED, np.frombuffer(speeds, np.uint8).reshape(-1, 2))
 
     def read_return_delays(self) -> dict[str, int]:
-        """Learn the servos' return delays, from which deadlines are made; returns them in microseconds by name.
+        """Read the servos' return delays, from which deadlines are computed; returns them in microseconds by name.
 
-        Servos that do not answer are missing from the result and keep being granted the factory's 500 us.
+        Servos that do not reply are not in the result and keep the factory's 500 us.
         """
         self._delay_known[:] = False
         for attempt in range(self._retries + 1):
@@ -186,67 +198,70 @@ class Bus:
             unknown = np.flatnonzero(~self._delay_known)
             replies = self._sync_read(unknown, _RETURN_DELAY, 1)
             known = unknown[replies.fresh]
-            self._return_delays_s[known] = replies.data[replies.fresh, 0] * _RETURN_DELAY_S
+            self._return_delays_s[known] = replies.data[replies.fresh, 0] * RETURN_DELAY_COUNT_S
             self._delay_known[known] = True
             if self._delay_known.all():
                 break
         return {self.robot.names[i]: round(self._return_delays_s[i] * 1e6) for i in np.flatnonzero(self._delay_known)}
 
     def close(self) -> None:
-        """Give the port back. Does not touch torque."""
+        """Release the port. Does not touch torque."""
         self.line.close()
 
-    def _sync_read(self, asked: np.ndarray, address: int, size: int) -> Replies:
-        ids = self._ids if len(asked) == len(self._ids) else tuple(self._ids[i] for i in asked)
-        return self.line.sync_read(ids, address, size, self._return_delays_s[asked])
+    def _sync_read(self, indices: IntArray, address: int, size: int) -> Replies:
+        ids = self._ids if len(indices) == len(self._ids) else tuple(self._ids[i] for i in indices)
+        return self.line.sync_read(ids, address, size, self._return_delays_s[indices])
 
-    def _read(self, asked: np.ndarray, address: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """Ask these places for registers, those whose answers are missing once more; uint8 (n, size), and who
-        answered, bool (n,).
+    def _read(self, indices: IntArray, address: int, size: int) -> tuple[ByteArray, BoolArray]:
+        """Read registers of some servos, with one retry for missing replies.
+
+        Returns uint8 (n, size) and which servos have replied, bool (n,).
         """
         data, fresh = np.zeros((len(self._ids), size), np.uint8), np.zeros(len(self._ids), bool)
-        for again in range(1 + (self._retries > 0)):
-            left = asked[~fresh[asked]]
-            if not left.size:
+        for attempt in range(1 + (self._retries > 0)):
+            missing = indices[~fresh[indices]]
+            if not missing.size:
                 break
-            self.counters.retries += again
-            replies = self._sync_read(left, address, size)
-            data[left[replies.fresh]], fresh[left] = replies.data[replies.fresh], replies.fresh
+            self.counters.retries += attempt
+            replies = self._sync_read(missing, address, size)
+            data[missing[replies.fresh]], fresh[missing] = replies.data[replies.fresh], replies.fresh
         return data, fresh
 
-    def _take(self, asked: np.ndarray, replies: Replies) -> None:
-        """Note what a read of all states brought, and what it lacked."""
+    def _record_replies(self, group: IntArray, replies: Replies) -> None:
+        """Record the states, errors and misses of a group poll."""
         if replies.fresh.all():
-            self._data[asked], self._status[asked] = replies.data, replies.status
+            self._data[group], self._status[group] = replies.data, replies.status
         else:
-            fresh = asked[replies.fresh]
+            fresh = group[replies.fresh]
             self._data[fresh], self._status[fresh] = replies.data[replies.fresh], replies.status[replies.fresh]
-            self.errors.missed[asked] += ~replies.came & replies.asked
-            self.errors.rejected[asked] += replies.rejected
-            self.errors.corrupt[asked] += replies.garbled
-        self._roll_call.heard(asked[replies.asked], (replies.fresh | replies.rejected)[replies.asked])
+            self.errors.missed[group] += ~replies.arrived & replies.polled
+            self.errors.rejected[group] += replies.rejected
+            self.errors.corrupt[group] += replies.corrupt
+        self._schedule.record_group(group[replies.polled], (replies.fresh | replies.rejected)[replies.polled])
 
-    def _probe(self, place: int) -> bool:
-        """Ask one silent servo alone, mostly with little patience; whether it is back."""
-        self._probes += 1
-        patience = {"retries": 0, "margin_s": self.line.short_margin_s if self._probes % _PATIENTLY else None}
-        servo_id = self._ids[place]
-        answer = self.line.read(servo_id, STATE_ADDRESS, STATE_BYTES, **patience)
-        if answer is None:
-            self.errors.missed[place] += 1
+    def _poll_single(self, index: int) -> bool:
+        """Poll one silent servo, mostly with a short margin; returns whether it replied."""
+        self._single_polls += 1
+        margin_s = self.line.short_margin_s if self._single_polls % _FULL_MARGIN_EVERY else None
+        servo_id = self._ids[index]
+        reply = self.line.read(servo_id, STATE_ADDRESS, STATE_BYTES, retries=0, margin_s=margin_s)
+        if reply is None:
+            self.errors.missed[index] += 1
             return False
-        self._data[place], self._status[place] = np.frombuffer(answer.params, np.uint8), answer.code
-        self._roll_call.back(place)
-        if not self._delay_known[place] and (delay := self.line.read(servo_id, _RETURN_DELAY, 1, **patience)):
-            self._return_delays_s[place] = delay.params[0] * _RETURN_DELAY_S
-            self._delay_known[place] = True
+        self._data[index], self._status[index] = np.frombuffer(reply.params, np.uint8), reply.code
+        self._schedule.record_single_reply(index)
+        if not self._delay_known[index]:
+            delay = self.line.read(servo_id, _RETURN_DELAY, 1, retries=0, margin_s=margin_s)
+            if delay is not None:
+                self._return_delays_s[index] = delay.params[0] * RETURN_DELAY_COUNT_S
+                self._delay_known[index] = True
         return True
 
-    def _all_off(self, places: np.ndarray) -> set[int]:
-        """Switch torque off with one frame; who confirms it."""
-        ids = tuple(self._ids[i] for i in places)
+    def _switch_all_off(self, indices: IntArray) -> set[int]:
+        """Switch torque off with one frame; returns which servos confirm it."""
+        ids = tuple(self._ids[i] for i in indices)
         if not ids:
             return set()
         self.line.sync_write(ids, _TORQUE, np.zeros((len(ids), 1), np.uint8))
-        data, fresh = self._read(places, _TORQUE, 1)
+        data, fresh = self._read(indices, _TORQUE, 1)
         return set(np.flatnonzero(fresh & (data[:, 0] == 0)).tolist())

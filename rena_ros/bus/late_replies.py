@@ -1,40 +1,40 @@
-"""How long an answer to ask for, so that a late answer cannot pass for it. Pure: the caller tells the time.
+"""Which length of reply to request, so that a late reply cannot pass for a new one. Pure: the caller passes the time.
 
-An answer says who sends it, not what it answers: one that comes late looks like the answer to the next
-request. Its length is the one thing the asker chooses. So while an answer may still be on its way, its
-servo is asked for a different number of bytes (more than needed; the rest is cut off), and the late one has
-the wrong length whenever it comes.
+A reply names its sender, not its request, so a late reply looks like the reply to the next request. The length of a
+reply is the one thing that the request chooses. While a reply of some length may still come, its servo is asked for
+another number of bytes (more than needed; the caller cuts off the rest), and the late reply has the wrong length
+whenever it comes.
 """
 
 from collections.abc import Iterable, Sequence
 
-LATE_S = 1.0  # an answer that did not come within this time will not come any more
-SPARE_LENGTHS = 12  # how many bytes more than needed may be asked for
+MAX_LATENESS_S = 1.0  # a reply that has not come within this time will not come any more
+MAX_EXTRA_BYTES = 12  # how many bytes more than needed may be requested
 
 
 class LateReplyGuard:
-    """Which answer lengths are free, by servo id."""
+    """Keeps, per servo id, the lengths of replies that may still come late."""
 
     def __init__(self) -> None:
-        self._until_s: dict[tuple[int, int], float] = {}  # (id, length) -> when it is free again
+        self._blocked_until_s: dict[tuple[int, int], float] = {}  # by (id, length)
         self._all_free_s = float("-inf")
 
-    def missing(self, ids: Iterable[int], length: int, now_s: float) -> None:
-        """The answers of these servos, ``length`` bytes, did not come: they may still do so."""
+    def expect_late(self, ids: Iterable[int], length: int, now_s: float) -> None:
+        """Record that replies of these servos, ``length`` bytes of data, are missing and may still come."""
         for servo_id in ids:
-            self._until_s[servo_id, length] = self._all_free_s = now_s + LATE_S
+            self._blocked_until_s[servo_id, length] = self._all_free_s = now_s + MAX_LATENESS_S
 
-    def choose(self, ids: Sequence[int], size: int, now_s: float) -> tuple[int, list[bool] | None]:
-        """The shortest length of at least ``size`` that is free for all these servos, and None.
+    def choose_length(self, ids: Sequence[int], size: int, now_s: float) -> tuple[int, list[bool] | None]:
+        """Return the shortest length, at least ``size``, that no late reply of these servos can have, and None.
 
-        When there is none: the length that is free for most of them, and for whom it is (they must be the
-        only ones asked).
+        When there is none: the length that is free for most of them, and for each id whether it is free. The caller
+        must then request from these servos only.
         """
         if now_s >= self._all_free_s:
             return size, None
         best, best_free = size, [False] * len(ids)
-        for length in range(size, size + SPARE_LENGTHS + 1):
-            free = [self._until_s.get((servo_id, length), now_s) <= now_s for servo_id in ids]
+        for length in range(size, size + MAX_EXTRA_BYTES + 1):
+            free = [self._blocked_until_s.get((servo_id, length), now_s) <= now_s for servo_id in ids]
             if all(free):
                 return length, None
             if sum(free) > sum(best_free):

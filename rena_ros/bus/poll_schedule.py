@@ -1,114 +1,124 @@
-"""Whom to ask when: a servo that does not answer costs the others nothing and is not forgotten. Pure.
+"""Which servos are polled when: a silent servo costs the others nothing and is not forgotten. Pure.
 
-After three misses in a row a servo is no longer asked with the others, but alone, at a slower pace, one
-silent servo after the other. Its first answer brings it back, and all other silent ones with it on trial:
-what kept it silent may have been common to them. Those who fail their trial are silent again.
+A group poll addresses many servos in one request, a single poll one silent servo.
 
-A request that nobody answered tells of the line, not of a servo; after three of them all those that were well are
-asked together, in turn with one servo alone (perhaps one of them holds up the answers of all the others), a few times
-soon (an adapter may just have stalled), then at the pace of silent servos. Where a trial takes others with it, the
-silent ones come back one by one, so that the one who does that stays out; it is asked seldom, for each time costs the
-others what they say meanwhile.
+- A servo that misses three group polls in a row is silent. It leaves the group, and the silent servos are polled
+  singly, in turn, one every ``SILENT_POLL_S``.
+- The first reply of a silent servo returns it to the group, and all other silent servos with it on probation, since
+  their silence may have had a common cause. A servo on probation is silent again after one miss.
+- A group poll without any reply says something about the line and counts against no servo. After three of them in a
+  row the line is silent. Then the group (or all servos, when none is left in it) is polled in turn with single
+  servos, because one servo in the group may hold up the replies of all others: ``FAST_POLLS`` times every
+  ``FAST_POLL_S``, because an adapter may only have stalled, then every ``SILENT_POLL_S``.
+- When a silent servo makes others miss, the silent servos return one by one, so that this one stays out. At first they
+  are polled fast, each once, then every ``SLOW_POLL_S``, because each poll of it costs the others their replies for a
+  while. This ends when no servo is silent.
 """
 
 import numpy as np
 
-SILENT_AFTER = 3
-PACE_S = 0.25
-SOON_S, SOON_TRIES = 0.1, 5
-SELDOM_S = 2.0
-_ALONE = 3  # on a silent line so many are asked alone before all are asked together again
+from rena_ros.base.arrays import BoolArray, IntArray
+
+SILENT_AFTER = 3  # misses in a row
+SILENT_POLL_S = 0.25
+FAST_POLL_S, FAST_POLLS = 0.1, 5
+SLOW_POLL_S = 2.0
+_SINGLES_PER_GROUP = 3  # on a silent line, once the fast polls are over
 
 
 class PollSchedule:
-    """Servos are places 0..n-1; the caller tells the time, seconds."""
+    """The schedule for n servos, which are indices 0..n-1. The caller passes the time, seconds."""
 
     def __init__(self, count: int) -> None:
         self.misses = np.zeros(count, int)
-        self._trial = np.zeros(count, bool)
-        self._newest = -1  # who came back last
-        self._wary = False  # whether they come back one by one
-        self._quick = 0  # how many may be asked so soon
-        self._unanswered = False  # whether the last one asked alone has not answered
-        self._nobody = 0  # requests in a row that nobody answered
-        self._ones = 0  # how many are to be asked alone before it is everybody's turn on a silent line
-        self._line_s = self._alone_s = float("-inf")  # when somebody may be asked again
-        self._turn = -1
+        self._probation = np.zeros(count, bool)
+        self._last_returned = -1
+        self._one_by_one = False  # silent servos return one by one
+        self._fast_singles = 0  # single polls left at the fast interval while they do
+        self._last_single = -1
+        self._single_missed = False  # the last single poll has no reply yet
+        self._empty_groups = 0  # group polls in a row without any reply
+        self._singles_due = 0  # single polls on a silent line before the next group poll
+        self._next_line_poll_s = self._next_single_s = float("-inf")
 
     @property
-    def silent(self) -> np.ndarray:
-        """Who is counted as silent, bool (n,)."""
+    def silent(self) -> BoolArray:
+        """Which servos are silent, bool (n,); all of them while the line is."""
         return (self.misses >= SILENT_AFTER) | self._line_is_silent
 
-    def together(self, now_s: float) -> np.ndarray:
-        """Whom to ask together now, places in rising order; nobody while a silent line waits for its turn."""
-        well = np.flatnonzero(self.misses < SILENT_AFTER)
+    def next_group(self, now_s: float) -> IntArray:
+        """Return the servos to poll together now, indices in rising order; none while a silent line has to wait."""
+        group = np.flatnonzero(self.misses < SILENT_AFTER)
         if not self._line_is_silent:
-            return well
-        if now_s < self._line_s or self._ones:
+            return group
+        if now_s < self._next_line_poll_s or self._singles_due:
             return np.array([], int)
-        self._line_s = now_s + self._line_pace_s
-        self._ones = 1 if self._is_soon else _ALONE
-        return well if well.size else np.arange(len(self.misses))
+        self._next_line_poll_s = now_s + self._line_interval_s
+        self._singles_due = 1 if self._line_is_polled_fast else _SINGLES_PER_GROUP
+        return group if group.size else np.arange(len(self.misses))
 
-    def alone(self, now_s: float) -> int | None:
-        """Which silent servo's turn it is to be asked alone."""
+    def next_single(self, now_s: float) -> int | None:
+        """Return the silent servo to poll singly now, or None."""
         if self._line_is_silent:
-            if now_s < self._line_s or not self._ones:
+            if now_s < self._next_line_poll_s or not self._singles_due:
                 return None
-            self._line_s, self._ones = now_s + self._line_pace_s, self._ones - 1
+            self._next_line_poll_s = now_s + self._line_interval_s
+            self._singles_due -= 1
         else:
-            if now_s < self._alone_s or self._nobody or not self.silent.any():
+            if now_s < self._next_single_s or self._empty_groups or not self.silent.any():
                 return None
-            self._alone_s = now_s + (SOON_S if self._quick else SELDOM_S if self._wary else PACE_S)
-            self._quick -= self._quick > 0
-        self._unanswered = True
+            slow_s = SLOW_POLL_S if self._one_by_one else SILENT_POLL_S
+            self._next_single_s = now_s + (FAST_POLL_S if self._fast_singles else slow_s)
+            self._fast_singles -= self._fast_singles > 0
+        self._single_missed = True
         silent = np.flatnonzero(self.silent)
-        later = silent[silent > self._turn]
-        self._turn = int(later[0] if later.size else silent[0])
-        return self._turn
+        later = silent[silent > self._last_single]
+        self._last_single = int(later[0] if later.size else silent[0])
+        return self._last_single
 
-    def heard(self, asked: np.ndarray, answered: np.ndarray) -> None:
-        """What became of a request to several: ``answered`` bool (m,) of the places ``asked`` (m,)."""
-        if not asked.size:
+    def record_group(self, polled: IntArray, replied: BoolArray) -> None:
+        """Record the result of a group poll: ``polled`` indices (m,), ``replied`` bool (m,)."""
+        if not polled.size:
             return
-        failed, trial = asked[~answered], self._trial.copy()
-        self._trial[asked] = False
-        # Who was asked alone, and did not answer, holds up those that are asked now.
-        harm = self._unanswered and not answered.any() and self._turn not in asked
-        self._unanswered &= not answered.any()
-        harm |= bool(trial[failed].any()) and (self._newest in failed or not trial[failed].all())
-        if harm and not self._wary:
-            self._wary, self._quick = True, len(self.misses)
-        if answered.any():
-            self._nobody = 0
-            self.misses[asked] = np.where(answered, 0, self.misses[asked] + 1)
-            self._wary &= bool(self.silent.any())
-        elif trial[failed].any() and not trial[failed].all():
-            self.misses[failed[trial[failed]]] = SILENT_AFTER
+        missed, probation = polled[~replied], self._probation.copy()
+        self._probation[polled] = False
+        # The late reply of a servo that was polled singly holds up this group.
+        harm = self._single_missed and not replied.any() and self._last_single not in polled
+        self._single_missed &= not replied.any()
+        # A servo on probation has made itself, or servos that were well, miss.
+        harm |= bool(probation[missed].any()) and (self._last_returned in missed or not probation[missed].all())
+        if harm and not self._one_by_one:
+            self._one_by_one, self._fast_singles = True, len(self.misses)
+        if replied.any():
+            self._empty_groups = 0
+            self.misses[polled] = np.where(replied, 0, self.misses[polled] + 1)
+            self._one_by_one &= bool(self.silent.any())
+        elif probation[missed].any() and not probation[missed].all():
+            self.misses[missed[probation[missed]]] = SILENT_AFTER
         else:
-            self._nobody += 1
+            self._empty_groups += 1
 
-    def back(self, place: int) -> None:
-        """A silent servo has answered."""
+    def record_single_reply(self, index: int) -> None:
+        """Record that a silent servo has replied to its single poll."""
         returning = self.misses >= SILENT_AFTER
-        if self._line_is_silent and not self._wary:
+        if self._line_is_silent and not self._one_by_one:
             returning |= True
-        elif self._wary:
-            returning &= np.arange(len(self.misses)) == place
-        self.misses[returning], self._trial[returning] = SILENT_AFTER - 1, True
-        if self._line_is_silent and not self._wary:
-            self.misses[place], self._trial[place] = 0, False
-        self._newest, self._nobody, self._ones, self._unanswered = place, 0, 0, False
+        elif self._one_by_one:
+            returning &= np.arange(len(self.misses)) == index
+        self.misses[returning], self._probation[returning] = SILENT_AFTER - 1, True
+        if self._line_is_silent and not self._one_by_one:
+            self.misses[index], self._probation[index] = 0, False
+        self._last_returned, self._single_missed = index, False
+        self._empty_groups = self._singles_due = 0
 
     @property
-    def _line_pace_s(self) -> float:
-        return SOON_S if self._is_soon else PACE_S
+    def _line_interval_s(self) -> float:
+        return FAST_POLL_S if self._line_is_polled_fast else SILENT_POLL_S
 
     @property
-    def _is_soon(self) -> bool:
-        return SILENT_AFTER <= self._nobody < SILENT_AFTER + SOON_TRIES
+    def _line_is_polled_fast(self) -> bool:
+        return SILENT_AFTER <= self._empty_groups < SILENT_AFTER + FAST_POLLS
 
     @property
     def _line_is_silent(self) -> bool:
-        return self._nobody >= SILENT_AFTER
+        return self._empty_groups >= SILENT_AFTER

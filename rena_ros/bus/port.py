@@ -1,7 +1,7 @@
-"""One serial port, owned alone: open, empty, write, read until a deadline.
+"""One serial port with one owner: open, discard input, write, read until a deadline.
 
-Everything that can go wrong with the port outside the program is a RenaError that says what to do; a
-port that vanishes while in use is ``PortLost``, one that is not there (yet) is ``PortMissing``.
+Every failure of the port raises a RenaError that says what to do: ``PortMissing`` when there is no such port (yet),
+``PortLost`` when the port vanishes while in use.
 """
 
 import contextlib
@@ -22,11 +22,11 @@ from rena_ros.base.errors import RenaError
 from rena_ros.bus.port_holders import holders
 from rena_ros.bus.protocol import wire_time_s
 
-RATES = (9_600, 4_000_000)  # baud; slower, one request would take so long that nobody could stop anything
+RATES = (9_600, 4_000_000)  # baud; at lower rates one request takes so long that a stop would come too late
 _WRITE_TIMEOUT_S = 0.1
-_DRAIN_LOOK_S = 0.0002
+_DRAIN_POLL_S = 0.0002
 _CHUNK = 4096
-_WAKE_EARLY_S = 0.00015  # how much longer than asked a sleep takes; the rest is waited for with the port
+_WAKE_EARLY_S = 0.00015  # a sleep may take this much longer; select() waits for the rest
 
 
 class PortMissing(RenaError):
@@ -91,27 +91,22 @@ class SerialPort:
             self._serial.set_low_latency_mode(True)
 
     def now(self) -> float:
-        """Seconds; only differences and later calls' arguments mean anything."""
+        """Return time.monotonic()."""
         return time.monotonic()
 
     def sleep_until(self, time_s: float) -> None:
-        """Return at ``time_s`` of ``now``."""
+        """Return at ``time_s``, at once when it has passed."""
         time.sleep(max(time_s - time.monotonic(), 0.0))
 
-    @property
-    def wire_free_s(self) -> float:
-        """When (``now``) the last byte written has left."""
-        return self._wire_free_s
-
     def discard_input(self) -> int:
-        """Throw away what was received; returns how many bytes that was."""
+        """Discard the bytes that were received; return how many. Raises PortLost."""
         count = 0
         while chunk := self._read_some():
             count += len(chunk)
         return count
 
     def write(self, data: bytes) -> float:
-        """Send all of ``data``; returns when (``now``) its last byte is on the wire."""
+        """Send all of ``data``; return when its last byte is on the wire. Raises PortLost."""
         start_s = max(time.monotonic(), self._wire_free_s)
         try:
             self._write_all(data)
@@ -122,9 +117,10 @@ class SerialPort:
         return self._wire_free_s
 
     def read(self, expected_s: float, deadline_s: float, complete: Callable[[bytes], bool]) -> bytes:
-        """Collect bytes until they are ``complete`` or until ``deadline_s``; both are times of ``now``.
+        """Return the received bytes as soon as ``complete`` accepts them, at the latest at ``deadline_s``.
 
-        Sleeps until ``expected_s``, when everything should have arrived, so that one read fetches it all.
+        Sleeps until ``expected_s``, when all bytes should have arrived, so that one system call fetches them all.
+        Raises PortLost.
         """
         received = b""
         self.sleep_until(expected_s - _WAKE_EARLY_S)
@@ -144,14 +140,15 @@ class SerialPort:
                 return received
 
     def close(self) -> None:
-        """Give the port back; harmless when it is gone."""
+        """Release the port. Does nothing when it is lost."""
         with contextlib.suppress(OSError, termios.error):
             self._serial.close()
 
     def _keep_others_out(self) -> None:
-        """The lock that pyserial takes binds only who asks for it; this one binds everybody but root.
+        """Make the system refuse further opens of the device, except by root.
 
-        Not on a pty: there it would outlive a client that was killed, for the other end keeps the pty alive.
+        The lock that pyserial takes binds only programs that ask for it. A pty is not locked: the lock would outlive a
+        client that was killed, because the other end keeps the pty alive.
         """
         if not os.path.realpath(self.path).startswith("/dev/pts/"):
             with contextlib.suppress(OSError):
@@ -166,14 +163,16 @@ class SerialPort:
             raise PortLost(f"{self.path} is gone ({error}); is its cable plugged in?") from error
 
     def _drain(self, size: int) -> None:
-        """Wait until the system has nothing left to send. Not with tcdrain, which a signal breaks off (SIGTERM, too,
-        and the port would pass for lost) and which an adapter that does not send would block for ever.
+        """Wait until the system has sent ``size`` bytes. Raises OSError when that takes too long.
+
+        tcdrain() does not fit: a signal such as SIGTERM interrupts it, and the port would count as lost; and with an
+        adapter that does not send it blocks for ever.
         """
         deadline_s = time.monotonic() + wire_time_s(size, self.baud) + _WRITE_TIMEOUT_S
         while int.from_bytes(fcntl.ioctl(self._fd, termios.TIOCOUTQ, bytes(4)), sys.byteorder):
             if time.monotonic() > deadline_s:
-                raise OSError(errno.EIO, "it does not send what it took")
-            time.sleep(_DRAIN_LOOK_S)
+                raise OSError(errno.EIO, "the adapter does not send the bytes it has accepted")
+            time.sleep(_DRAIN_POLL_S)
 
     def _write_all(self, data: bytes) -> None:
         view = memoryview(data)
@@ -182,14 +181,14 @@ class SerialPort:
                 view = view[os.write(self._fd, view) :]
             except BlockingIOError:
                 if not select.select([], [self._fd], [], _WRITE_TIMEOUT_S)[1]:
-                    raise OSError(errno.EIO, "it takes no more bytes") from None
+                    raise OSError(errno.EIO, "the adapter accepts no more bytes") from None
 
 
 def _taken(path: str, others: list[str]) -> RenaError:
-    who = " and ".join(others) or "somebody else"
+    owners = " and ".join(others) or "another program"
     advice = "end it first" if others else f"end that program first (`sudo fuser {path}` names it)"
     have = "have" if len(others) > 1 else "has"
-    return RenaError(f"{who} {have} {path} open, and a port has one owner: {advice}")
+    return RenaError(f"{owners} {have} {path} open, and a port has one owner: {advice}")
 
 
 def _explained(path: str, baud: int, error: Exception) -> RenaError:

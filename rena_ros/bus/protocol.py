@@ -1,13 +1,13 @@
 """Bytes <-> packets of the Feetech STS bus. Pure: no port, no clock.
 
-A frame is ``FF FF ID LEN CODE PARAMS... CHK`` with LEN = number of params + 2 and CHK = the inverted low
-byte of the sum of everything between header and checksum. CODE is the instruction in a request and the
-status byte in a reply. Words are little-endian; a signed word has a sign bit of its own, not two's
-complement. Source: FEETECH communication protocol manual.
+A frame is ``FF FF ID LEN CODE PARAMS... CHK`` with LEN = number of params + 2 and CHK = the inverted low byte of the
+sum of all bytes between header and checksum. CODE is the instruction in a request and the status byte in a reply.
+Words are little-endian; a signed word has a separate sign bit, not two's complement. Source: FEETECH communication
+protocol manual.
 
-What this module refuses (ValueError): an id outside 0..253 (254 is the broadcast), a value that is not a
-byte, more than 253 params, reading from the broadcast id (25 servos would answer at once), one id named
-twice in a SYNC frame, a value that does not fit beside its sign bit.
+This module refuses with ValueError: an id outside 0..253 (254 is the broadcast id), a value that is not a byte, more
+than 253 params, a READ from the broadcast id (all servos would reply at once), an id that occurs twice in a SYNC
+frame, a value that does not fit beside its sign bit.
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
+from numpy.typing import NDArray
 
 HEADER = b"\xff\xff"
 BROADCAST_ID = 0xFE
@@ -25,7 +26,7 @@ BITS_PER_BYTE = 10  # on the wire: start, eight data, stop
 
 
 class Instruction(IntEnum):
-    """What a request asks for."""
+    """The code of a request."""
 
     PING = 0x01
     READ = 0x02
@@ -45,13 +46,13 @@ class Packet:
     params: bytes = b""
 
 
-def checksum(body: bytes) -> int:
-    """Checksum of everything between header and checksum, one byte."""
+def checksum(body: bytes | bytearray) -> int:
+    """Return the checksum of all bytes between header and checksum, one byte."""
     return ~sum(body) & 0xFF
 
 
 def encode(packet: Packet) -> bytes:
-    """The frame of a packet. Raises ValueError for what the module docstring refuses."""
+    """Return the frame of a packet. Raises ValueError for what the module docstring refuses."""
     if not 0 <= packet.id <= BROADCAST_ID:
         raise ValueError(f"id {packet.id} is outside 0..{BROADCAST_ID}")
     if len(packet.params) > MAX_PARAMS:
@@ -61,40 +62,40 @@ def encode(packet: Packet) -> bytes:
 
 
 def ping(servo_id: int) -> bytes:
-    """Ask one servo (or, alone on the bus, the broadcast id) for a sign of life."""
+    """Make a PING of one servo, or of the broadcast id when one servo is alone on the bus."""
     return encode(Packet(servo_id, Instruction.PING))
 
 
 def read(servo_id: int, address: int, size: int) -> bytes:
-    """Ask one servo for ``size`` bytes from ``address`` on."""
+    """Make a READ of ``size`` bytes from ``address`` on, of one servo."""
     if servo_id == BROADCAST_ID:
-        raise ValueError("READ from the broadcast id: every servo would answer at once")
+        raise ValueError("READ from the broadcast id: every servo would reply at once")
     return encode(Packet(servo_id, Instruction.READ, bytes((address, size))))
 
 
 def write(servo_id: int, address: int, data: bytes) -> bytes:
-    """Write bytes from ``address`` on; with the broadcast id to every servo, unanswered."""
+    """Make a WRITE of bytes from ``address`` on; with the broadcast id to every servo, without replies."""
     return encode(Packet(servo_id, Instruction.WRITE, bytes((address,)) + data))
 
 
 def reg_write(servo_id: int, address: int, data: bytes) -> bytes:
-    """Like ``write``, but kept back by the servo until ``action``."""
+    """Make a REG_WRITE: like ``write``, but the servo carries it out at the next ``action``."""
     return encode(Packet(servo_id, Instruction.REG_WRITE, bytes((address,)) + data))
 
 
 def action() -> bytes:
-    """Let every servo carry out what it kept back."""
+    """Make an ACTION: every servo carries out its last REG_WRITE."""
     return encode(Packet(BROADCAST_ID, Instruction.ACTION))
 
 
 def sync_read(ids: Sequence[int], address: int, size: int) -> bytes:
-    """Ask several servos for the same registers; they answer one after another in this order."""
+    """Make a SYNC_READ of the same registers of several servos, which reply one after another in this order."""
     _refuse_repeated(ids)
     return encode(Packet(BROADCAST_ID, Instruction.SYNC_READ, bytes((address, size, *ids))))
 
 
-def sync_write(ids: Sequence[int], address: int, rows: np.ndarray) -> bytes:
-    """Write ``rows``, uint8 (n, size), one row to each of n servos; unanswered."""
+def sync_write(ids: Sequence[int], address: int, rows: NDArray[np.uint8]) -> bytes:
+    """Make a SYNC_WRITE of ``rows``, uint8 (n, size), one row to each of n servos, without replies."""
     _refuse_repeated(ids)
     rows = np.asarray(rows)
     if rows.dtype != np.uint8 or rows.ndim != 2 or len(rows) != len(ids):
@@ -106,23 +107,23 @@ def sync_write(ids: Sequence[int], address: int, rows: np.ndarray) -> bytes:
 
 
 def reply(servo_id: int, status: int, params: bytes = b"") -> bytes:
-    """A servo's answer."""
+    """Make a servo's reply."""
     return encode(Packet(servo_id, status, params))
 
 
 def to_word(value: int, sign_bit: int | None = None) -> bytes:
-    """One value as a little-endian word, its sign in ``sign_bit``."""
-    magnitude = abs(int(value))
-    if magnitude >= 1 << (16 if sign_bit is None else sign_bit) or (value < 0 and sign_bit is None):
+    """Return one value as a little-endian word with its sign in ``sign_bit``; None: unsigned."""
+    magnitude, limit = abs(int(value)), 1 << (16 if sign_bit is None else sign_bit)
+    if magnitude >= limit or (value < 0 and sign_bit is None):
         raise ValueError(f"{value} does not fit into a word with sign bit {sign_bit}")
-    return (magnitude | (1 << sign_bit if value < 0 else 0)).to_bytes(2, "little")
+    return (magnitude | (limit if value < 0 else 0)).to_bytes(2, "little")
 
 
-def from_words(data: np.ndarray, sign_bit: int | np.ndarray | None = None) -> np.ndarray:
-    """Little-endian words, uint8 (..., 2) -> int64 (...), the sign taken from ``sign_bit`` (one, or one for each
-    column of the result).
+def from_words(data: NDArray[np.uint8], sign_bit: int | NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+    """Decode little-endian words, uint8 (..., 2), into int64 (...).
 
-    Bits above the sign bit carry other things in some registers (load) and are ignored.
+    ``sign_bit``: one for all words, or one for each column of the result; None: unsigned. Bits above the sign bit have
+    other meanings in some registers (load) and are ignored.
     """
     raw = data[..., 0].astype(np.int64) | (data[..., 1].astype(np.int64) << 8)
     if sign_bit is None:
@@ -132,16 +133,16 @@ def from_words(data: np.ndarray, sign_bit: int | np.ndarray | None = None) -> np
 
 
 def wire_time_s(size: int, baud: int) -> float:
-    """How long ``size`` bytes take on the wire, seconds."""
+    """Return how long ``size`` bytes take on the wire, seconds."""
     return size * BITS_PER_BYTE / baud
 
 
 class Parser:
-    """Finds the packets in a stream of bytes that may hold garbage and break anywhere.
+    """Finds the packets in a stream of bytes, which may contain garbage and arrive in pieces of any size.
 
-    After a frame with a bad checksum it looks for the next header inside that frame, so one corrupt
-    length byte does not swallow what follows. A frame that never ends stays pending; who has a clock
-    calls ``reset`` after a silence.
+    After a frame with a bad checksum the search goes on inside that frame, so that a corrupt length byte does not
+    swallow the next frame. A frame that never ends stays pending until the caller, which has the clock, calls
+    ``finish`` or ``reset`` after a silence.
     """
 
     def __init__(self) -> None:
@@ -151,7 +152,7 @@ class Parser:
 
     @property
     def pending(self) -> int:
-        """Bytes of an unfinished frame."""
+        """Number of bytes of an unfinished frame."""
         return len(self._buffer)
 
     def reset(self) -> None:
@@ -159,7 +160,7 @@ class Parser:
         self._skip(len(self._buffer))
 
     def feed(self, data: bytes) -> list[Packet]:
-        """Take bytes in; return the packets they complete, in order."""
+        """Add received bytes; return the packets that are complete now, in order."""
         self._buffer += data
         packets = []
         while (packet := self._next()) is not None:
@@ -167,7 +168,7 @@ class Parser:
         return packets
 
     def finish(self) -> list[Packet]:
-        """No more bytes will come: an unfinished frame is a broken one; return the whole packets inside it."""
+        """Treat an unfinished frame as broken, since no more bytes will come; return the packets inside it."""
         packets: list[Packet] = []
         self.bad_checksums += bool(self._buffer)
         while self._buffer:

@@ -1,7 +1,7 @@
 """The register table of a Feetech STS servo (ST3032, STS3032, STS3215), as data.
 
-Source: FEETECH's memory table of the STS series. Addresses, sizes, sign bits and factory values; words
-are little-endian. Registers below 40 live in EEPROM and survive a power cycle, the rest is RAM.
+Addresses, sizes, sign bits and factory values, from FEETECH's memory table of the STS series. Words are little-endian.
+Registers below 40 are EEPROM and survive a power cycle, the others are RAM.
 """
 
 from dataclasses import dataclass
@@ -9,8 +9,9 @@ from enum import IntFlag
 
 TICKS_PER_TURN = 4096
 RAM_START = 40
-BAUDS = (1_000_000, 500_000, 250_000, 128_000, 115_200)  # by baud_code; sources disagree from 5 on
+BAUDS = (1_000_000, 500_000, 250_000, 128_000, 115_200)  # by baud_code; the sources disagree about codes above 4
 CURRENT_MA = 6.5  # one count of a current register
+RETURN_DELAY_COUNT_S = 2e-6  # one count of the return_delay register
 _STATUS_UNIT = "bits: 1 voltage, 2 encoder, 4 temperature, 8 current, 32 overload"
 
 
@@ -34,7 +35,11 @@ def condition_names(status: int) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Register:
-    """One register: ``size`` in bytes, ``sign_bit`` when its sign is a bit of its own, ``unit`` of one count."""
+    """One register.
+
+    ``size`` in bytes; ``default``: the factory's value; ``sign_bit``: the bit that holds the sign, None when the value
+    is unsigned; ``unit``: text, what one count means.
+    """
 
     name: str
     address: int
@@ -46,7 +51,7 @@ class Register:
 
     @property
     def eeprom(self) -> bool:
-        """Whether the value survives a power cycle (when the lock register allowed it to be saved)."""
+        """Whether the value survives a power cycle, provided that it was written while ``lock`` was 0."""
         return self.address < RAM_START
 
 
@@ -59,7 +64,7 @@ REGISTERS: dict[str, Register] = {
         Register("id", 5, 1, 1),
         Register("baud_code", 6, 1, 0, unit="0 = 1 M, 1 = 500 k, 2 = 250 k, 3 = 128 k, 4 = 115200 baud"),
         Register("return_delay", 7, 1, 250, unit="2 us"),
-        Register("response_level", 8, 1, 1, unit="0 answers PING and READ only, 1 everything"),
+        Register("response_level", 8, 1, 1, unit="0 = replies to PING and READ only, 1 = to everything"),
         Register("min_angle", 9, 2, 0, unit="ticks"),
         Register("max_angle", 11, 2, 4095, unit="ticks; with min_angle 0 = multi-turn"),
         Register("max_temperature", 13, 1, 70, unit="C"),

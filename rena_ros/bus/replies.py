@@ -1,29 +1,29 @@
-"""Which bytes of an answer count, and for whom. Pure.
+"""Which of the received bytes count as replies, and from which servo. Pure.
 
-A reply counts only with the right id, length and checksum, and only in its place: servos answer in the
-order they were asked, so a reply out of order is an old one that came late (or somebody else's). A servo
-that says two different things in one answer has said nothing. Status bits that tell of a condition (hot,
-overloaded, ...) leave the payload as it is; any other bit is a rejection and voids it (a rejection may
-come without payload).
+A reply counts only with the expected id, length and checksum, and only in its turn: servos reply in the order of the
+request, so a reply out of order is an old one that came late, or comes from a foreign device. Two different replies
+of one servo to one request are both void. A reply with condition bits in its status byte (``registers.Status``) counts
+like any other; any other status bit is a rejection, which voids the data (a rejection may come without data).
 """
 
 from bisect import bisect_left
 from collections.abc import Container, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rena_ros.base.arrays import BoolArray, ByteArray
 from rena_ros.bus.protocol import HEADER, OVERHEAD_BYTES, Packet, Parser, checksum
 from rena_ros.bus.registers import Status
 
-REJECTION = 0xFF & ~sum(Status)  # what is left: 16, 64, 128
-_REJECTING = bytes(status & REJECTION for status in range(256))
+REJECTION = 0xFF & ~sum(Status)  # the remaining bits: 16, 64, 128
+_REJECTION_BITS = bytes(status & REJECTION for status in range(256))
 _FF = b"\xff"
 
 
 @dataclass(frozen=True)
 class Noise:
-    """How many packets and broken frames of an answer did not count, by why."""
+    """How many packets and broken frames among the received bytes do not count, by reason."""
 
     bad_checksums: int = 0
     wrong_lengths: int = 0
@@ -32,121 +32,112 @@ class Noise:
     out_of_order: int = 0
 
 
-QUIET = Noise()
+NO_NOISE = Noise()
 
 
 @dataclass(frozen=True)
 class Replies:
-    """``data`` uint8 (n, length) and ``status`` uint8 (n,), the data valid where ``fresh`` (n,).
+    """The replies of n servos to one request, in the order of the request.
 
-    ``rejected`` (n,): answered with a rejection (``status`` says which). ``garbled`` (n,): its bytes came,
-    but not as one valid reply. ``came`` (n,): nothing more is to be expected of it, whether it counts or not.
-    ``asked`` (n,): whether it was asked at all.
+    ``data`` uint8 (n, length) and ``status`` uint8 (n,); the data is valid where ``fresh``. The others are bool (n,).
+    ``rejected``: the servo rejected the request, ``status`` says why. ``corrupt``: its bytes came, but not as one
+    valid reply. ``arrived``: no more bytes are expected from the servo, whether its reply counts or not. ``polled``:
+    the servo was part of the request.
     """
 
-    data: np.ndarray
-    status: np.ndarray
-    fresh: np.ndarray
-    rejected: np.ndarray
-    garbled: np.ndarray
-    came: np.ndarray
-    asked: np.ndarray
-    noise: Noise = QUIET
+    data: ByteArray
+    status: ByteArray
+    fresh: BoolArray
+    rejected: BoolArray
+    corrupt: BoolArray
+    arrived: BoolArray
+    polled: BoolArray
+    noise: Noise = NO_NOISE
 
 
-def nothing(count: int, length: int, asked: bool = True) -> Replies:
-    """Nobody has answered."""
-    flags = {name: np.zeros(count, bool) for name in ("fresh", "rejected", "garbled", "came")}
-    return Replies(np.zeros((count, length), np.uint8), np.zeros(count, np.uint8), **flags, asked=np.full(count, asked))
+def no_replies(count: int, length: int, polled: bool = True) -> Replies:
+    """Return the result of a request without any reply."""
+    fresh, rejected, corrupt, arrived = np.zeros((4, count), bool)
+    data, status = np.zeros((count, length), np.uint8), np.zeros(count, np.uint8)
+    return Replies(data, status, fresh, rejected, corrupt, arrived, np.full(count, polled))
 
 
 def match_replies(received: bytes, ids: Sequence[int], length: int) -> Replies:
-    """Sort the received bytes by servo; ``ids`` in the order asked, ``length`` bytes of data each."""
-    if len(received) == len(ids) * (length + OVERHEAD_BYTES) and _flawless(received, bytes(ids), length):
+    """Assign the received bytes to servos; ``ids`` in the order of the request, ``length`` bytes of data each."""
+    if len(received) == len(ids) * (length + OVERHEAD_BYTES) and _is_flawless(received, bytes(ids), length):
         table = np.frombuffer(received, np.uint8).reshape(len(ids), -1)
         yes, no = np.ones(len(ids), bool), np.zeros(len(ids), bool)
         return Replies(table[:, 5:-1], table[:, 4], yes, no, no, yes, yes)
-    return _Sifted(received, ids, length).replies()
+    return _match_packets(received, ids, length)
 
 
-def without_echo(received: bytes, request: bytes) -> tuple[bytes, bool]:
-    """What follows our own request in the received bytes, and whether it was found there.
+def strip_echo(received: bytes, request: bytes) -> tuple[bytes, bool]:
+    """Return the bytes after our own request, and whether the request is among the received bytes.
 
-    An adapter that hears itself hands back what was sent before the answers (and perhaps the end of an
-    earlier, unanswered request before that).
+    An adapter that echoes returns what was sent before the replies, and perhaps the end of an earlier echo first.
     """
     start = received.find(request)
     return (received, False) if start < 0 else (received[start + len(request) :], True)
 
 
-def _flawless(received: bytes, ids: bytes, length: int) -> bool:
-    """Whether these are exactly the replies asked for, column by column, and no rejection among them."""
+def _is_flawless(received: bytes, ids: bytes, length: int) -> bool:
+    """Whether these bytes are exactly the expected replies without a rejection; checked column by column."""
     frame, count = length + OVERHEAD_BYTES, len(ids)
     if (
         received[2::frame] != ids
         or received[3::frame] != bytes((length + 2,)) * count
         or received[0::frame] != _FF * count
         or received[1::frame] != _FF * count
-        or any(received[4::frame].translate(_REJECTING))
+        or any(received[4::frame].translate(_REJECTION_BITS))
     ):
         return False
-    # Everything from the id on, its checksum included, adds up to 255 in one byte.
+    # The bytes from the id to the checksum add up to 255, modulo 256.
     table = np.frombuffer(received, np.uint8).reshape(count, frame)
-    return table[:, 2:].sum(axis=1, dtype=np.uint8).tobytes() == _FF * count
+    sums: bytes = table[:, 2:].sum(axis=1, dtype=np.uint8).tobytes()
+    return sums == _FF * count
 
 
-@dataclass
-class _Sifted:
-    """An answer with faults, packet by packet."""
-
-    received: bytes
-    ids: Sequence[int]
-    length: int
-    _packets: list[Packet] = field(init=False)
-
-    def replies(self) -> Replies:
-        places = {servo_id: place for place, servo_id in enumerate(self.ids)}
-        packets, broken = _packets(self.received, places, self.length)
-        known = [packet for packet in packets if packet.id in places]
-        candidates = [p for p in known if len(p.params) == self.length or (not p.params and p.code & REJECTION)]
-        counted = _longest_in_order([places[packet.id] for packet in candidates])
-        in_order = {candidates[i].id: candidates[i] for i in counted}
-        repeated = [packet for i, packet in enumerate(candidates) if i not in counted and packet.id in in_order]
-        contradicted = {packet.id for packet in repeated if packet != in_order[packet.id]}
-        noise = Noise(
-            bad_checksums=broken,
-            wrong_lengths=len(known) - len(candidates),
-            foreign_ids=len(packets) - len(known),
-            duplicates=len(repeated),
-            out_of_order=len(candidates) - len(counted) - len(repeated),
-        )
-        spare = len(self.received) - sum(len(packet.params) + OVERHEAD_BYTES for packet in packets)
-        return self._table(in_order, contradicted, places, spare, noise)
-
-    def _table(self, in_order, contradicted, places, spare: int, noise: Noise) -> Replies:
-        replies = nothing(len(self.ids), self.length)
-        for servo_id, packet in in_order.items():
-            place = places[servo_id]
-            replies.came[place], replies.status[place] = True, packet.code
-            if packet.code & REJECTION:
-                replies.rejected[place] = True
-            elif servo_id in contradicted:
-                replies.garbled[place] = True
-            else:
-                replies.fresh[place] = True
-                replies.data[place] = np.frombuffer(packet.params, np.uint8)
-        missing = ~replies.came
-        # Only when as many bytes came as all the missing replies have is it known whose they were.
-        if spare >= int(missing.sum()) * (self.length + OVERHEAD_BYTES):
-            replies.garbled[missing] = replies.came[missing] = True
-        return replace(replies, noise=noise)
+def _match_packets(received: bytes, ids: Sequence[int], length: int) -> Replies:
+    """Assign bytes with errors among them, packet by packet; a slot is a servo's place in the request."""
+    slots = {servo_id: slot for slot, servo_id in enumerate(ids)}
+    packets, broken = _find_packets(received, slots, length)
+    known = [packet for packet in packets if packet.id in slots]
+    candidates = [p for p in known if len(p.params) == length or (not p.params and p.code & REJECTION)]
+    counted = _longest_rising([slots[packet.id] for packet in candidates])
+    in_order = {candidates[i].id: candidates[i] for i in counted}
+    repeated = [packet for i, packet in enumerate(candidates) if i not in counted and packet.id in in_order]
+    contradicted = {packet.id for packet in repeated if packet != in_order[packet.id]}
+    noise = Noise(
+        bad_checksums=broken,
+        wrong_lengths=len(known) - len(candidates),
+        foreign_ids=len(packets) - len(known),
+        duplicates=len(repeated),
+        out_of_order=len(candidates) - len(counted) - len(repeated),
+    )
+    replies = no_replies(len(ids), length)
+    for servo_id, packet in in_order.items():
+        slot = slots[servo_id]
+        replies.arrived[slot], replies.status[slot] = True, packet.code
+        if packet.code & REJECTION:
+            replies.rejected[slot] = True
+        elif servo_id in contradicted:
+            replies.corrupt[slot] = True
+        else:
+            replies.fresh[slot] = True
+            replies.data[slot] = np.frombuffer(packet.params, np.uint8)
+    missing = ~replies.arrived
+    spare = len(received) - sum(len(packet.params) + OVERHEAD_BYTES for packet in packets)
+    # The senders of the broken bytes are known only when there are enough bytes for all missing replies.
+    if spare >= int(missing.sum()) * (length + OVERHEAD_BYTES):
+        replies.corrupt[missing] = replies.arrived[missing] = True
+    return replace(replies, noise=noise)
 
 
-def _packets(received: bytes, ids: Container[int], length: int) -> tuple[list[Packet], int]:
-    """All packets in their order, and how many frames were broken.
+def _find_packets(received: bytes, ids: Container[int], length: int) -> tuple[list[Packet], int]:
+    """Return all packets in their order, and the number of broken frames.
 
-    The replies that are expected are looked for first and everything else in between: a length byte that reads
-    one too many, followed by the next frame's FF, is a valid frame that would take the next one with it.
+    Expected replies are searched first, other packets only between them: a length byte that is one too high makes,
+    together with the first FF of the next frame, a valid frame that would swallow the next reply.
     """
     parser, packets, size, taken, at = Parser(), [], length + OVERHEAD_BYTES, 0, 0
     while (start := received.find(HEADER, at)) >= 0:
@@ -160,17 +151,17 @@ def _packets(received: bytes, ids: Container[int], length: int) -> tuple[list[Pa
     return packets, parser.bad_checksums
 
 
-def _longest_in_order(places: list[int]) -> list[int]:
-    """Indices of the longest strictly rising run-with-gaps of ``places``; of equals, the later one."""
-    tops: list[int] = []  # tops[k]: lowest place that ends a rising choice of k + 1
-    ends: list[int] = []  # its index in places
-    before: list[int] = []
-    for i, place in enumerate(places):
-        k = bisect_left(tops, place)
-        before.append(ends[k - 1] if k else -1)
-        tops[k : k + 1], ends[k : k + 1] = [place], [i]
-    chosen, i = [], ends[-1] if ends else -1
+def _longest_rising(slots: list[int]) -> list[int]:
+    """Return the indices of the longest strictly rising subsequence; of equally long ones, the last."""
+    lowest_ends: list[int] = []  # [k]: the lowest slot that ends a rising subsequence of length k + 1
+    end_indices: list[int] = []  # its index in slots
+    predecessors: list[int] = []
+    for i, slot in enumerate(slots):
+        k = bisect_left(lowest_ends, slot)
+        predecessors.append(end_indices[k - 1] if k else -1)
+        lowest_ends[k : k + 1], end_indices[k : k + 1] = [slot], [i]
+    chosen, i = [], end_indices[-1] if end_indices else -1
     while i >= 0:
         chosen.append(i)
-        i = before[i]
+        i = predecessors[i]
     return chosen[::-1]

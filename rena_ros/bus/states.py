@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rena_ros.base.arrays import BoolArray, FloatArray, IntArray
 from rena_ros.bus.registers import Status
 
@@ -33,7 +36,7 @@ class BusState:
 
     def reports(self, condition: Status) -> BoolArray:
         """Return which servos reported a condition in their last reply, bool (n,)."""
-        return (self.status & int(condition)) != 0
+        return np.bitwise_and(self.status, int(condition)).astype(bool)
 
     @property
     def position_known(self) -> BoolArray:
@@ -65,6 +68,6 @@ class ServoErrors:
     sender is known (otherwise it counts as missed).
     """
 
-    missed: IntArray
-    rejected: IntArray
-    corrupt: IntArray
+    missed: NDArray[np.int64]
+    rejected: NDArray[np.int64]
+    corrupt: NDArray[np.int64]

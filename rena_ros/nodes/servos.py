@@ -276,7 +276,7 @@ class ServosNode(Node):
         self._states.publish(message)
 
     def _listed(self, failures: dict[str, str]) -> str:
-        """`jaw, pucker: does not answer; neck_yaw: refuses`, or `all 25 servos: does not answer`."""
+        """`jaw, pucker: does not reply; neck_yaw: refuses`, or `all 25 servos: does not reply`."""
         if len(failures) == len(self._names) and len(set(failures.values())) == 1:
             return f"all {len(failures)} servos: {next(iter(failures.values()))}"
         reasons = sorted(set(failures.values()))

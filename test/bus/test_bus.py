@@ -5,7 +5,7 @@ import pytest
 
 from rena_ros.bus import protocol
 from rena_ros.bus.bus import Bus
-from rena_ros.bus.poll_schedule import PACE_S, SELDOM_S, SILENT_AFTER
+from rena_ros.bus.poll_schedule import SILENT_AFTER, SILENT_POLL_S, SLOW_POLL_S
 from rena_ros.bus.port import PortLost
 from rena_ros.emulator.bank import ServoBank
 from rena_ros.emulator.virtual_port import VirtualPort
@@ -230,7 +230,7 @@ def test_a_silent_servo_is_welcomed_back(bench, bus):
     cycles = 0
     while not bench.cycle()[1].fresh[JAW]:
         cycles += 1
-    assert cycles <= PACE_S / CYCLE_S
+    assert cycles <= SILENT_POLL_S / CYCLE_S
     assert bus.silent == () and bench.cycle()[1].fresh.all() and len(bench.asked()) == 25
 
 
@@ -240,7 +240,7 @@ def test_when_one_comes_back_the_others_are_tried_at_once(bench, bus):
     cycles = 0
     while not bench.cycle()[1].fresh.all():
         cycles += 1
-    assert cycles <= PACE_S / CYCLE_S + 1
+    assert cycles <= SILENT_POLL_S / CYCLE_S + 1
 
 
 def test_a_servo_that_comes_back_is_granted_its_own_return_delay(bench):
@@ -270,7 +270,7 @@ def test_a_bus_without_power_is_asked_four_times_a_second_and_all_come_back_at_o
     assert 3 <= len(reads) <= 5
     assert sorted(p.code for p in reads) in ([0x02] * 3 + [0x82], [0x02] * 2 + [0x82])  # three alone, all together, …
     bench.bank.clear()
-    for _ in range(round(PACE_S / CYCLE_S)):
+    for _ in range(round(SILENT_POLL_S / CYCLE_S)):
         bench.cycle()
     assert bus.silent == () and bench.cycle()[1].fresh.all()
 
@@ -285,7 +285,7 @@ def test_one_whose_late_answers_hold_up_all_others_does_not_take_them_with_it(be
     fresh = np.mean([bench.cycle()[1].fresh for _ in range(100)], axis=0)
     assert fresh[place] == 0 and np.delete(fresh, place).min() > 0.8
     bench.bank.clear()
-    for _ in range(round((SELDOM_S + 0.1) / CYCLE_S)):
+    for _ in range(round((SLOW_POLL_S + 0.1) / CYCLE_S)):
         bench.cycle()
     assert bus.silent == () and bench.cycle()[1].fresh.all()
 
@@ -434,7 +434,7 @@ def test_servos_that_refuse_or_are_dead_do_not_keep_the_others_on(bench, bus):
     assert failures == {
         "jaw": "refuses: its torque is still on (status 32)",
         "pucker": "refuses: its torque is still on (status 32)",
-        "neck_yaw": "does not answer",
+        "neck_yaw": "does not reply",
     }
     assert {NAMES[i] for i in np.flatnonzero(bench.bank.torque)} == {"jaw", "pucker", "neck_yaw"}
     # Each of them was tried on its own as well.
@@ -460,7 +460,7 @@ def test_leaving_a_dead_bus_does_not_take_long(bench, bus):
 def test_switching_on_does_not_wait_long_for_the_dead(bench, bus):
     bench.fall_silent(*NAMES[1:])
     before_s = bench.port.now()
-    assert bus.set_torque(True) == dict.fromkeys(NAMES[1:], "does not answer")
+    assert bus.set_torque(True) == dict.fromkeys(NAMES[1:], "does not reply")
     assert bench.port.now() - before_s < 0.15
     assert np.flatnonzero(bench.bank.torque).tolist() == [0]
 

@@ -98,7 +98,7 @@ def test_why_a_register_was_not_written(bank, line):
     why = write_register(line, JAW.id, "torque_enable", 0)
     assert why == "did not take torque_enable (status 32)"
     bank.inject("dead", "jaw")
-    assert write_register(line, JAW.id, "acceleration", 5) == "does not answer"
+    assert write_register(line, JAW.id, "acceleration", 5) == "does not reply"
 
 
 def test_a_lost_acknowledgement_is_no_failure_when_the_register_says_otherwise(bank, line):
@@ -124,7 +124,7 @@ def test_while_torque_is_on_no_eeprom_is_written(bank, port, line):
 
 def test_a_servo_that_does_not_answer_is_not_written_to(bank, port, line):
     bank.inject("dead", "jaw")
-    assert write_eeprom(line, JAW.id, "return_delay", 7) == "does not answer"
+    assert write_eeprom(line, JAW.id, "return_delay", 7) == "does not reply"
     assert port.writes() == []
 
 
@@ -181,7 +181,7 @@ def test_an_id_that_is_taken_is_refused(bank, port, line):
 def test_an_id_that_was_not_taken_is_told(bank, line):
     bank.inject("eeprom_locked", "jaw")
     why = write_eeprom(line, JAW.id, "id", 77)
-    assert why == f"did not take the id 77 and still answers to {JAW.id}"
+    assert why == f"did not take the id 77 and still replies as id {JAW.id}"
     assert held(bank, JAW.id, "lock") == 1
 
 
@@ -195,7 +195,7 @@ def test_a_servo_that_falls_silent_after_its_id_was_written_is_named_under_both(
 
     bank.replies = answers
     why = write_eeprom(line, JAW.id, "id", 77)
-    assert f"does not answer under id 77, nor under {JAW.id}" in why and "could not be locked" in why
+    assert f"does not reply under id 77, nor under {JAW.id}" in why and "could not be locked" in why
 
 
 def test_a_new_baud_rate_is_written_last_and_verified_on_a_port_of_that_rate(bank, port, line):

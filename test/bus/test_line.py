@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scripted_port import ScriptedPort
 
 from rena_ros.bus import protocol
-from rena_ros.bus.late_replies import LATE_S, SPARE_LENGTHS
-from rena_ros.bus.line import SLOWEST_RETURN_DELAY_S, Line
+from rena_ros.bus.late_replies import MAX_EXTRA_BYTES, MAX_LATENESS_S
+from rena_ros.bus.line import FACTORY_RETURN_DELAY_S, Line
 
 IDS = (3, 1, 7, 9, 5)
 NO_DELAY = np.zeros(len(IDS))
@@ -94,22 +94,22 @@ def test_a_silent_servo_is_waited_for_until_its_deadline_and_asked_again(port, l
     port.answer = lambda request: []
     before_s = port.now()
     assert line.read(3, 56, 2) is None
-    assert line.failure == "does not answer"
+    assert line.failure == "does not reply"
     frames_s = (8 + 8 + 8 + 9) * 10 / 1e6  # two requests, and two answers that would have come
-    assert port.now() - before_s == pytest.approx(frames_s + 2 * (SLOWEST_RETURN_DELAY_S + 0.012))
+    assert port.now() - before_s == pytest.approx(frames_s + 2 * (FACTORY_RETURN_DELAY_S + 0.012))
     assert line.counters.requests == 2 and line.counters.retries == 1 and line.counters.unanswered == 2
 
 
 @pytest.mark.parametrize(("retries", "asked"), [(0, 1), (3, 4), (None, 2)])
 def test_how_often_a_request_is_repeated_is_the_callers_choice(port, line, retries, asked):
     port.answer = lambda request: []
-    assert line.write(3, 40, b"\0", retries=retries) is None and line.failure == "does not answer"
+    assert line.write(3, 40, b"\0", retries=retries) is None and line.failure == "does not reply"
     assert line.read(3, 40, 1, retries=retries) is None
     assert len(port.requests) == 2 * asked
 
 
 def test_the_margin_is_the_callers_choice(port, line):
-    port.answer = lambda request: [(SLOWEST_RETURN_DELAY_S + 0.004, frame) for frame in port.frames()]
+    port.answer = lambda request: [(FACTORY_RETURN_DELAY_S + 0.004, frame) for frame in port.frames()]
     assert line.read(3, 56, 2, retries=0, margin_s=0.003) is None
     assert line.read(3, 56, 2, retries=0, margin_s=0.005) is not None
     assert line.read(3, 56, 2, retries=0) is not None
@@ -152,7 +152,7 @@ def test_a_corrupt_answer_is_asked_for_again_and_counted(port, line, byte):
 def test_a_short_answer_is_none(port, line, kept):
     port.answer = lambda request: [(0.0, frame[:kept]) for frame in port.frames()]
     assert line.read(3, 56, 8) is None
-    assert line.failure == ("answers, but garbled" if kept else "does not answer")
+    assert line.failure == ("sends a corrupt reply" if kept else "does not reply")
 
 
 def test_a_foreign_answer_and_one_of_another_length_do_not_count(port, line):
@@ -160,7 +160,7 @@ def test_a_foreign_answer_and_one_of_another_length_do_not_count(port, line):
     port.answer = lambda request: [(0.0, foreign), (0.0, long)]
     assert line.read(3, 56, 2, retries=0) is None
     assert line.counters.foreign_ids == 1 and line.counters.wrong_lengths == 1
-    assert line.failure == "answers, but garbled"
+    assert line.failure == "sends a corrupt reply"
 
 
 def test_an_answer_that_comes_twice_counts_once_and_one_that_contradicts_itself_not_at_all(port, line):
@@ -179,7 +179,7 @@ def test_an_answer_out_of_order_does_not_count_and_its_own_is_waited_for(port, l
     old = protocol.reply(9, 0, bytes(8))
     port.answer = lambda request: [(0.0, old)] + [(0.0, f) for f in port.frames() if f[2] != 9]
     replies = sync_read(line)
-    assert replies.fresh.tolist() == [True, True, True, False, True] and not replies.came[3]
+    assert replies.fresh.tolist() == [True, True, True, False, True] and not replies.arrived[3]
     assert line.counters.out_of_order == 1 and line.counters.unanswered == 1
 
 
@@ -223,7 +223,7 @@ def test_an_adapter_that_echoes_changes_nothing(port, line, size):
 def test_an_echo_alone_is_no_answer_however_much_it_looks_like_one(port, line):
     # The echo of a READ is, byte by byte, a reply with status 2 and two bytes of data.
     port.answer = lambda request: [(0.0, request)]
-    assert line.read(3, 56, 2) is None and line.failure == "does not answer"
+    assert line.read(3, 56, 2) is None and line.failure == "does not reply"
     assert not sync_read(line).fresh.any()
     assert line.read_all_replies(3, 56, 2) == ([], False)
 
@@ -287,26 +287,26 @@ def test_back_to_the_exact_size_when_it_is_quiet(port, line):
     sync_read(line)
     port.answer = lambda request: [(0.0, frame) for frame in port.frames()]
     assert sync_read(line).data.shape == (5, 8)
-    port.sleep_until(port.now() + LATE_S)
+    port.sleep_until(port.now() + MAX_LATENESS_S)
     sync_read(line)
     assert [request[6] for request in port.requests] == [8, 9, 8]
 
 
 def test_a_servo_for_which_every_length_is_outstanding_is_not_asked_until_one_is_free(port, line):
     port.answer = without(7)(port)
-    for k in range(SPARE_LENGTHS + 1):
-        assert sync_read(line).asked.all()
+    for k in range(MAX_EXTRA_BYTES + 1):
+        assert sync_read(line).polled.all()
         assert port.requests[-1][6] == 8 + k
     replies = sync_read(line)
-    assert replies.asked.tolist() == [True, True, False, True, True]
+    assert replies.polled.tolist() == [True, True, False, True, True]
     assert replies.fresh.tolist() == [True, True, False, True, True]
     assert port.requests[-1] == protocol.sync_read((3, 1, 9, 5), 56, 8)
     asked = len(port.requests)
-    assert line.read(7, 56, 8) is None and line.failure == "does not answer"
-    assert not sync_read(line, (7,)).asked.any()
+    assert line.read(7, 56, 8) is None and line.failure == "does not reply"
+    assert not sync_read(line, (7,)).polled.any()
     assert len(port.requests) == asked
-    port.sleep_until(port.now() + LATE_S)
-    assert sync_read(line).asked.all()
+    port.sleep_until(port.now() + MAX_LATENESS_S)
+    assert sync_read(line).polled.all()
 
 
 # Who is waited for
@@ -332,7 +332,7 @@ def test_who_was_passed_over_is_not_waited_for(port, line):
     port.answer = without(7)(port)
     began_s = port.now()
     replies = sync_read(line)
-    assert replies.fresh.tolist() == [True, True, False, True, True] and not replies.came[2]
+    assert replies.fresh.tolist() == [True, True, False, True, True] and not replies.arrived[2]
     assert port.now() - began_s == pytest.approx((13 + 5 * 14) * 10 / 1e6)
 
 
@@ -367,7 +367,7 @@ def test_a_corrupt_answer_costs_no_waiting(port, line):
     port.answer = changed(port, 7, lambda frame: [(0.0, spoilt(frame))])
     began_s = port.now()
     replies = sync_read(line)
-    assert replies.garbled.tolist() == [False, False, True, False, False]
+    assert replies.corrupt.tolist() == [False, False, True, False, False]
     assert port.now() - began_s == pytest.approx((13 + 5 * 14) * 10 / 1e6)
     sync_read(line)
     assert port.requests[-1] == protocol.sync_read(IDS, 56, 8)
@@ -399,7 +399,7 @@ def test_everyone_is_waited_for_no_longer_than_asked(port, line):
     port.answer = lambda request: []
     began_s = port.now()
     line.read_all_replies(3, 56, 2, margin_s=0.001)
-    assert port.now() - began_s == pytest.approx(16 * 10 / 1e6 + SLOWEST_RETURN_DELAY_S + 0.001)
+    assert port.now() - began_s == pytest.approx(16 * 10 / 1e6 + FACTORY_RETURN_DELAY_S + 0.001)
 
 
 # All of it together

@@ -81,7 +81,6 @@ def test_what_is_written_arrives_and_the_wire_is_busy_for_as_long_as_it_takes(pt
     assert first_s - before_s >= 2000 * 10 / BAUD
     # A second frame waits for the first one.
     assert port.write(b"y" * 50) - before_s >= 2050 * 10 / BAUD
-    assert port.wire_free_s - before_s >= 2050 * 10 / BAUD
 
 
 def test_bytes_are_collected_until_they_are_complete(pty, port):
@@ -164,7 +163,7 @@ def test_a_forbidden_port_says_how_to_be_permitted(monkeypatch):
 
 
 def test_a_port_has_one_owner(pty, port):
-    with pytest.raises(RenaError, match=r"somebody else has .* open"):
+    with pytest.raises(RenaError, match=r"another program has .* open"):
         SerialPort(pty.path, BAUD)
     port.close()
     SerialPort(pty.path, BAUD).close()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rena_ros.bus import protocol
-from rena_ros.bus.replies import Noise, match_replies, without_echo
+from rena_ros.bus.replies import Noise, match_replies, strip_echo
 
 IDS = (3, 1, 7, 9, 5)
 SIZE = 4
@@ -26,7 +26,7 @@ def all_but(*places):
 
 def test_a_flawless_answer_is_taken_whole():
     found = match(*(reply(i, 10 + i, status=i % 2) for i in IDS))
-    assert found.fresh.all() and found.came.all() and found.noise == Noise()
+    assert found.fresh.all() and found.arrived.all() and found.noise == Noise()
     assert found.data[:, 0].tolist() == list(IDS)
     assert found.data[:, 1].tolist() == [13, 11, 17, 19, 15]
     assert found.status.tolist() == [1, 1, 1, 1, 1]
@@ -35,8 +35,8 @@ def test_a_flawless_answer_is_taken_whole():
 @pytest.mark.parametrize("lost", range(5))
 def test_a_lost_reply_costs_only_its_servo(lost):
     found = match(*(reply(i) for k, i in enumerate(IDS) if k != lost))
-    assert found.fresh.tolist() == all_but(lost) == found.came.tolist()
-    assert found.noise == Noise() and not found.garbled.any()
+    assert found.fresh.tolist() == all_but(lost) == found.arrived.tolist()
+    assert found.noise == Noise() and not found.corrupt.any()
 
 
 @pytest.mark.parametrize("bit", [0, 4, 7])
@@ -50,19 +50,19 @@ def test_a_corrupt_reply_costs_only_its_servo(place, byte, bit):
     found = match(*frames)
     assert found.fresh.tolist() == all_but(place)
     # As many bytes as expected came: whose reply was spoilt is known, and nothing more will come.
-    assert found.came.all() and np.flatnonzero(found.garbled).tolist() == [place]
+    assert found.arrived.all() and np.flatnonzero(found.corrupt).tolist() == [place]
 
 
 def test_a_late_reply_from_the_last_cycle_is_not_a_fresh_one():
     found = match(reply(9, 99), reply(3), reply(1), reply(7), reply(5))
-    assert found.fresh.tolist() == all_but(3) == found.came.tolist()
+    assert found.fresh.tolist() == all_but(3) == found.arrived.tolist()
     assert found.noise == Noise(out_of_order=1)
 
 
 def test_a_servo_that_says_two_different_things_has_said_nothing():
     found = match(reply(9, 99), reply(3), reply(1), reply(7), reply(9, 1), reply(5))
-    assert found.fresh.tolist() == all_but(3) and found.came.all()
-    assert found.garbled[3] and found.noise == Noise(duplicates=1)
+    assert found.fresh.tolist() == all_but(3) and found.arrived.all()
+    assert found.corrupt[3] and found.noise == Noise(duplicates=1)
     assert not match(reply(9, 1, status=4), reply(9, 1)).fresh.any()
 
 
@@ -86,7 +86,7 @@ def test_a_truncated_reply_does_not_take_the_next_with_it(place, kept):
     frames[place] = frames[place][:kept]
     found = match(*frames)
     assert found.fresh.tolist() == all_but(place)
-    assert not found.came[place]  # the rest of it may still come
+    assert not found.arrived[place]  # the rest of it may still come
 
 
 def test_a_truncated_last_reply_and_a_length_that_promises_too_much_hide_nothing():
@@ -108,16 +108,16 @@ def test_a_rejection_voids_its_payload(bit, size):
     rejection = protocol.reply(7, bit | 4, bytes(range(1, size + 1)))
     found = match(reply(3), reply(1), rejection, reply(9), reply(5))
     assert found.fresh.tolist() == all_but(2) and found.rejected.tolist() == [not k for k in all_but(2)]
-    assert found.came.all() and found.status[2] == bit | 4 and not found.data[2].any()
-    assert not found.garbled.any() and found.noise == Noise()
+    assert found.arrived.all() and found.status[2] == bit | 4 and not found.data[2].any()
+    assert not found.corrupt.any() and found.noise == Noise()
 
 
 def test_two_of_which_one_is_spoilt_and_one_is_missing_cannot_be_told_apart():
     spoilt = bytearray(reply(7))
     spoilt[6] ^= 1
     found = match(reply(3), bytes(spoilt), reply(9), reply(5))
-    assert found.fresh.tolist() == all_but(1, 2) == found.came.tolist()
-    assert not found.garbled.any() and found.noise == Noise(bad_checksums=1)
+    assert found.fresh.tolist() == all_but(1, 2) == found.arrived.tolist()
+    assert not found.corrupt.any() and found.noise == Noise(bad_checksums=1)
 
 
 def test_the_beginning_of_a_longer_reply_is_not_a_shorter_one():
@@ -131,12 +131,12 @@ def test_the_beginning_of_a_longer_reply_is_not_a_shorter_one():
 def test_garbage_of_any_kind_upsets_nothing(data):
     found = match_replies(data, IDS, SIZE)
     assert found.data.shape == (5, SIZE) and found.fresh.sum() * (SIZE + 6) <= len(data)
-    assert not (found.fresh & (found.garbled | found.rejected)).any()
+    assert not (found.fresh & (found.corrupt | found.rejected)).any()
 
 
 def test_our_own_echo_is_cut_off_with_what_stands_before_it():
     request = protocol.read(3, 56, SIZE)
-    assert without_echo(request + reply(3), request) == (reply(3), True)
-    assert without_echo(b"\x12\x34" + request, request) == (b"", True)
-    assert without_echo(reply(3), request) == (reply(3), False)
-    assert without_echo(request[:-1], request) == (request[:-1], False)
+    assert strip_echo(request + reply(3), request) == (reply(3), True)
+    assert strip_echo(b"\x12\x34" + request, request) == (b"", True)
+    assert strip_echo(reply(3), request) == (reply(3), False)
+    assert strip_echo(request[:-1], request) == (request[:-1], False)

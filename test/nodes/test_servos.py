@@ -147,7 +147,7 @@ def test_a_dead_servo_is_named_and_costs_only_itself(around, servos):
     around.hold(lambda: around.at(neck_yaw=0.2), neck_yaw=0.2)
     assert not any("jaw" in state.name for state in around.states)
     code, said = around.bench.leave(node)
-    assert code == 0 and re.search(r"torque could not be switched off: (\w+, )*jaw(, \w+)*: does not answer", said)
+    assert code == 0 and re.search(r"torque could not be switched off: (\w+, )*jaw(, \w+)*: does not reply", said)
     assert not np.any(servos.bank.torque)
 
 
@@ -237,4 +237,4 @@ def test_a_port_that_is_taken_ends_the_node_with_one_clear_line(around, servos):
 
     with serial.Serial(servos.path, exclusive=True):
         code, said = around.bench.ended(around.start(servos.path))
-    assert code == 2 and "somebody else has" in said and "Traceback" not in said
+    assert code == 2 and "another program has" in said and "Traceback" not in said
