@@ -88,7 +88,7 @@ def _write_unlocked(line: Line, servo_id: int, register: Register, value: int) -
     if register.name != "baud_code":
         return servo_id, write_and_verify(line, servo_id, register, value)
     line.write(servo_id, register.address, encode(register, value), retries=0)
-    line.write(servo_id, _LOCK.address, b"\1", retries=0)  # heard only by a servo whose rate has not changed
+    line.write(servo_id, _LOCK.address, b"\1", retries=0)  # reaches the servo only when its rate is unchanged
     return servo_id, None
 
 

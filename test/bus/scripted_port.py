@@ -1,13 +1,13 @@
-"""A port in virtual time whose answers a test writes byte by byte."""
+"""A port in virtual time whose replies a test writes byte by byte."""
 
 from rena_ros.bus.protocol import Parser, reply, wire_time_s
 
 
 class ScriptedPort:
-    """``answer(request) -> [(after_s, bytes), ...]`` says what comes back, and how long after its time on the wire.
+    """``script(request) -> [(after_s, bytes), ...]``: the received bytes, each ``after_s`` later than its wire time.
 
-    Without a script each servo asked answers with the number of its request as the first byte, so that an old
-    answer can be told from a new one, and then with the addresses read.
+    The default script replies for each servo with the number of the request as the first byte, so that a test can tell
+    an old reply from a new one, and with the addresses of the other bytes.
     """
 
     path, baud = "script", 1_000_000
@@ -15,11 +15,11 @@ class ScriptedPort:
     def __init__(self):
         self.now_s = 100.0
         self.requests = []
-        self.answer = lambda request: [(0.0, frame) for frame in self.frames()]
+        self.script = lambda request: [(0.0, frame) for frame in self.frames()]
         self._due = []
 
     def frames(self, status=0):
-        """What every servo of the last request answers."""
+        """Return the replies of all servos in the last request."""
         request = self.packet()
         if request.code == 0x82:
             address, size, *ids = request.params
@@ -51,7 +51,7 @@ class ScriptedPort:
         self.requests.append(data)
         self.now_s += wire_time_s(len(data), self.baud)
         wire_s = self.now_s
-        for after_s, frame in self.answer(data):
+        for after_s, frame in self.script(data):
             wire_s += wire_time_s(len(frame), self.baud)
             self._due.append((wire_s + after_s, frame))
         return self.now_s
@@ -68,7 +68,7 @@ class ScriptedPort:
         self.closed = True
 
     def _arrived(self):
-        """In the order of their time; frames that are due at once, in the order sent."""
-        here = sorted((one for one in self._due if one[0] <= self.now_s), key=lambda one: one[0])
-        self._due = [one for one in self._due if one[0] > self.now_s]
-        return b"".join(data for _, data in here)
+        """Return the bytes that are due, in the order of their times and then in the order sent."""
+        due = sorted((entry for entry in self._due if entry[0] <= self.now_s), key=lambda entry: entry[0])
+        self._due = [entry for entry in self._due if entry[0] > self.now_s]
+        return b"".join(data for _, data in due)

@@ -1,4 +1,4 @@
-"""The bus in virtual time: what it writes, what it believes, whom it asks, and how it fails."""
+"""The bus in virtual time: what it writes and reads, which servos it polls, and how it fails."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ NAMES = ROBOT.names
 JAW = ROBOT.index["jaw"]
 JAW_ID = ROBOT.servos[JAW].id
 CYCLE_S = 0.02
-WIRE_S = (83 + 33 + 25 * 14) * 10 / 1e6  # goals, request, answers
+WIRE_S = (83 + 33 + 25 * 14) * 10 / 1e6  # goals, request, replies
 
 
 class Bench:
@@ -97,17 +97,17 @@ def test_goals_are_one_sync_write_of_positions(bench, bus):
     assert bus.counters.sync_writes == 1
 
 
-def test_goals_for_some_are_sent_to_those_only_but_all_are_checked(bench, bus):
+def test_goals_go_to_the_selected_servos_only_but_all_goals_are_checked(bench, bus):
     ticks = ROBOT.neutral_ticks.copy()
     ticks[JAW] = 2100
-    who = np.zeros(len(NAMES), bool)
-    assert bus.write_goals(ticks, who) == bench.port.now() and bench.sent == []
-    who[JAW] = True
-    bus.write_goals(ticks, who)
+    selected = np.zeros(len(NAMES), bool)
+    assert bus.write_goals(ticks, selected) == bench.port.now() and bench.sent == []
+    selected[JAW] = True
+    bus.write_goals(ticks, selected)
     assert bench.sent[0].params == bytes([42, 2, JAW_ID]) + bytes.fromhex("34 08")
     ticks[0] = -1
     with pytest.raises(ValueError, match=NAMES[0]):
-        bus.write_goals(ticks, who)
+        bus.write_goals(ticks, selected)
     assert len(bench.sent) == 1
 
 
@@ -139,8 +139,8 @@ def test_states_are_read_from_all_servos_at_the_speed_of_the_wire(bench, bus):
 def test_position_speed_and_load_keep_their_signs(bench, bus):
     values = bytes.fromhex("05 80 0A 80 F4 05 3C 1E")  # -5 ticks, -10 ticks/s, -50.0 % (bit 10), 6 V, 30 C
 
-    def spoil(answers):
-        return [type(a)(a.delay_s, protocol.reply(a.frame[2], 0, values)) for a in answers]
+    def spoil(replies):
+        return [type(a)(a.delay_s, protocol.reply(a.frame[2], 0, values)) for a in replies]
 
     bench.spoil = spoil
     state = bus.read_state()
@@ -160,13 +160,13 @@ def test_a_stale_servo_keeps_its_last_values_and_their_age(bench, bus):
     assert bus.read_state().ticks[JAW] == 2200
 
 
-def test_before_its_first_answer_a_servo_is_infinitely_old(bench, bus):
+def test_the_age_of_a_servo_is_infinite_before_its_first_reply(bench, bus):
     bench.bank.inject("dead", "jaw")
     state = bus.read_state()
     assert state.age_s[JAW] == np.inf and state.ticks[JAW] == 0
 
 
-def test_a_state_once_returned_does_not_change_any_more(bench, bus):
+def test_a_returned_state_does_not_change_afterwards(bench, bus):
     first = bus.read_state()
     values = {name: getattr(first, name).copy() for name in ("ticks", "fresh", "load", "status", "seen_s")}
     bench.bank.inject("overheat", "jaw")
@@ -181,7 +181,7 @@ def test_a_condition_is_reported_with_its_values(bench, bus):
     assert state.fresh.all() and state.status[JAW] == 4 and state.temperature_c[JAW] == 75
 
 
-def test_what_went_wrong_is_counted_servo_by_servo(bench, bus):
+def test_errors_are_counted_for_each_servo(bench, bus):
     bus.read_state()
     for kind, name in (("dead", "pucker"), ("reject", "jaw"), ("corrupt", "neck_yaw")):
         bench.bank.inject(kind, name)
@@ -197,7 +197,7 @@ def test_what_went_wrong_is_counted_servo_by_servo(bench, bus):
     assert bus.counters.stale_readings == 3
 
 
-def test_a_rejecting_servo_is_not_a_silent_one(bench, bus):
+def test_a_servo_that_rejects_requests_is_not_silent(bench, bus):
     bench.bank.inject("reject", "jaw")
     for _ in range(10):
         took_s, state = bench.cycle()
@@ -205,26 +205,26 @@ def test_a_rejecting_servo_is_not_a_silent_one(bench, bus):
     assert bus.silent == () and bus.errors.rejected[JAW] == 10
 
 
-# Servos that fall silent
+# Silent servos
 
 
-@pytest.mark.parametrize("place", [0, 12, 24])
-def test_a_dead_servo_costs_the_others_nothing(bench, bus, place):
-    bench.bank.inject("dead", NAMES[place])
+@pytest.mark.parametrize("index", [0, 12, 24])
+def test_a_dead_servo_costs_the_others_nothing(bench, bus, index):
+    bench.bank.inject("dead", NAMES[index])
     took = []
     for _ in range(100):
         took_s, state = bench.cycle()
         took.append(took_s)
-        assert np.flatnonzero(~state.fresh).tolist() == [place]
-    assert bus.silent == (NAMES[place],)
-    assert max(took[(place == 24) :]) <= 2 * WIRE_S  # only the last one is waited for, once
-    assert bus.errors.missed[place] == SILENT_AFTER + sum(p.code == 0x02 for p in bench.sent)
-    # Asked alone, four times a second.
+        assert np.flatnonzero(~state.fresh).tolist() == [index]
+    assert bus.silent == (NAMES[index],)
+    assert max(took[(index == 24) :]) <= 2 * WIRE_S  # only a missing last reply is awaited, once
+    assert bus.errors.missed[index] == SILENT_AFTER + sum(p.code == 0x02 for p in bench.sent)
+    # It is polled singly, four times a second.
     assert 6 <= sum(p.code == 0x02 for p in bench.sent) <= 8
     assert sum(took_s < WIRE_S for took_s in took) >= 85
 
 
-def test_a_silent_servo_is_welcomed_back(bench, bus):
+def test_a_silent_servo_returns_to_the_group_when_it_replies(bench, bus):
     bench.fall_silent("jaw")
     bench.bank.clear()
     cycles = 0
@@ -234,7 +234,7 @@ def test_a_silent_servo_is_welcomed_back(bench, bus):
     assert bus.silent == () and bench.cycle()[1].fresh.all() and len(bench.asked()) == 25
 
 
-def test_when_one_comes_back_the_others_are_tried_at_once(bench, bus):
+def test_when_one_silent_servo_replies_all_are_polled_at_once(bench, bus):
     bench.fall_silent(*NAMES[5:20])
     bench.bank.clear()
     cycles = 0
@@ -243,47 +243,48 @@ def test_when_one_comes_back_the_others_are_tried_at_once(bench, bus):
     assert cycles <= SILENT_POLL_S / CYCLE_S + 1
 
 
-def test_a_servo_that_comes_back_is_granted_its_own_return_delay(bench):
+def test_the_return_delay_of_a_servo_is_read_when_it_returns(bench):
     bench = Bench()
     bench.bank.inject("dead", "jaw")
     assert "jaw" not in bench.bus.read_return_delays()
     for _ in range(SILENT_AFTER):
         bench.cycle()
     bench.bank.clear()
-    for _ in range(80):  # it is back after 0.25 s, and nothing it owed is expected any more after another second
+    for _ in range(80):  # it returns after 0.25 s; one second later no late reply is expected any more
         bench.cycle()
-    # Were it granted the factory's 500 us, every read would wait that long.
+    # With the factory's 500 us every read would take that much longer.
     assert bench.cycle()[0] == pytest.approx(WIRE_S)
 
 
-def test_a_bus_without_power_is_asked_four_times_a_second_and_all_come_back_at_once(bench, bus):
+def test_a_bus_without_power_is_polled_four_times_a_second_and_all_servos_return_at_once(bench, bus):
     bench.bank.inject("dead")
     for _ in range(SILENT_AFTER):
         bench.cycle()
     assert bus.silent == NAMES
-    for _ in range(50):  # soon again a few times, an adapter may have stalled
+    for _ in range(50):  # the fast polls, in case an adapter has stalled
         bench.cycle()
     bench.sent.clear()
     for _ in range(50):
         assert not bench.cycle()[1].fresh.any()
     reads = [p for p in bench.sent if p.code in (0x02, 0x82)]
     assert 3 <= len(reads) <= 5
-    assert sorted(p.code for p in reads) in ([0x02] * 3 + [0x82], [0x02] * 2 + [0x82])  # three alone, all together, …
+    # Three single polls, one of all servos, and so on.
+    assert sorted(p.code for p in reads) in ([0x02] * 3 + [0x82], [0x02] * 2 + [0x82])
     bench.bank.clear()
     for _ in range(round(SILENT_POLL_S / CYCLE_S)):
         bench.cycle()
     assert bus.silent == () and bench.cycle()[1].fresh.all()
 
 
-@pytest.mark.parametrize("place", [0, 12, 24])
+@pytest.mark.parametrize("index", [0, 12, 24])
 @pytest.mark.parametrize("delay_ms", [30, 120])
-def test_one_whose_late_answers_hold_up_all_others_does_not_take_them_with_it(bench, bus, place, delay_ms):
+def test_a_servo_whose_late_replies_hold_up_all_others_does_not_make_them_silent(bench, bus, index, delay_ms):
     bench.cycle()
-    bench.bank.inject("late", NAMES[place], delay_ms=delay_ms, hold=True)
+    bench.bank.inject("late", NAMES[index], delay_ms=delay_ms, hold=True)
     for _ in range(round(4.0 / CYCLE_S)):
         bench.cycle()
     fresh = np.mean([bench.cycle()[1].fresh for _ in range(100)], axis=0)
-    assert fresh[place] == 0 and np.delete(fresh, place).min() > 0.8
+    assert fresh[index] == 0 and np.delete(fresh, index).min() > 0.8
     bench.bank.clear()
     for _ in range(round((SLOW_POLL_S + 0.1) / CYCLE_S)):
         bench.cycle()
@@ -291,7 +292,7 @@ def test_one_whose_late_answers_hold_up_all_others_does_not_take_them_with_it(be
 
 
 @pytest.mark.parametrize("delay_ms", [4, 8, 11])
-def test_on_a_slow_adapter_who_was_silent_is_welcomed_back_too(bench, bus, delay_ms):
+def test_a_silent_servo_returns_on_a_slow_adapter_too(bench, bus, delay_ms):
     bench.bank.inject("late", delay_ms=delay_ms)
     for _ in range(10):
         assert bench.cycle()[1].fresh.all()
@@ -299,12 +300,12 @@ def test_on_a_slow_adapter_who_was_silent_is_welcomed_back_too(bench, bus, delay
     for _ in range(round(5.0 / CYCLE_S)):
         bench.cycle()
     assert bus.silent == () and bench.cycle()[1].fresh.all()
-    # Nor does one lost read of all torque registers, in which nobody seems to be there, fail all of them.
+    # One lost read of all torque registers, after which all servos seem absent, makes no servo fail either.
     bench.bank.inject("dead", for_s=0.01)
     assert bus.set_torque(True) == {}
 
 
-def test_a_torque_register_that_is_missed_is_asked_for_once_more(bench, bus):
+def test_a_missing_torque_register_is_requested_once_more(bench, bus):
     bus.set_torque(True)
     bench.bank.inject("torque_lost", "jaw")
     bench.bank.inject("dead", "jaw", every=2)
@@ -312,21 +313,21 @@ def test_a_torque_register_that_is_missed_is_asked_for_once_more(bench, bus):
     assert set(known) == {0}
 
 
-def test_when_answers_are_lost_everywhere_all_others_are_still_read(bench):
-    """Lost answers use up lengths; who shares none with the others is asked for one of its own."""
+def test_scattered_lost_replies_do_not_stop_other_servos_from_being_read(bench):
+    """Missing replies block lengths; a servo that shares no free length with the others is polled with its own."""
     bench.bank.inject("dead", probability=0.05)
     fresh = np.mean([bench.cycle()[1].fresh.mean() for _ in range(300)])
     assert 0.93 < fresh < 0.97
 
 
 @pytest.mark.parametrize("hold", [False, True])
-def test_late_answers_are_no_readings_and_cost_nobody_its_place(bench, bus, hold):
+def test_late_replies_are_not_taken_as_states_and_make_no_servo_silent(bench, bus, hold):
     serial = 0
 
-    def spoil(answers):  # every reading carries the number of its request
+    def spoil(replies):  # every state carries the number of its request
         return [
             type(a)(a.delay_s, protocol.reply(a.frame[2], 0, serial.to_bytes(2, "little") + a.frame[7:-1]), a.late_s)
-            for a in answers
+            for a in replies
             if len(a.frame) >= 14
         ]
 
@@ -342,7 +343,7 @@ def test_late_answers_are_no_readings_and_cost_nobody_its_place(bench, bus, hold
     assert fresh >= 200 * 25 - (4 * 25 * 8 if hold else 4)
 
 
-def test_one_corrupt_answer_in_ten_is_no_reading_and_costs_no_time(bench, bus):
+def test_a_corrupt_reply_is_not_taken_as_a_state_and_costs_no_time(bench, bus):
     bench.bank.inject("corrupt", "jaw", every=10)
     for k in range(1, 101):
         took_s, state = bench.cycle()
@@ -361,7 +362,7 @@ def test_two_servos_on_one_id_cost_the_others_nothing(bench, bus):
 # Torque
 
 
-def test_torque_goes_on_where_the_servos_are_and_moves_nothing(bench, bus):
+def test_switching_torque_on_moves_no_servo(bench, bus):
     bench.bank.receive(protocol.write(0xFE, 40, b"\1") + protocol.write(JAW_ID, 42, protocol.to_word(2200)))
     bench.bank.advance(1.0)
     bench.bank.receive(protocol.write(0xFE, 40, b"\0"))
@@ -373,22 +374,22 @@ def test_torque_goes_on_where_the_servos_are_and_moves_nothing(bench, bus):
     assert bus.set_torque(False) == {} and not bench.bank.torque.any()
 
 
-def test_torque_does_not_go_on_while_it_is_uncertain_that_the_goal_is_the_present_position(bench, bus):
+def test_torque_stays_off_unless_the_goal_is_known_to_be_the_present_position(bench, bus):
     prepared = []
 
-    def spoil(answers):  # the jaw acknowledges its goal but holds another
-        for answer in answers:
-            if answer.frame[2] == JAW_ID and len(answer.frame) == 6 and not prepared:
-                prepared.append(answer)
+    def spoil(replies):  # the jaw acknowledges its goal but holds another
+        for reply in replies:
+            if reply.frame[2] == JAW_ID and len(reply.frame) == 6 and not prepared:
+                prepared.append(reply)
                 bench.bank.receive(protocol.write(JAW_ID, 42, protocol.to_word(2300)))
-        return answers
+        return replies
 
     bench.spoil = spoil
     assert bus.set_torque(True, ["jaw"]) == {"jaw": "did not take its present position as its goal (status 0)"}
     assert not bench.bank.torque.any()
 
 
-def test_a_servo_outside_its_limits_is_brought_in_slowly(bench):
+def test_a_servo_outside_its_limits_moves_slowly_to_the_nearer_one(bench):
     away = ROBOT.neutral_ticks.copy()
     away[JAW] = 1900
     bench.bank = ServoBank(ROBOT, away)
@@ -404,7 +405,7 @@ def test_a_servo_outside_its_limits_is_brought_in_slowly(bench):
 
 
 class Watching(VirtualPort):
-    """A port that keeps what was written, for a bench whose bank is another."""
+    """A port that records the written packets, for a bench with another bank."""
 
     def __init__(self, bench):
         super().__init__(bench.bank)
@@ -415,7 +416,7 @@ class Watching(VirtualPort):
         return super().write(data)
 
 
-def test_torque_of_some_servos_is_switched_and_the_others_left_alone(bench, bus):
+def test_torque_is_switched_for_the_named_servos_only(bench, bus):
     assert bus.set_torque(True, ["jaw", "pucker"]) == {}
     assert {NAMES[i] for i in np.flatnonzero(bench.bank.torque)} == {"jaw", "pucker"}
     assert bus.set_torque(False, ["jaw"]) == {}
@@ -425,7 +426,7 @@ def test_torque_of_some_servos_is_switched_and_the_others_left_alone(bench, bus)
         bus.set_torque(True, ["nose"])
 
 
-def test_servos_that_refuse_or_are_dead_do_not_keep_the_others_on(bench, bus):
+def test_torque_of_the_others_is_off_although_some_servos_refuse_or_are_dead(bench, bus):
     bus.set_torque(True)
     bench.bank.inject("overload", "jaw", "pucker")
     bench.bank.inject("dead", "neck_yaw")
@@ -437,19 +438,19 @@ def test_servos_that_refuse_or_are_dead_do_not_keep_the_others_on(bench, bus):
         "neck_yaw": "does not reply",
     }
     assert {NAMES[i] for i in np.flatnonzero(bench.bank.torque)} == {"jaw", "pucker", "neck_yaw"}
-    # Each of them was tried on its own as well.
-    alone = {packet.id for packet in bench.sent if packet.code == 0x03}
-    assert alone == {ROBOT.servos[ROBOT.index[name]].id for name in failures}
+    # Each of them is also tried singly.
+    singly = {packet.id for packet in bench.sent if packet.code == 0x03}
+    assert singly == {ROBOT.servos[ROBOT.index[name]].id for name in failures}
 
 
-def test_servos_that_lost_the_common_frame_are_switched_off_one_by_one(bench, bus):
+def test_servos_that_missed_the_common_frame_are_switched_off_one_by_one(bench, bus):
     bus.set_torque(True)
     plain = bench.port.write
     bench.port.write = lambda data: bench.port.now() if data[4] == 0x83 else plain(data)
     assert bus.set_torque(False) == {} and not bench.bank.torque.any()
 
 
-def test_leaving_a_dead_bus_does_not_take_long(bench, bus):
+def test_switching_off_a_dead_bus_takes_less_than_half_a_second(bench, bus):
     bus.set_torque(True)
     bench.fall_silent(*NAMES)
     before_s = bench.port.now()
@@ -457,7 +458,7 @@ def test_leaving_a_dead_bus_does_not_take_long(bench, bus):
     assert bench.port.now() - before_s < 0.5
 
 
-def test_switching_on_does_not_wait_long_for_the_dead(bench, bus):
+def test_switching_on_waits_only_briefly_for_dead_servos(bench, bus):
     bench.fall_silent(*NAMES[1:])
     before_s = bench.port.now()
     assert bus.set_torque(True) == dict.fromkeys(NAMES[1:], "does not reply")
@@ -479,7 +480,7 @@ def test_128_is_never_written_to_the_torque_register_nor_anything_to_eeprom(benc
     assert {data for _, data in bench.written(40)} == {b"\0", b"\1"}
 
 
-def test_health_tells_torque_current_and_motion(bench, bus):
+def test_health_contains_torque_and_motion(bench, bus):
     bus.set_torque(True, ["jaw"])
     bench.bank.inject("torque_lost", "jaw")
     health = bus.read_health()
@@ -501,34 +502,34 @@ def test_health_tells_torque_current_and_motion(bench, bus):
     assert np.flatnonzero(~health.fresh).tolist() == [ROBOT.index["pucker"]]
 
 
-def test_current_comes_in_amperes(bench, bus):
-    def spoil(answers):  # moving, two bytes that are none of ours, 100 counts
-        return [type(a)(a.delay_s, protocol.reply(a.frame[2], 0, bytes((1, 0, 0, 100, 0)))) for a in answers]
+def test_current_is_in_amperes(bench, bus):
+    def spoil(replies):  # moving, two unused bytes, 100 counts
+        return [type(a)(a.delay_s, protocol.reply(a.frame[2], 0, bytes((1, 0, 0, 100, 0)))) for a in replies]
 
     plain = bus.line.sync_read
     bus.line.sync_read = lambda ids, address, *rest: (
-        setattr(bench, "spoil", spoil if address == 66 else lambda answers: answers) or plain(ids, address, *rest)
+        setattr(bench, "spoil", spoil if address == 66 else lambda replies: replies) or plain(ids, address, *rest)
     )
     health = bus.read_health()
     assert health.current_a.tolist() == pytest.approx([0.65] * 25) and health.moving.all()
 
 
-# The rest
+# Return delays, echo, pulled cable
 
 
-def test_the_survey_tells_who_answers_and_how_slowly(bench, bus):
+def test_return_delays_are_returned_for_the_servos_that_reply(bench, bus):
     bench.bank.inject("dead", "jaw")
     bench.bank.receive(protocol.write(0xFE, 7, b"\5"))
     assert bus.read_return_delays() == {name: 10 for name in NAMES if name != "jaw"}
 
 
-def test_the_survey_asks_again_for_those_that_were_missing(bench, bus):
+def test_missing_return_delays_are_requested_again(bench, bus):
     bench.bank.inject("dead", "jaw", for_s=0.001)
     assert len(bus.read_return_delays()) == 25 and bus.counters.retries == 1
     assert bench.asked() == bytes([JAW_ID])
 
 
-def test_return_delays_are_waited_for_once_they_are_known(bench):
+def test_known_return_delays_are_part_of_the_deadline(bench):
     slow = Bench()
     slow.bank.receive(protocol.write(0xFE, 7, bytes([250])))
     slow.bus.read_return_delays()
@@ -543,10 +544,10 @@ def test_an_adapter_that_echoes_changes_nothing(bench, bus):
     assert len(bus.read_return_delays()) == 25
     assert bus.counters.echoes > 100 and bus.counters.reply_errors == 0
     bench.bank.inject("dead")
-    assert bus.read_return_delays() == {}  # our own bytes are nobody's answer
+    assert bus.read_return_delays() == {}  # the echo is not taken for a reply
 
 
-def test_a_pulled_cable_is_one_clear_error_each_time(servos):
+def test_every_call_after_a_pulled_cable_raises_port_lost(servos):
     bus = Bus(servos.path, ROBOT)
     assert bus.read_state().fresh.any()
     servos.pull_the_cable()

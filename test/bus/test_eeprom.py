@@ -1,4 +1,4 @@
-"""Single registers of emulated servos, in RAM and in EEPROM: what is written, what is believed, and the lock."""
+"""Registers of single emulated servos, in RAM and in EEPROM: writing, reading back, and the lock."""
 
 import pytest
 
@@ -17,7 +17,7 @@ JAW = ROBOT.servos[ROBOT.index["jaw"]]
 
 
 class Watched(VirtualPort):
-    """A port that keeps what was written."""
+    """A port that records the packets written to it."""
 
     def __init__(self, bank):
         super().__init__(bank)
@@ -28,7 +28,7 @@ class Watched(VirtualPort):
         return super().write(data)
 
     def writes(self):
-        """(id, address, data) of every WRITE."""
+        """Return (id, address, data) of every WRITE."""
         return [(p.id, p.params[0], p.params[1:]) for p in self.sent if p.code == 0x03]
 
 
@@ -48,7 +48,7 @@ def line(port):
 
 
 def held(bank, servo_id, name):
-    """What a servo's register holds, asked without the line."""
+    """Return a servo's register, read without the line."""
     register = REGISTERS[name]
     (packet,) = protocol.Parser().feed(bank.receive(protocol.read(servo_id, register.address, register.size)))
     return int.from_bytes(packet.params, "little")
@@ -89,7 +89,7 @@ def test_what_must_not_be_written_raises_and_is_not_sent(port, line, name, value
     assert port.sent == []
 
 
-def test_why_a_register_was_not_written(bank, line):
+def test_a_failed_write_returns_its_reason(bank, line):
     bank.inject("reject", "jaw")
     assert write_register(line, JAW.id, "acceleration", 5) == "rejects the request (status 64)"
     bank.clear()
@@ -101,7 +101,7 @@ def test_why_a_register_was_not_written(bank, line):
     assert write_register(line, JAW.id, "acceleration", 5) == "does not reply"
 
 
-def test_a_lost_acknowledgement_is_no_failure_when_the_register_says_otherwise(bank, line):
+def test_a_lost_acknowledgement_is_no_failure_when_the_register_holds_the_value(bank, line):
     plain = bank.replies
     bank.replies = lambda data, *rest: [] if data[4] == 0x03 and plain(data, *rest) else plain(data, *rest)
     assert write_register(line, JAW.id, "acceleration", 5) is None
@@ -111,30 +111,30 @@ def test_eeprom_is_unlocked_written_read_back_and_locked_again(bank, port, line)
     assert write_eeprom(line, JAW.id, "return_delay", 7) is None
     assert port.writes() == [(JAW.id, 55, b"\0"), (JAW.id, 7, b"\7"), (JAW.id, 55, b"\1")]
     reads = [(p.params[0]) for p in port.sent if p.code == 0x02]
-    assert reads == [40, 55, 7, 55]  # torque first; then each write read back
+    assert reads == [40, 55, 7, 55]  # torque first, then each written register
     bank.power_cycle()
     assert held(bank, JAW.id, "return_delay") == 7 and held(bank, JAW.id, "lock") == 1
 
 
-def test_while_torque_is_on_no_eeprom_is_written(bank, port, line):
+def test_no_eeprom_is_written_while_torque_is_on(bank, port, line):
     bank.receive(protocol.write(JAW.id, 40, b"\1"))
     assert "torque is on" in write_eeprom(line, JAW.id, "return_delay", 7)
     assert port.writes() == []
 
 
-def test_a_servo_that_does_not_answer_is_not_written_to(bank, port, line):
+def test_a_servo_that_does_not_reply_is_not_written_to(bank, port, line):
     bank.inject("dead", "jaw")
     assert write_eeprom(line, JAW.id, "return_delay", 7) == "does not reply"
     assert port.writes() == []
 
 
-def test_a_failed_write_is_told_and_the_lock_closed(bank, line):
+def test_a_failed_eeprom_write_returns_its_reason_and_closes_the_lock(bank, line):
     bank.inject("eeprom_locked", "jaw")
     assert "did not take return_delay" in write_eeprom(line, JAW.id, "return_delay", 7)
     assert held(bank, JAW.id, "lock") == 1
 
 
-def test_a_lock_that_stays_open_is_told(bank, line):
+def test_a_lock_that_stays_open_is_reported(bank, line):
     plain = bank.replies
     closing = protocol.write(JAW.id, 55, b"\1")
     bank.replies = lambda data, *rest: [] if data == closing else plain(data, *rest)
@@ -143,7 +143,7 @@ def test_a_lock_that_stays_open_is_told(bank, line):
     assert held(bank, JAW.id, "return_delay") == 7 and held(bank, JAW.id, "lock") == 0
 
 
-def test_whatever_interrupts_the_lock_is_closed(bank, port, line):
+def test_an_interrupted_write_closes_the_lock(bank, port, line):
     plain, value = port.write, protocol.write(JAW.id, 7, b"\7")
 
     def interrupted(data):
@@ -157,20 +157,20 @@ def test_whatever_interrupts_the_lock_is_closed(bank, port, line):
     assert held(bank, JAW.id, "lock") == 1
 
 
-def test_a_pulled_cable_is_a_lost_port(bank, line):
+def test_a_pulled_cable_raises_port_lost(bank, line):
     bank.inject("unplugged")
     with pytest.raises(PortLost):
         write_eeprom(line, JAW.id, "return_delay", 7)
 
 
-def test_a_servo_goes_on_under_its_new_id(bank, port, line):
+def test_a_servo_is_locked_under_its_new_id(bank, port, line):
     assert write_eeprom(line, JAW.id, "id", 77) is None
     assert port.writes() == [(JAW.id, 55, b"\0"), (JAW.id, 5, b"\x4d"), (77, 55, b"\1")]
     bank.power_cycle()
     assert read_register(line, 77, "lock") == 1 and read_register(line, JAW.id, "id") is None
 
 
-def test_an_id_that_is_taken_is_refused(bank, port, line):
+def test_an_id_of_another_servo_is_refused(bank, port, line):
     assert write_eeprom(line, JAW.id, "id", 5) == "another servo already has id 5"
     bank.inject("corrupt", "eye_left_yaw")
     assert write_eeprom(line, JAW.id, "id", 5) == "another servo already has id 5"
@@ -178,27 +178,27 @@ def test_an_id_that_is_taken_is_refused(bank, port, line):
     assert write_eeprom(line, JAW.id, "id", JAW.id) is None
 
 
-def test_an_id_that_was_not_taken_is_told(bank, line):
+def test_an_id_that_the_servo_did_not_take_is_reported(bank, line):
     bank.inject("eeprom_locked", "jaw")
     why = write_eeprom(line, JAW.id, "id", 77)
     assert why == f"did not take the id 77 and still replies as id {JAW.id}"
     assert held(bank, JAW.id, "lock") == 1
 
 
-def test_a_servo_that_falls_silent_after_its_id_was_written_is_named_under_both(bank, port, line):
+def test_the_error_names_both_ids_when_the_servo_falls_silent_after_its_id_is_written(bank, port, line):
     plain, changing = bank.replies, protocol.write(JAW.id, 5, b"\x4d")
 
-    def answers(data, *rest):
+    def replies(data, *rest):
         if data == changing:
             bank.inject("dead", "jaw")
         return plain(data, *rest)
 
-    bank.replies = answers
+    bank.replies = replies
     why = write_eeprom(line, JAW.id, "id", 77)
     assert f"does not reply under id 77, nor under {JAW.id}" in why and "could not be locked" in why
 
 
-def test_a_new_baud_rate_is_written_last_and_verified_on_a_port_of_that_rate(bank, port, line):
+def test_a_new_baud_rate_is_verified_on_a_port_of_that_rate(bank, port, line):
     assert write_eeprom(line, JAW.id, "baud_code", 1) is None
     assert (JAW.id, 6, b"\1") in port.writes() and port.writes()[0] == (JAW.id, 55, b"\0")
     assert read_register(line, JAW.id, "id") is None
@@ -207,8 +207,8 @@ def test_a_new_baud_rate_is_written_last_and_verified_on_a_port_of_that_rate(ban
     assert lock_eeprom(after, JAW.id) is None and read_register(after, JAW.id, "lock") == 1
 
 
-def test_a_baud_rate_that_is_not_taken_leaves_the_lock_closed(bank, line):
-    assert write_eeprom(line, JAW.id, "baud_code", 0) is None  # the rate it has
+def test_writing_the_present_baud_rate_leaves_the_lock_closed(bank, line):
+    assert write_eeprom(line, JAW.id, "baud_code", 0) is None  # its present rate
     assert held(bank, JAW.id, "lock") == 1
 
 
@@ -224,7 +224,7 @@ def test_values_outside_a_registers_range_are_refused(port, line, name):
 
 
 @pytest.mark.parametrize("name", ["torque_enable", "model", "nonsense"])
-def test_only_eeprom_that_may_be_written_is(line, name):
+def test_only_writable_eeprom_registers_can_be_written(line, name):
     with pytest.raises(ValueError, match=name):
         write_eeprom(line, JAW.id, name, 1)
 

@@ -1,4 +1,4 @@
-"""One line, byte by byte: what counts as an answer, and what is made of everything else."""
+"""One line, byte by byte: which bytes count as a reply, and what becomes of all others."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def sync_read(line, ids=IDS):
 
 
 def only(condition):
-    """A script: what the servos answer, but only frames for which the condition holds."""
+    """A script: the servos' replies, but only frames for which the condition holds."""
     return lambda port: lambda request: [(0.0, f) for f in port.frames() if condition(f)]
 
 
@@ -43,21 +43,21 @@ def spoilt(frame, byte=6):
 
 
 def changed(port, servo_id, change, after_s=0.0):
-    """A script: one servo's frame becomes what ``change`` makes of it: a list of (after_s, bytes)."""
+    """A script: ``change`` turns one servo's frame into a list of (after_s, bytes)."""
 
-    def answer(request):
+    def script(request):
         return [p for frame in port.frames() for p in (change(frame) if frame[2] == servo_id else [(after_s, frame)])]
 
-    return answer
+    return script
 
 
-# What is sent
+# Requests
 
 
-def test_a_read_is_sent_as_the_vendor_writes_it_and_its_answer_cut_to_size(port, line):
-    answer = line.read(3, 56, 2)
+def test_a_read_is_sent_as_the_vendor_prints_it_and_its_reply_cut_to_size(port, line):
+    reply = line.read(3, 56, 2)
     assert port.requests == [bytes.fromhex("FF FF 03 04 02 38 02 BC")]
-    assert (answer.id, answer.code, answer.params) == (3, 0, bytes([1, 57]))
+    assert (reply.id, reply.code, reply.params) == (3, 0, bytes([1, 57]))
     assert line.failure == ""
 
 
@@ -66,7 +66,7 @@ def test_a_write_returns_its_acknowledgement(port, line):
     assert port.requests == [bytes.fromhex("FF FF 05 05 03 2A 00 08 C0")]
 
 
-def test_a_sync_write_is_sent_once_and_nothing_is_waited_for(port, line):
+def test_a_sync_write_is_sent_once_without_waiting_for_replies(port, line):
     before_s = port.now()
     rows = np.tile(np.frombuffer(bytes.fromhex("00 08 00 00 E8 03"), np.uint8), (4, 1))
     last_byte_s = line.sync_write((1, 2, 3, 4), 42, rows)
@@ -78,7 +78,7 @@ def test_a_sync_write_is_sent_once_and_nothing_is_waited_for(port, line):
     assert line.counters.requests == 1 and line.counters.wire_s == pytest.approx(36 * 10 / 1e6)
 
 
-def test_a_sync_read_asks_once_and_takes_no_longer_than_the_wire(port, line):
+def test_a_sync_read_sends_one_request_and_takes_no_longer_than_the_wire_time(port, line):
     before_s = port.now()
     replies = sync_read(line)
     assert port.requests == [protocol.sync_read(IDS, 56, 8)]
@@ -90,26 +90,26 @@ def test_a_sync_read_asks_once_and_takes_no_longer_than_the_wire(port, line):
 # Deadlines
 
 
-def test_a_silent_servo_is_waited_for_until_its_deadline_and_asked_again(port, line):
-    port.answer = lambda request: []
+def test_a_read_waits_until_the_deadline_and_is_then_repeated(port, line):
+    port.script = lambda request: []
     before_s = port.now()
     assert line.read(3, 56, 2) is None
     assert line.failure == "does not reply"
-    frames_s = (8 + 8 + 8 + 9) * 10 / 1e6  # two requests, and two answers that would have come
+    frames_s = (8 + 8 + 8 + 9) * 10 / 1e6  # two requests, and the two replies that are missing
     assert port.now() - before_s == pytest.approx(frames_s + 2 * (FACTORY_RETURN_DELAY_S + 0.012))
     assert line.counters.requests == 2 and line.counters.retries == 1 and line.counters.unanswered == 2
 
 
-@pytest.mark.parametrize(("retries", "asked"), [(0, 1), (3, 4), (None, 2)])
-def test_how_often_a_request_is_repeated_is_the_callers_choice(port, line, retries, asked):
-    port.answer = lambda request: []
+@pytest.mark.parametrize(("retries", "requests"), [(0, 1), (3, 4), (None, 2)])
+def test_the_caller_chooses_the_number_of_retries(port, line, retries, requests):
+    port.script = lambda request: []
     assert line.write(3, 40, b"\0", retries=retries) is None and line.failure == "does not reply"
     assert line.read(3, 40, 1, retries=retries) is None
-    assert len(port.requests) == 2 * asked
+    assert len(port.requests) == 2 * requests
 
 
-def test_the_margin_is_the_callers_choice(port, line):
-    port.answer = lambda request: [(FACTORY_RETURN_DELAY_S + 0.004, frame) for frame in port.frames()]
+def test_the_caller_chooses_the_margin(port, line):
+    port.script = lambda request: [(FACTORY_RETURN_DELAY_S + 0.004, frame) for frame in port.frames()]
     assert line.read(3, 56, 2, retries=0, margin_s=0.003) is None
     assert line.read(3, 56, 2, retries=0, margin_s=0.005) is not None
     assert line.read(3, 56, 2, retries=0) is not None
@@ -118,66 +118,66 @@ def test_the_margin_is_the_callers_choice(port, line):
 @pytest.mark.parametrize(("late_s", "in_time"), [(0.0119, True), (0.0121, False)])
 def test_a_sync_read_waits_for_return_delays_and_margin_and_no_longer(port, line, late_s, in_time):
     delays_s = np.full(5, 0.0005)
-    port.answer = lambda request: [(5 * 0.0005 + late_s, frame) for frame in port.frames()]
+    port.script = lambda request: [(5 * 0.0005 + late_s, frame) for frame in port.frames()]
     assert line.sync_read(IDS, 56, 8, delays_s).fresh[-1] == in_time
 
 
-# Broken and foreign answers
+# Broken and foreign replies
 
 
-def test_an_answer_split_over_many_reads_is_put_together(port, line):
-    port.answer = lambda request: [(k * 1e-4, bytes([byte])) for k, byte in enumerate(b"".join(port.frames()))]
+def test_a_reply_that_arrives_in_pieces_is_put_together(port, line):
+    port.script = lambda request: [(k * 1e-4, bytes([byte])) for k, byte in enumerate(b"".join(port.frames()))]
     assert sync_read(line).fresh.all()
     assert line.read(3, 56, 2).params == bytes([2, 57])
 
 
-def test_what_lies_in_the_buffer_is_thrown_away_first(port, line):
-    port.answer = lambda request: [(0.0, protocol.reply(3, 0, b"\x77\x77"))]
+def test_the_input_buffer_is_discarded_before_a_request(port, line):
+    port.script = lambda request: [(0.0, protocol.reply(3, 0, b"\x77\x77"))]
     line.sync_write(IDS, 40, np.zeros((5, 1), np.uint8))
     port.sleep_until(port.now() + 0.001)
-    port.answer = lambda request: []
+    port.script = lambda request: []
     assert line.read(3, 56, 2, retries=0) is None
     assert line.counters.discarded_bytes == 8
 
 
 @pytest.mark.parametrize("byte", range(2, 14))
-def test_a_corrupt_answer_is_asked_for_again_and_counted(port, line, byte):
-    port.answer = lambda request: [(0.0, spoilt(f, byte) if port.serial == 1 else f) for f in port.frames()]
+def test_a_corrupt_reply_is_requested_again_and_counted(port, line, byte):
+    port.script = lambda request: [(0.0, spoilt(f, byte) if port.serial == 1 else f) for f in port.frames()]
     assert line.read(3, 56, 8).params[0] == 2
     assert line.counters.bad_checksums == 1 and line.counters.retries == 1
-    assert line.counters.unanswered == 0  # it did come
+    assert line.counters.unanswered == 0  # a reply came
 
 
 @pytest.mark.parametrize("kept", range(14))
-def test_a_short_answer_is_none(port, line, kept):
-    port.answer = lambda request: [(0.0, frame[:kept]) for frame in port.frames()]
+def test_a_truncated_reply_does_not_count(port, line, kept):
+    port.script = lambda request: [(0.0, frame[:kept]) for frame in port.frames()]
     assert line.read(3, 56, 8) is None
     assert line.failure == ("sends a corrupt reply" if kept else "does not reply")
 
 
-def test_a_foreign_answer_and_one_of_another_length_do_not_count(port, line):
+def test_replies_with_a_foreign_id_or_another_length_do_not_count(port, line):
     foreign, long = protocol.reply(4, 0, b"ab"), protocol.reply(3, 0, b"abc")
-    port.answer = lambda request: [(0.0, foreign), (0.0, long)]
+    port.script = lambda request: [(0.0, foreign), (0.0, long)]
     assert line.read(3, 56, 2, retries=0) is None
     assert line.counters.foreign_ids == 1 and line.counters.wrong_lengths == 1
     assert line.failure == "sends a corrupt reply"
 
 
-def test_an_answer_that_comes_twice_counts_once_and_one_that_contradicts_itself_not_at_all(port, line):
-    port.answer = changed(port, 7, lambda frame: [(0.0, frame), (0.0, frame)])
+def test_two_equal_replies_count_once_and_two_different_ones_not_at_all(port, line):
+    port.script = changed(port, 7, lambda frame: [(0.0, frame), (0.0, frame)])
     assert sync_read(line).fresh.all() and line.counters.duplicates == 1
-    port.answer = changed(port, 7, lambda frame: [(0.0, frame), (0.0, protocol.reply(7, 0, bytes(8)))])
+    port.script = changed(port, 7, lambda frame: [(0.0, frame), (0.0, protocol.reply(7, 0, bytes(8)))])
     replies = sync_read(line)
     assert replies.fresh.tolist() == [True, True, False, True, True] and line.counters.duplicates == 2
-    # Its bytes came: nothing of it is outstanding.
-    port.answer = lambda request: [(0.0, frame) for frame in port.frames()]
+    # Its bytes have arrived, so no late reply is expected and the needed length is used.
+    port.script = lambda request: [(0.0, frame) for frame in port.frames()]
     sync_read(line)
     assert port.requests[-1] == protocol.sync_read(IDS, 56, 8)
 
 
-def test_an_answer_out_of_order_does_not_count_and_its_own_is_waited_for(port, line):
+def test_a_reply_out_of_order_does_not_count_and_the_right_one_is_awaited(port, line):
     old = protocol.reply(9, 0, bytes(8))
-    port.answer = lambda request: [(0.0, old)] + [(0.0, f) for f in port.frames() if f[2] != 9]
+    port.script = lambda request: [(0.0, old)] + [(0.0, f) for f in port.frames() if f[2] != 9]
     replies = sync_read(line)
     assert replies.fresh.tolist() == [True, True, True, False, True] and not replies.arrived[3]
     assert line.counters.out_of_order == 1 and line.counters.unanswered == 1
@@ -185,15 +185,15 @@ def test_an_answer_out_of_order_does_not_count_and_its_own_is_waited_for(port, l
 
 @pytest.mark.parametrize("status", [1, 2, 4, 8, 32, 47])
 def test_a_condition_is_reported_with_its_payload(port, line, status):
-    port.answer = lambda request: [(0.0, frame) for frame in port.frames(status)]
-    answer = line.read(3, 56, 2)
-    assert answer.code == status and answer.params == bytes([1, 57]) and line.counters.rejected == 0
+    port.script = lambda request: [(0.0, frame) for frame in port.frames(status)]
+    reply = line.read(3, 56, 2)
+    assert reply.code == status and reply.params == bytes([1, 57]) and line.counters.rejected == 0
     assert sync_read(line).status.tolist() == [status] * 5
 
 
 @pytest.mark.parametrize("status", [16, 64, 128, 64 | 32])
-def test_a_rejection_is_no_answer_but_is_told_from_silence(port, line, status):
-    port.answer = lambda request: [(0.0, frame) for frame in port.frames(status)]
+def test_a_rejection_does_not_count_but_differs_from_silence(port, line, status):
+    port.script = lambda request: [(0.0, frame) for frame in port.frames(status)]
     assert line.read(3, 56, 2) is None
     assert line.failure == f"rejects the request (status {status})"
     assert line.write(3, 40, b"\1").code == status and line.failure
@@ -203,7 +203,7 @@ def test_a_rejection_is_no_answer_but_is_told_from_silence(port, line, status):
 
 
 def test_after_a_rejection_the_next_try_counts(port, line):
-    port.answer = lambda request: [(0.0, frame) for frame in port.frames(64 if port.serial % 2 else 0)]
+    port.script = lambda request: [(0.0, frame) for frame in port.frames(64 if port.serial % 2 else 0)]
     assert line.read(3, 56, 2).params == bytes([2, 57]) and line.failure == ""
     assert line.write(3, 40, b"\1").code == 0 and line.failure == ""
 
@@ -213,53 +213,53 @@ def test_after_a_rejection_the_next_try_counts(port, line):
 
 @pytest.mark.parametrize("size", range(1, 9))
 def test_an_adapter_that_echoes_changes_nothing(port, line, size):
-    port.answer = lambda request: [(0.0, request), *((0.0, frame) for frame in port.frames())]
+    port.script = lambda request: [(0.0, request), *((0.0, frame) for frame in port.frames())]
     assert line.read(3, 56, size).params[0] == 1
     assert line.write(3, 40, b"\1") == protocol.Packet(3, 0)
     assert sync_read(line).fresh.all()
     assert line.counters.echoes == 3 and line.counters.reply_errors == 0
 
 
-def test_an_echo_alone_is_no_answer_however_much_it_looks_like_one(port, line):
+def test_an_echo_alone_is_not_taken_for_a_reply(port, line):
     # The echo of a READ is, byte by byte, a reply with status 2 and two bytes of data.
-    port.answer = lambda request: [(0.0, request)]
+    port.script = lambda request: [(0.0, request)]
     assert line.read(3, 56, 2) is None and line.failure == "does not reply"
     assert not sync_read(line).fresh.any()
     assert line.read_all_replies(3, 56, 2) == ([], False)
 
 
-def test_the_echo_of_goals_that_were_not_read_yet_is_cut_off_too(port, line):
-    port.answer = lambda request: [(0.0005, request), *((0.0005, frame) for frame in port.frames())]
+def test_an_echo_of_earlier_goals_is_cut_off_too(port, line):
+    port.script = lambda request: [(0.0005, request), *((0.0005, frame) for frame in port.frames())]
     line.sync_write(IDS, 42, np.zeros((5, 2), np.uint8))
     assert sync_read(line).fresh.all() and line.counters.reply_errors == 0
 
 
-# Late answers
+# Late replies
 
 
-def test_a_late_answer_to_an_earlier_read_never_counts(port, line):
+def test_a_late_reply_to_an_earlier_read_never_counts(port, line):
     late_s = iter([0.02, 0.0, 0.0])
-    port.answer = lambda request: [(wait, frame) for wait, frame in zip(late_s, port.frames(), strict=False)]
-    # The second request is on its way when the first answer comes; the same register, the same servo.
-    answer = line.read(3, 56, 2)
-    assert answer.params == bytes([2, 57])
+    port.script = lambda request: [(wait, frame) for wait, frame in zip(late_s, port.frames(), strict=False)]
+    # The first reply comes after the second request to the same register of the same servo.
+    reply = line.read(3, 56, 2)
+    assert reply.params == bytes([2, 57])
     assert port.requests[1] == protocol.read(3, 56, 3)
 
 
-def test_a_late_answer_to_a_read_of_something_else_never_counts(port, line):
-    port.answer = lambda request: [(0.013, frame) for frame in port.frames()]
+def test_a_late_reply_to_a_read_of_another_register_never_counts(port, line):
+    port.script = lambda request: [(0.013, frame) for frame in port.frames()]
     assert line.read(3, 40, 2, retries=0) is None
-    port.answer = lambda request: []
-    assert line.read(3, 56, 2, retries=0) is None  # the first answer comes now
+    port.script = lambda request: []
+    assert line.read(3, 56, 2, retries=0) is None  # the first reply comes now
     assert line.counters.wrong_lengths == 1
 
 
 @pytest.mark.parametrize("hold", [False, True])
 @pytest.mark.parametrize("late_s", [CYCLE_S, 6 * CYCLE_S, 45 * CYCLE_S])
-def test_late_answers_to_a_sync_read_never_count(port, line, hold, late_s):
+def test_late_replies_to_a_sync_read_never_count(port, line, hold, late_s):
     held_until_s = 0.0
 
-    def answer(request):
+    def script(request):
         nonlocal held_until_s
         late = port.serial % 50 == 1
         if late and hold:
@@ -269,7 +269,7 @@ def test_late_answers_to_a_sync_read_never_count(port, line, hold, late_s):
             for frame in port.frames()
         ]
 
-    port.answer = answer
+    port.script = script
     fresh = 0
     for _ in range(200):
         began_s = port.now()
@@ -282,18 +282,18 @@ def test_late_answers_to_a_sync_read_never_count(port, line, hold, late_s):
     assert line.counters.wrong_lengths >= 4 or hold
 
 
-def test_back_to_the_exact_size_when_it_is_quiet(port, line):
-    port.answer = without(7)(port)
+def test_the_needed_length_is_requested_again_once_no_late_reply_can_come(port, line):
+    port.script = without(7)(port)
     sync_read(line)
-    port.answer = lambda request: [(0.0, frame) for frame in port.frames()]
+    port.script = lambda request: [(0.0, frame) for frame in port.frames()]
     assert sync_read(line).data.shape == (5, 8)
     port.sleep_until(port.now() + MAX_LATENESS_S)
     sync_read(line)
     assert [request[6] for request in port.requests] == [8, 9, 8]
 
 
-def test_a_servo_for_which_every_length_is_outstanding_is_not_asked_until_one_is_free(port, line):
-    port.answer = without(7)(port)
+def test_a_servo_without_a_free_length_is_not_polled_until_one_is_free(port, line):
+    port.script = without(7)(port)
     for k in range(MAX_EXTRA_BYTES + 1):
         assert sync_read(line).polled.all()
         assert port.requests[-1][6] == 8 + k
@@ -301,19 +301,19 @@ def test_a_servo_for_which_every_length_is_outstanding_is_not_asked_until_one_is
     assert replies.polled.tolist() == [True, True, False, True, True]
     assert replies.fresh.tolist() == [True, True, False, True, True]
     assert port.requests[-1] == protocol.sync_read((3, 1, 9, 5), 56, 8)
-    asked = len(port.requests)
+    requests = len(port.requests)
     assert line.read(7, 56, 8) is None and line.failure == "does not reply"
     assert not sync_read(line, (7,)).polled.any()
-    assert len(port.requests) == asked
+    assert len(port.requests) == requests
     port.sleep_until(port.now() + MAX_LATENESS_S)
     assert sync_read(line).polled.all()
 
 
-# Who is waited for
+# Early ends of a read
 
 
-def test_a_servo_that_missed_is_asked_first_and_not_waited_for(port, line):
-    port.answer = without(7)(port)
+def test_a_servo_that_missed_comes_first_in_the_request_and_is_not_awaited(port, line):
+    port.script = without(7)(port)
     sync_read(line)
     began_s = port.now()
     replies = sync_read(line)
@@ -321,50 +321,50 @@ def test_a_servo_that_missed_is_asked_first_and_not_waited_for(port, line):
     assert replies.fresh.tolist() == [True, True, False, True, True]
     assert replies.data[replies.fresh, 0].tolist() == [2] * 4
     assert port.now() - began_s == pytest.approx((13 + 5 * 15) * 10 / 1e6)
-    port.answer = lambda request: [(0.0, frame) for frame in port.frames()]
+    port.script = lambda request: [(0.0, frame) for frame in port.frames()]
     assert sync_read(line).fresh.all()
     sync_read(line)
     assert port.requests[-1][7:12] == bytes(IDS)
 
 
-def test_who_was_passed_over_is_not_waited_for(port, line):
-    # Servos answer in turn: when the last one has answered, nobody before it will any more.
-    port.answer = without(7)(port)
+def test_a_read_ends_when_the_last_servo_has_replied_although_one_before_it_missed(port, line):
+    # Servos reply in turn, so no other reply can follow the last one.
+    port.script = without(7)(port)
     began_s = port.now()
     replies = sync_read(line)
     assert replies.fresh.tolist() == [True, True, False, True, True] and not replies.arrived[2]
     assert port.now() - began_s == pytest.approx((13 + 5 * 14) * 10 / 1e6)
 
 
-def test_the_last_one_is_waited_for(port, line):
-    port.answer = without(5)(port)
+def test_a_missing_last_reply_is_awaited_until_the_deadline(port, line):
+    port.script = without(5)(port)
     began_s = port.now()
     assert sync_read(line).fresh.tolist() == [True, True, True, True, False]
     assert port.now() - began_s == pytest.approx((13 + 5 * 14) * 10 / 1e6 + 0.012)
 
 
-def test_the_last_ones_answer_of_an_earlier_time_ends_no_read(port, line):
-    # It comes first and alone; then the others; had it ended the read, theirs would be lost.
+def test_a_late_reply_of_the_last_servo_does_not_end_a_read(port, line):
+    # The late reply comes first and the others follow; if it ended the read, they would be lost.
     old = protocol.reply(5, 0, bytes(8))
-    port.answer = lambda request: [(0.0, old)] + [(0.003, f) for f in port.frames() if f[2] != 5]
+    port.script = lambda request: [(0.0, old)] + [(0.003, f) for f in port.frames() if f[2] != 5]
     assert sync_read(line).fresh.tolist() == [True, True, True, True, False]
-    # As many bytes as expected are not all answers either.
-    port.answer = lambda request: [(0.0, f) for f in port.frames()[:4]] + [(0.0, port.frames()[3])]
+    # As many bytes as expected do not make all replies.
+    port.script = lambda request: [(0.0, f) for f in port.frames()[:4]] + [(0.0, port.frames()[3])]
     port.sleep_until(port.now() + 1.0)
     began_s = port.now()
     sync_read(line, IDS)
     assert port.now() - began_s > 0.012
 
 
-def test_when_nobody_answered_everybody_is_waited_for_again(port, line):
-    port.answer = lambda request: []
+def test_after_a_read_without_any_reply_all_servos_are_awaited_again(port, line):
+    port.script = lambda request: []
     assert not sync_read(line).fresh.any()
-    port.answer = lambda request: [(0.004, frame) for frame in port.frames()]
+    port.script = lambda request: [(0.004, frame) for frame in port.frames()]
     assert sync_read(line).fresh.all()
 
 
-def test_a_corrupt_answer_costs_no_waiting(port, line):
-    port.answer = changed(port, 7, lambda frame: [(0.0, spoilt(frame))])
+def test_a_corrupt_reply_costs_no_time(port, line):
+    port.script = changed(port, 7, lambda frame: [(0.0, spoilt(frame))])
     began_s = port.now()
     replies = sync_read(line)
     assert replies.corrupt.tolist() == [False, False, True, False, False]
@@ -373,36 +373,36 @@ def test_a_corrupt_answer_costs_no_waiting(port, line):
     assert port.requests[-1] == protocol.sync_read(IDS, 56, 8)
 
 
-# Scanning
+# All replies to one id
 
 
-def test_everyone_who_answers_to_an_id_is_heard(port, line):
-    port.answer = lambda request: [(0.0, port.frames()[0]), (0.003, protocol.reply(3, 1, bytes(2)))]
+def test_all_replies_to_one_id_are_returned(port, line):
+    port.script = lambda request: [(0.0, port.frames()[0]), (0.003, protocol.reply(3, 1, bytes(2)))]
     found, garbage = line.read_all_replies(3, 56, 2)
     assert [packet.params for packet in found] == [bytes([1, 57]), bytes(2)] and not garbage
-    port.answer = lambda request: []
+    port.script = lambda request: []
     assert line.read_all_replies(3, 56, 2) == ([], False)
-    port.answer = lambda request: [(0.0, spoilt(port.frames()[0]))]
+    port.script = lambda request: [(0.0, spoilt(port.frames()[0]))]
     assert line.read_all_replies(3, 56, 2) == ([], True)
-    port.answer = lambda request: [(0.0, frame) for frame in port.frames(64)]
+    port.script = lambda request: [(0.0, frame) for frame in port.frames(64)]
     assert line.read_all_replies(3, 56, 2) == ([], True)
 
 
-def test_an_answer_that_everyone_owes_does_not_pass_for_that_to_the_next_read(port, line):
-    port.answer = lambda request: []
+def test_a_missing_reply_to_read_all_replies_blocks_its_length_for_the_next_read(port, line):
+    port.script = lambda request: []
     line.read_all_replies(3, 56, 2)
     line.read(3, 40, 2, retries=0)
     assert [request[6] for request in port.requests] == [2, 3]
 
 
-def test_everyone_is_waited_for_no_longer_than_asked(port, line):
-    port.answer = lambda request: []
+def test_read_all_replies_waits_for_the_given_margin(port, line):
+    port.script = lambda request: []
     began_s = port.now()
     line.read_all_replies(3, 56, 2, margin_s=0.001)
     assert port.now() - began_s == pytest.approx(16 * 10 / 1e6 + FACTORY_RETURN_DELAY_S + 0.001)
 
 
-# All of it together
+# All faults together
 
 FAULTS = st.sampled_from(
     ["none"] * 6 + ["dead", "late", "held", "corrupt", "short", "twice", "foreign", "rejects", "echo"]
@@ -413,13 +413,13 @@ FAULTS = st.sampled_from(
 @given(
     st.lists(st.tuples(FAULTS, st.integers(0, 4), st.floats(0.001, 0.9), st.integers(2, 13)), min_size=5, max_size=40)
 )
-def test_whatever_goes_wrong_no_old_answer_is_taken_for_a_new_one(script):
+def test_under_any_faults_no_old_reply_is_taken_for_a_new_one(faults):
     port, held_until_s = ScriptedPort(), 0.0
     line = Line(port)
 
-    def answer(request):
+    def script(request):
         nonlocal held_until_s
-        kind, place, late_s, byte = script[(port.serial - 1) % len(script)]
+        kind, faulty, late_s, byte = faults[(port.serial - 1) % len(faults)]
         if kind == "held":
             held_until_s = port.now() + late_s
         wait_s = max(held_until_s - port.now(), 0.0)
@@ -431,17 +431,17 @@ def test_whatever_goes_wrong_no_old_answer_is_taken_for_a_new_one(script):
                 "corrupt": [(wait_s, spoilt(frame, byte))],
                 "short": [(wait_s, frame[:byte])],
                 "twice": [(wait_s, frame), (wait_s, frame)],
-                "foreign": [(wait_s, protocol.reply(IDS[place - 1], 0, frame[5:-1]))],
+                "foreign": [(wait_s, protocol.reply(IDS[faulty - 1], 0, frame[5:-1]))],
             }
-            out += spoil.get(kind, [(wait_s, frame)]) if k == place else [(wait_s, frame)]
+            out += spoil.get(kind, [(wait_s, frame)]) if k == faulty else [(wait_s, frame)]
         return out
 
-    port.answer = answer
-    for _ in script:
+    port.script = script
+    for _ in faults:
         began_s, before = port.now(), len(port.requests)
         replies = sync_read(line)
-        # Who shares no free length with the others is asked apart: every reading is of the request that named it.
-        asked_in = {i: k + 1 for k in range(before, len(port.requests)) for i in port.requests[k][7:-1]}
+        # A servo that shares no free length with the others is in a second request; its data is of that one.
+        request_of = {i: k + 1 for k in range(before, len(port.requests)) for i in port.requests[k][7:-1]}
         for servo_id, data, fresh in zip(IDS, replies.data, replies.fresh, strict=True):
-            assert not fresh or data[0] == asked_in[servo_id] % 256
+            assert not fresh or data[0] == request_of[servo_id] % 256
         port.sleep_until(began_s + CYCLE_S)

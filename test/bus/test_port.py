@@ -1,4 +1,4 @@
-"""A serial port over a pty: one owner, an empty buffer, answers in pieces, deadlines, a pulled cable."""
+"""A serial port over a pty: one owner, its input buffer, deadlines, a pulled cable."""
 
 import os
 import select
@@ -28,7 +28,7 @@ class Pty:
         self.path = os.ttyname(self.slave)
 
     def arrive(self, data):
-        """Put bytes into the receive buffer, and wait until they are there."""
+        """Put bytes into the input buffer and wait until they have arrived."""
         os.write(self.master, data)
         assert select.select([self.slave], [], [], 10)[0]
 
@@ -58,23 +58,23 @@ def test_opening_sends_nothing_and_the_clock_runs(pty, port):
     before_s = port.now()
     port.sleep_until(before_s + 0.01)
     assert port.now() >= before_s + 0.01
-    port.sleep_until(before_s)  # is over: no wait, no error
+    port.sleep_until(before_s)  # has passed: no wait, no error
 
 
-def test_emptying_throws_away_everything_that_was_received(pty, port):
+def test_discard_input_discards_all_received_bytes(pty, port):
     pty.arrive(b"old" * 100)
     assert port.discard_input() == 300 and port.discard_input() == 0
     now_s = port.now()
     assert port.read(now_s, now_s, bool) == b""
 
 
-def test_emptying_goes_on_until_nothing_is_left(pty, port):
+def test_discard_input_goes_on_until_no_bytes_are_left(port, monkeypatch):
     pieces = [b"a" * 10, b"b" * 20, b"c" * 5]
-    port._read_some = lambda: pieces.pop(0) if pieces else b""
+    monkeypatch.setattr(port_module.os, "read", lambda _fd, _size: pieces.pop(0) if pieces else b"")
     assert port.discard_input() == 35
 
 
-def test_what_is_written_arrives_and_the_wire_is_busy_for_as_long_as_it_takes(pty, port):
+def test_written_bytes_arrive_and_a_write_returns_the_end_of_their_wire_time(pty, port):
     before_s = port.now()
     first_s = port.write(b"x" * 2000)
     assert os.read(pty.master, 4096) == b"x" * 2000
@@ -83,7 +83,7 @@ def test_what_is_written_arrives_and_the_wire_is_busy_for_as_long_as_it_takes(pt
     assert port.write(b"y" * 50) - before_s >= 2050 * 10 / BAUD
 
 
-def test_bytes_are_collected_until_they_are_complete(pty, port):
+def test_a_read_collects_bytes_until_they_are_complete(pty, port):
     def send():
         for byte in b"abcde":
             os.write(pty.master, bytes([byte]))
@@ -91,26 +91,26 @@ def test_bytes_are_collected_until_they_are_complete(pty, port):
 
     sender = threading.Thread(target=send)
     sender.start()
-    asked = []
-    received = port.read(port.now(), port.now() + 20, lambda data: asked.append(data) or len(data) >= 5)
+    offered = []
+    received = port.read(port.now(), port.now() + 20, lambda data: offered.append(data) or len(data) >= 5)
     sender.join()
-    assert received == b"abcde" and asked[-1] == received and all(received.startswith(data) for data in asked)
+    assert received == b"abcde" and offered[-1] == received and all(received.startswith(data) for data in offered)
 
 
-def test_at_the_deadline_what_came_is_returned(pty, port):
+def test_a_read_returns_the_received_bytes_at_its_deadline(pty, port):
     pty.arrive(b"ab")
     deadline_s = port.now() + 0.03
     assert port.read(port.now(), deadline_s, lambda data: False) == b"ab"
     assert port.now() >= deadline_s
 
 
-def test_after_the_deadline_what_lies_there_is_still_taken(pty, port):
+def test_a_read_after_its_deadline_still_returns_bytes_that_have_arrived(pty, port):
     pty.arrive(b"ab")
     assert port.read(port.now() - 1, port.now() - 1, lambda data: False) == b"ab"
 
 
 def waiting_bytes(monkeypatch, *counts):
-    """Let the system say how many bytes it has still to send, the last count for ever."""
+    """Make the system report these numbers of unsent bytes, the last one for ever."""
     left = list(counts)
 
     def ioctl(_fd, request, _buffer):
@@ -121,7 +121,7 @@ def waiting_bytes(monkeypatch, *counts):
     return left
 
 
-def test_a_write_ends_when_everything_has_left(pty, port, monkeypatch):
+def test_a_write_ends_when_all_bytes_have_been_sent(pty, port, monkeypatch):
     left = waiting_bytes(monkeypatch, 100, 60, 3, 0)
     port.write(bytes(100))
     assert left == [0]
@@ -133,7 +133,7 @@ def test_an_adapter_that_sends_nothing_does_not_block_for_ever(pty, port, monkey
         port.write(bytes(100))
 
 
-def test_a_pulled_cable_is_named(pty, port):
+def test_the_error_of_a_pulled_cable_names_the_port(pty, port):
     pty.pull()
     assert port.discard_input() == 0
     for attempt in (lambda: port.write(b"x"), lambda: port.read(0.0, port.now() + 5, bool)):
@@ -142,7 +142,7 @@ def test_a_pulled_cable_is_named(pty, port):
     port.close()
 
 
-def test_ports_that_cannot_be_opened_say_why(tmp_path):
+def test_the_error_says_why_a_port_cannot_be_opened(tmp_path):
     with pytest.raises(PortMissing, match="there is no port"):
         SerialPort(str(tmp_path / "nothing"), BAUD)
     (tmp_path / "file").write_text("no port")
@@ -150,7 +150,7 @@ def test_ports_that_cannot_be_opened_say_why(tmp_path):
         SerialPort(str(tmp_path / "file"), BAUD)
 
 
-def test_a_forbidden_port_says_how_to_be_permitted(monkeypatch):
+def test_the_error_of_a_forbidden_port_says_how_to_get_permission(monkeypatch):
     def forbid(*_args, **_options):
         raise serial.SerialException(13, "could not open port /dev/ttyUSB0: Permission denied")
 
@@ -171,7 +171,7 @@ def test_a_port_has_one_owner(pty, port):
 
 @pytest.fixture
 def other_program():
-    """Start a program that runs some code, says something, and waits."""
+    """Start a program that runs some code, prints a line, and waits."""
     started = []
 
     def start(code, *arguments):
@@ -191,7 +191,7 @@ OPEN = "import os, sys; end = os.open(sys.argv[1], os.O_RDWR | os.O_NOCTTY)"
 SERVE = "import os, pathlib, sys; ends = os.openpty(); pathlib.Path(sys.argv[1]).symlink_to(os.ttyname(ends[1]))"
 
 
-def test_another_program_that_has_it_open_is_named_also_when_it_took_no_lock(pty, tmp_path, other_program):
+def test_another_program_that_has_the_port_open_without_a_lock_is_named(pty, tmp_path, other_program):
     link = tmp_path / "link"
     link.symlink_to(pty.path)
     other = other_program(OPEN, str(link))
@@ -203,11 +203,11 @@ def test_another_program_that_has_it_open_is_named_also_when_it_took_no_lock(pty
     SerialPort(str(link), BAUD).close()
 
 
-def test_an_emulator_that_holds_its_own_pty_is_nobody_else(tmp_path, other_program):
+def test_an_emulator_that_serves_the_pty_does_not_count_as_another_owner(tmp_path, other_program):
     link = tmp_path / "servos"
     other_program(SERVE, str(link))
     SerialPort(str(link), BAUD).close()
-    # Who serves one pty is still somebody else on another one.
+    # A program that serves one pty is another owner of a second one.
     second = tmp_path / "second"
     other_program(SERVE, str(second))
     other = other_program(f"{SERVE}; end = os.open(sys.argv[2], os.O_RDWR)", str(tmp_path / "third"), str(second))
@@ -216,10 +216,10 @@ def test_an_emulator_that_holds_its_own_pty_is_nobody_else(tmp_path, other_progr
 
 
 @pytest.mark.parametrize("exclusive", [True, False])
-def test_others_are_kept_out_of_a_real_device_but_not_of_a_pty(pty, monkeypatch, exclusive):
+def test_a_real_device_is_locked_exclusively_but_a_pty_is_not(pty, monkeypatch, exclusive):
     calls = []
     monkeypatch.setattr("fcntl.ioctl", lambda fd, request, *rest: calls.append(request) or 0)
-    if exclusive:  # what the path stands for: /dev/ttyUSB0
+    if exclusive:  # the path leads to /dev/ttyUSB0
         monkeypatch.setattr("os.path.realpath", lambda path: "/dev/ttyUSB0")
     SerialPort(pty.path, BAUD).close()
     assert (0x540C in calls) == exclusive  # TIOCEXCL
@@ -233,7 +233,7 @@ def test_others_are_kept_out_of_a_real_device_but_not_of_a_pty(pty, monkeypatch,
         (["-c", "import holder"], r"python[.\d]*"),
     ],
 )
-def test_who_has_it_open_is_named_by_what_it_runs(pty, tmp_path, arguments, name):
+def test_the_error_names_the_owner_by_what_it_runs(pty, tmp_path, arguments, name):
     program = f"import sys, time\nkept = open({pty.path!r}, 'rb+', 0)\nprint('open', flush=True)\ntime.sleep(60)\n"
     (tmp_path / "rena").write_text(program)
     (tmp_path / "holder.py").write_text(program)

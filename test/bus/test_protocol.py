@@ -1,4 +1,4 @@
-"""The codec against the frames printed in the vendor's material, and the parser against garbage."""
+"""The codec against frames that the vendor prints, and the parser against garbage."""
 
 import numpy as np
 import pytest
@@ -34,34 +34,34 @@ def four_rows():
         ),
     ],
 )
-def test_frames_of_the_vendor(made, golden):
+def test_frames_are_those_that_the_vendor_prints(made, golden):
     assert made == frame(golden)
 
 
-def test_sync_read_is_as_long_as_the_wire_time_of_the_vendor_says():
+def test_a_sync_read_takes_the_wire_time_that_the_vendor_gives():
     # 25 ids: header 2, id, length, instruction, address, size, 25 ids, checksum = 33 bytes, 0.33 ms at 1 Mbps
     assert len(protocol.sync_read(range(1, 26), 56, 8)) == 33
     assert protocol.wire_time_s(33, 1_000_000) == pytest.approx(0.33e-3)
 
 
 @pytest.mark.parametrize(
-    "refused",
+    ("refused", "message"),
     [
-        lambda: protocol.ping(255),
-        lambda: protocol.ping(-1),
-        lambda: protocol.read(0xFE, 56, 2),
-        lambda: protocol.write(1, 42, bytes(253)),
-        lambda: protocol.write(1, 256, b"1"),
-        lambda: protocol.sync_read((1, 2, 1), 56, 8),
-        lambda: protocol.sync_read((1, 0xFE), 56, 8),
-        lambda: protocol.sync_write((1, 2), 42, np.zeros((3, 2), np.uint8)),
-        lambda: protocol.sync_write((1, 2), 42, np.zeros((2, 2))),
-        lambda: protocol.to_word(-1),
-        lambda: protocol.to_word(1 << 15, 15),
+        (lambda: protocol.ping(255), "id 255"),
+        (lambda: protocol.ping(-1), "id -1"),
+        (lambda: protocol.read(0xFE, 56, 2), "broadcast"),
+        (lambda: protocol.write(1, 42, bytes(253)), "254 params"),
+        (lambda: protocol.write(1, 256, b"1"), r"range\(0, 256\)"),
+        (lambda: protocol.sync_read((1, 2, 1), 56, 8), "must differ"),
+        (lambda: protocol.sync_read((1, 0xFE), 56, 8), "lie in 0..253"),
+        (lambda: protocol.sync_write((1, 2), 42, np.zeros((3, 2), np.uint8)), r"uint8 \(3, 2\)"),
+        (lambda: protocol.sync_write((1, 2), 42, np.zeros((2, 2))), "float64"),
+        (lambda: protocol.to_word(-1), "-1 does not fit"),
+        (lambda: protocol.to_word(1 << 15, 15), "32768 does not fit"),
     ],
 )
-def test_what_the_codec_refuses(refused):
-    with pytest.raises(ValueError):
+def test_the_codec_refuses(refused, message):
+    with pytest.raises(ValueError, match=message):
         refused()
 
 
@@ -75,7 +75,7 @@ def test_signed_words_as_the_vendors_sdk_reads_and_writes_them(value):
 
 @given(st.integers(0, 0xFFFF))
 def test_the_load_keeps_its_sign_in_bit_10(raw):
-    # what lies above the sign bit belongs to other things
+    # the bits above the sign bit have other meanings
     expected = -(raw % 1024) if raw // 1024 % 2 else raw % 1024
     assert protocol.from_words(np.array([raw % 256, raw // 256], np.uint8), 10) == expected
 
@@ -93,21 +93,21 @@ def test_packets_are_found_between_garbage_however_the_stream_breaks(wanted, cut
 
 
 @given(st.binary(max_size=300), packets)
-def test_after_any_garbage_the_parser_finds_its_feet(garbage, packet):
+def test_the_parser_finds_packets_after_any_garbage(garbage, packet):
     frames = 600 // len(protocol.encode(packet)) + 1
     found = Parser().feed(garbage + protocol.encode(packet) * frames)
     assert found[-1] == packet
 
 
 @given(st.binary(max_size=400))
-def test_no_bytes_upset_the_parser_and_none_are_lost_count_of(data):
+def test_the_parser_accounts_for_every_byte_of_any_input(data):
     parser = Parser()
     size = sum(len(protocol.encode(packet)) for packet in parser.feed(data))
     assert size + parser.skipped_bytes + parser.pending == len(data)
 
 
 @given(packets, st.data())
-def test_one_flipped_bit_is_never_taken_for_the_packet(packet, data):
+def test_a_frame_with_one_flipped_bit_is_never_taken_for_the_packet(packet, data):
     good = bytearray(protocol.encode(packet))
     bit = data.draw(st.integers(0, len(good) * 8 - 1))
     good[bit // 8] ^= 1 << bit % 8
@@ -121,7 +121,7 @@ def test_an_unfinished_frame_is_forgotten_on_reset():
     assert parser.feed(protocol.ping(7)) == [Packet(7, 1)]
 
 
-def test_when_no_more_bytes_will_come_an_unfinished_frame_gives_up_what_it_hides():
+def test_finish_returns_the_packets_inside_an_unfinished_frame():
     parser, whole = Parser(), protocol.reply(3, 0, b"ab")
     assert parser.feed(frame("FF FF 07 C8 00") + whole) == [] and parser.pending
     assert parser.finish() == [Packet(3, 0, b"ab")]

@@ -1,4 +1,4 @@
-"""Which replies of an answer count: byte by byte."""
+"""Which replies count, byte by byte."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def all_but(*places):
     return [k not in places for k in range(len(IDS))]
 
 
-def test_a_flawless_answer_is_taken_whole():
+def test_flawless_replies_all_count():
     found = match(*(reply(i, 10 + i, status=i % 2) for i in IDS))
     assert found.fresh.all() and found.arrived.all() and found.noise == Noise()
     assert found.data[:, 0].tolist() == list(IDS)
@@ -49,30 +49,30 @@ def test_a_corrupt_reply_costs_only_its_servo(place, byte, bit):
     frames[place] = bytes(spoilt)
     found = match(*frames)
     assert found.fresh.tolist() == all_but(place)
-    # As many bytes as expected came: whose reply was spoilt is known, and nothing more will come.
+    # As many bytes as expected came: the sender of the corrupt reply is known, and no more bytes will come.
     assert found.arrived.all() and np.flatnonzero(found.corrupt).tolist() == [place]
 
 
-def test_a_late_reply_from_the_last_cycle_is_not_a_fresh_one():
+def test_a_late_reply_from_the_last_cycle_is_not_fresh():
     found = match(reply(9, 99), reply(3), reply(1), reply(7), reply(5))
     assert found.fresh.tolist() == all_but(3) == found.arrived.tolist()
     assert found.noise == Noise(out_of_order=1)
 
 
-def test_a_servo_that_says_two_different_things_has_said_nothing():
+def test_two_different_replies_of_one_servo_are_both_void():
     found = match(reply(9, 99), reply(3), reply(1), reply(7), reply(9, 1), reply(5))
     assert found.fresh.tolist() == all_but(3) and found.arrived.all()
     assert found.corrupt[3] and found.noise == Noise(duplicates=1)
     assert not match(reply(9, 1, status=4), reply(9, 1)).fresh.any()
 
 
-def test_a_servo_that_says_the_same_twice_counts_once():
+def test_two_equal_replies_of_one_servo_count_once():
     found = match(*(frame for i in IDS for frame in (reply(i, 7), reply(i, 7))))
     assert found.fresh.all() and found.data[:, 1].tolist() == [7] * 5
     assert found.noise == Noise(duplicates=5)
 
 
-def test_foreign_and_wrongly_long_replies_and_a_foreign_request_do_not_count():
+def test_replies_with_a_foreign_id_or_a_wrong_length_and_a_foreign_request_do_not_count():
     request = protocol.sync_read(IDS, 56, SIZE)
     found = match(request, reply(3), reply(8), reply(1, size=SIZE + 1), reply(7), reply(9), reply(5))
     assert found.fresh.tolist() == all_but(1)
@@ -81,7 +81,7 @@ def test_foreign_and_wrongly_long_replies_and_a_foreign_request_do_not_count():
 
 @pytest.mark.parametrize("kept", range(1, SIZE + 6))
 @pytest.mark.parametrize("place", [0, 1, 4])
-def test_a_truncated_reply_does_not_take_the_next_with_it(place, kept):
+def test_a_truncated_reply_does_not_swallow_the_next_one(place, kept):
     frames = [reply(i) for i in IDS]
     frames[place] = frames[place][:kept]
     found = match(*frames)
@@ -89,7 +89,7 @@ def test_a_truncated_reply_does_not_take_the_next_with_it(place, kept):
     assert not found.arrived[place]  # the rest of it may still come
 
 
-def test_a_truncated_last_reply_and_a_length_that_promises_too_much_hide_nothing():
+def test_a_length_byte_that_is_too_high_hides_no_later_reply():
     spoilt = bytearray(reply(7))
     spoilt[3] = 200
     found = match(reply(3), reply(1), bytes(spoilt), reply(9), reply(5))
@@ -112,7 +112,7 @@ def test_a_rejection_voids_its_payload(bit, size):
     assert not found.corrupt.any() and found.noise == Noise()
 
 
-def test_two_of_which_one_is_spoilt_and_one_is_missing_cannot_be_told_apart():
+def test_with_a_missing_reply_the_sender_of_a_corrupt_one_is_unknown():
     spoilt = bytearray(reply(7))
     spoilt[6] ^= 1
     found = match(reply(3), bytes(spoilt), reply(9), reply(5))
@@ -120,7 +120,7 @@ def test_two_of_which_one_is_spoilt_and_one_is_missing_cannot_be_told_apart():
     assert not found.corrupt.any() and found.noise == Noise(bad_checksums=1)
 
 
-def test_the_beginning_of_a_longer_reply_is_not_a_shorter_one():
+def test_the_beginning_of_a_longer_reply_is_not_taken_for_a_shorter_one():
     longer = bytearray(reply(3))
     longer[3] += 1
     longer[-1] = protocol.checksum(longer[2:-1])
@@ -128,13 +128,13 @@ def test_the_beginning_of_a_longer_reply_is_not_a_shorter_one():
 
 
 @given(st.binary(max_size=120))
-def test_garbage_of_any_kind_upsets_nothing(data):
+def test_any_garbage_gives_consistent_replies(data):
     found = match_replies(data, IDS, SIZE)
     assert found.data.shape == (5, SIZE) and found.fresh.sum() * (SIZE + 6) <= len(data)
     assert not (found.fresh & (found.corrupt | found.rejected)).any()
 
 
-def test_our_own_echo_is_cut_off_with_what_stands_before_it():
+def test_our_echo_is_cut_off_together_with_the_bytes_before_it():
     request = protocol.read(3, 56, SIZE)
     assert strip_echo(request + reply(3), request) == (reply(3), True)
     assert strip_echo(b"\x12\x34" + request, request) == (b"", True)
