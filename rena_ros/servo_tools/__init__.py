@@ -1,1 +1,1 @@
-"""The tools of a lab's first day with its servos: `rena servo …`."""
+"""The operator's tools for a robot's servos: `rena servo …`."""

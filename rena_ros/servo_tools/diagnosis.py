@@ -1,20 +1,20 @@
-"""Found against expected: who is missing, and what the likely cause is. Pure."""
+"""From the servos found to a diagnosis: what each row of `rena servo scan` remarks, and what to do about it. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rena_ros.bus.registers import BAUDS, condition_names
 from rena_ros.robot.model import Robot, Servo
-from rena_ros.servo_tools.search import FoundServo
+from rena_ros.servo_tools.dialogue import label
+from rena_ros.servo_tools.search import FACTORY_ID, FoundServo
 
-FACTORY_ID = 1
 _MODELS = {777: "STS3215", 521: "STS3032"}
 _SLOW_US = 50  # 25 servos that wait longer than this cost more than a millisecond a cycle
 
 
 @dataclass(frozen=True)
 class ScanRow:
-    """One line of the table: an expected servo, found or not, or somebody nobody expected (no ``name``)."""
+    """One line of the table: a servo of the robot file, found or not, or an id that is not in it (``name`` None)."""
 
     id: int
     name: str | None
@@ -25,128 +25,127 @@ class ScanRow:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """All rows by id, and what to do, one sentence each."""
+    """All rows, ordered by id, and what to do, one sentence each."""
 
     rows: tuple[ScanRow, ...]
     advice: tuple[str, ...]
 
     @property
     def good(self) -> bool:
-        """Whether everybody expected answers, alone on the right id and rate, without complaint and with its EEPROM
-        locked, and nobody else does.
+        """Whether exactly the servos of the robot file reply, at the right rate, and every row is good.
+
+        A row is good when one servo alone has the id, reports no condition, and its EEPROM is locked.
         """
         return all(row.good for row in self.rows)
 
 
 def diagnose(robot: Robot, found: Sequence[FoundServo], baud: int) -> Diagnosis:
-    """Compare who answered, at any rate, with the robot file. ``baud``: the rate that everybody should use."""
-    here = {somebody.id: somebody for somebody in found if somebody.baud == baud}
-    elsewhere = {somebody.id: somebody for somebody in found if somebody.baud != baud and somebody.id not in here}
+    """Compare the servos found, at any rate, with the robot file. ``baud``: the rate that all servos should have."""
+    here = {servo.id: servo for servo in found if servo.baud == baud}
+    elsewhere = {servo.id: servo for servo in found if servo.baud != baud and servo.id not in here}
     missing = [servo for servo in robot.servos if servo.id not in here and servo.id not in elsewhere]
     rows = [_expected_row(servo, here.get(servo.id), elsewhere.get(servo.id)) for servo in robot.servos]
-    own = set(robot.ids.tolist())
-    rows += [_foreign_row(somebody, baud) for somebody in found if somebody.id not in own]
+    expected_ids = set(robot.ids.tolist())
+    rows += [_unexpected_row(servo, baud) for servo in found if servo.id not in expected_ids]
+    at_baud = list(here.values())
     advice = [
         *(
-            _about_nobody(found)
-            or _about_new_servos(robot, list(here.values()))
-            or _about_absence(robot, missing, list(here.values())) + _about_ids(robot, list(here.values()))
+            _advice_on_silence(found)
+            or _advice_on_new_servos(robot, at_baud)
+            or _advice_on_missing(robot, missing, at_baud) + _advice_on_ids(robot, at_baud)
         ),
-        *_about_rates(robot, list(elsewhere.values()), baud),
-        *_about_conditions(rows),
-        *_about_locks(rows),
-        *_about_delays(list(here.values())),
+        *_advice_on_rates(robot, list(elsewhere.values()), baud),
+        *_advice_on_conditions(rows),
+        *_advice_on_locks(rows),
+        *_advice_on_delays(at_baud),
     ]
     return Diagnosis(tuple(sorted(rows, key=lambda row: row.id)), tuple(advice))
 
 
 def model_name(model: int | None) -> str:
-    """A model number, with its name where that is known."""
+    """Return a model number, with the model's name where it is known."""
     return "?" if model is None else f"{_MODELS[model]} ({model})" if model in _MODELS else str(model)
 
 
 def _expected_row(servo: Servo, here: FoundServo | None, elsewhere: FoundServo | None) -> ScanRow:
-    if here is None and elsewhere is None:
-        return ScanRow(servo.id, servo.name, None, "silent", False)
-    if here is None:
+    if here is not None and here.shared:
+        return ScanRow(servo.id, servo.name, here, "garbled: several servos?", False)
+    if here is not None and here.model is None:
+        return ScanRow(servo.id, servo.name, here, "garbled", False)
+    if here is not None:
+        remarks = [*_conditions(here), *_lock(here)]
+        return ScanRow(servo.id, servo.name, here, "; ".join(remarks) or "ok", not remarks)
+    if elsewhere is not None:
         remark = "; ".join([f"listens at {elsewhere.baud} baud", *_lock(elsewhere)])
         return ScanRow(servo.id, servo.name, elsewhere, remark, False)
-    if here.shared:
-        return ScanRow(servo.id, servo.name, here, "garbled: several servos?", False)
-    if here.model is None:
-        return ScanRow(servo.id, servo.name, here, "garbled", False)
-    remarks = [*_conditions(here), *_lock(here)]
-    return ScanRow(servo.id, servo.name, here, "; ".join(remarks) or "ok", not remarks)
+    return ScanRow(servo.id, servo.name, None, "silent", False)
 
 
 def _conditions(found: FoundServo) -> list[str]:
-    reported = condition_names(found.status)
-    return [f"reports {', '.join(reported)}"] if reported else []
+    names = condition_names(found.status)
+    return [f"reports {', '.join(names)}"] if names else []
 
 
 def _lock(found: FoundServo) -> list[str]:
     return ["EEPROM unlocked"] if found.unlocked else []
 
 
-def _foreign_row(somebody: FoundServo, baud: int) -> ScanRow:
-    remark = "not in the robot file" + (", garbled" if somebody.shared else "")
-    return ScanRow(
-        somebody.id, None, somebody, remark + (f", {somebody.baud} baud" if somebody.baud != baud else ""), False
-    )
+def _unexpected_row(found: FoundServo, baud: int) -> ScanRow:
+    garbled = ", garbled" if found.shared else ""
+    rate = f", {found.baud} baud" if found.baud != baud else ""
+    return ScanRow(found.id, None, found, f"not in the robot file{garbled}{rate}", False)
 
 
-def _about_nobody(found: Sequence[FoundServo]) -> list[str]:
+def _advice_on_silence(found: Sequence[FoundServo]) -> list[str]:
     if found:
         return []
     return [
-        "Nobody answers, at any rate. Most likely the servos have no power: a USB adapter does not feed them. "
+        "No servo replies, at any rate. Most likely the servos have no power: a USB adapter does not feed them. "
         "Otherwise the data plug is out, or this is the wrong port."
     ]
 
 
-def _about_new_servos(robot: Robot, here: list[FoundServo]) -> list[str]:
-    """The factory's id where somebody else's ought to be."""
-    crowd = any(somebody.id == FACTORY_ID and somebody.shared for somebody in here)
-    alone = [somebody.id for somebody in here] == [FACTORY_ID] and len(robot.servos) > 1
-    stranger = FACTORY_ID not in robot.ids and any(somebody.id == FACTORY_ID for somebody in here)
-    if not (crowd or alone or stranger):
+def _advice_on_new_servos(robot: Robot, here: list[FoundServo]) -> list[str]:
+    """Advise `setup` when the factory's id is shared, is the only id, or is not in the robot file."""
+    shared = any(found.id == FACTORY_ID and found.shared for found in here)
+    alone = [found.id for found in here] == [FACTORY_ID] and len(robot.servos) > 1
+    unexpected = FACTORY_ID not in robot.ids and any(found.id == FACTORY_ID for found in here)
+    if not (shared or alone or unexpected):
         return []
-    who = f"Several servos answer as id {FACTORY_ID} at once" if crowd else f"A servo answers as id {FACTORY_ID}"
-    return [f"{who}, which every servo has when it is new: `rena servo setup` gives each its own, one at a time."]
+    what = f"Several servos reply as id {FACTORY_ID}" if shared else f"A servo replies as id {FACTORY_ID}"
+    return [f"{what}, the id of every new servo: `rena servo setup` gives each servo its own id, one at a time."]
 
 
-def _about_absence(robot: Robot, missing: list[Servo], here: list[FoundServo]) -> list[str]:
-    """Where the silent ones have something in common: a region, neighbours, an id that somebody else has."""
-    suspects = [somebody.id for somebody in here if somebody.shared or somebody.id not in robot.ids]
+def _advice_on_missing(robot: Robot, missing: list[Servo], here: list[FoundServo]) -> list[str]:
+    """Group the silent servos by what they have in common: a region, or their place in the chain."""
+    suspects = [found.id for found in here if found.shared or found.id not in robot.ids]
     advice, left = [], list(missing)
     for region in dict.fromkeys(servo.region for servo in missing):
         whole = [servo for servo in robot.servos if servo.region == region]
         if len(whole) > 1 and set(whole) <= set(left):
             left = [servo for servo in left if servo not in whole]
-            advice.append(
-                f"All {len(whole)} servos of region {region} are silent: look at their common plug and power."
-            )
+            advice.append(f"All {len(whole)} servos of region {region} are silent: check their common plug and power.")
     for run in _runs(robot, left):
         first, last = run[0], run[-1]
         if len(run) > 1:
             place = robot.index[first.name]
             before = f"between {robot.names[place - 1]} and {first.name}" if place else f"before {first.name}"
             advice.append(
-                f"{_called(first)} to {_called(last)} are silent, one after the other: if they are chained in "
-                f"this order, the break is {before}."
+                f"All servos from {label(first)} to {label(last)} are silent: if they are chained in the order of the "
+                f"robot file, the cable is broken {before}."
             )
         elif suspects:
-            advice.append(f"{_called(first)} is silent: perhaps it answers as {_listed(suspects)}, or its plug is out.")
+            advice.append(f"{label(first)} is silent: it may reply as {_listed(suspects)} now, or its plug is out.")
         else:
             advice.append(
-                f"{_called(first)} alone is silent: its plug is out, it has another id, or it is broken. "
-                "Its neighbours work, so the power is there."
+                f"{label(first)} alone is silent: its plug is out, it has another id, or it is broken. "
+                "Its neighbours reply, so the power is on."
             )
     return advice
 
 
 def _runs(robot: Robot, servos: list[Servo]) -> list[list[Servo]]:
-    """Servos that follow one another in the robot file, together."""
+    """Group servos that follow one another in the robot file."""
     runs: list[list[Servo]] = []
     for servo in servos:
         if runs and robot.index[servo.name] == robot.index[runs[-1][-1].name] + 1:
@@ -156,78 +155,81 @@ def _runs(robot: Robot, servos: list[Servo]) -> list[list[Servo]]:
     return runs
 
 
-def _about_ids(robot: Robot, here: list[FoundServo]) -> list[str]:
+def _advice_on_ids(robot: Robot, here: list[FoundServo]) -> list[str]:
     advice = [
-        f"What id {somebody.id} answers is garbled, as when several servos have that id: leave only one of them "
-        "plugged in and run `rena servo setup`. If it is alone on its id, look at its ground and data wires."
-        for somebody in here
-        if somebody.shared or somebody.model is None
+        f"The reply of id {found.id} is garbled, as when several servos have that id: leave only one of them plugged "
+        "in and run `rena servo setup`. If it is the only one with that id, check its ground and data wires."
+        for found in here
+        if found.shared or found.model is None
     ]
-    strangers = [somebody.id for somebody in here if somebody.id not in robot.ids and not somebody.shared]
-    if strangers:
+    unexpected = [found.id for found in here if found.id not in robot.ids and not found.shared]
+    if unexpected:
         advice.append(
-            f"The robot file knows nobody with id {_listed(strangers)}: `rena servo setup` gives a servo that is "
-            "plugged in alone its own id. Or is it another --robot-file?"
+            f"The robot file has no servo with id {_listed(unexpected)}: plug that servo in alone and run `rena servo "
+            "setup`, which gives it its own id, or name another --robot-file."
         )
     return advice
 
 
-def _about_rates(robot: Robot, elsewhere: list[FoundServo], baud: int) -> list[str]:
+def _advice_on_rates(robot: Robot, elsewhere: list[FoundServo], baud: int) -> list[str]:
     names = {servo.id: servo.name for servo in robot.servos}
     advice = []
-    for rate in sorted({somebody.baud for somebody in elsewhere}):
-        who = [names.get(somebody.id, f"id {somebody.id}") for somebody in elsewhere if somebody.baud == rate]
-        all_of_them = len(who) >= len(robot.servos)
+    for rate in sorted({found.baud for found in elsewhere}):
+        found_names = [names.get(found.id, f"id {found.id}") for found in elsewhere if found.baud == rate]
         if baud not in BAUDS:
             advice.append(
-                f"No servo can be set to {baud} baud, and {len(who)} of them answer at {rate}: --baud {rate}."
+                f"No servo can be set to {baud} baud; {len(found_names)} servo(s) reply at {rate}: use --baud {rate}."
             )
             continue
-        subject = (
-            "All servos listen" if all_of_them else f"{who[0]} listens" if len(who) == 1 else f"{', '.join(who)} listen"
-        )
-        either = f"either go on with --baud {rate}, or let" if all_of_them else "let"
-        advice.append(
-            f"{subject} at {rate} baud: {either} `rena servo setup --baud {rate} --to-baud {baud}` change that."
-        )
+        change = f"run `rena servo setup --baud {rate} --to-baud {baud}` to change that"
+        if len(found_names) >= len(robot.servos):
+            advice.append(f"All servos listen at {rate} baud: use --baud {rate} from now on, or {change}.")
+        else:
+            verb = "listens" if len(found_names) == 1 else "listen"
+            advice.append(f"{', '.join(found_names)} {verb} at {rate} baud: {change}.")
     return advice
 
 
-def _about_conditions(rows: list[ScanRow]) -> list[str]:
-    reporting = [row for row in rows if row.remark.startswith("reports ")]
-    return [f"{row.name} {_conditions(row.found)[0]}: `rena servo monitor {row.name}` shows more." for row in reporting]
+def _advice_on_conditions(rows: list[ScanRow]) -> list[str]:
+    return [
+        f"{row.name} {_conditions(row.found)[0]}: `rena servo monitor {row.name}` shows more."
+        for row in rows
+        if row.found is not None and row.remark.startswith("reports ")
+    ]
 
 
-def _about_locks(rows: list[ScanRow]) -> list[str]:
-    """Not of those whose answers are garbled: nobody can tell which of them it is, nor write to it alone."""
-    expected = [row for row in rows if row.name is not None]
-    unlocked = [row for row in expected if row.found is not None and row.found.unlocked and not row.found.shared]
+def _advice_on_locks(rows: list[ScanRow]) -> list[str]:
+    """Name the command that locks each unlocked EEPROM. Servos that share an id are left out: none can be addressed."""
+    expected = [(row.name, row.found) for row in rows if row.name is not None]
+    rates: dict[int, list[str]] = {}
+    for name, found in expected:
+        if found is not None and found.unlocked and not found.shared:
+            rates.setdefault(found.baud, []).append(name)
     advice = []
-    for rate in sorted({row.found.baud for row in unlocked}):
-        names = [row.name for row in unlocked if row.found.baud == rate]
-        everybody = len(names) == len(expected)
-        who = f"all {len(names)} servos" if everybody else ", ".join(names)
+    for rate, names in sorted(rates.items()):
+        every = len(names) == len(expected)
+        servos = f"all {len(names)} servos" if every else ", ".join(names)
         options = [f"--baud {rate}"] if rate != BAUDS[0] else []
-        command = " ".join(["rena servo set-return-delay", *options, *([] if everybody else names)])
+        command = " ".join(["rena servo set-return-delay", *options, *([] if every else names)])
         advice.append(
-            f"The EEPROM of {who} is unlocked, as an interrupted program leaves it, so that a stray write would stay: "
-            f"`{command}` locks it, before it asks anything."
+            f"The EEPROM of {servos} is unlocked, probably by an interrupted program, so an accidental write would "
+            f"be permanent: `{command}` locks it before it asks anything."
         )
     return advice
 
 
-def _about_delays(here: list[FoundServo]) -> list[str]:
-    slow = [somebody for somebody in here if (somebody.return_delay_us or 0) > _SLOW_US]
-    if not slow:
+def _advice_on_delays(here: list[FoundServo]) -> list[str]:
+    delays_us = [found.return_delay_us for found in here if (found.return_delay_us or 0) > _SLOW_US]
+    if not delays_us:
         return []
-    total_ms = sum(somebody.return_delay_us for somebody in slow) / 1000
-    who = "One servo waits before it answers" if len(slow) == 1 else f"{len(slow)} servos wait before they answer"
-    return [f"{who}, {total_ms:.1f} ms in every cycle: `rena servo set-return-delay` sets that to 0."]
+    total_ms = sum(delay_us or 0 for delay_us in delays_us) / 1000
+    what = (
+        "One servo waits before it replies"
+        if len(delays_us) == 1
+        else f"{len(delays_us)} servos wait before they reply"
+    )
+    return [f"{what}, {total_ms:.1f} ms in every cycle: `rena servo set-return-delay` sets that to 0."]
 
 
 def _listed(ids: list[int]) -> str:
     return " or ".join(map(str, ids))
-
-
-def _called(servo: Servo) -> str:
-    return f"{servo.name} ({servo.id})"

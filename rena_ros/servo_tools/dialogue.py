@@ -1,4 +1,4 @@
-"""What a tool says and asks at the keyboard."""
+"""What a tool prints and asks in the terminal: lines of text, and questions that are answered with a line."""
 
 import contextlib
 import shutil
@@ -11,22 +11,22 @@ from rena_ros.robot.model import Servo
 
 
 def label(servo: Servo) -> str:
-    """Return a servo's name and id as messages show them."""
+    """Return a servo's name and id as every message shows them."""
     return f"{servo.name} (id {servo.id})"
 
 
-def _typed(question: str) -> str:
-    """A line from the keyboard, typed after the question was shown: what was typed before answered another one."""
+def _read_line(question: str) -> str:
+    """Show the question and read a line that is typed after it; text typed earlier is discarded."""
     with contextlib.suppress(termios.error, OSError, ValueError):  # not a terminal
         termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
     return input(question)
 
 
 class Dialogue:
-    """Lines out, answers in. ``yes``: every confirmation is granted unasked."""
+    """A dialogue with the operator. With ``yes``, every confirmation is answered with yes and not asked."""
 
     def __init__(
-        self, yes: bool = False, read: Callable[[str], str] = _typed, write: Callable[[str], None] = print
+        self, yes: bool = False, read: Callable[[str], str] = _read_line, write: Callable[[str], None] = print
     ) -> None:
         self.yes = yes
         self._read = read
@@ -34,7 +34,7 @@ class Dialogue:
         self._live = False
 
     def say(self, text: str = "") -> None:
-        """Show some lines. A terminal that is gone does not keep the work from being ended properly."""
+        """Print some lines. A terminal that is gone raises nothing, so that the work can still be ended safely."""
         with contextlib.suppress(OSError):
             if self._live:
                 self._live = False
@@ -42,32 +42,36 @@ class Dialogue:
             self._write(text)
 
     def live(self, text: str) -> None:
-        """Show one line in place of the last one that was shown so."""
+        """Print one line that replaces the previous line printed by this method."""
         self._live = True
         with contextlib.suppress(OSError):
             sys.stdout.write(f"\r\x1b[K{text[: shutil.get_terminal_size().columns - 1]}")
             sys.stdout.flush()
 
     def ask(self, question: str) -> str:
-        """An answer, lower case, without spaces around it. Raises RenaError when nobody is there to answer."""
+        """Return the operator's reply in lower case, without spaces around it.
+
+        Raises RenaError when standard input has ended or is gone.
+        """
         try:
             return self._read(f"{question} ").strip().lower()
         except (EOFError, OSError) as error:
             raise RenaError(
-                f"nobody is at the keyboard to answer: {question} Run it in a terminal, or see --help for --yes"
+                f"no keyboard input for the question: {question} Run this in a terminal; --help says whether it has "
+                "--yes"
             ) from error
         except UnicodeDecodeError:
             return "?"
 
     def confirm(self, question: str) -> bool:
-        """Whether the answer is yes; an empty answer is no, and whatever is neither is asked again."""
+        """Return whether the reply is yes. An empty reply is no; a reply that is neither is asked for again."""
         if self.yes:
             self.say(f"{question} yes (--yes)")
             return True
         while True:
-            answer = self.ask(f"{question} [y/N]")
-            if answer in ("y", "yes"):
+            reply = self.ask(f"{question} [y/N]")
+            if reply in ("y", "yes"):
                 return True
-            if answer in ("", "n", "no"):
+            if reply in ("", "n", "no"):
                 return False
-            self.say("Please answer y or n.")
+            self.say("Please type y or n.")

@@ -1,4 +1,4 @@
-"""`rena servo emulate`: servos without hardware, in the foreground; whatever speaks to servos finds them at a link."""
+"""`rena servo emulate`: emulate servos in the foreground, without hardware; the other tools reach them at a link."""
 
 import argparse
 import sys
@@ -10,7 +10,7 @@ LINK = Path("/tmp/rena-servos")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what `rena servo emulate` takes: what the emulator takes."""
+    """Declare the emulator's options."""
     emulator.add_arguments(parser, link=LINK)
 
 
@@ -18,21 +18,20 @@ def run(args: argparse.Namespace) -> int:
     """Serve until Ctrl-C. Returns 0."""
     args.commands = args.commands or sys.stdin.isatty()
     servos = emulator.make_emulator(args)
-    count = len(servos.bank.attached)
-    who = "one new servo" if args.factory else f"{count} servos"
-    print(f"Emulating {who} at {args.link}. Try in another terminal:")
+    what = "one new servo" if args.factory else f"{len(servos.bank.attached)} servos"
+    print(f"Emulating {what} at {args.link}. Try in another terminal:")
     print(f"  rena servo {'setup' if args.factory else 'monitor'} --port {args.link}")
-    print(f"{'Type `help` for what may go wrong. ' if args.commands else ''}Ctrl-C ends.", flush=True)
+    print(f"{'Type `help` to list the commands. ' if args.commands else ''}Ctrl-C ends.", flush=True)
     emulator.serve(servos, args.report)
     print(f"\n{summary(servos.report())}")
     return 0
 
 
 def summary(report: dict) -> str:
-    """What crossed the wire, in three lines."""
-    on = ", ".join(report["torque_on"]) or "nobody"
+    """Return what crossed the wire, in three lines."""
+    on = ", ".join(report["torque_on"]) or "no servo"
     return (
         f"{report['packets']} requests, {report['bad_checksums']} of them corrupt, {report['collisions']} too early.\n"
         f"{report['goal_writes']} goals, {report['limit_violations']} outside the robot's limits.\n"
-        f"Torque at the end: {on}."
+        f"Torque on at the end: {on}."
     )

@@ -1,7 +1,7 @@
-"""`rena servo jog SERVO`: move one servo, slowly and within its limits, with the arrow keys or by a number.
+"""`rena servo jog SERVO`: move one servo, slowly and within its limits, with the arrow keys or to a given position.
 
-Torque goes on for this servo alone, from where it is, and off again at the end, however the end comes.
-Positions are ticks, the unit in which the robot file states limits; 4096 ticks are a turn.
+Torque is switched on for this servo alone, at its present position, and off again at the end, whatever ends it.
+Positions are ticks, the unit of the limits in the robot file; 4096 ticks are one turn.
 """
 
 import argparse
@@ -23,7 +23,8 @@ from rena_ros.servo_tools.keys import Keys
 from rena_ros.servo_tools.options import add_common_arguments, find_servo, load, whole_number
 from rena_ros.servo_tools.torque_hold import (
     ARRIVED_TICKS,
-    Reading,
+    MAX_SPEED_TICKS_S,
+    ServoSnapshot,
     hold_torque,
     limit_ticks,
     read_servo,
@@ -31,61 +32,63 @@ from rena_ros.servo_tools.torque_hold import (
     slow_speed_ticks_s,
 )
 
-_STEPS = {"left": -1, "right": 1, "down": -1, "up": 1}
-_LARGE = ("up", "down")  # these keys take ten steps
+_STEPS = {"left": -1, "right": 1, "down": -10, "up": 10}
 _PERIOD_S = 0.05
-_STUCK_S = 0.7  # without getting nearer
-_MOST_TICKS_S = 0x7FFF  # bit 15 of the register is its sign
-_LET_GO = "; its torque is off again"
-_LIMP = (
-    "stopped at {} ticks, its torque went off by itself (overload, or its power failed): look for what blocks it and "
-    "at its plug, then start again"
+_STUCK_S = 0.7  # without getting nearer to the goal
+_RELEASED = "; its torque is off again"
+_TORQUE_LOST = (
+    "stopped at {} ticks because its torque went off by itself (overload, or a loss of power): check its plug and what "
+    "blocks it, then start again"
 )
 _HELP = "left/right: {step} ticks   up/down: {large}   n: neutral   q: quit (torque off)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what `rena servo jog` takes."""
+    """Declare the options."""
     add_common_arguments(parser)
     parser.add_argument("servo", metavar="SERVO", help="name or id of the servo")
     how = parser.add_mutually_exclusive_group()
-    how.add_argument("--to", metavar="TICKS", help="go there, or to `min`, `neutral` or `max`, then let go")
-    how.add_argument("--by", type=int, metavar="TICKS", help="go this far from where it is, then let go")
-    parser.add_argument("--step", type=whole_number(1), default=5, metavar="TICKS", help="of one arrow key; default: 5")
+    how.add_argument("--to", metavar="TICKS", help="move there, or to `min`, `neutral` or `max`, then release torque")
+    how.add_argument("--by", type=int, metavar="TICKS", help="move this far from where it is, then release torque")
+    parser.add_argument(
+        "--step", type=whole_number(1), default=5, metavar="TICKS", help="step of one arrow key; default: 5"
+    )
     parser.add_argument(
         "--speed",
         type=whole_number(1),
         metavar="TICKS/S",
-        help="default: a tenth of the limit in the robot file, which it also obeys",
+        help="at most the limit in the robot file; default: a tenth of that limit",
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Move the servo. Returns 0, or 1 when it did not get where it was sent."""
+    """Move the servo. Returns 0, or 1 when it did not reach its goal."""
     robot = load(args)
     servo = find_servo(robot, args.servo)
-    fixed = None if args.to is None else wanted_ticks(servo, args.to)
-    keys = Keys("--to or --by moves it without") if fixed is None and args.by is None else None
+    ticks = None if args.to is None else wanted_ticks(servo, args.to)
+    keys = Keys("use --to or --by") if ticks is None and args.by is None else None
     speed = register_speed(servo, args.speed or slow_speed_ticks_s(servo))
     interrupt_on_signals()
     console = Console(highlight=False)
     if args.robot_file is None:
-        console.print("Limits: config/rena.yaml, which is an assumption; --robot-file names your own.", style="yellow")
+        console.print(
+            "Limits: config/rena.yaml, which is an assumption; name your own file with --robot-file.", style="yellow"
+        )
     line = open_line(args)
     try:
-        jogging = JoggedServo(line, robot, servo)
-        _refuse_overload(jogging)
+        jogged = JoggedServo(line, robot, servo)
+        _refuse_overload(jogged)
         _refuse_pulling_antagonists(line, robot, servo)
         if args.by is not None:
-            fixed = wanted_ticks(servo, str(jogging.present() + args.by))
+            ticks = wanted_ticks(servo, str(jogged.state().ticks + args.by))
         try:
             with hold_torque(line, servo, speed):
-                if keys is None:
-                    code, outcome = _go(jogging, fixed, speed, console)
-                else:
-                    code, outcome = _with_keys(jogging, keys, args.step, speed, console)
+                if keys is not None:
+                    code, outcome = _follow_keys(jogged, keys, args.step, speed, console)
+                elif ticks is not None:
+                    code, outcome = _move_to(jogged, ticks, speed, console)
         except KeyboardInterrupt:
-            code, outcome = 130, f"interrupted{_LET_GO}"
+            code, outcome = 130, f"interrupted{_RELEASED}"
         console.print(f"{servo.name}: {outcome}.")
         return code
     finally:
@@ -93,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def wanted_ticks(servo: Servo, text: str) -> int:
-    """What --to names. Raises RenaError for what is no number or outside the servo's limits."""
+    """Return the ticks that --to names. Raises RenaError for text that is no position, or outside the limits."""
     named = {"min": servo.min_ticks, "neutral": servo.neutral_ticks, "max": servo.max_ticks}
     try:
         ticks = named[text] if text in named else int(text)
@@ -108,22 +111,21 @@ def wanted_ticks(servo: Servo, text: str) -> int:
 
 
 def register_speed(servo: Servo, wanted: int) -> int:
-    """A speed, ticks/s, that the goal_speed register holds: at most the servo's limit, and never 0, which would be
-    none at all.
-    """
-    return max(1, min(wanted, round(servo.max_speed_rad_s / RAD_PER_TICK), _MOST_TICKS_S))
+    """Return the speed for the goal_speed register, ticks/s: at most the servo's limit, and never 0 (no limit)."""
+    return max(1, min(wanted, round(servo.max_speed_rad_s / RAD_PER_TICK), MAX_SPEED_TICKS_S))
 
 
 def step_goal(goal: int, present: int, step: int, lead: int) -> int:
-    """The goal one key press further, but not further than ``lead`` ahead of where the servo is: when the key is
-    let go after a while, the servo stops soon, too.
+    """Return the goal after one more key press, at most ``lead`` ticks ahead of the present position.
+
+    So the servo stops soon after a key that was held down is released. A goal that is farther ahead already stays.
     """
     return min(max(goal + step, min(present - lead, goal)), max(present + lead, goal))
 
 
 @dataclass
 class GoalProgress:
-    """Whether a servo gets nearer to its goal; ``feed`` it with what was read."""
+    """Whether a servo gets nearer to its goal; call ``feed`` with every position that was read."""
 
     goal: int
     speed: int
@@ -131,7 +133,7 @@ class GoalProgress:
     nearest: int = 1 << 16
 
     def feed(self, ticks: int, now_s: float) -> str:
-        """One of "moving", "arrived", "stuck"."""
+        """Return "moving", "arrived" or "stuck"."""
         distance = abs(ticks - self.goal)
         if distance < self.nearest:
             self.nearest, self.since_s = distance, now_s
@@ -141,104 +143,99 @@ class GoalProgress:
 
 
 class JoggedServo:
-    """One servo and its goal."""
+    """The servo that is moved."""
 
     def __init__(self, line: Line, robot: Robot, servo: Servo) -> None:
-        """Sends nothing."""
+        """Send nothing."""
         self.line, self.robot, self.servo = line, robot, servo
 
-    def present(self) -> int:
-        """Where the servo is, ticks. Raises RenaError when it does not answer."""
-        return self.reading().ticks
-
-    def reading(self) -> Reading:
-        """What the servo says. Raises RenaError when it does not answer."""
-        reading = read_servo(self.line, self.servo)
-        if reading is None:
-            raise RenaError(f"{label(self.servo)} does not answer; `rena servo scan` looks for the cause")
-        return reading
+    def state(self) -> ServoSnapshot:
+        """Read the servo's state. Raises RenaError when it does not reply."""
+        state = read_servo(self.line, self.servo)
+        if state is None:
+            raise RenaError(f"{label(self.servo)} does not reply; `rena servo scan` looks for the cause")
+        return state
 
     def limp(self) -> bool:
-        """Whether the servo says that its torque is off; one answer that is lost is no such news."""
+        """Return whether the servo says that its torque is off; a lost reply does not count as that."""
         return read_register(self.line, self.servo.id, "torque_enable") == 0
 
     def go(self, ticks: int) -> int:
-        """Set out for ``ticks``, or the nearest goal that the limiter permits, which is returned."""
+        """Set the nearest goal to ``ticks`` that the limiter permits, and return it."""
         goal = limit_ticks(self.robot, self.servo, ticks)
         set_register(self.line, self.servo, "goal_position", goal)
         return goal
 
 
-def _refuse_overload(jogging: JoggedServo) -> None:
-    """Raises RenaError when the servo might not let go at the end."""
-    if jogging.reading().status & Status.OVERLOAD:
+def _refuse_overload(jogged: JoggedServo) -> None:
+    """Raise RenaError when the servo might refuse to release its torque at the end."""
+    if jogged.state().status & Status.OVERLOAD:
         raise RenaError(
-            f"{label(jogging.servo)} reports overload and might not let go again: look for what blocks it, then "
-            "switch its power off and on"
+            f"{label(jogged.servo)} reports overload and might not release its torque again: remove what blocks it, "
+            "then switch its power off and on"
         )
 
 
 def _refuse_pulling_antagonists(line: Line, robot: Robot, servo: Servo) -> None:
-    """Raises RenaError when somebody that pulls against this servo holds torque."""
-    for rival in robot.servos:
-        paired = servo.name in rival.antagonists or rival.name in servo.antagonists
-        if paired and read_register(line, rival.id, "torque_enable"):
+    """Raise RenaError when a servo that pulls against this one is under torque."""
+    for other in robot.servos:
+        paired = servo.name in other.antagonists or other.name in servo.antagonists
+        if paired and read_register(line, other.id, "torque_enable"):
             raise RenaError(
-                f"{label(rival)} pulls against {servo.name} and holds torque: let it go first, by switching the "
-                "servos off and on again or with the service set_torque"
+                f"{label(other)} pulls against {servo.name} and is under torque: release its torque first, by "
+                "switching the servos' power off and on, or with the service set_torque"
             )
 
 
-def _go(jogging: JoggedServo, ticks: int, speed: int, console: Console) -> tuple[int, str]:
-    """To one place, then done."""
-    goal = jogging.go(ticks)
-    progress = GoalProgress(goal, speed, jogging.line.port.now())
+def _move_to(jogged: JoggedServo, ticks: int, speed: int, console: Console) -> tuple[int, str]:
+    """Move to one position. Returns the exit code and what happened."""
+    goal = jogged.go(ticks)
+    progress = GoalProgress(goal, speed, jogged.line.port.now())
     with Live(console=console, transient=True, auto_refresh=False) as live:
         while True:
-            reading = jogging.reading()
-            live.update(_status(jogging.servo, reading, goal), refresh=True)
-            state = progress.feed(reading.ticks, jogging.line.port.now())
-            if state != "moving":
+            state = jogged.state()
+            live.update(_status_line(jogged.servo, state, goal), refresh=True)
+            outcome = progress.feed(state.ticks, jogged.line.port.now())
+            if outcome != "moving":
                 break
-            jogging.line.port.sleep_until(jogging.line.port.now() + _PERIOD_S)
-    if state == "arrived":
-        return 0, f"is at {reading.ticks} ticks{_LET_GO}"
-    if jogging.limp():
-        return 1, _LIMP.format(reading.ticks)
-    complaint = f", reports {reading.conditions}" if reading.conditions else ""
+            jogged.line.port.sleep_until(jogged.line.port.now() + _PERIOD_S)
+    if outcome == "arrived":
+        return 0, f"is at {state.ticks} ticks{_RELEASED}"
+    if jogged.limp():
+        return 1, _TORQUE_LOST.format(state.ticks)
+    conditions = f", reports {state.conditions}" if state.conditions else ""
     return 1, (
-        f"stopped at {reading.ticks} ticks, {abs(goal - reading.ticks)} short of {goal} (load {reading.load:.0%}"
-        f"{complaint}): something blocks it, or it is too weak{_LET_GO}"
+        f"stopped at {state.ticks} ticks, {abs(goal - state.ticks)} short of {goal} (load {state.load:.0%}"
+        f"{conditions}): it is blocked, or too weak{_RELEASED}"
     )
 
 
-def _with_keys(jogging: JoggedServo, keys: Keys, step: int, speed: int, console: Console) -> tuple[int, str]:
-    """Until q, Escape or Ctrl-C, or until its torque goes off by itself."""
+def _follow_keys(jogged: JoggedServo, keys: Keys, step: int, speed: int, console: Console) -> tuple[int, str]:
+    """Move by keys until q or Escape, or until torque goes off by itself. Returns the exit code and what happened."""
     lead = max(20 * step, round(0.3 * speed))
-    goal = jogging.go(jogging.present())
+    goal = jogged.go(jogged.state().ticks)
     console.print(_HELP.format(step=step, large=10 * step))
     with keys, Live(console=console, auto_refresh=False) as live:
         while True:
-            reading = jogging.reading()
-            live.update(_status(jogging.servo, reading, goal), refresh=True)
-            if jogging.limp():
-                return 1, _LIMP.format(reading.ticks)
+            state = jogged.state()
+            live.update(_status_line(jogged.servo, state, goal), refresh=True)
+            if jogged.limp():
+                return 1, _TORQUE_LOST.format(state.ticks)
             key = keys.pressed(_PERIOD_S)
             if key in ("q", "escape"):
-                return 0, f"is at {reading.ticks} ticks{_LET_GO}"
+                return 0, f"is at {state.ticks} ticks{_RELEASED}"
             if key == "n":
-                goal = jogging.go(jogging.servo.neutral_ticks)
+                goal = jogged.go(jogged.servo.neutral_ticks)
             elif key in _STEPS:
-                size = _STEPS[key] * step * (10 if key in _LARGE else 1)
-                goal = jogging.go(step_goal(goal, reading.ticks, size, lead))
+                goal = jogged.go(step_goal(goal, state.ticks, _STEPS[key] * step, lead))
 
 
-def _status(servo: Servo, reading: Reading, goal: int) -> Text:
+def _status_line(servo: Servo, state: ServoSnapshot, goal: int) -> Text:
     at_limit = {servo.min_ticks: " (min)", servo.neutral_ticks: " (neutral)", servo.max_ticks: " (max)"}
     text = Text(
-        f"{servo.name}  at {reading.ticks}  goal {goal}{at_limit.get(goal, '')}  load {reading.load:+.0%}  "
-        f"{reading.temperature_c} C  {reading.voltage_v:.1f} V"
+        f"{servo.name}  at {state.ticks}  goal {goal}{at_limit.get(goal, '')}  load {state.load:+.0%}  "
+        f"{state.temperature_c} C  {state.voltage_v:.1f} V"
     )
-    if reading.conditions:
-        text.append(f"  {reading.conditions}!", style="bold red")
+    if state.conditions:
+        text.append(f"  {state.conditions}!", style="bold red")
     return text

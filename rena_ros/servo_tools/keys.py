@@ -28,17 +28,17 @@ _SEQUENCE_S = 0.05  # the bytes of one key follow each other within this time
 
 
 def key_name(data: bytes) -> str | None:
-    """The key that sent these bytes: a name, a printable character, or None for one that nobody needs."""
+    """Return the key that sends these bytes: a name, a printable character, or None for a key that no tool uses."""
     if data in _NAMED:
         return _NAMED[data]
     return data.decode() if len(data) == 1 and data.isascii() and data.decode().isprintable() else None
 
 
 class Keys:
-    """The keyboard, while inside `with`; afterwards the terminal is as it was. Ctrl-C still interrupts."""
+    """The keyboard inside a `with` block; the terminal's settings are restored at its end. Ctrl-C still interrupts."""
 
     def __init__(self, otherwise: str) -> None:
-        """Raises RenaError when standard input is no terminal; ``otherwise``: what to do then."""
+        """Raise RenaError, with the advice ``otherwise``, when standard input is not a terminal."""
         if not sys.stdin.isatty():
             raise RenaError(f"standard input is no terminal, so no key can be pressed; {otherwise}")
         self._fd = sys.stdin.fileno()
@@ -53,12 +53,12 @@ class Keys:
             termios.tcsetattr(self._fd, termios.TCSADRAIN, self._before)
 
     def forget(self) -> None:
-        """Forget what was pressed so far: the next key answers what is asked next."""
+        """Discard all keys pressed so far, so that the next key belongs to the question shown next."""
         with contextlib.suppress(termios.error):
             termios.tcflush(self._fd, termios.TCIFLUSH)
 
     def pressed(self, timeout_s: float) -> str | None:
-        """The next key, or None when none was pressed in time. Raises RenaError when the terminal is gone."""
+        """Return the next key, or None when no known key is pressed in time. Raises RenaError without a terminal."""
         if not select.select([self._fd], [], [], timeout_s)[0]:
             return None
         data = self._byte()

@@ -1,4 +1,4 @@
-"""`rena servo set-return-delay`: how long servos wait before they answer. 25 waits of 500 us are 12.5 ms a cycle."""
+"""`rena servo set-return-delay`: how long servos wait before they reply. 25 waits of 500 us are 12.5 ms a cycle."""
 
 import argparse
 from collections.abc import Mapping, Sequence
@@ -13,6 +13,7 @@ from rena_ros.servo_tools.eeprom_job import Change, EepromJob, relock_eeprom
 from rena_ros.servo_tools.interrupts import interrupt_on_signals
 from rena_ros.servo_tools.options import (
     add_common_arguments,
+    add_servos_argument,
     add_yes_argument,
     command_line,
     load,
@@ -27,18 +28,17 @@ MAX_US = 500
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_common_arguments(parser)
-    parser.add_argument("servos", nargs="*", metavar="SERVO", help="names or ids; default: all of the robot file")
+    add_servos_argument(parser)
     parser.add_argument("--us", type=int, default=0, metavar="US", help="0 to 500, even; default: 0")
     add_yes_argument(parser)
 
 
 def run(args: argparse.Namespace, dialogue: Dialogue | None = None) -> int:
-    """Read all delays, show what would change, ask, write. Returns 1 when a servo is left as it was."""
+    """Read all delays, show what would change, ask, write. Returns 1 when a servo keeps its old delay."""
     interrupt_on_signals()
     counts = to_counts(args.us)
     dialogue = dialogue or Dialogue(args.yes)
-    robot = load(args)
-    servos = select_servos(robot, args.servos)
+    servos = select_servos(load(args), args.servos)
     line = open_line(args)
     try:
         return set_delays(line, servos, counts, dialogue, command_line(args, *args.servos, "--us", str(args.us)))
@@ -47,46 +47,46 @@ def run(args: argparse.Namespace, dialogue: Dialogue | None = None) -> int:
 
 
 def to_counts(us: int) -> int:
-    """Microseconds as the register counts them. Raises RenaError."""
+    """Return microseconds as counts of the register. Raises RenaError for a delay that the register cannot hold."""
     if not 0 <= us <= MAX_US or us % US_PER_COUNT:
         raise RenaError(f"--us {us}: a return delay is 0 to {MAX_US} us in steps of {US_PER_COUNT}")
     return us // US_PER_COUNT
 
 
 def plan(servos: Sequence[Servo], read: Mapping[str, int | None], counts: int) -> list[Change]:
-    """What has to change, given what the registers hold by servo name (None: did not answer)."""
+    """Return the changes needed. ``read``: each servo's register by name, None where the servo did not reply."""
     return [
-        Change(servo.name, servo.id, "return_delay", read[servo.name], counts)
+        Change(servo.name, servo.id, "return_delay", old, counts)
         for servo in servos
-        if read[servo.name] not in (None, counts)
+        if (old := read[servo.name]) is not None and old != counts
     ]
 
 
-def set_delays(line: Line, servos: Sequence[Servo], counts: int, dialogue: Dialogue, again: str) -> int:
-    """Bring servos to one return delay, once the answer is yes. Returns 1 when one is left as it was.
+def set_delays(line: Line, servos: Sequence[Servo], counts: int, dialogue: Dialogue, resume: str) -> int:
+    """Set servos to one return delay once the operator says yes. Returns 1 when a servo keeps its old delay.
 
-    ``again``: the command that goes on if this is cut off.
+    ``resume``: the command that continues when this is cut off.
     """
     read = {servo.name: read_register(line, servo.id, "return_delay") for servo in servos}
     silent = [servo.name for servo in servos if read[servo.name] is None]
     if len(silent) == len(servos):
-        raise RenaError("no servo answers: is their power on? `rena servo scan` looks for the cause")
+        raise RenaError("no servo replies; check their power. `rena servo scan` looks for the cause")
     relock_eeprom(line, [servo for servo in servos if servo.name not in silent], dialogue)
-    changes = plan(servos, read, counts)
+    changes, us = plan(servos, read, counts), counts * US_PER_COUNT
     for old in sorted({change.old for change in changes}):
         names = [change.name for change in changes if change.old == old]
         dialogue.say(f"{len(names)} servo(s) wait {old * US_PER_COUNT} us: {', '.join(names)}")
     if silent:
-        dialogue.say(f"Silent, left as they are: {', '.join(silent)} (`rena servo scan` looks for the cause).")
+        dialogue.say(f"Silent and unchanged: {', '.join(silent)} (`rena servo scan` looks for the cause).")
     if not changes:
-        dialogue.say(f"All {len(servos) - len(silent)} servos that answer wait {counts * US_PER_COUNT} us already.")
+        dialogue.say(f"All {len(servos) - len(silent)} servos that reply wait {us} us already.")
         return 1 if silent else 0
     affected = [servo for servo in servos if servo.name in {change.name for change in changes}]
-    question = f"Write a delay of {counts * US_PER_COUNT} us to the EEPROM of {len(changes)} servo(s)?"
+    question = f"Write a delay of {us} us to the EEPROM of {len(changes)} servo(s)?"
     if not dialogue.confirm(question) or not confirm_torque_off(line, affected, dialogue):
         dialogue.say("Nothing was written.")
         return 1
-    good = EepromJob(line, changes, dialogue).carry_out(again)
+    good = EepromJob(line, changes, dialogue).run(resume)
     if good:
-        dialogue.say(f"Done: {len(changes)} servo(s) wait {counts * US_PER_COUNT} us from now on.")
+        dialogue.say(f"Done: {len(changes)} servo(s) wait {us} us from now on.")
     return 0 if good and not silent else 1

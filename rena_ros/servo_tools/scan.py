@@ -1,7 +1,7 @@
-"""`rena servo scan`: who answers on the bus, who should, and why somebody may be missing.
+"""`rena servo scan`: find the servos on the bus and explain which of them are missing.
 
-Only asks: nothing moves and nothing is written. Exits with 0 when everybody expected is there, alone on the
-right id and rate, without complaint and with its EEPROM locked, and with 1 otherwise.
+Reads only: nothing moves and nothing is written. Exits with 0 when exactly the servos of the robot file reply, each
+alone on its id, at the right rate, without a condition and with its EEPROM locked; otherwise with 1.
 """
 
 import argparse
@@ -21,24 +21,24 @@ from rena_ros.robot.model import Robot
 from rena_ros.servo_tools.connection import open_line
 from rena_ros.servo_tools.diagnosis import Diagnosis, diagnose, model_name
 from rena_ros.servo_tools.options import add_common_arguments, load
-from rena_ros.servo_tools.search import FoundServo, search
+from rena_ros.servo_tools.search import FoundServo, search_ids
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what `rena servo scan` takes."""
+    """Declare the options."""
     add_common_arguments(parser)
     parser.add_argument(
         "--all-bauds",
         action="store_true",
-        help="ask all ids at every rate; otherwise only missing servos are looked for at other rates",
+        help="ask all ids at every rate; without it, the other rates are searched for missing servos only",
     )
     parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write the findings there, too; - for standard output"
+        "--json", type=Path, metavar="FILE", help="also write the result to a file; - for standard output"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Scan and tell. Returns 0 when all is well, else 1."""
+    """Search, print the table and the advice. Returns 0 when all is well, else 1."""
     robot = load(args)
     to_stdout = args.json is not None and str(args.json) == "-"
     console = Console(stderr=to_stdout)
@@ -65,10 +65,10 @@ def find_servos(
     *,
     all_rates: bool = False,
 ) -> list[FoundServo]:
-    """Everybody at ``baud``; and at the other rates all ids (``all_rates``) or only those that are missing.
+    """Search all ids at ``baud``, and at the other rates the missing ids, or with ``all_rates`` all ids.
 
-    ``open_at(baud)`` opens the line, ``begin(baud, count)`` hears that ``count`` ids are asked now and returns
-    what to call after each.
+    ``open_at(baud)`` opens the line. ``begin(baud, count)`` is called before ``count`` ids are asked, and returns the
+    function to call after each id.
     """
     expected = robot.ids.tolist()
     others = [servo_id for servo_id in range(MAX_ID + 1) if servo_id not in expected]
@@ -77,12 +77,12 @@ def find_servos(
         if rate == baud or all_rates:
             asked = (expected, others)
         else:
-            asked = (sorted(set(expected) - {somebody.id for somebody in found}), [])
+            asked = (sorted(set(expected) - {servo.id for servo in found}), [])
         if not any(asked):
             break
         line = open_at(rate)
         try:
-            found += search(line, *asked, begin(rate, sum(map(len, asked))))
+            found += search_ids(line, *asked, begin(rate, sum(map(len, asked))))
         finally:
             line.close()
     return found
@@ -91,8 +91,9 @@ def find_servos(
 def print_report(diagnosis: Diagnosis, console: Console) -> None:
     """Print the table and the advice, at most as wide as the console."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, justify in (("id", "right"), ("servo", "left"), ("model", "left"), ("firmware", "left")):
-        table.add_column(name, justify=justify, no_wrap=True)
+    table.add_column("id", justify="right", no_wrap=True)
+    for name in ("servo", "model", "firmware"):
+        table.add_column(name, no_wrap=True)
     table.add_column("delay", justify="right", no_wrap=True)
     table.add_column("remark")
     for row in diagnosis.rows:
@@ -101,8 +102,9 @@ def print_report(diagnosis: Diagnosis, console: Console) -> None:
         )
     console.print(table)
     expected = [row for row in diagnosis.rows if row.name is not None]
-    here = sum(row.good for row in expected)
-    console.print(f"\n{here} of {len(expected)} servos are as they should be.", highlight=False)
+    console.print(
+        f"\n{sum(row.good for row in expected)} of {len(expected)} servos are as they should be.", highlight=False
+    )
     for sentence in diagnosis.advice:
         console.print(f"- {sentence}", highlight=False, markup=False)
 
@@ -112,4 +114,4 @@ def _identity(found: FoundServo | None) -> tuple[str, str, str]:
         return "", "", ""
     if found.model is None:
         return "?", "?", "?"
-    return model_name(found.model), found.firmware, f"{found.return_delay_us} us"
+    return model_name(found.model), found.firmware or "?", f"{found.return_delay_us} us"

@@ -1,7 +1,8 @@
-"""`rena servo setup`: new servos get their ids, one at a time. It may be ended and started again at any moment.
+"""`rena servo setup`: give new servos their ids, one at a time. It can be ended and started again at any moment.
 
-Each new servo gets the id of the robot file and no return delay. Those that have their ids stay connected, so
-the chain grows. Nothing is written before the answer is yes; each value is read back and locked again.
+Each new servo gets its id of the robot file and a return delay of 0. Servos that have their ids stay connected, so the
+chain grows. Nothing is written before the operator says yes; each value is read back and locked again. ``setup_steps``
+decides what comes next; this module looks, asks and writes.
 """
 
 import argparse
@@ -13,13 +14,13 @@ from rena_ros.bus.access import read_register
 from rena_ros.bus.protocol import MAX_ID
 from rena_ros.bus.registers import BAUDS
 from rena_ros.robot.model import Robot, Servo
-from rena_ros.servo_tools import return_delay
 from rena_ros.servo_tools.connection import open_line
 from rena_ros.servo_tools.dialogue import Dialogue
 from rena_ros.servo_tools.eeprom_job import Change, EepromJob, relock_eeprom, verify_baud_rates
 from rena_ros.servo_tools.interrupts import interrupt_on_signals
 from rena_ros.servo_tools.options import (
     add_common_arguments,
+    add_servos_argument,
     add_yes_argument,
     command_line,
     find_servo,
@@ -27,15 +28,14 @@ from rena_ros.servo_tools.options import (
     number_above_zero,
     select_servos,
 )
-from rena_ros.servo_tools.search import FoundServo, look, search
+from rena_ros.servo_tools.return_delay import US_PER_COUNT, set_delays
+from rena_ros.servo_tools.search import FACTORY_ID, FoundServo, probe_id, search_ids
 from rena_ros.servo_tools.setup_steps import (
-    FACTORY_ID,
     Assign,
     BusSnapshot,
     Connect,
     Finished,
     Refuse,
-    Step,
     begin,
     next_step,
     settle,
@@ -44,28 +44,28 @@ from rena_ros.servo_tools.setup_steps import (
 from rena_ros.servo_tools.torque_hold import confirm_torque_off
 
 _POLL_S = 0.3
-_ALL_IDS_EVERY = 10  # looks; in between only the factory's id and what was odd last time are asked
+_ALL_IDS_EVERY = 10  # looks; the others ask only the factory's id and the ids that were unexpected last time
 _HINT_S = 20.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_common_arguments(parser)
-    parser.add_argument("servos", nargs="*", metavar="SERVO", help="names or ids; default: all of the robot file")
+    add_servos_argument(parser)
     parser.add_argument(
-        "--to-baud", type=int, choices=BAUDS, default=BAUDS[0], metavar="RATE", help="rate they get; default: 1000000"
+        "--to-baud", type=int, choices=BAUDS, default=BAUDS[0], metavar="RATE", help="rate to set; default: 1000000"
     )
     parser.add_argument(
         "--wait",
         type=number_above_zero("number of seconds"),
         metavar="S",
-        help="give up when nobody new is connected for so long",
+        help="end when no new servo is connected for so long",
     )
     add_yes_argument(parser)
 
 
 def run(args: argparse.Namespace, dialogue: Dialogue | None = None) -> int:
-    """Set up until every servo has its id. Returns 0, or 1 when it was ended before."""
+    """Set up servos until all have their ids. Returns 0, or 1 when it was ended before."""
     interrupt_on_signals()
     dialogue = dialogue or Dialogue(args.yes)
     robot = load(args)
@@ -73,15 +73,22 @@ def run(args: argparse.Namespace, dialogue: Dialogue | None = None) -> int:
 
 
 @dataclass(frozen=True)
-class _View:
-    """One look: what the core is told, and what the servos said of themselves."""
+class _Look:
+    """One look at the bus: what ``setup_steps`` decides by, and the servos found, by id."""
 
-    seen: BusSnapshot
+    snapshot: BusSnapshot
     found: dict[int, FoundServo]
+
+    @classmethod
+    def of(cls, found: Sequence[FoundServo]) -> "_Look":
+        """Sort the servos found into ids with one servo and shared ids."""
+        shared = frozenset(servo.id for servo in found if servo.shared or servo.model is None)
+        ids = frozenset(servo.id for servo in found) - shared
+        return cls(BusSnapshot(ids, shared), {servo.id: servo for servo in found})
 
 
 class Setup:
-    """The terminal around the core: looks, asks, writes."""
+    """The terminal around ``setup_steps``: looks at the bus, asks the operator, writes."""
 
     def __init__(self, robot: Robot, wanted: tuple[Servo, ...], args: argparse.Namespace, dialogue: Dialogue) -> None:
         self._robot, self._wanted, self._args, self._dialogue = robot, wanted, args, dialogue
@@ -89,183 +96,183 @@ class Setup:
         self._line = open_line(args)
 
     def run(self) -> int:
-        """The whole session; whatever ends it, what was done and how to go on is said."""
-        dialogue, state, finished = self._dialogue, None, False
+        """Run the whole session; whatever ends it, say what was done and how to continue."""
+        dialogue, begun, finished = self._dialogue, False, False
         try:
-            dialogue.say("Looking at all ids ...")
-            view = self._look()
-            state = self._state = begin(self._robot, self._wanted, view.seen)
-            present = [servo for servo in self._wanted if servo.id in state.settled]
-            dialogue.say(f"{len(present)} of {len(self._wanted)} servos answer under their ids already.")
+            dialogue.say("Asking all ids ...")
+            look = self._look()
+            self._state, begun = begin(self._robot, self._wanted, look.snapshot), True
+            present = [servo for servo in self._wanted if servo.id in self._state.settled]
+            dialogue.say(f"{len(present)} of {len(self._wanted)} servos have their ids already.")
             relock_eeprom(self._line, present, dialogue)
-            code = self._until_finished(view) if self._to_rate(present) else 1
+            code = self._until_finished(look) if self._set_rate(present) else 1
             finished = not self._state.missing
             return code
         finally:
-            if state is not None and not finished:
-                self._account()
+            if begun and not finished:
+                self._report()
             self._line.close()
 
-    def _until_finished(self, view: _View) -> int:
+    def _until_finished(self, look: _Look) -> int:
         while True:
-            step = next_step(self._state, view.seen)
+            step = next_step(self._state, look.snapshot)
             if isinstance(step, Finished):
                 return self._finish(step)
             if isinstance(step, Assign):
-                if not self._assign(step, view.found[step.id]):
+                if not self._assign(step, look.found[step.id]):
                     return 1
-                view = self._look_again(view, {step.id, step.servo.id})
-                self._state = updated(self._state, view.seen)
+                look = self._look_again(look, {step.id, step.servo.id})
+                self._state = updated(self._state, look.snapshot)
                 continue
             self._dialogue.say(_instruction(step))
-            changed = self._wait_for_another(view, step)
+            changed = self._wait_for_change(look, step)
             if changed is None:
-                self._dialogue.say(f"Nobody new for {self._args.wait:g} s.")
+                self._dialogue.say(f"No new servo for {self._args.wait:g} s.")
                 return 1
-            view = changed
+            look = changed
 
-    def _wait_for_another(self, view: _View, step: Step) -> _View | None:
-        """The next look that calls for another step; None when --wait is over."""
+    def _wait_for_change(self, look: _Look, step: Connect | Refuse) -> _Look | None:
+        """Return the next look that calls for another step; None when --wait is over."""
         port, count, hinted = self._line.port, 0, False
         start_s = port.now()
         while True:
             port.sleep_until(port.now() + _POLL_S)
             count += 1
-            own = set(self._robot.ids.tolist())
-            doubtful = {FACTORY_ID, *(view.seen.ids - own), *view.seen.shared}
-            view = self._look() if count % _ALL_IDS_EVERY == 0 else self._look_again(view, doubtful)
-            self._state = updated(self._state, view.seen)
-            if next_step(self._state, view.seen) != step:
-                view = self._look()  # plugs bounce: a second look, at everybody, counts
-                self._state = updated(self._state, view.seen)
-                if next_step(self._state, view.seen) != step:
-                    return view
+            expected = set(self._robot.ids.tolist())
+            doubtful = {FACTORY_ID, *(look.snapshot.ids - expected), *look.snapshot.shared}
+            look = self._look() if count % _ALL_IDS_EVERY == 0 else self._look_again(look, doubtful)
+            self._state = updated(self._state, look.snapshot)
+            if next_step(self._state, look.snapshot) != step:
+                look = self._look()  # contacts bounce while a plug goes in: a second look, at all ids, counts
+                self._state = updated(self._state, look.snapshot)
+                if next_step(self._state, look.snapshot) != step:
+                    return look
             waited_s = port.now() - start_s
             if self._args.wait is not None and waited_s > self._args.wait:
                 return None
             if isinstance(step, Connect) and waited_s > _HINT_S and not hinted:
                 hinted = True
                 self._dialogue.say(
-                    "  Nobody new yet. Does it have power? Was it set to another rate? Unplug the others and try\n"
-                    f"  `rena servo scan --all-bauds`, then `{self._args.prog} --baud RATE`. Ctrl-C ends this."
+                    "  No new servo replies yet. Check its power and its plug. It may have another rate: unplug the\n"
+                    "  others, run `rena servo scan --all-bauds`, and then\n"
+                    f"  `{self._args.prog} --baud RATE`. Ctrl-C ends this."
                 )
 
     def _assign(self, step: Assign, found: FoundServo) -> bool:
-        """Make the servo what it is to be, once the answer is yes; False ends the session."""
-        servo = self._agreed(step, found)
+        """Write id and return delay to the new servo once the operator says yes; False ends the session."""
+        servo = self._choose_servo(step, found)
         if servo is None:
             return False
         if servo.id == step.id:
             self._dialogue.say(f"{servo.name} has its id {servo.id} already.")
             self._state = settle(self._state, servo.id, step.id)
             return True
-        guest = replace(servo, id=step.id)
-        relock_eeprom(self._line, [guest], self._dialogue)
-        if not confirm_torque_off(self._line, [guest], self._dialogue):
+        present = replace(servo, id=step.id)
+        relock_eeprom(self._line, [present], self._dialogue)
+        if not confirm_torque_off(self._line, [present], self._dialogue):
             return False
         changes = [Change(servo.name, step.id, "id", step.id, servo.id)]
         if found.return_delay_us:
-            changes.append(Change(servo.name, step.id, "return_delay", found.return_delay_us // 2, 0))
-        work = EepromJob(self._line, changes, self._dialogue)
+            changes.append(Change(servo.name, step.id, "return_delay", found.return_delay_us // US_PER_COUNT, 0))
+        job = EepromJob(self._line, changes, self._dialogue)
         try:
-            work.carry_out()
+            job.run()
         finally:
-            if changes[0] in work.done:
+            if changes[0] in job.done:
                 self._state = settle(self._state, servo.id, step.id)
                 self._written.append(servo.name)
-        return work.complete and self._to_rate([servo])
+        return job.complete and self._set_rate([servo])
 
-    def _agreed(self, step: Assign, found: FoundServo) -> Servo | None:
-        """Which servo it becomes: the one that is next, or the one whose name is typed."""
-        dialogue, own = self._dialogue, {servo.id: servo for servo in self._robot.servos}.get(step.id)
-        at = read_register(self._line, step.id, "present_position")
-        dialogue.say(f"A servo answers as {step.id} (model {found.model}, firmware {found.firmware}, at {at} ticks).")
+    def _choose_servo(self, step: Assign, found: FoundServo) -> Servo | None:
+        """Ask which servo this one becomes: the proposed one, or another whose name is typed; None ends the session."""
+        dialogue = self._dialogue
+        ticks = read_register(self._line, step.id, "present_position")
+        dialogue.say(
+            f"A servo replies as {step.id} (model {found.model}, firmware {found.firmware}, at {ticks} ticks)."
+        )
         if step.doubtful:
-            dialogue.say(f"  It was there before you were asked: is it a new one, or {own.name}, which keeps this id?")
+            owner = next(servo.name for servo in self._robot.servos if servo.id == step.id)
+            dialogue.say(f"  It was there at the start: it is either a new servo, or {owner}, which keeps this id.")
             if dialogue.yes:
                 raise RenaError(
-                    f"with --yes nobody can tell whether id {step.id} is a new servo or {own.name}: leave --yes out, "
-                    "or unplug it, start again, and plug it in when asked to"
+                    f"--yes cannot decide whether id {step.id} is a new servo or {owner}: run this without --yes, or "
+                    "unplug that servo, start again, and plug it in when asked to"
                 )
         question = f"Shall it become {step.servo.name}, id {step.servo.id}?"
         if dialogue.yes:
             return step.servo if dialogue.confirm(question) else None
         while True:
-            answer = dialogue.ask(f"{question} [y = yes, NAME = no, it is that one, n = end]")
-            if answer in ("y", "yes"):
+            reply = dialogue.ask(f"{question} [y = yes, NAME = no, it is that servo, n = end]")
+            if reply in ("y", "yes"):
                 return step.servo
-            if answer in ("n", "no", "q", ""):
+            if reply in ("n", "no", "q", ""):
                 return None
             try:
-                named = find_servo(self._robot, answer)
+                named = find_servo(self._robot, reply)
             except RenaError:
-                dialogue.say(f"{answer!r} is neither y, n nor a servo of the robot file.")
+                dialogue.say(f"{reply!r} is neither y, n nor a servo of the robot file.")
                 continue
             if named.id == step.id or named in self._state.missing:
                 return named
-            dialogue.say(f"{named.name} is there already, or was not asked for.")
+            dialogue.say(f"{named.name} has its id already, or is not among the servos to set up.")
 
-    def _to_rate(self, servos: Sequence[Servo]) -> bool:
-        """Servos that came with another rate get the robot's, last of all; afterwards this line hears them no more."""
-        now, wanted = self._line.port.baud, self._args.to_baud
-        if now == wanted or not servos:
+    def _set_rate(self, servos: Sequence[Servo]) -> bool:
+        """Set these servos to --to-baud, last of all, because they do not hear this line afterwards."""
+        present, wanted = self._line.port.baud, self._args.to_baud
+        if present == wanted or not servos:
             return True
         names = ", ".join(servo.name for servo in servos)
-        if not self._dialogue.confirm(f"Set {names} from {now} to {wanted} baud?"):
+        if not self._dialogue.confirm(f"Set {names} from {present} to {wanted} baud?"):
             return False
         if not confirm_torque_off(self._line, servos, self._dialogue):
             return False
-        rates = [Change(s.name, s.id, "baud_code", BAUDS.index(now), BAUDS.index(wanted)) for s in servos]
-        work = EepromJob(self._line, rates, self._dialogue)
+        rates = [Change(s.name, s.id, "baud_code", BAUDS.index(present), BAUDS.index(wanted)) for s in servos]
+        job = EepromJob(self._line, rates, self._dialogue)
         try:
-            work.carry_out()
+            job.run()
         finally:
             self._line.close()
-            good = verify_baud_rates(lambda baud: open_line(self._args, baud), work.done, {}, self._dialogue)
+            good = verify_baud_rates(lambda baud: open_line(self._args, baud), job.done, {}, self._dialogue)
         self._line = open_line(self._args)
-        return good and work.complete
+        return good and job.complete
 
     def _finish(self, step: Finished) -> int:
         self._dialogue.say(f"All {len(self._wanted)} servos have their ids.")
-        for servo_id in step.strangers:
-            self._dialogue.say(f"Somebody answers as {servo_id}, which the robot file does not know.")
+        for servo_id in step.unexpected:
+            self._dialogue.say(f"A servo replies as {servo_id}, an id that is not in the robot file.")
         if self._line.port.baud != self._args.to_baud:
-            return 0  # they do not hear this line any more
-        return return_delay.set_delays(self._line, self._wanted, 0, self._dialogue, self._again())
+            return 0  # the servos do not hear this line any more
+        return set_delays(self._line, self._wanted, 0, self._dialogue, self._resume())
 
-    def _look(self) -> _View:
-        """Ask all ids, the robot's and the factory's first."""
+    def _look(self) -> _Look:
+        """Ask all ids, those of the robot and the factory's first."""
         first = sorted({FACTORY_ID, *self._robot.ids.tolist()})
         rest = [servo_id for servo_id in range(MAX_ID + 1) if servo_id not in first]
-        return _view(search(self._line, first, rest, lambda: None))
+        return _Look.of(search_ids(self._line, first, rest, lambda: None))
 
-    def _look_again(self, before: _View, ids: set[int]) -> _View:
-        """Ask these ids; for the others, what was seen before counts."""
-        found = [one for servo_id, one in before.found.items() if servo_id not in ids]
-        return _view(found + [one for servo_id in sorted(ids) if (one := look(self._line, servo_id)) is not None])
+    def _look_again(self, before: _Look, ids: set[int]) -> _Look:
+        """Ask these ids only; for the others the earlier look counts."""
+        kept = [servo for servo_id, servo in before.found.items() if servo_id not in ids]
+        asked = [probe_id(self._line, servo_id) for servo_id in sorted(ids)]
+        return _Look.of(kept + [servo for servo in asked if servo is not None])
 
-    def _account(self) -> None:
+    def _report(self) -> None:
         missing = self._state.missing
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        left = f"Without their ids: {missing[0].name}{more}." if missing else "All have their ids."
+        left = f"Without their ids: {missing[0].name}{more}." if missing else "All servos have their ids."
         self._dialogue.say(
-            f"Got their ids in this session: {', '.join(self._written) or 'nobody'}. {left}\n"
-            f"To go on: {self._again()} (it skips what is done)."
+            f"Ids written in this session: {', '.join(self._written) or 'none'}. {left}\n"
+            f"To continue: {self._resume()} (it skips what is done)."
         )
 
-    def _again(self) -> str:
+    def _resume(self) -> str:
         return command_line(self._args, *self._args.servos)
-
-
-def _view(found: Sequence[FoundServo]) -> _View:
-    shared = frozenset(one.id for one in found if one.shared or one.model is None)
-    return _View(BusSnapshot(frozenset(one.id for one in found) - shared, shared), {one.id: one for one in found})
 
 
 def _instruction(step: Connect | Refuse) -> str:
     if isinstance(step, Connect):
         return (
-            f"\nConnect the servo that is to become {step.servo.name} (id {step.servo.id}), and no other new one.\n"
-            "  Waiting for it ... (Ctrl-C ends; what is set up stays set up)"
+            f"\nConnect the servo that is to become {step.servo.name} (id {step.servo.id}), and no other new servo.\n"
+            "  Waiting for it ... (Ctrl-C ends; servos that are set up stay so)"
         )
-    return f"\nNothing is written as it is now: {step.why}.\n  Waiting until that is done ... (Ctrl-C ends)"
+    return f"\nNothing is written at present: {step.why}.\n  Waiting until that is done ... (Ctrl-C ends)"

@@ -1,4 +1,7 @@
-"""One servo under torque: held where it is, moved slowly inside its limits, let go at the end whatever happens."""
+"""One servo under torque: read its state, hold it at its position, move it within its limits, and release it.
+
+Also the question before any tool switches torque off. Limp: torque off.
+"""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -19,13 +22,12 @@ from rena_ros.servo_tools.interrupts import deferred_interrupts
 
 SLOW = 0.1  # of the servo's own speed limit
 ARRIVED_TICKS = 8  # a servo under load rests a little beside its goal
+MAX_SPEED_TICKS_S = 0x7FFF  # bit 15 of the goal_speed register is its sign
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What one servo said just now: ``load`` is a fraction of full torque, signed; ``status`` bits as in
-    registers.Status.
-    """
+class ServoSnapshot:
+    """One servo's state in one reply: ``load`` as a signed fraction of full torque, ``status`` as registers.Status."""
 
     ticks: int
     load: float
@@ -37,18 +39,18 @@ class Reading:
 
     @property
     def conditions(self) -> str:
-        """Its complaints in words, or an empty text."""
+        """The conditions that its status byte reports, by name; an empty text when there are none."""
         return ", ".join(condition_names(self.status))
 
 
-def read_servo(line: Line, servo: Servo) -> Reading | None:
-    """One servo's state, or None when it does not answer."""
+def read_servo(line: Line, servo: Servo) -> ServoSnapshot | None:
+    """Read one servo's state; None when it does not reply."""
     packet = line.read(servo.id, STATE_ADDRESS, BLOCK_BYTES)
     if packet is None:
         return None
     data = np.frombuffer(packet.params, np.uint8)
     state, motion = decode_state(data), decode_motion(data)
-    return Reading(
+    return ServoSnapshot(
         ticks=int(state.ticks),
         load=float(state.load),
         voltage_v=float(state.voltage_v),
@@ -60,12 +62,12 @@ def read_servo(line: Line, servo: Servo) -> Reading | None:
 
 
 def slow_speed_ticks_s(servo: Servo) -> int:
-    """A speed to move one servo by hand with, ticks/s, 1..0x7FFF."""
-    return min(max(round(SLOW * servo.max_speed_rad_s / RAD_PER_TICK), 1), 0x7FFF)
+    """Return the speed at which a tool moves this servo: a tenth of its limit, ticks/s, 1..0x7FFF."""
+    return min(max(round(SLOW * servo.max_speed_rad_s / RAD_PER_TICK), 1), MAX_SPEED_TICKS_S)
 
 
 def limit_ticks(robot: Robot, servo: Servo, ticks: int) -> int:
-    """The nearest goal, in ticks, that THE limiter lets this servo have while all others rest at neutral."""
+    """Return the nearest goal, in ticks, that THE limiter permits while all other servos are at neutral."""
     place = robot.index[servo.name]
     position = float(robot.from_ticks(np.full(len(robot.names), ticks))[place])
     return int(robot.to_ticks(robot.limit([servo.name], [position], np.zeros(len(robot.names))).positions)[place])
@@ -73,14 +75,15 @@ def limit_ticks(robot: Robot, servo: Servo, ticks: int) -> int:
 
 @contextlib.contextmanager
 def hold_torque(line: Line, servo: Servo, speed: int) -> Iterator[None]:
-    """Hold ``servo`` where it is, with ``speed`` (ticks/s) for what follows; torque is off again at the end.
+    """Hold a servo under torque at its present position during a `with` block; release torque at the end.
 
-    A servo outside its limits creeps to the nearer one. Raises RenaError when the servo does not answer or
-    does not take torque, and at the end when it does not let go.
+    Goals written in the block are approached at ``speed``, ticks/s. A servo outside its limits moves slowly to the
+    nearer limit. Raises RenaError when the servo does not reply or refuses torque, and at the end when its torque may
+    still be on.
     """
     try:
         if why := torque.switch_on(line, servo):
-            raise RenaError(f"torque does not go on: {label(servo)} {why}")
+            raise RenaError(f"torque cannot be switched on: {label(servo)} {why}")
         set_register(line, servo, "goal_speed", speed)
         yield
     finally:
@@ -95,35 +98,37 @@ def set_register(line: Line, servo: Servo, name: str, value: int) -> None:
 
 
 def release_torque(line: Line, servo: Servo) -> None:
-    """Torque off. Raises RenaError when the servo keeps it on or nobody can tell."""
+    """Switch torque off and read it back. Raises RenaError when torque is still on, or when it cannot be read."""
     try:
         if torque.switch(line, servo.id, False) is None:
             return
-        # An overloaded servo may refuse until a new goal, here where it is, clears the overload.
-        here = read_register(line, servo.id, "present_position")
-        if here is not None:
-            write_register(line, servo.id, "goal_position", here)
+        # An overloaded servo may refuse until a new goal, here its position, clears the overload.
+        present = read_register(line, servo.id, "present_position")
+        if present is not None:
+            write_register(line, servo.id, "goal_position", present)
         why = torque.switch(line, servo.id, False)
     except PortLost as error:
-        lost = f"{error} {label(servo)} may still hold its torque: cut its power if it must let go"
-        raise RenaError(lost) from error
+        raise RenaError(f"{error} {_may_be_on(servo)}") from error
     if why:
-        raise RenaError(f"{label(servo)} may still hold its torque: it {why}. Cut its power if it must let go")
+        raise RenaError(f"{_may_be_on(servo)}; the servo {why}")
 
 
 def confirm_torque_off(line: Line, servos: Sequence[Servo], dialogue: Dialogue) -> bool:
-    """EEPROM is written, and horns are turned by hand, only while the torque is off: ask, then switch it off.
+    """Ask, then switch torque off where it is on: before EEPROM is written, or horns are turned by hand.
 
-    Returns False when the answer is no. Raises RenaError naming the servos that refuse.
+    Returns False when the reply is no. Raises RenaError that names the servos that refuse.
     """
     holding = [servo for servo in servos if read_register(line, servo.id, "torque_enable")]
     if not holding:
         return True
-    names = ", ".join(servo.name for servo in holding)
-    dialogue.say(f"Torque is on: {names}.")
-    if not dialogue.confirm("It has to be switched off; hold whatever would fall. Switch it off?"):
+    dialogue.say(f"Torque is on: {', '.join(servo.name for servo in holding)}.")
+    if not dialogue.confirm("It must be switched off first; support any part that would fall. Switch torque off?"):
         return False
-    refusing = {servo.name: write_register(line, servo.id, "torque_enable", 0) for servo in holding}
-    if whys := [f"{name}: {why}" for name, why in refusing.items() if why]:
-        raise RenaError(f"torque stays on; cut the servos' power and start again. {'; '.join(whys)}")
+    outcomes = {servo.name: write_register(line, servo.id, "torque_enable", 0) for servo in holding}
+    if refusals := [f"{name}: {why}" for name, why in outcomes.items() if why]:
+        raise RenaError(f"torque stays on; switch the servos' power off and on, then retry. {'; '.join(refusals)}")
     return True
+
+
+def _may_be_on(servo: Servo) -> str:
+    return f"{label(servo)} may still be under torque: switch its power off to release it"

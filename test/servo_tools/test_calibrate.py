@@ -19,9 +19,7 @@ from rena_ros.servo_tools.range_recording import (
     Range,
     Recording,
     changed_fields,
-    followed,
     to_range,
-    with_mark,
 )
 
 TURN = 4096
@@ -33,9 +31,9 @@ def recorded(*places, step=500):
     for place in places:
         way = range(here, place, step if place > here else -step)
         for turned in (*way, place):
-            recording = followed(recording, turned % TURN)
+            recording = recording.moved_to(turned % TURN)
         here = place
-        recording = with_mark(recording)
+        recording = recording.with_mark()
     return recording
 
 
@@ -82,14 +80,14 @@ def test_a_range_keeps_32_ticks_off_the_wrap_around(low, high, good):
 
 
 def test_a_resting_place_beside_the_range_is_refused_and_a_trembling_one_is_not():
-    assert "lies outside the ends, 1000..2000" in to_range(recorded(1000, 2000, 2100))
+    assert "the rest, 2100, lies outside the ends, 1000..2000" in to_range(recorded(1000, 2000, 2100))
     assert to_range(recorded(1000, 2000, 2010)).neutral_ticks == 2000
     assert "a whole turn or more" in to_range(recorded(100, 100 + TURN, 2000))
 
 
 def test_nothing_can_be_marked_before_the_servo_was_heard():
     with pytest.raises(ValueError, match="nothing to mark"):
-        with_mark(Recording())
+        Recording().with_mark()
 
 
 def test_only_what_differs_is_written():
@@ -174,10 +172,8 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(stand, face):
     with pytest.raises(KeyboardInterrupt):
         calibrated(stand, face, script=(*by_hand(NAMES[0], 2100, 2400, 2110), None, None))
     assert f"Saved in {face}: {NAMES[0]}." in stand.text
-    assert (
-        f"Not yet: {NAMES[1]} and 23 more.\nTo go on: rena servo tool --robot-file {face} --from {NAMES[1]}"
-        in stand.text
-    )
+    assert f"Not calibrated yet: {NAMES[1]} and 23 more.\n" in stand.text
+    assert f"To continue: rena servo tool --robot-file {face} --from {NAMES[1]}" in stand.text
     assert load_robot(face).servos[0].max_ticks == 2400
     code, _ = calibrated(stand, face, "--from", NAMES[1], script=["q"])
     assert code == 1 and NAMES[0] not in stand.text
@@ -256,9 +252,9 @@ def test_torque_is_off_however_it_ends(stand, face, end):
 
 def test_a_servo_that_dies_under_torque_is_told_so(stand, face):
     script = ["right", None, lambda: stand.bank.inject("dead", "jaw") and None, None, " "]
-    with pytest.raises(RenaError, match=r"jaw \(id 21\) may still hold its torque"):
+    with pytest.raises(RenaError, match=r"jaw \(id 21\) may still be under torque"):
         calibrated(stand, face, "jaw", script=script)
-    assert "Not yet: jaw." in stand.text
+    assert "Not calibrated yet: jaw." in stand.text
 
 
 def test_all_torque_goes_off_first_if_the_answer_is_yes(stand, face):
@@ -276,7 +272,7 @@ def test_silent_and_unsuitable_servos_are_skipped_with_the_reason(stand, face):
     stand.bank.inject("dead", "jaw")
     code, _ = calibrated(stand, face, "jaw", "pucker", "neck_yaw", script=())
     assert code == 1 and "Skipped: jaw, pucker, neck_yaw" in stand.text
-    for why in ("it does not answer", "its mode is 1, not 0", "it counts several turns"):
+    for why in ("it does not reply", "its mode is 1, not 0", "it counts several turns"):
         assert why in stand.text
 
 

@@ -28,7 +28,7 @@ def carried_out(stand, *changes):
 
     work = EepromJob(Line(TouchyPort(stand, 1_000_000)), changes, Dialogue(write=said))
     try:
-        work.carry_out()
+        work.run()
     finally:
         stand.touch_at = None
     return work
@@ -55,7 +55,7 @@ def test_whatever_asks_to_end_waits_until_the_value_is_written_and_locked(monkey
         written = {"jaw": 900, "pucker": 900 if at > whole.requests / 2 else 1000}
         assert stand.now("lock", written) == {"jaw": 1, "pucker": 1}, f"unlocked at request {at}"
         assert stand.kept("max_torque", written) == written
-        assert "Cut off in the middle" not in stand.text
+        assert "Interrupted while writing" not in stand.text
 
 
 def test_many_requests_to_end_count_once_each_and_later():
@@ -79,7 +79,7 @@ def test_after_a_failure_that_servo_is_left_alone_and_the_others_are_not(stand):
     work = carried_out(stand, first, change(JAW, "position_p", 32, 20), change(PUCKER, "position_p", 32, 20))
     assert not work.complete and [done.name for done in work.done] == ["pucker"]
     assert stand.kept("position_p", ("jaw", "pucker")) == {"jaw": 32, "pucker": 20}
-    assert "Failed: jaw (id 21): position_p 32 -> 20: not tried, since max_torque failed." in stand.text
+    assert "Failed: jaw (id 21): position_p 32 -> 20: skipped, because max_torque failed." in stand.text
 
 
 def test_under_torque_nothing_is_written(stand):

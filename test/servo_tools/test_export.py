@@ -75,7 +75,7 @@ def test_ids_and_rates_stay_unless_asked_for(stand, saved):
     edit(saved, lambda servos: servos["jaw"]["eeprom"].update(id=77, baud_code=1))
     assert stand.run(restore, str(saved)) == 0 and "Nothing differs" in stand.text
     assert stand.run(restore, str(saved), "--ids", "--bauds", "--yes") == 0
-    assert "jaw answers as 77 from now on: write that id into the robot file" in stand.text
+    assert "jaw replies as 77 from now on: write that id into the robot file" in stand.text
     stand.bank.power_cycle()
     line = stand.line(500_000)
     assert line.read(77, REGISTERS["baud_code"].address, 1).params == b"\1"
@@ -84,7 +84,7 @@ def test_ids_and_rates_stay_unless_asked_for(stand, saved):
 
 def test_an_id_that_somebody_has_is_refused_before_anything_is_written(stand, saved):
     edit(saved, lambda servos: servos["jaw"]["eeprom"].update(id=22, max_torque=1))
-    with pytest.raises(RenaError, match="jaw cannot get id 22: somebody answers"):
+    with pytest.raises(RenaError, match="jaw cannot get id 22: another servo replies as 22"):
         stand.run(restore, str(saved), "--ids", "--yes")
     assert stand.now("max_torque", ("jaw",)) == {"jaw": CHANGED["max_torque"]}
 
@@ -99,7 +99,7 @@ def test_another_model_and_what_would_make_a_servo_mute_are_left_out(stand, save
     edit(saved, lambda servos: servos["pucker"]["eeprom"].update(model=777, max_torque=1))
     edit(saved, lambda servos: servos["jaw"]["eeprom"].update(response_level=0))
     assert stand.run(restore, str(saved), "--yes") == 1
-    assert "pucker is left as it is: its model is 521, the file is of a 777" in stand.text
+    assert "pucker (id 22) is left as it is: its model is 521, in the file it is 777" in stand.text
     assert "response_level 1 -> 0 is left out" in stand.text
     assert stand.now("max_torque", ("pucker",)) == {"pucker": 1000}
 
@@ -133,7 +133,7 @@ def test_a_silent_servo_is_named_and_left_out(stand, tmp_path):
     assert len(yaml.safe_load(path.read_text())["servos"]) == 24
     stand.bank.clear()
     stand.bank.inject("dead", "pucker")
-    assert stand.run(restore, str(path)) == 1 and "pucker (id 22) does not answer" in stand.text
+    assert stand.run(restore, str(path)) == 1 and "pucker (id 22) does not reply" in stand.text
 
 
 def test_a_file_that_cannot_be_written_is_told(stand, tmp_path):
@@ -224,7 +224,7 @@ def test_an_export_keeps_the_file_that_was_there(stand, saved):
     first = saved.read_text()
     edit(saved, lambda servos: servos["jaw"]["eeprom"].update(max_torque=7))
     spoilt = saved.read_text()
-    assert stand.run(export, str(saved)) == 0 and "was there already" in stand.text
+    assert stand.run(export, str(saved)) == 0 and "exists already" in stand.text
     (kept,) = saved.parent.glob(f"{saved.name}.*.bak")
     assert kept.read_text() == spoilt and "max_torque: 7" not in saved.read_text() and first != spoilt
 

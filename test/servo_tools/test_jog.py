@@ -168,7 +168,7 @@ def test_go_there_and_let_go(bank, jogged, capsys):
 def test_a_blocked_servo_is_a_failure(bank, jogged, capsys):
     bank.inject("stuck", "jaw")
     assert jogged("jaw", "--to", 2200) == 1
-    assert "something blocks it" in " ".join(capsys.readouterr().out.split())
+    assert "it is blocked, or too weak" in " ".join(capsys.readouterr().out.split())
     assert torque_on(bank) == []
 
 
@@ -235,14 +235,14 @@ def test_beyond_a_limit_is_refused_before_anything_is_written(bank, jogged):
 def test_an_antagonist_that_pulls_is_a_refusal(bank, line, jogged):
     up = ROBOT.index["corner_left_up"]
     line.write(int(ROBOT.ids[up]), REGISTERS["torque_enable"].address, b"\x01")
-    with pytest.raises(RenaError, match=r"corner_left_up .* pulls against corner_left_down and holds torque"):
+    with pytest.raises(RenaError, match=r"corner_left_up .* pulls against corner_left_down and is under torque"):
         jogged("corner_left_down", "--to", "max")
     assert torque_on(bank) == ["corner_left_up"]
 
 
 def test_a_silent_servo_is_one_sentence(bank, jogged):
     bank.inject("dead", "jaw")
-    with pytest.raises(RenaError, match=r"jaw \(id 21\) does not answer; `rena servo scan`"):
+    with pytest.raises(RenaError, match=r"jaw \(id 21\) does not reply; `rena servo scan`"):
         jogged("jaw", "--to", "max")
 
 
@@ -254,12 +254,15 @@ def test_an_overloaded_servo_is_not_touched(bank, jogged):
 
 
 def test_a_servo_that_does_not_let_go_is_named(bank, line):
-    with pytest.raises(RenaError, match=r"jaw \(id 21\) may still hold its torque"), hold_torque(line, JAW, 200):
+    with pytest.raises(RenaError, match=r"jaw \(id 21\) may still be under torque"), hold_torque(line, JAW, 200):
         bank.inject("overload", "jaw")
 
 
 def test_a_cable_pulled_in_the_middle_is_told(bank, line):
-    with pytest.raises(RenaError, match=r"is gone.*jaw \(id 21\) may still hold"), hold_torque(line, JAW, 200):
+    with (
+        pytest.raises(RenaError, match=r"is gone.*jaw \(id 21\) may still be under torque"),
+        hold_torque(line, JAW, 200),
+    ):
         bank.inject("unplugged")
         read_servo(line, JAW)
 
@@ -310,8 +313,8 @@ def test_in_a_terminal(make_emulator, terminal, ending, tmp_path):
         (["jog", "jaw", "--speed", "0"], "'0' is no whole number from 1 on"),
         (["calibrate", "--torque", "4"], "'4' is no whole number in 5..100"),
         (["calibrate", "--torque", "1e2"], "'1e2' is no whole number in 5..100"),
-        (["monitor", "--rate", "x"], "'x' is no number of looks per second above 0 and at most 100"),
-        (["monitor", "--rate", "nan"], "'nan' is no number of looks per second above 0 and at most 100"),
+        (["monitor", "--rate", "x"], "'x' is no number of reads per second above 0 and at most 100"),
+        (["monitor", "--rate", "nan"], "'nan' is no number of reads per second above 0 and at most 100"),
     ],
 )
 def test_what_is_no_number_is_told_in_words(arguments, complaint, capsys):
@@ -326,4 +329,4 @@ def test_without_a_keyboard_the_advice_is_the_tool_s_own(tmp_path, monkeypatch, 
     assert "--to or --by" in capsys.readouterr().err
     shutil.copy(ROBOT.source, tmp_path / "my_face.yaml")
     assert main(["servo", "calibrate", "--robot-file", str(tmp_path / "my_face.yaml")]) == 2
-    assert "call it in a terminal" in capsys.readouterr().err
+    assert "run this in a terminal" in capsys.readouterr().err

@@ -14,7 +14,8 @@ from rena_ros.control.health import Level
 from rena_ros.emulator.bank import ServoBank
 from rena_ros.emulator.virtual_port import VirtualPort
 from rena_ros.robot.file import load_robot
-from rena_ros.servo_tools.monitor import BusWatch, MonitorRow, draw_table, monitor_rows
+from rena_ros.servo_tools.monitor import BusWatch
+from rena_ros.servo_tools.monitor_table import MonitorRow, draw_table, monitor_rows
 
 ROBOT = load_robot()
 POSITIONS = ROBOT.neutral_ticks + np.arange(25)
@@ -142,24 +143,24 @@ def test_live_table_survives_a_pulled_cable(terminal, tmp_path):
     servos = terminal("emulate", "--link", link)
     servos.wait_for("Ctrl-C ends")
     tool = terminal("monitor", "--port", link)
-    tool.wait_for("25 of 25 answer")
+    tool.wait_for("25 of 25 reply")
     tool.wait_for("neck_roll +2048 +[+]0% +6.0 +30")
     servos.press("unplug\n")
-    tool.wait_for(r"Waiting\s+for\s+it\s+to\s+come\s+back")
+    tool.wait_for(r"Waiting\s+until\s+the\s+port\s+is\s+back")
     servos.press("plug\n")
-    tool.wait_for("25 of 25 answer")
+    tool.wait_for("25 of 25 reply")
     tool.press("\x03")
     assert tool.ended() == 0
     assert "Traceback" not in tool.text
     servos.press("\x03")
     assert servos.ended() == 0
-    assert "0 outside the robot's limits" in servos.text and "Torque at the end: nobody." in servos.text
+    assert "0 outside the robot's limits" in servos.text and "Torque on at the end: no servo." in servos.text
     assert not link.is_symlink()
 
 
 def test_a_low_window_says_how_many_servos_it_hides(terminal, emulator):
     tool = terminal("monitor", "--port", emulator.link, lines=10)
-    tool.wait_for("18 servos more than fit in this window +25 of 25 answer")
+    tool.wait_for("18 servos do not fit in this window +25 of 25 reply")
     tool.wait_for("eye_right_pitch|eye_left_pitch")
     tool.press("\x03")
     assert tool.ended() == 0 and "eye_right_pitch" not in tool.text

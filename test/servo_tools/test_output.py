@@ -45,7 +45,7 @@ def told(arguments, output, monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     ("arguments", "code", "complaints"),
-    [(["--help"], 0, []), (["set-return-delay", "--us", "20"], 2, ["nobody is at the keyboard"])],
+    [(["--help"], 0, []), (["set-return-delay", "--us", "20"], 2, ["no keyboard input"])],
     ids=["help", "refusal"],
 )
 def test_whatever_else_there_is_to_tell_a_full_output_adds_nothing(

@@ -59,13 +59,13 @@ def test_one_that_is_silent_among_others_has_power():
     diagnosis = diagnose(ROBOT, everybody(id_13=None), BAUD)
     assert remark(diagnosis, 13) == "silent"
     assert len(diagnosis.advice) == 1
-    assert diagnosis.advice[0].startswith("lip_lower_left (13) alone is silent: its plug")
+    assert diagnosis.advice[0].startswith("lip_lower_left (id 13) alone is silent: its plug")
 
 
 def test_neighbours_that_are_silent_point_at_the_place_of_the_break():
     diagnosis = diagnose(ROBOT, everybody(id_18=None, id_19=None, id_20=None), BAUD)
     (advice,) = diagnosis.advice
-    assert "corner_right_back (18) to corner_right_down (20)" in advice
+    assert "corner_right_back (id 18) to corner_right_down (id 20)" in advice
     assert "between corner_left_back and corner_right_back" in advice
 
 
@@ -79,23 +79,23 @@ def test_new_servos_all_have_the_factory_s_id():
     for found in ([FoundServo(1, BAUD, shared=True)], [well(1)], [well(1, shared=True)]):
         diagnosis = diagnose(ROBOT, found, BAUD)
         (advice,) = diagnosis.advice
-        assert "rena servo setup" in advice and "when it is new" in advice
+        assert "rena servo setup" in advice and "the id of every new servo" in advice
 
 
 def test_two_servos_on_one_id():
     diagnosis = diagnose(ROBOT, everybody(id_12=None, id_13={"shared": True}), BAUD)
     assert remark(diagnosis, 13) == "garbled: several servos?"
     missing, shared = diagnosis.advice
-    assert missing.startswith("lip_upper_right (12) is silent: perhaps it answers as 13")
-    assert shared.startswith("What id 13 answers is garbled") and "rena servo setup" in shared
+    assert missing.startswith("lip_upper_right (id 12) is silent: it may reply as 13")
+    assert shared.startswith("The reply of id 13 is garbled") and "rena servo setup" in shared
 
 
 def test_a_stranger_may_be_the_missing_one():
     diagnosis = diagnose(ROBOT, [*everybody(id_13=None), well(77)], BAUD)
     assert remark(diagnosis, 77) == "not in the robot file"
     missing, stranger = diagnosis.advice
-    assert "lip_lower_left (13) is silent: perhaps it answers as 77" in missing
-    assert "nobody with id 77" in stranger
+    assert "lip_lower_left (id 13) is silent: it may reply as 77" in missing
+    assert "no servo with id 77" in stranger
     assert not diagnose(ROBOT, [*everybody(), well(77)], BAUD).good
 
 
@@ -110,14 +110,14 @@ def test_a_servo_at_another_rate():
 def test_all_servos_at_another_rate_is_a_choice():
     diagnosis = diagnose(ROBOT, [well(servo_id, baud=500_000) for servo_id in ROBOT.ids.tolist()], BAUD)
     (advice,) = diagnosis.advice
-    assert advice.startswith("All servos listen at 500000 baud: either go on with --baud 500000, or ")
+    assert advice.startswith("All servos listen at 500000 baud: use --baud 500000 from now on, or ")
 
 
 def test_a_rate_that_no_servo_has_is_not_recommended():
     diagnosis = diagnose(ROBOT, everybody(), 9600)
     assert not diagnosis.good
     assert diagnosis.advice[-1] == (
-        "No servo can be set to 9600 baud, and 25 of them answer at 1000000: --baud 1000000."
+        "No servo can be set to 9600 baud; 25 servo(s) reply at 1000000: use --baud 1000000."
     )
 
 

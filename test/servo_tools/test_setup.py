@@ -70,7 +70,7 @@ def test_a_row_of_servos_is_set_up_one_by_one_and_for_good(stand):
     assert lab.asked_for == [*SOME[1:], OWN_ONE]  # the one that keeps the factory's id comes last
     assert stand.kept("id", SOME) == {name: IDS[name] for name in SOME}
     assert set(stand.now("return_delay", SOME).values()) == {0} and set(stand.now("lock", SOME).values()) == {1}
-    assert set_up(stand, *SOME, "--yes") == 0 and "4 of 4 servos answer under their ids already" in stand.text
+    assert set_up(stand, *SOME, "--yes") == 0 and "4 of 4 servos have their ids already" in stand.text
 
 
 def test_nothing_is_written_without_a_yes(stand):
@@ -89,10 +89,10 @@ def test_it_goes_on_where_it_was_ended(stand):
 
     with pytest.raises(KeyboardInterrupt):
         set_up(stand, *SOME, answers=["y", ended])
-    assert "Got their ids in this session: eye_left_yaw. Without their ids: jaw and 2 more." in stand.text
+    assert "Ids written in this session: eye_left_yaw. Without their ids: jaw and 2 more." in stand.text
     lab.asked_for.clear()
     # The one that was asked about is still connected: new, or the robot's own servo with id 1? A person knows.
-    with pytest.raises(RenaError, match="with --yes nobody can tell"):
+    with pytest.raises(RenaError, match="--yes cannot decide"):
         set_up(stand, *SOME, "--yes")
     assert set_up(stand, *SOME, answers=["y", "y", "y"]) == 0
     assert lab.asked_for == ["neck_roll", OWN_ONE]
@@ -102,7 +102,7 @@ def test_it_goes_on_where_it_was_ended(stand):
 def test_the_name_of_another_servo_may_be_given(stand):
     stand.bank.attach("jaw")
     assert set_up(stand, "pucker", "jaw", answers=["nose", "neck_yaw", "jaw"]) == 1
-    assert "'nose' is neither" in stand.text and "neck_yaw is there already, or was not asked for" in stand.text
+    assert "'nose' is neither" in stand.text and "neck_yaw has its id already, or is not among" in stand.text
     assert stand.kept("id", ("jaw",)) == {"jaw": IDS["jaw"]}
     assert "Without their ids: pucker." in stand.text
 
@@ -114,13 +114,13 @@ def test_two_new_servos_at_once_are_refused(stand):
     def heard(text):
         if wanted_now(text) == "jaw":
             lab.connect("jaw", "pucker")
-        elif "several servos answer as 1" in text:
+        elif "several servos reply as 1" in text:
             assert read_register(stand.line(), 1, "lock") != 0
             lab.unplug("pucker")
 
     stand.heard = heard
     assert set_up(stand, "jaw", "--yes") == 0
-    assert "Nothing is written as it is now" in stand.text
+    assert "Nothing is written at present" in stand.text
     stand.bank.attach("jaw", "pucker")
     stand.bank.power_cycle()
     line = stand.line()
@@ -129,7 +129,7 @@ def test_two_new_servos_at_once_are_refused(stand):
 
 def test_a_plug_that_has_contact_for_one_look_only_is_nobody_new(stand, monkeypatch):
     Lab(stand)
-    look, seen = setup.look, []
+    look, seen = setup.probe_id, []
 
     def bounced(line, servo_id):
         found = look(line, servo_id)
@@ -139,10 +139,10 @@ def test_a_plug_that_has_contact_for_one_look_only_is_nobody_new(stand, monkeypa
             stand.heard = lambda text: None  # nobody plugs it in again
         return found
 
-    monkeypatch.setattr(setup, "look", bounced)
+    monkeypatch.setattr(setup, "probe_id", bounced)
     assert set_up(stand, "jaw", answers=["y"]) == 1
-    assert seen == [1] and "Nobody new for 60 s" in stand.text
-    assert "A servo answers as 1" not in stand.text and stand.text.count("Connect the servo") == 1
+    assert seen == [1] and "No new servo for 60 s" in stand.text
+    assert "A servo replies as 1" not in stand.text and stand.text.count("Connect the servo") == 1
 
 
 def test_the_torque_of_a_new_servo_is_switched_off_only_after_another_yes(stand):
@@ -157,7 +157,7 @@ def test_the_torque_of_a_new_servo_is_switched_off_only_after_another_yes(stand)
 
 def test_nobody_new_for_too_long_ends_it(stand):
     assert stand.run(setup, "--wait", "30") == 1
-    assert "Nobody new yet. Does it have power?" in stand.text and "Nobody new for 30 s" in stand.text
+    assert "No new servo replies yet. Check its power" in stand.text and "No new servo for 30 s" in stand.text
 
 
 @pytest.mark.parametrize("wait", ["nan", "inf", "-5", "0", "a minute"])
@@ -181,8 +181,8 @@ def test_a_replaced_servo_does_not_take_the_place_of_the_one_with_the_factorys_i
     lab = Lab(stand)
 
     def heard(text):
-        if "several servos answer as 1" in text:
-            assert f"{OWN_ONE} has that id for good" in text
+        if "several servos reply as 1" in text:
+            assert f"{OWN_ONE} has that id permanently" in text
             lab.unplug(OWN_ONE)
         elif wanted_now(text) == OWN_ONE:
             lab.connect(OWN_ONE)
@@ -230,7 +230,7 @@ def test_ctrl_c_at_any_request_of_an_assignment_leaves_the_servo_locked_under_on
     marks = []
 
     def note(text):
-        if "A servo answers as" in text or "All 1 servos have their ids" in text:
+        if "A servo replies as" in text or "All 1 servos have their ids" in text:
             marks.append(stand.requests)
         elif wanted_now(text):
             stand.bank.attach("jaw")
