@@ -1,1 +1,1 @@
-"""What is collected: samples of the robot watching its own face, written so that an interruption loses nothing."""
+"""Samples of the robot watching its own face, and the datasets that hold them."""

@@ -1,4 +1,4 @@
-"""Which expression every sample shows: a function of the seed and the sample's number alone."""
+"""The expression of each sample: a function of the seed and the sample's number alone."""
 
 from itertools import islice
 
@@ -9,11 +9,11 @@ from rena_ros.strategy.expert import Expression, Strategy, expressions
 
 
 def planned(robot: Robot, strategy: Strategy, seed: int, samples: int) -> list[Expression]:
-    """The first ``samples`` expressions of the walk that ``seed`` begins; a longer plan begins like a shorter one."""
+    """Return the first ``samples`` expressions of the walk of ``seed``; a longer plan starts with the shorter one."""
     return list(islice(expressions(robot, strategy, np.random.default_rng(seed)), samples))
 
 
 def replacement(robot: Robot, strategy: Strategy, seed: int, sample: int, attempt: int) -> Expression:
-    """The expression shown in place of one in which no face was found; ``attempt`` counts from 1."""
+    """Return the expression that replaces one in which no face was found; ``attempt`` counts from 1."""
     walk = expressions(robot, strategy, np.random.default_rng([seed, sample, attempt]))
-    return next(islice(walk, 4, None))  # some way from neutral, where every walk begins
+    return next(islice(walk, 4, None))  # some steps away from neutral, where every walk starts

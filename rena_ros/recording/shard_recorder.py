@@ -1,66 +1,69 @@
-"""Filming one shard: its planned expressions on a stage, one after another, into arrays and JPEGs."""
+"""Recording one shard: its planned expressions on a stage, one after another, into arrays and JPEGs."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from rena_ros.base.arrays import ByteArray
 from rena_ros.base.errors import RenaError
+from rena_ros.perception.face_reader import FaceReading
 from rena_ros.recording.shards import Shard
 from rena_ros.recording.stage import Sight, Stage
 from rena_ros.strategy.expert import Expression
 
 ATTEMPTS = 20
 JPEG_QUALITY = 90
+Replace = Callable[[int, int], Expression]
+
+
+@dataclass(frozen=True)
+class _Sample:
+    expression: Expression
+    sight: Sight
+    reading: FaceReading
+    attempts: int
 
 
 def record_shard(
-    stage: Stage,
-    first: int,
-    plan: Iterable[Expression],
-    replace: Callable[[int, int], Expression],
-    seen: Callable[[int], None],
+    stage: Stage, first: int, plan: Iterable[Expression], replace: Replace, recorded: Callable[[int], None]
 ) -> Shard:
-    """Film the shard that begins with sample ``first``.
+    """Record the shard that starts with sample ``first``.
 
-    ``replace(sample, attempt)`` gives another expression when no face was found; ``seen(attempts)`` is
-    called after each sample with how many were replaced. Begins with fresh servos, so the same plan gives
-    the same shard. Raises RenaError when a sample shows no face 20 times in a row.
+    ``replace(sample, attempt)`` returns another expression for one in which no face was found; ``recorded(attempts)``
+    is called after each sample with the number of its replaced expressions. The servos start afresh, so the same plan
+    gives the same shard. Raises RenaError when 20 expressions of one sample show no face.
     """
     stage.reset()
-    rows, jpegs = [], []
-    for sample, expression in enumerate(plan, first):
-        expression, sight, attempts = _find(stage, sample, expression, replace)
-        rows.append((expression, sight, attempts))
-        jpegs.append(_jpeg(sight.picture))
-        seen(attempts)
-    return Shard(
-        first,
-        {
-            "goals": np.stack([expression.goals for expression, _, _ in rows]),
-            "positions": np.stack([sight.positions for _, sight, _ in rows]),
-            "features": np.stack([sight.reading.features for _, sight, _ in rows]).astype(np.float32),
-            "landmarks": np.stack([sight.reading.landmarks for _, sight, _ in rows]).astype(np.float32),
-            "groups": np.array([expression.group for expression, _, _ in rows], "U32"),
-            "attempts": np.array([attempts for _, _, attempts in rows], np.uint8),
-        },
-        jpegs,
-    )
+    samples, jpegs = [], []
+    for number, expression in enumerate(plan, first):
+        sample = _record(stage, number, expression, replace)
+        samples.append(sample)
+        jpegs.append(_jpeg(sample.sight.picture))
+        recorded(sample.attempts)
+    arrays = {
+        "goals": np.stack([sample.expression.goals for sample in samples]),
+        "positions": np.stack([sample.sight.positions for sample in samples]),
+        "features": np.stack([sample.reading.features for sample in samples]).astype(np.float32),
+        "landmarks": np.stack([sample.reading.landmarks for sample in samples]).astype(np.float32),
+        "groups": np.array([sample.expression.group for sample in samples], "U32"),
+        "attempts": np.array([sample.attempts for sample in samples], np.uint8),
+    }
+    return Shard(first, arrays, jpegs)
 
 
-def _find(
-    stage: Stage, sample: int, expression: Expression, replace: Callable[[int, int], Expression]
-) -> tuple[Expression, Sight, int]:
+def _record(stage: Stage, number: int, expression: Expression, replace: Replace) -> _Sample:
     for attempt in range(ATTEMPTS):
         if attempt:
-            expression = replace(sample, attempt)
+            expression = replace(number, attempt)
         sight = stage.show(expression.goals)
         if sight.reading is not None:
-            return expression, sight, attempt
-    raise RenaError(f"sample {sample}: no face found in {ATTEMPTS} different expressions; look at the twin's picture")
+            return _Sample(expression, sight, sight.reading, attempt)
+    raise RenaError(f"sample {number}: no face found in {ATTEMPTS} different expressions; look at the twin's picture")
 
 
-def _jpeg(picture: np.ndarray) -> bytes:
+def _jpeg(picture: ByteArray) -> bytes:
     done, data = cv2.imencode(
         ".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     )

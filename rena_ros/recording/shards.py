@@ -1,7 +1,7 @@
-"""Writing a dataset so that an interruption, a crash or a full disk loses at most the shard being made.
+"""Writing a dataset. An interruption, a crash or a full disk loses at most the shard in progress.
 
-A shard appears whole or not at all: pictures first, then the numbers under a temporary name, synced, then
-renamed. Whatever a shard holds follows from meta.json alone, so a shard that is missing can be made later.
+Pictures are written first, then the arrays; each file is written as a whole and flushed to the disk. The contents of a
+shard follow from meta.json alone, so a missing shard can be made later.
 """
 
 import fcntl
@@ -12,30 +12,41 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from rena_ros.base.arrays import Array
 from rena_ros.base.errors import RenaError
+from rena_ros.base.files import write_bytes, write_json
 from rena_ros.recording.dataset import ARRAYS, FORMAT, image_path, read_meta, read_shard, shard_path
 
-# What the samples follow from: a dataset that differs in one of these cannot be continued.
-RECIPE = ("seed", "shard_size", "names", "feature_names", "image", "robot", "strategy", "face_model", "versions")
-# The reading of the neutral face stands for everything else: a robot that looks different now would be mixed in.
-RECIPE += ("robot_rest",)
+# The samples follow from these entries of meta.json: a dataset in which one of them differs cannot be continued.
+# robot_rest, the reading of the neutral face, stands for all else that changes the robot's appearance.
+RECIPE = (
+    *("seed", "shard_size", "names", "feature_names", "image", "robot", "strategy", "face_model", "versions"),
+    "robot_rest",
+)
 
 
 @dataclass(frozen=True)
 class Shard:
-    """k samples. ``arrays``: by the names in ``dataset.ARRAYS``, first axis k; ``jpegs``: k encoded pictures."""
+    """k samples, the first one numbered ``first``.
+
+    ``arrays``: by the names in ``dataset.ARRAYS``, first axis k. ``jpegs``: k encoded pictures.
+    """
 
     first: int
-    arrays: dict[str, np.ndarray]
+    arrays: dict[str, Array]
     jpegs: list[bytes]
 
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Make the directory and hold it for this process. Raises RenaError when another one writes there."""
+    """Create the directory and lock it for this process.
+
+    Raises RenaError when another process holds the lock, or the directory cannot be written.
+    """
     try:
         directory.mkdir(parents=True, exist_ok=True)
         lock = os.open(directory / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
@@ -46,7 +57,7 @@ def locked(directory: Path) -> Iterator[None]:
     except OSError as error:
         os.close(lock)
         raise RenaError(
-            f"another rena collect is writing into {directory}: wait for it, or use another --out"
+            f"another rena collect is writing into {directory}: wait for it, or choose another --out"
         ) from error
     try:
         yield
@@ -54,11 +65,11 @@ def locked(directory: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def begin(directory: Path, meta: dict) -> dict | None:
+def begin(directory: Path, meta: dict[str, Any]) -> dict[str, Any] | None:
     """Begin a dataset, or continue one of the same recipe; ``samples`` may grow, not shrink.
 
-    Returns the meta of the earlier run that is being continued, or None. Raises RenaError when the
-    directory holds something else, or a dataset that was made in another way.
+    Returns the meta of the earlier run that is continued, or None. Raises RenaError when the directory holds other
+    files or a dataset of another recipe.
     """
     earlier = read_meta(directory)
     if earlier is None:
@@ -69,75 +80,48 @@ def begin(directory: Path, meta: dict) -> dict | None:
         changed = [key for key in RECIPE if json.loads(json.dumps(meta[key])) != earlier.get(key)]
         if changed:
             listed = "; ".join(f"{key}: {_short(earlier.get(key))} there, {_short(meta[key])} now" for key in changed)
-            raise RenaError(f"{directory} holds a dataset made in another way ({listed}): choose another --out")
+            raise RenaError(f"{directory} holds a dataset of another recipe ({listed}): choose another --out")
         if meta["samples"] < earlier["samples"]:
             raise RenaError(f"{directory} is a dataset of {earlier['samples']} samples: it can grow, not shrink")
-    with _explained(directory):
+    with _remedy(directory):
         (directory / "shards").mkdir(exist_ok=True)
         (directory / "images").mkdir(exist_ok=True)
-        text = json.dumps({"format": FORMAT, **meta}, indent=1)
-        _write_whole(directory / "meta.json", text.encode())
+        write_json(directory / "meta.json", {"format": FORMAT, **meta})
     return earlier
 
 
 def missing(directory: Path, samples: int, shard_size: int) -> list[range]:
-    """Return the samples still to be made, a range for each missing, partial or damaged shard."""
+    """Return the samples still to be made, one range per missing, partial or damaged shard."""
     ranges = [range(first, min(first + shard_size, samples)) for first in range(0, samples, shard_size)]
     return [wanted for wanted in ranges if _length(directory, wanted.start) < len(wanted)]
 
 
 def write_shard(directory: Path, shard: Shard) -> None:
     """Write one shard, pictures first. Raises RenaError when the disk refuses; earlier shards stay whole."""
-    with _explained(directory):
-        for i, jpeg in enumerate(shard.jpegs):
-            with open(image_path(directory, shard.first + i), "wb") as file:
-                file.write(jpeg)
-                file.flush()
-                os.fsync(file.fileno())
-        _sync(directory / "images")
-        packed = io.BytesIO()  # in memory first: a zip file that meets a full disk does not end quietly
+    with _remedy(directory):
+        for sample, jpeg in enumerate(shard.jpegs, shard.first):
+            write_bytes(image_path(directory, sample), jpeg)
+        packed = io.BytesIO()  # in memory first: NumPy's zip file fails a second time when it is closed on a full disk
         np.savez(packed, **{name: shard.arrays[name] for name in ARRAYS})
-        _write_whole(shard_path(directory, shard.first), packed.getvalue())
+        write_bytes(shard_path(directory, shard.first), packed.getvalue())
 
 
 def _length(directory: Path, first: int) -> int:
     try:
         shard = read_shard(directory, first)
     except RenaError:
-        return 0  # damaged: it is made again, and comes out as it was meant to be
+        return 0  # a damaged shard is made again
     return len(shard["goals"]) if shard else 0
 
 
-def _write_whole(path: Path, data: bytes) -> None:
-    temporary = path.with_suffix(".tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync(path.parent)
-
-
-def _sync(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 @contextmanager
-def _explained(directory: Path) -> Iterator[None]:
+def _remedy(directory: Path) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
+    except (OSError, RenaError) as error:
+        cause = f"cannot write into {directory}: {error.strerror}" if isinstance(error, OSError) else str(error)
         raise RenaError(
-            f"cannot write into {directory}: {error.strerror} ({error.filename or 'while writing'}); "
-            "the samples of finished shards are safe: make room, then run the same command again"
+            f"{cause}; finished shards are safe: if the disk is full, make room; then run the same command again"
         ) from error
 
 

@@ -1,7 +1,7 @@
-"""Worker processes that film shards side by side, one stage each.
+"""Worker processes that record shards in parallel, one stage each.
 
-Each worker talks over a pipe of its own: a worker that dies takes no lock and no queue with it, and is
-noticed. Whatever a worker was filming when it was ended is simply missing, and is filmed by the next run.
+Each worker has its own pipe, so a worker that dies holds no lock or queue of the others, and its death is noticed. The
+shard that it was recording stays missing, and the next run records it.
 """
 
 import multiprocessing
@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from rena_ros.base.errors import RenaError
@@ -21,10 +22,12 @@ from rena_ros.recording.stage import Stage
 from rena_ros.robot.file import load_robot
 from rena_ros.strategy.expert import Expression, load_strategy
 
+PlannedShard = tuple[int, Sequence[Expression]]  # number of its first sample, its expressions
+
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker needs to know, once."""
+    """What a worker must know once. ``width``, ``height``: of the pictures, pixels."""
 
     directory: Path
     robot_file: Path
@@ -34,54 +37,56 @@ class Job:
     height: int
 
 
-def record_shards(
-    job: Job,
-    shards: Sequence[tuple[int, Sequence[Expression]]],
-    workers: int,
-    seen: Callable[[int], None],
-) -> None:
-    """Film and write all ``shards`` (first sample, its plan) with so many processes; ``seen(attempts)`` per sample.
+def record_shards(job: Job, shards: Sequence[PlannedShard], workers: int, recorded: Callable[[int], None]) -> None:
+    """Record and write all ``shards`` with up to ``workers`` processes; call ``recorded(attempts)`` per sample.
 
-    Raises RenaError with a worker's words when it met one or died; the other workers are ended then, as
-    they are on Ctrl-C.
+    Raises RenaError with a worker's message when it raised one, or when it died. Then, and on Ctrl-C, all other workers
+    are ended.
     """
     context = multiprocessing.get_context("spawn")
     waiting = list(shards)
-    crew: dict[Connection, multiprocessing.Process] = {}
+    processes: dict[Connection, BaseProcess] = {}
     try:
         for _ in range(min(workers, len(waiting))):
             ours, theirs = context.Pipe()
             process = context.Process(target=_work, args=(theirs, job), daemon=True)
             process.start()
             theirs.close()
-            crew[ours] = process
-        while crew:
-            for connection in wait(list(crew)):
-                _hear(connection, crew, waiting, seen)
+            processes[ours] = process
+        while processes:
+            ready = wait(list(processes))
+            for connection in [one for one in processes if one in ready]:
+                _handle(connection, processes, waiting, recorded)
     finally:
-        for process in crew.values():
-            process.terminate()
-        for process in crew.values():
-            process.join()
+        for worker in processes.values():
+            worker.terminate()
+        for worker in processes.values():
+            worker.join()
 
 
-def _hear(connection: Connection, crew: dict, waiting: list, seen: Callable[[int], None]) -> None:
+def _handle(
+    connection: Connection,
+    processes: dict[Connection, BaseProcess],
+    waiting: list[PlannedShard],
+    recorded: Callable[[int], None],
+) -> None:
+    """Handle one message of one worker."""
     try:
         kind, value = connection.recv()
     except (EOFError, ConnectionResetError):
-        crew[connection].join()
+        processes[connection].join()
         raise RenaError(
-            f"a collecting process died (exit code {crew[connection].exitcode}); finished shards are safe: "
-            "run the same command again, with --workers 1 when memory is short"
+            f"a collecting process died (exit code {processes[connection].exitcode}); finished shards are safe: "
+            "run the same command again, with --workers 1 if memory is short"
         ) from None
-    if kind == "seen":
-        seen(value)
+    if kind == "recorded":
+        recorded(value)
     elif kind == "ready":
         if waiting:
             connection.send(waiting.pop(0))
         else:
             connection.send(None)
-            crew.pop(connection).join()
+            processes.pop(connection).join()
     elif kind == "refused":
         raise RenaError(value)
     else:
@@ -89,39 +94,37 @@ def _hear(connection: Connection, crew: dict, waiting: list, seen: Callable[[int
 
 
 def _work(connection: Connection, job: Job) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal: the parent ends us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the parent ends this process
     try:
-        _film_all(connection, job)
+        _record_all(connection, job)
     except RenaError as error:
         connection.send(("refused", str(error)))
     except (EOFError, BrokenPipeError, ConnectionResetError):
-        pass  # the parent is gone
+        pass  # the parent has ended
     except Exception:
         connection.send(("failed", traceback.format_exc()))
 
 
-def _film_all(connection: Connection, job: Job) -> None:
+def _record_all(connection: Connection, job: Job) -> None:
     robot = load_robot(job.robot_file)
     strategy = load_strategy(job.strategy_file, robot)
     with Stage(robot, job.width, job.height) as stage:
         connection.send(("ready", None))
         while (shard := connection.recv()) is not None:
             first, plan = shard
-            write_shard(
-                job.directory,
-                record_shard(
-                    stage,
-                    first,
-                    plan,
-                    lambda sample, attempt: replacement(robot, strategy, job.seed, sample, attempt),
-                    lambda attempts: connection.send(("seen", attempts)),
-                ),
+            recorded = record_shard(
+                stage,
+                first,
+                plan,
+                lambda sample, attempt: replacement(robot, strategy, job.seed, sample, attempt),
+                lambda attempts: connection.send(("recorded", attempts)),
             )
+            write_shard(job.directory, recorded)
             connection.send(("ready", None))
 
 
 def worker_count(wanted: int | None) -> int:
-    """How many processes to start: as asked, else one per usable core, two at most. Raises RenaError below 1."""
+    """Return the number of processes: ``wanted``, or one per usable core, at most two. Raises RenaError below 1."""
     if wanted is not None and wanted < 1:
         raise RenaError(f"--workers must be at least 1, not {wanted}")
     return wanted or min(2, len(os.sched_getaffinity(0)))

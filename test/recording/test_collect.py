@@ -1,4 +1,4 @@
-"""rena collect: the real way from goals over bytes, servos and picture to a reading, and that runs can be continued."""
+"""rena collect: real samples, from goals over the wire and the picture to a reading; runs can be continued."""
 
 import json
 import os
@@ -49,7 +49,7 @@ def run(directory, samples: int, *more: str) -> int:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """Seven samples in shards of three, made in one go."""
+    """Seven samples in shards of three, collected in one run."""
     directory = tmp_path_factory.mktemp("whole")
     before, collect.SHARD_SIZE = collect.SHARD_SIZE, 3
     try:
@@ -59,7 +59,7 @@ def whole(tmp_path_factory):
         collect.SHARD_SIZE = before
 
 
-def test_samples_hold_what_was_told_where_it_rested_and_what_was_seen(whole):
+def test_a_sample_holds_the_commanded_goals_the_positions_at_rest_and_the_reading(whole):
     dataset = load_dataset(whole)
     assert dataset.goals.shape == dataset.positions.shape == (7, 25)
     assert dataset.features.shape == (7, 55)
@@ -68,7 +68,7 @@ def test_samples_hold_what_was_told_where_it_rested_and_what_was_seen(whole):
     np.testing.assert_array_equal(dataset.goals, [expression.goals for expression in plan])
     assert dataset.groups.tolist() == [expression.group for expression in plan]
     assert np.abs(dataset.positions - ROBOT.positions(dataset.goals)).max() <= 0.5 * RAD_PER_TICK + 1e-6
-    # The head's pose in the reading is the pose of the robot's neck; all else is a matter of calibration.
+    # The head pose in the reading follows the robot's neck; the other features depend on calibration.
     yaw, neck = dataset.features[:, -3], dataset.positions[:, ROBOT.index["neck_yaw"]]
     assert np.ptp(neck) > 0.1
     assert np.corrcoef(yaw, neck)[0, 1] > 0.95
@@ -79,7 +79,7 @@ def test_samples_hold_what_was_told_where_it_rested_and_what_was_seen(whole):
     np.testing.assert_allclose(again.landmarks[:, :2], dataset.landmarks[6][:, :2], atol=0.01)
 
 
-def test_the_figures_are_written(whole):
+def test_json_holds_the_figures(whole):
     figures = json.loads((whole.parent / "figures.json").read_text())
     assert figures["samples"] == figures["collected_now"] == figures["frames_with_face"] == 7
     assert figures["samples_per_s"] > 0
@@ -90,8 +90,8 @@ def test_the_figures_are_written(whole):
 
 
 def test_an_interrupted_dataset_is_finished_bit_for_bit(whole, tmp_path, capsys):
-    assert run(tmp_path, 4, "--workers", "1") == 0  # as if ended after the first shard and one sample
-    shard_path(tmp_path, 0).unlink()  # and a shard lost
+    assert run(tmp_path, 4, "--workers", "1") == 0  # as if it had ended after the first shard and one sample
+    shard_path(tmp_path, 0).unlink()  # and a shard had been lost
     assert run(tmp_path, 7, "--workers", "2") == 0
     assert "0 of 7 samples are there" in capsys.readouterr().out
     files = sorted(path.relative_to(whole) for folder in ("shards", "images") for path in (whole / folder).iterdir())
@@ -99,11 +99,11 @@ def test_an_interrupted_dataset_is_finished_bit_for_bit(whole, tmp_path, capsys)
     for file in files:
         assert (tmp_path / file).read_bytes() == (whole / file).read_bytes(), file
     assert run(tmp_path, 7) == 0
-    assert "all of them there already" in capsys.readouterr().out
+    assert "all of them collected earlier" in capsys.readouterr().out
 
 
 def started(directory) -> subprocess.Popen:
-    """A long run in a process group of its own, once its first shard is there."""
+    """A long run in its own process group, once its first shard exists."""
     code = (
         "import sys; from rena_ros.recording import collect; from rena_ros.cli import main; collect.SHARD_SIZE = 3;"
         f"sys.exit(main('collect --robot twin --fast --samples 6000 --seed 4 --workers 2 --out {directory}'.split()))"
@@ -118,7 +118,7 @@ def started(directory) -> subprocess.Popen:
 
 def test_ctrl_c_leaves_a_directory_that_can_be_continued(whole, tmp_path):
     process = started(tmp_path)
-    os.killpg(process.pid, signal.SIGINT)  # a terminal's Ctrl-C reaches the workers as well
+    os.killpg(process.pid, signal.SIGINT)  # Ctrl-C in a terminal reaches the workers as well
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 130, output
     assert "the same command continues" in output
@@ -128,7 +128,7 @@ def test_ctrl_c_leaves_a_directory_that_can_be_continued(whole, tmp_path):
         load_dataset(tmp_path)
 
 
-def test_a_worker_that_dies_ends_the_run_with_a_word(tmp_path):
+def test_the_death_of_a_worker_ends_the_run_with_an_error(tmp_path):
     process = started(tmp_path)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     workers = [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
@@ -139,23 +139,23 @@ def test_a_worker_that_dies_ends_the_run_with_a_word(tmp_path):
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
 
 
-def test_a_workers_refusal_reaches_the_person(tmp_path, monkeypatch, capsys):
+def test_the_error_of_a_worker_reaches_the_user(tmp_path, monkeypatch, capsys):
     broken = tmp_path / "robot.yaml"
     broken.write_text(ROBOT.source.read_text())
     before = collect.record_shards
 
-    def with_the_file_gone(job, *rest):
+    def after_removing_the_file(job, *rest):
         broken.unlink()
         before(job, *rest)
 
-    monkeypatch.setattr(collect, "record_shards", with_the_file_gone)
+    monkeypatch.setattr(collect, "record_shards", after_removing_the_file)
     assert run(tmp_path / "out", 3, "--workers", "1", "--robot-file", str(broken)) == 2
     assert "cannot read the robot file" in capsys.readouterr().err
 
 
 @dataclass
 class FacelessStage:
-    """Stands in for the stage where it matters which expressions show no face: those whose jaw opens far."""
+    """A stage on which an expression shows no face when its jaw is open."""
 
     robot = ROBOT
 
@@ -169,7 +169,7 @@ class FacelessStage:
 
 
 class StandInReading:
-    """As much of a reading as is written down."""
+    """The part of a reading that is written into a shard."""
 
     features = np.zeros(55, np.float32)
     landmarks = np.zeros((478, 3), np.float32)
@@ -179,7 +179,7 @@ def test_frames_without_a_face_are_replaced_deterministically_and_counted():
     plan = planned(ROBOT, STRATEGY, 1, 40)
     jaw = ROBOT.index["jaw"]
     first, again = (
-        record_shard(FacelessStage(), 0, plan, lambda *which: replacement(ROBOT, STRATEGY, 1, *which), lambda _: None)
+        record_shard(FacelessStage(), 0, plan, lambda *place: replacement(ROBOT, STRATEGY, 1, *place), lambda _: None)
         for _ in range(2)
     )
     assert (first.arrays["goals"][:, jaw] == 0).all()
@@ -190,7 +190,7 @@ def test_frames_without_a_face_are_replaced_deterministically_and_counted():
     np.testing.assert_array_equal(first.arrays["goals"], again.arrays["goals"])
 
 
-def test_a_twin_without_a_face_is_no_endless_loop():
+def test_a_twin_without_a_face_ends_in_an_error_instead_of_an_endless_loop():
     plan = [replace(planned(ROBOT, STRATEGY, 1, 1)[0], goals=np.ones(25, np.float32))]
     stage = FacelessStage()
     with pytest.raises(RenaError, match=f"no face found in {ATTEMPTS} different"):
@@ -201,14 +201,14 @@ def test_a_twin_without_a_face_is_no_endless_loop():
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--robot", "/dev/ttyUSB0", "--fast"], "today: rena collect --robot twin --fast"),
-        (["--robot", "twin"], "today: add --fast"),
+        (["--robot", "/dev/ttyUSB0", "--fast"], "use: rena collect --robot twin --fast"),
+        (["--robot", "twin"], "not supported yet; add --fast"),
         (["--fast", "--samples", "0"], "--samples must be at least 1"),
         (["--fast", "--workers", "0"], "--workers must be at least 1"),
         (["--fast", "--strategy", "nowhere.yaml"], "cannot read the strategy file nowhere.yaml"),
     ],
 )
-def test_what_cannot_be_collected_is_refused(tmp_path, capsys, arguments, complaint):
+def test_impossible_arguments_are_refused_before_anything_is_written(tmp_path, capsys, arguments, complaint):
     assert main(["collect", "--out", str(tmp_path / "out"), *arguments]) == 2
     assert complaint in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

@@ -1,6 +1,11 @@
-"""Datasets on disk: whole shards or none, clear refusals, and everything comes back as it was written."""
+"""Datasets on disk: shards are whole or absent, data come back as written, misuse gets a clear error."""
 
+import contextlib
 import json
+import os
+import resource
+import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -48,7 +53,7 @@ def write(directory, samples: int) -> None:
         write_shard(directory, shard(part.start, len(part)))
 
 
-def test_what_was_written_comes_back(tmp_path):
+def test_samples_come_back_as_written(tmp_path):
     write(tmp_path, 10)
     dataset = load_dataset(tmp_path)
     assert len(dataset) == 10
@@ -70,7 +75,7 @@ def test_the_last_samples_are_the_test_set(tmp_path):
     assert test.groups.tolist() == ["group 7", "group 8", "group 9"]
     assert test.image(0) == dataset.image(7)
     assert test.part(np.array([2])).image(0) == dataset.image(9)
-    with pytest.raises(RenaError, match="10 samples: too few"):
+    with pytest.raises(RenaError, match="10 samples, too few"):
         dataset.split(test=10)
 
 
@@ -86,7 +91,7 @@ def test_missing_partial_and_damaged_shards_are_made_again(tmp_path):
     assert missing(tmp_path, 10, 4) == []
     assert missing(tmp_path, 12, 4) == [range(8, 12)]  # grown: the last shard was partial
     shard_path(tmp_path, 4).unlink()
-    with pytest.raises(RenaError, match="6 of 10 samples; the same command finishes it: rena collect --out there"):
+    with pytest.raises(RenaError, match="6 of 10 samples; finish it with the same command: rena collect --out there"):
         load_dataset(tmp_path)
     damaged = shard_path(tmp_path, 0)
     damaged.write_bytes(damaged.read_bytes()[:200])
@@ -97,35 +102,74 @@ def test_missing_partial_and_damaged_shards_are_made_again(tmp_path):
     np.testing.assert_array_equal(load_dataset(tmp_path).goals[:4], shard(0, 4).arrays["goals"])
 
 
-def test_a_full_disk_is_explained_and_loses_nothing(tmp_path, full_device):
+@pytest.fixture
+def no_large_files():
+    """While this fixture is active, the system refuses to let a file grow beyond 1 kB, as a full disk does."""
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    @contextlib.contextmanager
+    def active():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    yield active
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_refused_shard_is_explained_and_loses_nothing(tmp_path, no_large_files):
     write(tmp_path, 4)
     before = shard_path(tmp_path, 0).read_bytes()
     begin(tmp_path, meta(8))
-    shard_path(tmp_path, 4).with_suffix(".tmp").symlink_to(full_device)
-    with pytest.raises(RenaError, match=r"No space left on device.*make room"):
+    with no_large_files(), pytest.raises(RenaError, match=r"00004\.npz: File too large.*make room"):
         write_shard(tmp_path, shard(4, 4))
+    assert [path.name for path in (tmp_path / "shards").iterdir()] == ["00000.npz"]
     assert shard_path(tmp_path, 0).read_bytes() == before
     assert missing(tmp_path, 8, 4) == [range(4, 8)]
     write(tmp_path, 8)
     assert len(load_dataset(tmp_path)) == 8
 
 
-def test_a_full_disk_among_the_pictures(tmp_path, full_device):
+def test_a_refused_picture_is_explained_and_its_shard_not_written(tmp_path, no_large_files):
     begin(tmp_path, meta(4))
-    image_path(tmp_path, 2).symlink_to(full_device)
-    with pytest.raises(RenaError, match="No space left on device"):
-        write_shard(tmp_path, shard(0, 4))
+    large_third = replace(shard(0, 4), jpegs=[b"jpeg", b"jpeg", bytes(2000), b"jpeg"])
+    with no_large_files(), pytest.raises(RenaError, match=r"00002\.jpg: File too large.*make room"):
+        write_shard(tmp_path, large_third)
     assert not shard_path(tmp_path, 0).exists()
+
+
+def test_every_file_is_flushed_before_it_appears_and_its_folder_afterwards(tmp_path, monkeypatch):
+    begin(tmp_path, meta(4))
+    steps = []
+
+    def fsync(handle):
+        steps.append(("flush", os.readlink(f"/proc/self/fd/{handle}")))
+
+    def exchange(fresh, path, before=os.replace):
+        steps.append(("appear", str(fresh), str(path)))
+        before(fresh, path)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", exchange)
+    write_shard(tmp_path, shard(0, 4))
+    files = [*(image_path(tmp_path, i) for i in range(4)), shard_path(tmp_path, 0)]
+    for path, (flushed, appeared, folder) in zip(files, zip(*[iter(steps)] * 3, strict=True), strict=True):
+        assert appeared[0] == "appear" and appeared[2] == str(path)
+        assert flushed == ("flush", appeared[1])
+        assert folder == ("flush", str(path.parent))
 
 
 @pytest.mark.parametrize(
     "change",
     [{"seed": 4}, {"strategy": "t"}, {"names": ["jaw"]}, {"versions": {"numpy": "2"}}, {"robot_rest": [0.2] * 55}],
 )
-def test_another_recipe_is_not_mixed_in(tmp_path, change):
+def test_a_dataset_of_another_recipe_is_not_continued(tmp_path, change):
     write(tmp_path, 4)
     text = (tmp_path / "meta.json").read_text()
-    with pytest.raises(RenaError, match=rf"made in another way \({next(iter(change))}: "):
+    with pytest.raises(RenaError, match=rf"of another recipe \({next(iter(change))}: "):
         begin(tmp_path, meta(4, **change))
     assert (tmp_path / "meta.json").read_text() == text
 
@@ -137,21 +181,21 @@ def test_a_dataset_can_grow_but_not_shrink(tmp_path):
     assert begin(tmp_path, meta(12))["samples"] == 10
 
 
-def test_a_directory_of_other_things_is_left_alone(tmp_path):
+def test_a_directory_with_other_files_is_left_unchanged(tmp_path):
     (tmp_path / "thesis.tex").write_text("precious")
     with locked(tmp_path), pytest.raises(RenaError, match=r"holds no dataset \(thesis.tex"):
         begin(tmp_path, meta(4))
     assert not (tmp_path / "meta.json").exists()
 
 
-def test_two_writers_at_once_are_refused(tmp_path):
+def test_a_second_writer_is_refused(tmp_path):
     with locked(tmp_path / "new"), pytest.raises(RenaError, match="another rena collect"), locked(tmp_path / "new"):
         pass
     with locked(tmp_path / "new"):
         pass
 
 
-def test_what_is_no_dataset_is_refused(tmp_path):
+def test_a_directory_without_a_readable_meta_is_refused(tmp_path):
     with pytest.raises(RenaError, match="holds no dataset"):
         load_dataset(tmp_path)
     (tmp_path / "meta.json").write_text("{")
