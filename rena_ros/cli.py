@@ -13,8 +13,8 @@ from rena_ros.base.subcommands import add_subcommands
 COMMANDS = {
     "mimic": ("rena_ros.mimic.command", "mirror a person's face on the robot or its twin, live"),
     "collect": ("rena_ros.recording.collect", "let the robot babble expressions and record what it sees"),
-    "train": ("rena_ros.learning.train", "learn coefficients -> goals from collected samples"),
-    "evaluate": ("rena_ros.learning.evaluate", "held-out error of a model beside its baselines"),
+    "train": ("rena_ros.learning.train_command", "learn coefficients -> goals from collected samples"),
+    "evaluate": ("rena_ros.learning.evaluate_command", "held-out error of a model beside its baselines"),
     "servo": ("rena_ros.servo_tools.command", "find, watch, move, set up and calibrate servos"),
     "bench": ("rena_ros.bench.command", "measure the bus driver: speed, faults, endurance"),
 }

@@ -11,7 +11,7 @@ from rena_ros.learning import checkpoint
 from rena_ros.learning.losses import FaceLoss
 from rena_ros.learning.metrics import rmse
 from rena_ros.learning.network import Network, NetworkConfig
-from rena_ros.learning.preparation import Samples
+from rena_ros.learning.samples import Samples
 from rena_ros.learning.schedule import one_cycle
 
 GRADIENT_NORM = 1.0

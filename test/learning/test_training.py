@@ -10,18 +10,18 @@ import torch
 
 from rena_ros.base.errors import RenaError
 from rena_ros.behaviour.policy import Policy
-from rena_ros.learning import checkpoint, train
-from rena_ros.learning.evaluation import evaluate
+from rena_ros.learning import checkpoint, train_command
 from rena_ros.learning.network import Network, NetworkConfig
-from rena_ros.learning.preparation import split_validation, training_part, with_mirror_images
+from rena_ros.learning.samples import split_validation, training_part, with_mirror_images
 from rena_ros.learning.schedule import one_cycle
+from rena_ros.learning.scores import held_out_scores
 from rena_ros.learning.trainer import GRADIENT_NORM, Settings, Trainer
 from rena_ros.recording.dataset import load_dataset
 
 
 def arguments(*words: object) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    train.add_arguments(parser)
+    train_command.add_arguments(parser)
     return parser.parse_args([str(word) for word in words])
 
 
@@ -36,13 +36,13 @@ def trained(dataset_directory, tmp_path_factory):
     out = tmp_path_factory.mktemp("run") / "run"
     words = run_words(dataset_directory, out, 30)
     options = ("--no-mirror", "--batch-size", 64, "--held-out", "--json", out.parent / "figures.json")
-    assert train.run(arguments(*words, *options)) == 0
+    assert train_command.run(arguments(*words, *options)) == 0
     return out
 
 
 def test_it_beats_the_mean_and_says_so(trained, dataset):
     """The made-up face is not symmetric, so mirror images are left out."""
-    scores = evaluate(Policy(trained / "model.onnx"), dataset, 100)
+    scores = held_out_scores(Policy(trained / "model.onnx"), dataset, 100)
     assert scores["model"].rmse < 0.7 * scores["training mean"].rmse
     figures = json.loads((trained.parent / "figures.json").read_text())
     assert figures["held_out"]["rmse"] == pytest.approx(scores["model"].rmse, abs=1e-5)
@@ -112,10 +112,10 @@ def test_ctrl_c_keeps_what_is_done(tmp_path, dataset_directory, monkeypatch):
         return step(trainer)
 
     monkeypatch.setattr(Trainer, "step", interrupted)
-    assert train.run(arguments(*words)) == 130
+    assert train_command.run(arguments(*words)) == 130
     assert not (tmp_path / "model.onnx").exists()
     monkeypatch.setattr(Trainer, "step", step)
-    assert train.run(arguments(*words, "--json", tmp_path / "figures.json")) == 0
+    assert train_command.run(arguments(*words, "--json", tmp_path / "figures.json")) == 0
     assert json.loads((tmp_path / "figures.json").read_text())["epochs"] == 3
     provenance = Policy(tmp_path / "model.onnx").provenance
     assert "held_out" not in provenance  # the test part is touched only when asked for
@@ -123,14 +123,14 @@ def test_ctrl_c_keeps_what_is_done(tmp_path, dataset_directory, monkeypatch):
 
 def test_a_run_refuses_other_settings_and_other_data(tmp_path, dataset_directory):
     words = run_words(dataset_directory, tmp_path, 1)
-    assert train.run(arguments(*words)) == 0
+    assert train_command.run(arguments(*words)) == 0
     with pytest.raises(RenaError, match=r"other settings.*seed: 0 there, 4 now"):
-        train.run(arguments(*words, "--seed", 4))
+        train_command.run(arguments(*words, "--seed", 4))
     with pytest.raises(RenaError, match="other data"):
-        train.run(arguments(*run_words(dataset_directory, tmp_path, 1, test=150)))
+        train_command.run(arguments(*run_words(dataset_directory, tmp_path, 1, test=150)))
     (tmp_path / "checkpoint.safetensors").write_bytes(b"torn")
     with pytest.raises(RenaError, match="not a checkpoint"):
-        train.run(arguments(*words))
+        train_command.run(arguments(*words))
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_a_run_refuses_other_settings_and_other_data(tmp_path, dataset_directory
 )
 def test_settings_that_make_no_sense_are_refused(tmp_path, dataset_directory, words):
     with pytest.raises(RenaError, match=words[0]):
-        train.run(arguments("--data", dataset_directory, "--out", tmp_path, *words))
+        train_command.run(arguments("--data", dataset_directory, "--out", tmp_path, *words))
 
 
 def test_training_never_sees_the_test_samples(dataset):

@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from rena_ros.behaviour.policy import Policy
-from rena_ros.learning.evaluation import Score, evaluate
 from rena_ros.learning.metrics import left_right_gap
-from rena_ros.learning.preparation import TEST_SAMPLES
+from rena_ros.learning.samples import TEST_SAMPLES
+from rena_ros.learning.scores import Score, held_out_scores
 from rena_ros.recording.dataset import load_dataset
 from rena_ros.robot.file import load_robot
 
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate, print, and write what was asked for."""
     policy = Policy(args.model, load_robot(args.robot_file))
     dataset = load_dataset(args.data)
-    scores = evaluate(policy, dataset, args.test)
+    scores = held_out_scores(policy, dataset, args.test)
     gap = left_right_gap(dataset.split(args.test)[1].goals, dataset.names)
     _print(scores, dataset.names, args.test, gap)
     if args.json:

@@ -24,7 +24,7 @@ class Score:
     left_right_gap: float
 
 
-def evaluate(policy: Policy, dataset: Dataset, test: int, with_baselines: bool = True) -> dict[str, Score]:
+def held_out_scores(policy: Policy, dataset: Dataset, test: int, with_baselines: bool = True) -> dict[str, Score]:
     """Scores on the last ``test`` samples by model name, the baselines fitted to all samples before them.
 
     The model is run through ``Policy``, so what is measured is what ships. Raises RenaError when the data

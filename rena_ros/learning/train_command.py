@@ -22,11 +22,11 @@ from rena_ros import __version__
 from rena_ros.base.commit import source_commit
 from rena_ros.base.errors import RenaError
 from rena_ros.behaviour.policy import Policy
-from rena_ros.learning.evaluation import MODEL, evaluate
 from rena_ros.learning.export import Labels, export_onnx, relabel
 from rena_ros.learning.metrics import rmse
 from rena_ros.learning.network import NetworkConfig
-from rena_ros.learning.preparation import TEST_SAMPLES, split_validation, training_part, with_mirror_images
+from rena_ros.learning.samples import TEST_SAMPLES, split_validation, training_part, with_mirror_images
+from rena_ros.learning.scores import MODEL, held_out_scores
 from rena_ros.learning.trainer import Settings, Trainer
 from rena_ros.recording.dataset import Dataset, load_dataset
 from rena_ros.robot.file import load_robot
@@ -202,7 +202,7 @@ def _export(
     policy = Policy(path, load_robot(args.robot_file))
     _check_parity(trainer, policy, training_part(dataset, args.test).features[:256])
     if args.held_out:
-        score = evaluate(policy, dataset, args.test, with_baselines=False)[MODEL]
+        score = held_out_scores(policy, dataset, args.test, with_baselines=False)[MODEL]
         figures["held_out"] = {
             "samples": args.test,
             "rmse": round(score.rmse, 5),
