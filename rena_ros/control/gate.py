@@ -1,7 +1,7 @@
 """The one gate between commands and servos: limiter, motion, ticks, bus; and what happens without commands.
 
 No ROS and no clock of its own: the servos node tells it the time (that of the port), calls ``tick`` a hundred times a
-second, ``read`` fifty times and ``watch`` once. Every method that uses the bus raises PortLost when the port
+second, ``read`` fifty times and ``check_torque`` once. Every method that uses the bus raises PortLost when the port
 vanished; the gate is then disconnected, and limp once the port is back, until somebody switches torque on again.
 
 ``stop`` is latched: connected or not, nothing moves and nobody gets torque until ``reset``.
@@ -51,7 +51,7 @@ class Commands:
 class Gate:
     """The servos of one robot. Limp and disconnected at first.
 
-    ``torque``: whether it was switched on (who of the servos follows, is in ``servos``); ``limp_because``: why not;
+    ``torque``: whether it was switched on (which servos are driven: ``torque_state``); ``limp_because``: why not;
     ``torque_off_pending``: torque is switched off as soon as there is a port.
     """
 
@@ -65,16 +65,17 @@ class Gate:
     ) -> None:
         """``period_s``: time between ticks; goals are sent that much ahead, for the servo is on its way meanwhile.
         ``command_timeout_s``: without a command for this long, ease to neutral; ``release_after_s`` later switch
-        torque off (0: never).
+        torque off (0: never). Both may be changed between two ticks.
         """
         self.robot = robot
         self.commands = Commands()
-        self.servos = TorqueState(robot)
+        self.torque_state = TorqueState(robot)
         self.bus: Bus | None = None
         self.torque, self.stopped = False, False
         self.limp_because = "it was not switched on yet"
         self._open_bus = open_bus
-        self._period_s, self._timeout_s, self._release_s = period_s, command_timeout_s, release_after_s
+        self._period_s = period_s
+        self.command_timeout_s, self.release_after_s = command_timeout_s, release_after_s
         self.torque_off_pending = False
         self._motion = Motion(robot, np.zeros(len(robot.names)), 0.0)
         self._state: BusState | None = None
@@ -92,24 +93,24 @@ class Gate:
         (PortMissing when it does not exist).
         """
         bus = self._open_bus()
-        self.servos.forget()
+        self.torque_state.invalidate()
         try:
             delays = bus.read_return_delays()
             if self.torque_off_pending:
-                self.servos.switch_off(bus)
-            self.servos.note(bus.read_health())
+                self.torque_state.switch_off(bus)
+            self.torque_state.update(bus.read_health())
         except BaseException:
             bus.close()
             raise
         self.bus, self.torque_off_pending, self._state = bus, False, None
         return delays
 
-    def lost(self) -> None:
+    def drop_port(self) -> None:
         """Let go of a port that has vanished."""
         if self.bus is not None:
             self.bus.close()
         self.bus, self.torque_off_pending = None, True
-        self.servos.forget()
+        self.torque_state.invalidate()
         self._limp("the port was lost")
 
     def command(self, names: Sequence[str], positions: Sequence[float], now_s: float) -> CommandOutcome:
@@ -143,41 +144,42 @@ class Gate:
             return None
         self._notice_stall(now_s)
         quiet_s = now_s - self._command_s
-        if self._release_s > 0 and quiet_s > self._timeout_s + self._release_s:
+        if self.release_after_s > 0 and quiet_s > self.command_timeout_s + self.release_after_s:
             self._switch_off(f"no command for {quiet_s:.0f} s")
             return None
-        if not self._easing and quiet_s > self._timeout_s:
+        if not self._easing and quiet_s > self.command_timeout_s:
             self._ease(now_s)
         self._motion.update(now_s)
         return self._write(now_s, only_if_changed=now_s - self._sent_s < KEEP_ALIVE_S)
 
     def read(self, now_s: float) -> BusState:
-        """The state of all servos, now. Who has been silent for long gets no goals until ``watch`` finds it well."""
+        """Read the state of all servos. A silent servo gets no goals until ``check_torque`` finds it well."""
         self._state = state = self._connected().read_state()
         self._horns[state.position_known] = self.robot.from_ticks(state.ticks)[state.position_known]
-        self._motion.observe(self._horns, self.servos.driven | self.servos.silent)  # a limp horn does not pull
-        if (missed := self.servos.miss(state)).any():
+        pulling = self.torque_state.driven | self.torque_state.silent  # a limp horn does not pull
+        self._motion.observe(self._horns, pulling)
+        if (missed := self.torque_state.mark_silent(state)).any():
             self._motion.hold(missed, now_s)
         return state
 
-    def watch(self, now_s: float) -> HealthState:
+    def check_torque(self, now_s: float) -> HealthState:
         """Compare the torque registers with what the servos were told; to be called about once a second.
 
         Who is back from a silence is taken up where it is; who refused to switch off is asked again.
         """
         bus = self._connected()
         health = bus.read_health()
-        held = self.servos.silent.copy()
-        self.servos.note(health)
-        state = self.read(now_s) if self.torque and self.servos.silent.any() else self._state
+        held = self.torque_state.silent.copy()
+        self.torque_state.update(health)
+        state = self.read(now_s) if self.torque and self.torque_state.silent.any() else self._state
         if state is not None:
             here = self.robot.from_ticks(state.ticks)
             # Who is limp pulls no longer: its antagonists need not wait for it.
-            back = self.servos.welcome(health, state) | (held & ~self.servos.silent)
+            back = self.torque_state.resume(health, state) | (held & ~self.torque_state.silent)
             if back.any():
                 self._motion.place(back, here, max(now_s, state.stamp_s))
             self._end_slowness(here, now_s)
-        self.servos.ask_again(bus)
+        self.torque_state.retry_torque_off(bus)
         return health
 
     def neutral(self, now_s: float) -> str | None:
@@ -198,14 +200,14 @@ class Gate:
             return self._switch_off("the service set_torque switched it off")
         if self.stopped:
             raise RenaError(STOPPED)
-        anew = not self.servos.driven.any()
+        anew = not self.torque_state.driven.any()
         self.torque = self.torque and not anew  # until it is known to be on, nothing may be written
-        taken, state = self.servos.switch_on(bus)
+        taken, state = self.torque_state.switch_on(bus)
         if not taken.any():
             if anew:
-                self.servos.give_up()
+                self.torque_state.abandon_switch_on()
                 self._limp("it could not be switched on")
-            return self.servos.refusals
+            return self.torque_state.refusals
         here, now_s = self.robot.from_ticks(state.ticks), state.stamp_s  # switching on took its time
         self._gentle_until_s, self._sent, self._slow, self.torque = now_s + GENTLE_S, None, True, True
         if anew:
@@ -214,7 +216,7 @@ class Gate:
             self._ease(now_s)
         else:
             self._motion.place(taken, here, now_s)
-        return self.servos.refusals
+        return self.torque_state.refusals
 
     def stop(self) -> dict[str, str]:
         """Latched: every servo limp, each on its own; returns who refuses and why. Not connected: at reconnection."""
@@ -236,7 +238,7 @@ class Gate:
                 return self._switch_off("the node is leaving")
             if self.torque_off_pending:
                 self.connect()
-                return self.servos.refusals
+                return self.torque_state.refusals
         except RenaError:
             self.torque_off_pending = True
         finally:
@@ -252,7 +254,7 @@ class Gate:
             return STOPPED
         if not self.torque:
             return f"torque is off ({self.limp_because}); the service set_torque switches it on"
-        if not self.servos.driven.any():
+        if not self.torque_state.driven.any():
             return "no servo follows any more; the service set_torque takes them up again"
         return None
 
@@ -262,14 +264,14 @@ class Gate:
 
     def _switch_off(self, why: str) -> dict[str, str]:
         self._limp(why)  # first: whatever happens on the wire, no goal follows
-        return self.servos.switch_off(self._connected())
+        return self.torque_state.switch_off(self._connected())
 
     def _notice_stall(self, now_s: float) -> None:
         """After a pause (a busy computer, long waiting for silent servos) motion goes on from where it stopped: goals
         that jump to where it would have been by now would be followed at the servo's top speed.
         """
         if now_s - self._alive_s > STALL_S:
-            self._motion.rest(now_s)
+            self._motion.halt(now_s)
         self._alive_s = now_s
 
     def _ease(self, now_s: float) -> None:
@@ -279,7 +281,7 @@ class Gate:
     def _end_slowness(self, here: np.ndarray, now_s: float) -> None:
         """Servos that were switched on outside their limits come in slowly; afterwards they may be as fast as all."""
         inside = (here > self.robot.lower - _INSIDE_RAD) & (here < self.robot.upper + _INSIDE_RAD)
-        if self._slow and self.torque and now_s >= self._gentle_until_s and inside[self.servos.driven].all():
+        if self._slow and self.torque and now_s >= self._gentle_until_s and inside[self.torque_state.driven].all():
             self._connected().set_speed_limits()
             self._slow = False
 
@@ -287,12 +289,12 @@ class Gate:
         ticks = self.robot.to_ticks(self._motion.at(now_s + self._period_s))
         if only_if_changed and self._sent is not None and (ticks == self._sent).all():
             return None
-        who = self.servos.driven
+        who = self.torque_state.driven
         if self._sent is not None and self._state is not None:
             # A goal clears an overload and lets the servo push on: it gets new ones only.
             who &= ~self._state.reports(Status.OVERLOAD) | (ticks != self._sent)
         last_byte_s = self._connected().write_goals(ticks, who)
-        self._motion.sent(now_s + self._period_s)
+        self._motion.mark_sent(now_s + self._period_s)
         self._sent, self._sent_s = ticks, now_s
         return last_byte_s
 

@@ -8,7 +8,7 @@ its end.
 Four things are done beyond that:
 
 * What has been sent to the servos cannot be taken back: a new trajectory begins where the last goal sent left off
-  (``sent``), so that the limits hold between any two goals, however close together they are sent.
+  (``mark_sent``), so that the limits hold between any two goals, however close together they are sent.
 * Following a stream of commands at 30 Hz lags by about 60 ms, half of it because each trajectory plans to
   stop. ``follow`` therefore aims ahead by ``LEAD_S`` times the speed seen between the last two commands
   (simulated: 35 ms for 1 Hz, 2 % overshoot), and takes that back when no further command comes.
@@ -97,7 +97,7 @@ class Motion:
         self._held = self._held | which
         self._plan(now_s)
 
-    def rest(self, now_s: float) -> None:
+    def halt(self, now_s: float) -> None:
         """Learn that nothing could be sent for a while: everything is at rest where it was last sent."""
         self.place(~self._held, self._sent_at, now_s)
 
@@ -137,7 +137,7 @@ class Motion:
         if not np.array_equal(self._planned, self._permitted(state)):
             self._plan(now_s)
 
-    def sent(self, time_s: float) -> None:
+    def mark_sent(self, time_s: float) -> None:
         """Learn that the positions of ``time_s`` have been sent as goals: whatever follows begins there."""
         self._sent_s = max(time_s, self._sent_s)
         self._sent_at = self.at(self._sent_s)

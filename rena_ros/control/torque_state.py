@@ -103,11 +103,11 @@ class TorqueState:
         self.register = np.where(self._mask(self.refusals), -1, 0).astype(np.int8)
         return self.refusals
 
-    def give_up(self) -> None:
+    def abandon_switch_on(self) -> None:
         """Nobody could be taken up: whoever's torque turns out to be on all the same is asked to switch off."""
         self.commanded[:] = 0
 
-    def ask_again(self, bus: Bus) -> None:
+    def retry_torque_off(self, bus: Bus) -> None:
         """Ask those once more to switch off whose registers say that they have not, and those that are bare."""
         asked = self.refusing | self.lost_speed_limit
         if asked.any():
@@ -117,7 +117,7 @@ class TorqueState:
             others = {name: why for name, why in self.refusals.items() if name not in self._names(asked)}
             self.refusals = others | failures
 
-    def note(self, health: HealthState) -> None:
+    def update(self, health: HealthState) -> None:
         """Learn what the torque registers say. Whose torque is gone is no longer driven, even if it comes back, nor is
         who is bare.
         """
@@ -134,13 +134,13 @@ class TorqueState:
         done = self.driven | ((self.commanded == 0) & (self.register == 0))
         self.refusals = {name: why for name, why in self.refusals.items() if not done[self._robot.index[name]]}
 
-    def miss(self, state: BusState) -> np.ndarray:
+    def mark_silent(self, state: BusState) -> np.ndarray:
         """Who has just been silent for too long, or lost its sense of where it is, to be driven on, bool (n,)."""
         newly = self.driven & ((state.stamp_s - state.seen_s > BLIND_S) | (state.fresh & ~state.position_known))
         self.silent |= newly
         return newly
 
-    def welcome(self, health: HealthState, state: BusState) -> np.ndarray:
+    def resume(self, health: HealthState, state: BusState) -> np.ndarray:
         """Who answers again and kept its torque, and is therefore driven from now on, bool (n,).
 
         ``health`` must have been noted; ``state``: the newest, in which their positions are.
@@ -150,7 +150,7 @@ class TorqueState:
         self.silent &= ~back
         return back
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """The port is gone: nobody is driven, nothing is known."""
         self._taken[:] = False
         self.silent[:] = False

@@ -40,7 +40,7 @@ class BusStatus:
             "connected": gate.bus is not None,
             "torque": gate.torque,
             "stopped": gate.stopped,
-            "driven": int(gate.servos.driven.sum()),
+            "driven": int(gate.torque_state.driven.sum()),
             "bus_rate_hz": f"{len(self._read_ms) / max(now_s - self._since_s, 1e-9):.1f}",
             "read_ms": f"{np.median(self._read_ms):.2f}" if self._read_ms else "",
             "read_max_ms": f"{max(self._read_ms):.2f}" if self._read_ms else "",
@@ -65,7 +65,7 @@ class BusStatus:
         self._stale = np.zeros(len(self._gate.robot.names), int)
 
     def _health(self) -> BusHealth:
-        gate, servos, reads = self._gate, self._gate.servos, len(self._read_ms)
+        gate, servos, reads = self._gate, self._gate.torque_state, len(self._read_ms)
         return BusHealth(
             port=self._port,
             connected=gate.bus is not None,

@@ -43,7 +43,7 @@ class ServoStatus:
         self._answers, self._load_sum = np.zeros(count, int), np.zeros(count)
 
     def _health(self, i: int, now_s: float) -> ServoHealth:
-        servos, state, answers = self._gate.servos, self._state, int(self._answers[i])
+        servos, state, answers = self._gate.torque_state, self._state, int(self._answers[i])
         torque = None if servos.register[i] < 0 or servos.unread[i] else bool(servos.register[i])
         commanded = None if servos.commanded[i] < 0 else bool(servos.commanded[i])
         if state is None or not np.isfinite(state.seen_s[i]):
@@ -68,7 +68,7 @@ class ServoStatus:
         name, servo_id = gate.robot.names[i], int(gate.robot.ids[i])
         verdict = Verdict(Level.STALE, "disconnected")
         values = {"id": servo_id, "torque": {None: "unknown", True: "on", False: "off"}[health.torque]}
-        values |= {"driven": bool(gate.servos.driven[i])}
+        values |= {"driven": bool(gate.torque_state.driven[i])}
         for key, text in (
             ("temperature_c", "{:.0f}"),
             ("voltage_v", "{:.1f}"),

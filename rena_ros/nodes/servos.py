@@ -135,7 +135,7 @@ class ServosNode(Node):
         now_s = self._now()
         if self.gate.bus is not None:
             try:
-                self._servo_status.saw_health(self.gate.watch(now_s))
+                self._servo_status.saw_health(self.gate.check_torque(now_s))
             except PortLost as error:
                 self._lost(error)
         self.statuses = [self._bus_status.message(now_s), *self._servo_status.messages(now_s)]
@@ -214,7 +214,7 @@ class ServosNode(Node):
         answer = f"{len(delays)} of {len(self._names)} servos answer"
         log.info(f"connected to {self._port}: {answer}" + (f", not {', '.join(missing)}" if missing else ""))
         first, self._ever_connected = not self._ever_connected, True
-        if refusals := self.gate.servos.refusals:
+        if refusals := self.gate.torque_state.refusals:
             log.error(f"torque could not be switched off: {self._listed(refusals)}; still trying")
         if first and self._autostart:
             failures = self.gate.set_torque(True)
@@ -226,7 +226,7 @@ class ServosNode(Node):
             log.warning("the robot is limp; the service set_torque switches torque on")
 
     def _lost(self, error: PortLost) -> None:
-        self.gate.lost()
+        self.gate.drop_port()
         self._next_try_s = self._now() + RETRY_S
         self.get_logger().error(f"{error} Looking for it every {RETRY_S} s")
 

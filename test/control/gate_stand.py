@@ -46,7 +46,7 @@ class GateStand:
             if self._ticks % 2 == 0:
                 self.gate.read(self.now_s)
             if self._ticks % 100 == 0:
-                self.gate.watch(self.now_s)
+                self.gate.check_torque(self.now_s)
             next_s += PERIOD_S
         self.bank.advance(max(end_s - self.now_s, 0.0))
 

@@ -48,7 +48,7 @@ class Bench:
             if self.ticks % 2 == 0:
                 self.gate.read(self.now_s)
             if self.ticks % 100 == 0:
-                self.gate.watch(self.now_s)
+                self.gate.check_torque(self.now_s)
             each_tick()
             next_s += PERIOD_S
 
@@ -86,12 +86,12 @@ def jaw_ticks(position):
 def test_connecting_moves_nothing_and_leaves_torque_as_it_is():
     bench = Bench()
     bench.bank.receive(b"\xff\xff\xfe\x04\x03\x28\x01\xd1")  # torque on, everybody
-    bench.gate.lost()
+    bench.gate.drop_port()
     bench.gate = Gate(ROBOT, lambda: Bus(VirtualPort(bench.bank), ROBOT), PERIOD_S, 0.5)
     bench.gate.connect()
     bench.live(1.5)
     assert bench.bank.torque.all() and bench.bank.goals.count == 0
-    assert bench.gate.servos.left_on.all() and not bench.gate.servos.driven.any()
+    assert bench.gate.torque_state.left_on.all() and not bench.gate.torque_state.driven.any()
     assert bench.gate.release() == {} and not bench.bank.torque.any()
 
 
@@ -230,11 +230,15 @@ def test_overloaded_servos_do_not_keep_the_others_on_and_are_asked_again(bench):
     assert set(bench.gate.stop()) == three
     assert {ROBOT.names[i] for i in np.flatnonzero(bench.bank.torque)} == three
     bench.live(2.1)
-    assert {ROBOT.names[i] for i in np.flatnonzero(bench.gate.servos.refusing)} == three
-    assert set(bench.gate.servos.refusals) == three
+    assert {ROBOT.names[i] for i in np.flatnonzero(bench.gate.torque_state.refusing)} == three
+    assert set(bench.gate.torque_state.refusals) == three
     bench.bank.clear("overload")
     bench.live(1.1)
-    assert not bench.bank.torque.any() and not bench.gate.servos.refusing.any() and not bench.gate.servos.refusals
+    assert (
+        not bench.bank.torque.any()
+        and not bench.gate.torque_state.refusing.any()
+        and not bench.gate.torque_state.refusals
+    )
 
 
 def test_stop_while_disconnected_holds_at_the_reconnection(bench):
@@ -242,7 +246,7 @@ def test_stop_while_disconnected_holds_at_the_reconnection(bench):
     bench.bank.inject("unplugged")
     with pytest.raises(PortLost):
         bench.live(0.1)
-    bench.gate.lost()
+    bench.gate.drop_port()
     assert bench.gate.stop() == {} and bench.bank.torque.all()  # they cannot be reached
     with pytest.raises(PortMissing):
         bench.gate.connect()
@@ -256,7 +260,7 @@ def test_a_pulled_cable_leaves_it_limp_until_torque_is_asked_for_again(bench):
     bench.bank.inject("unplugged")
     with pytest.raises(PortLost):
         bench.live(0.1)
-    bench.gate.lost()
+    bench.gate.drop_port()
     assert not bench.gate.torque and "not connected" in bench.jaw(0.1).refusal
     assert bench.gate.tick(bench.now_s) is None
     bench.bank.clear("unplugged")
@@ -271,7 +275,7 @@ def test_torque_that_is_gone_is_noticed_and_taken_up_again_only_when_asked(bench
     bench.hold_jaw(0.3, 0.5)
     bench.bank.inject("torque_lost", "jaw")
     bench.hold_jaw(0.3, 1.1)
-    assert bench.gate.servos.lost[JAW] and bench.gate.servos.lost.sum() == 1
+    assert bench.gate.torque_state.lost[JAW] and bench.gate.torque_state.lost.sum() == 1
     bench.path()
     bench.hold_jaw(0.3, 0.5)
     assert (bench.path()[:, JAW] == -1).all() and not bench.bank.torque[JAW]
@@ -337,7 +341,7 @@ def test_a_servo_that_lost_its_power_comes_back_limp_and_then_without_a_jump(ben
     bench.bank.attach(*ROBOT.names)
     bench.path()
     bench.hold_jaw(0.1, 2.0)
-    assert (bench.path()[:, JAW] == -1).all() and bench.gate.servos.lost[JAW]
+    assert (bench.path()[:, JAW] == -1).all() and bench.gate.torque_state.lost[JAW]
     check = GoalCheck(ROBOT)
     assert bench.gate.set_torque(True) == {}
     bench.hold_jaw(0.1, 1.5)
@@ -388,7 +392,7 @@ def test_the_antagonist_of_a_servo_that_came_back_limp_does_not_wait(bench):
     bench.bank.attach(*ROBOT.names)
     bench.live(2.5, lambda: bench.gate.command(both, [0.0, ROBOT.upper[DOWN]], bench.now_s))
     path = bench.path()
-    assert bench.gate.servos.lost[UP] and (path[:, UP] == -1).all()
+    assert bench.gate.torque_state.lost[UP] and (path[:, UP] == -1).all()
     assert path[0][DOWN] == ROBOT.neutral_ticks[DOWN] and path[-1][DOWN] == ROBOT.max_ticks[DOWN]
 
 
@@ -449,10 +453,10 @@ def test_a_silent_servo_is_switched_off_when_it_is_back_after_a_stop(bench):
     bench.live(0.3)
     assert set(bench.gate.stop()) == {"jaw"} and bench.bank.torque[JAW]
     bench.live(1.1)
-    assert not bench.gate.servos.refusing.any()  # nothing is known of it
+    assert not bench.gate.torque_state.refusing.any()  # nothing is known of it
     bench.bank.clear()
     bench.live(2.1)
-    assert not bench.bank.torque.any() and not bench.gate.servos.refusals
+    assert not bench.bank.torque.any() and not bench.gate.torque_state.refusals
 
 
 def test_torque_on_in_the_middle_of_a_movement_changes_nothing_for_those_that_hold(bench):
@@ -486,15 +490,15 @@ def after_a_pause_that_ends_with_torque_on(bench):
 
 
 def after_a_pause_that_ends_with_a_servo_coming_back(bench):
-    """The computer was busy, and of the timers that are late the one of ``watch`` rings first."""
+    """The computer was busy, and of the timers that are late the one of ``check_torque`` rings first."""
     bench.bank.inject("dead", "pucker", for_s=0.7)
     bench.hold_jaw(0.0, 0.9)
-    assert bench.gate.servos.silent.sum() == 1
+    assert bench.gate.torque_state.silent.sum() == 1
 
     def pause():
         bench.bank.advance(0.3)
-        bench.gate.watch(bench.now_s)
-        assert not bench.gate.servos.silent.any()
+        bench.gate.check_torque(bench.now_s)
+        assert not bench.gate.torque_state.silent.any()
 
     return pause
 
@@ -546,7 +550,7 @@ def test_a_port_that_is_back_when_leaving_is_used_to_switch_torque_off(bench):
     bench.bank.inject("unplugged")
     with pytest.raises(PortLost):
         bench.gate.read(bench.now_s)
-    bench.gate.lost()
+    bench.gate.drop_port()
     assert bench.gate.release() is None and bench.bank.torque.all()  # it is not back yet
     bench.bank.clear()
     assert bench.gate.release() == {} and not bench.bank.torque.any() and bench.gate.bus is None
@@ -572,11 +576,11 @@ def test_a_torque_register_in_another_mode_is_neither_on_nor_off(bench):
     bench.up()
     bench.bank.set_register("neck_yaw", "torque_enable", 2)  # as another program might write it
     bench.live(1.1)
-    assert bench.gate.servos.lost[NECK] and not bench.gate.servos.driven[NECK]
+    assert bench.gate.torque_state.lost[NECK] and not bench.gate.torque_state.driven[NECK]
     bench.gate.stop()
     bench.bank.set_register("neck_yaw", "torque_enable", 2)
-    bench.gate.watch(bench.now_s)
-    assert not bench.gate.servos.refusing.any() and bench.bank.read_register("neck_yaw", "torque_enable") == 0
+    bench.gate.check_torque(bench.now_s)
+    assert not bench.gate.torque_state.refusing.any() and bench.bank.read_register("neck_yaw", "torque_enable") == 0
 
 
 def test_a_servo_whose_power_failed_for_a_moment_does_not_stay_on_without_its_speed_limit(bench):
@@ -585,10 +589,10 @@ def test_a_servo_whose_power_failed_for_a_moment_does_not_stay_on_without_its_sp
     bench.bank.set_register("jaw", "torque_enable", 1)  # STS servos are said to do this themselves at the next goal
     bench.hold_jaw(0.3, 1.1)
     assert not bench.bank.torque[JAW] and bench.bank.torque.sum() == COUNT - 1
-    assert bench.gate.servos.lost[JAW] and not bench.gate.servos.driven[JAW]
+    assert bench.gate.torque_state.lost[JAW] and not bench.gate.torque_state.driven[JAW]
     bench.path()
     bench.hold_jaw(0.3, 1.1)
     assert (bench.path()[:, JAW] == -1).all()
     assert bench.gate.set_torque(True) == {} and bench.bank.torque.all()
     bench.hold_jaw(0.3, 1.1)
-    assert bench.gate.servos.driven.all() and bench.path()[-1][JAW] > ROBOT.neutral_ticks[JAW] + 100
+    assert bench.gate.torque_state.driven.all() and bench.path()[-1][JAW] > ROBOT.neutral_ticks[JAW] + 100

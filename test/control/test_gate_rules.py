@@ -67,7 +67,7 @@ def test_when_nobody_follows_any_more_commands_are_refused(stand):
     stand.up()
     stand.bank.inject("torque_lost")
     stand.live(1.1)
-    assert stand.gate.torque and not stand.gate.servos.driven.any()
+    assert stand.gate.torque and not stand.gate.torque_state.driven.any()
     assert "no servo follows any more" in stand.command(jaw=0.1).refusal
     assert "no servo follows any more" in stand.gate.neutral(stand.now_s)
 
@@ -91,10 +91,10 @@ def test_who_came_in_from_outside_stays_slow_until_the_first_second_is_over():
     assert stand.gate.set_torque(True) == {}
     stand.live(0.7)
     assert stand.bank.positions[JAW] <= ROBOT.max_ticks[JAW]
-    stand.gate.watch(stand.now_s)
+    stand.gate.check_torque(stand.now_s)
     assert allowed() < 0.5
     stand.live(0.4)
-    stand.gate.watch(stand.now_s)
+    stand.gate.check_torque(stand.now_s)
     assert allowed() >= 1.0
 
 
@@ -103,7 +103,7 @@ def test_a_port_that_vanished_is_given_back(stand):
     stand.bank.inject("unplugged")
     with pytest.raises(PortLost):
         stand.live(0.1)
-    stand.gate.lost()
+    stand.gate.drop_port()
     assert [port.closed for port in stand.ports] == [True]
 
 
@@ -129,6 +129,6 @@ def test_leaving_gives_the_port_back_even_if_it_vanishes_meanwhile(stand, fails)
 
 def test_a_port_that_is_looked_for_once_more_at_leaving_is_given_back_too(stand):
     stand.up()
-    stand.gate.lost()
+    stand.gate.drop_port()
     assert stand.gate.release() == {} and not np.any(stand.bank.torque)
     assert [port.closed for port in stand.ports] == [True, True]

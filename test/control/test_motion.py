@@ -106,7 +106,7 @@ def test_what_was_sent_is_not_taken_back():
     motion = Motion(ROBOT, np.zeros(COUNT), 0.0)
     motion.move(one_joint("jaw", 1.0), 0.0)
     then = motion.at(0.11)
-    motion.sent(0.11)
+    motion.mark_sent(0.11)
     motion.move(one_joint("jaw", 0.0), 0.10)
     np.testing.assert_allclose(motion.at(0.11), then, atol=1e-12)
     assert motion.at(0.3)[ROBOT.index["jaw"]] < motion.at(0.12)[ROBOT.index["jaw"]]
@@ -290,7 +290,7 @@ def test_somebody_who_is_taken_up_does_not_take_back_what_was_sent_to_the_others
     motion = Motion(ROBOT, np.zeros(COUNT), 0.0)
     motion.move(one_joint("neck_yaw", 1.0), 0.0)
     then = motion.at(0.11)
-    motion.sent(0.11)
+    motion.mark_sent(0.11)
     motion.move(one_joint("neck_yaw", 0.0), 0.102)
     motion.place(np.arange(COUNT) == jaw, one_joint("jaw", 0.5), 0.104)
     assert motion.at(0.11)[neck] == pytest.approx(then[neck], abs=1e-12)
@@ -303,13 +303,13 @@ def test_after_a_pause_those_that_are_held_stay_held_each_where_it_was():
     motion.move(one_joint("jaw", 1.0) + one_joint("pucker", 1.0), 0.0)
     held = []
     for joint, now_s in ((jaw, 0.1), (pucker, 0.15)):
-        motion.sent(now_s)
+        motion.mark_sent(now_s)
         held.append(motion.at(now_s)[joint])
         motion.hold(np.arange(COUNT) == joint, now_s)
-    motion.rest(0.4)
+    motion.halt(0.4)
     motion.move(one_joint("neck_yaw", 1.0), 0.4)
     for now_s in np.arange(0.4, 1.5, 0.01):
         motion.update(now_s)
-        motion.sent(now_s)
+        motion.mark_sent(now_s)
     assert 0 < held[0] < held[1] < ROBOT.upper[pucker]
     assert motion.at(1.5)[[jaw, pucker]] == pytest.approx(held) and motion.at(1.5)[neck] > 0.4

@@ -41,7 +41,7 @@ class Stand:
     def note(self, **changes):
         """What the registers say, with something changed; as noted."""
         health = replace(self.bus.read_health(), **changes)
-        self.roster.note(health)
+        self.roster.update(health)
         return health
 
 
@@ -89,7 +89,7 @@ def test_who_was_bare_and_was_switched_on_again_is_bare_no_more(stand):
     assert (stand.roster.driven == ~ONLY_JAW).all()
     taken, _ = stand.roster.switch_on(stand.bus)
     assert (taken == ONLY_JAW).all() and stand.roster.driven.all()
-    stand.roster.ask_again(stand.bus)
+    stand.roster.retry_torque_off(stand.bus)
     assert stand.bank.torque.all() and len(stand.asked) == 2
 
 
@@ -109,12 +109,12 @@ def test_nothing_is_known_of_servos_whose_port_is_gone(stand):
     stand.bank.inject("torque_lost", "jaw")
     stand.note()
     assert (stand.roster.lost == ONLY_JAW).all()
-    stand.roster.forget()
+    stand.roster.invalidate()
     assert (stand.roster.register == -1).all() and not stand.roster.driven.any() and not stand.roster.lost.any()
     stand.roster.switch_off(stand.bus)
     stand.note(torque=np.where(ONLY_JAW, 1, 0).astype(np.int8))
     assert (stand.roster.refusing == ONLY_JAW).all()
-    stand.roster.forget()
+    stand.roster.invalidate()
     assert not stand.roster.refusing.any()
 
 
@@ -123,14 +123,14 @@ def held(stand):
     stand.on()
     state = stand.bus.read_state()
     long_ago = np.where(ONLY_JAW, state.stamp_s - BLIND_S - 0.01, state.seen_s)
-    assert (stand.roster.miss(replace(state, seen_s=long_ago, fresh=~ONLY_JAW)) == ONLY_JAW).all()
+    assert (stand.roster.mark_silent(replace(state, seen_s=long_ago, fresh=~ONLY_JAW)) == ONLY_JAW).all()
     return state
 
 
 def test_after_a_silence_it_is_driven_again_with_torque_and_a_position(stand):
     state = held(stand)
     assert (stand.roster.driven == ~ONLY_JAW).all()
-    assert (stand.roster.welcome(stand.note(), state) == ONLY_JAW).all() and stand.roster.driven.all()
+    assert (stand.roster.resume(stand.note(), state) == ONLY_JAW).all() and stand.roster.driven.all()
 
 
 @pytest.mark.parametrize("what", ["not heard of lately", "encoder fault", "torque not known", "torque gone"])
@@ -142,7 +142,7 @@ def test_after_a_silence_it_is_not_driven_again_without(stand, what):
         state = replace(state, status=np.where(ONLY_JAW, int(Status.ENCODER), state.status))
     else:
         health["torque"] = np.where(ONLY_JAW, -1 if what == "torque not known" else 0, 1).astype(np.int8)
-    assert not stand.roster.welcome(stand.note(**health), state).any()
+    assert not stand.roster.resume(stand.note(**health), state).any()
     assert (stand.roster.driven == ~ONLY_JAW).all()
 
 

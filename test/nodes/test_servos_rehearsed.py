@@ -221,7 +221,7 @@ def test_stop_while_the_cable_is_pulled_holds_when_it_is_back(stage):
 def test_a_stop_before_the_port_is_there_is_kept_also_when_it_was_lifted_meanwhile(made):
     first = made(autostart=True)
     first.live(0.5)
-    first.gate.lost()
+    first.gate.drop_port()
     first.bank.inject("unplugged")
     second = made(first.bank)
     second.live(0.5)
@@ -253,7 +253,7 @@ def test_a_new_node_takes_over_from_one_that_was_killed_without_a_jump(made):
     first.live(0.1)
     first.set_torque(True)
     act(first, 1.5, jaw=0.4)
-    first.gate.lost()
+    first.gate.drop_port()
     before = first.bank.positions
     second = made(first.bank)
     second.live(1.5)
