@@ -1,4 +1,4 @@
-"""A tool in a terminal of its own: keys in, screen out, Ctrl-C and hang-ups as they really arrive."""
+"""A tool in a terminal of its own: keys in, screen out, real Ctrl-C and hang-ups."""
 
 import fcntl
 import os
@@ -45,7 +45,7 @@ class Terminal:
         os.write(self.master, keys.encode())
 
     def wait_for(self, pattern):
-        """Read until a pattern appears; it and all before it is forgotten."""
+        """Read until a pattern appears; discard the text up to its end."""
         end_s = time.monotonic() + DEADLINE_S
         while not (found := re.search(pattern, self.text)):
             assert time.monotonic() < end_s, f"{pattern!r} did not come: {self.text[-1500:]!r}"
@@ -54,7 +54,7 @@ class Terminal:
         return found
 
     def ended(self):
-        """Its exit code; ``text`` is complete then."""
+        """Wait for the end and return the exit code; ``text`` is complete then."""
         end_s = time.monotonic() + DEADLINE_S
         while self.process.poll() is None:
             assert time.monotonic() < end_s, f"it does not end: {self.text[-1500:]!r}"
@@ -105,7 +105,7 @@ ASKING = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGTSTP"]
 
 @pytest.fixture(autouse=True)
 def signals():
-    """Tools that run in this process set what signals do; afterwards they do what they did before."""
+    """Restore the signal handlers that a tool in this process has set."""
     before = {signal.Signals[name]: signal.getsignal(signal.Signals[name]) for name in ASKING}
     yield
     for number, handler in before.items():
@@ -114,7 +114,7 @@ def signals():
 
 @pytest.fixture(params=ASKING)
 def asking(request, signals):
-    """A signal by which people ask a tool to end; here each is a Ctrl-C, and none is ignored."""
+    """A signal that asks a tool to end; each raises KeyboardInterrupt here, and none is ignored."""
     for name in ASKING:
         signal.signal(signal.Signals[name], signal.default_int_handler)
     return signal.Signals[request.param]

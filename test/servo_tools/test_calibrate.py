@@ -41,7 +41,7 @@ inside = st.integers(WRAP_MARGIN_TICKS, TURN - 1 - WRAP_MARGIN_TICKS)
 
 
 @given(inside, inside, st.floats(0, 1), st.integers(1, 2047))
-def test_a_range_away_from_the_wrap_around_is_what_was_shown(zero, one, rest, step):
+def test_a_range_away_from_the_wrap_around_is_recorded_as_marked(zero, one, rest, step):
     low, high = sorted((zero, one))
     rest = round(low + rest * (high - low))
     result = to_range(recorded(zero, one, rest, step=step))
@@ -52,7 +52,7 @@ def test_a_range_away_from_the_wrap_around_is_what_was_shown(zero, one, rest, st
 
 
 @given(st.integers(0, TURN - 1), st.integers(40, 3000), st.booleans())
-def test_a_range_at_the_wrap_around_is_refused_and_what_is_told_to_do_mends_it(low, size, backwards):
+def test_a_range_at_the_wrap_around_is_refused_with_advice_that_cures_it(low, size, backwards):
     places = (low, low + size)[:: -1 if backwards else 1]
     rest = low + size // 2
     result = to_range(recorded(*places, rest))
@@ -67,30 +67,30 @@ def test_a_range_at_the_wrap_around_is_refused_and_what_is_told_to_do_mends_it(l
     assert any(isinstance(one, Range) and abs((one.min_ticks + one.max_ticks) / 2 - 2048) < 40 for one in mended)
 
 
-def test_a_wrap_around_worked_out_by_hand():
+def test_the_advice_at_the_wrap_around_matches_a_calculation_by_hand():
     # 3900 up to 200 lies over the wrap-around: 396 ticks, the middle at 2; 2046 ticks (179 degrees) mend it.
     text = to_range(recorded(3900, 200 + TURN, 4000))
     assert "from 3900 over the wrap-around (4095, then 0) to 200" in text and "by about 179 degrees" in text
 
 
 @pytest.mark.parametrize(("low", "high", "good"), [(32, 400, 1), (31, 400, 0), (3600, 4063, 1), (3600, 4064, 0)])
-def test_a_range_keeps_32_ticks_off_the_wrap_around(low, high, good):
+def test_a_range_keeps_32_ticks_clear_of_the_wrap_around(low, high, good):
     result = to_range(recorded(low, high, 3700 if low > 400 else 100))
     assert isinstance(result, Range) if good else "comes within 32 ticks of the wrap-around" in result
 
 
-def test_a_resting_place_beside_the_range_is_refused_and_a_trembling_one_is_not():
+def test_a_rest_outside_the_ends_is_refused_unless_it_is_within_the_slack():
     assert "the rest, 2100, lies outside the ends, 1000..2000" in to_range(recorded(1000, 2000, 2100))
     assert to_range(recorded(1000, 2000, 2010)).neutral_ticks == 2000
     assert "a whole turn or more" in to_range(recorded(100, 100 + TURN, 2000))
 
 
-def test_nothing_can_be_marked_before_the_servo_was_heard():
+def test_nothing_can_be_marked_before_the_first_position():
     with pytest.raises(ValueError, match="nothing to mark"):
         Recording().with_mark()
 
 
-def test_only_what_differs_is_written():
+def test_only_fields_that_differ_are_changed():
     servo = ROBOT.servos[0]
     same = Range(servo.min_ticks, servo.neutral_ticks, servo.max_ticks, servo.reversed)
     assert changed_fields(servo, same) == {}
@@ -105,7 +105,7 @@ class Hands:
 
     def __init__(self, stand, *script):
         self._stand, self._script = stand, list(script)
-        self.torque = []  # whose torque was on when a key was pressed
+        self.torque = []  # the servos under torque at each key press
 
     def __enter__(self):
         return self
@@ -124,14 +124,14 @@ class Hands:
             raise KeyboardInterrupt
         what = self._script.pop(0)
         if isinstance(what, tuple):
-            # Nothing on the wire turns a horn whose torque is off: this is the hand.
+            # No request turns a horn while torque is off: this is the operator's hand.
             bank.turn_horn(*what)
             return None
         return what() if callable(what) else what
 
 
 def by_hand(name, zero, one, rest):
-    """One servo's three places, and yes. Every other key is one that nobody needs."""
+    """One servo's three places, and yes. Every other key is one without a meaning."""
     return ((name, zero), "x", "enter", (name, one), None, "enter", (name, rest), None, "enter", "?", "enter")
 
 
@@ -152,7 +152,7 @@ def calibrated(stand, face, *argv, script, answers=()):
     return stand.run(calibrate, "--robot-file", str(face), *argv, answers=answers, keys=keys), keys
 
 
-def test_ranges_shown_by_hand_are_in_the_file(stand, face):
+def test_ranges_marked_by_hand_are_written_to_the_file(stand, face):
     before = face.read_text()
     script = (*by_hand("jaw", 2100, 2400, 2110), *by_hand("brow_right_raise", 2000, 1700, 2000))
     code, keys = calibrated(stand, face, "jaw", "2", script=script)
@@ -168,7 +168,7 @@ def test_ranges_shown_by_hand_are_in_the_file(stand, face):
     assert backup.read_text() == before and str(backup) in stand.text
 
 
-def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(stand, face):
+def test_ctrl_c_keeps_what_is_saved_and_says_how_to_continue(stand, face):
     with pytest.raises(KeyboardInterrupt):
         calibrated(stand, face, script=(*by_hand(NAMES[0], 2100, 2400, 2110), None, None))
     assert f"Saved in {face}: {NAMES[0]}." in stand.text
@@ -186,7 +186,7 @@ def test_a_range_over_the_wrap_around_is_explained_and_recorded_again(stand, fac
     assert load_robot(face).servos[ROBOT.index["jaw"]].max_ticks == 2400
 
 
-def test_ends_that_lie_the_other_way_round_are_pointed_out_before_they_are_written(stand, face):
+def test_reversed_ends_are_pointed_out_before_they_are_written(stand, face):
     script = [*by_hand("jaw", 2400, 2100, 2400)[:-2], "r", *by_hand("jaw", 2100, 2400, 2100)]
     code, _ = calibrated(stand, face, "jaw", script=script)
     assert code == 0 and "reversed: false -> true" in stand.text and "were goal 0 and goal 1 mixed up?" in stand.text
@@ -241,7 +241,7 @@ def test_arrow_keys_move_slowly_and_the_servo_stops_soon_after(stand, face):
 
 
 @pytest.mark.parametrize("end", ["ctrl-c", "q", "s"])
-def test_torque_is_off_however_it_ends(stand, face, end):
+def test_torque_is_off_whatever_ends_it(stand, face, end):
     script = ["right", None] if end == "ctrl-c" else ["right", None, end]
     try:
         calibrated(stand, face, "jaw", script=script)
@@ -250,14 +250,14 @@ def test_torque_is_off_however_it_ends(stand, face, end):
     assert not stand.bank.torque.any()
 
 
-def test_a_servo_that_dies_under_torque_is_told_so(stand, face):
+def test_a_servo_that_falls_silent_under_torque_is_reported(stand, face):
     script = ["right", None, lambda: stand.bank.inject("dead", "jaw") and None, None, " "]
     with pytest.raises(RenaError, match=r"jaw \(id 21\) may still be under torque"):
         calibrated(stand, face, "jaw", script=script)
     assert "Not calibrated yet: jaw." in stand.text
 
 
-def test_all_torque_goes_off_first_if_the_answer_is_yes(stand, face):
+def test_all_torque_is_switched_off_first_after_a_yes(stand, face):
     assert write_register(stand.line(), 22, "torque_enable", 1) is None
     code, _ = calibrated(stand, face, "jaw", script=(), answers=["n"])
     assert code == 1 and stand.bank.torque.any()
@@ -276,7 +276,7 @@ def test_silent_and_unsuitable_servos_are_skipped_with_the_reason(stand, face):
         assert why in stand.text
 
 
-def test_a_full_disk_loses_nothing_that_was_recorded(stand, face, monkeypatch):
+def test_a_full_disk_loses_no_recorded_value(stand, face, monkeypatch):
     before = face.read_text()
 
     def full(*_):
@@ -293,7 +293,7 @@ def test_the_file_that_ships_with_rena_stays_as_it_is(stand):
         stand.run(calibrate)
 
 
-def test_a_torque_limit_that_was_left_lowered_is_restored(stand, face):
+def test_a_torque_limit_left_lowered_is_restored(stand, face):
     servo = ROBOT.servos[ROBOT.index["jaw"]]
     write_register(stand.line(), servo.id, "torque_limit", 400)  # as a calibration leaves it that loses the cable
     assert stand.now("torque_limit", ("jaw",)) == {"jaw": 400}

@@ -1,4 +1,4 @@
-"""The keyboard: what was typed before a question was shown does not answer it."""
+"""The keyboard: what was typed before a question is shown is not its answer."""
 
 import os
 import sys
@@ -19,7 +19,7 @@ def terminal(monkeypatch):
     os.close(fingers)
 
 
-def test_an_answer_typed_ahead_is_none(terminal, monkeypatch):
+def test_text_typed_before_a_question_is_not_its_answer(terminal, monkeypatch):
     def type_no(_question):
         os.write(terminal, b"n\n")
         return sys.stdin.readline()
@@ -29,7 +29,7 @@ def test_an_answer_typed_ahead_is_none(terminal, monkeypatch):
     assert not Dialogue().confirm("Write it?")
 
 
-def test_keys_pressed_ahead_are_forgotten_when_asked(terminal):
+def test_keys_pressed_earlier_are_discarded_on_request(terminal):
     with Keys("") as keys:
         os.write(terminal, b"\n\nq")
         assert keys.pressed(1.0) == "enter"

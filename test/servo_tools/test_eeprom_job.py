@@ -38,7 +38,7 @@ def change(servo, register, old, new):
     return Change(servo.name, servo.id, register, old, new)
 
 
-def test_whatever_asks_to_end_waits_until_the_value_is_written_and_locked(monkeypatch, asking):
+def test_a_signal_to_end_waits_until_the_value_is_written_and_locked(monkeypatch, asking):
     changes = [change(JAW, "max_torque", 1000, 900), change(PUCKER, "max_torque", 1000, 900)]
 
     def touched(at):
@@ -58,7 +58,7 @@ def test_whatever_asks_to_end_waits_until_the_value_is_written_and_locked(monkey
         assert "Interrupted while writing" not in stand.text
 
 
-def test_many_requests_to_end_count_once_each_and_later():
+def test_signals_that_arrive_repeatedly_are_raised_once_each_afterwards():
     heard = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: heard.append(number))
@@ -71,7 +71,7 @@ def test_many_requests_to_end_count_once_each_and_later():
     assert len(heard) == 3
 
 
-def test_after_a_failure_that_servo_is_left_alone_and_the_others_are_not(stand):
+def test_after_a_failure_only_the_other_servos_are_written(stand):
     stand.bank.inject("eeprom_locked", "jaw")
     # From the failure on the jaw would take everything: it is left alone all the same.
     stand.heard = lambda text: "FAILED" in text and stand.bank.clear()
@@ -82,7 +82,7 @@ def test_after_a_failure_that_servo_is_left_alone_and_the_others_are_not(stand):
     assert "Failed: jaw (id 21): position_p 32 -> 20: skipped, because max_torque failed." in stand.text
 
 
-def test_under_torque_nothing_is_written(stand):
+def test_nothing_is_written_under_torque(stand):
     assert write_register(stand.line(), JAW.id, "torque_enable", 1) is None
     assert not carried_out(stand, change(JAW, "max_torque", 1000, 900)).complete
     assert "its torque is on; switch it off first" in stand.text

@@ -1,4 +1,4 @@
-"""`rena servo export` and `restore`: what is saved comes back, only what differs, and nobody loses its id."""
+"""`rena servo export` and `restore`: saved registers are written back where they differ, and no servo loses its id."""
 
 import contextlib
 import copy
@@ -30,7 +30,7 @@ def stand(monkeypatch):
 
 @pytest.fixture
 def saved(stand, tmp_path):
-    """A file of a robot whose jaw is set up in its own way."""
+    """A file of a robot with a jaw that has settings of its own."""
     path, line = tmp_path / "registers.yaml", stand.line()
     for name, value in CHANGED.items():
         assert write_eeprom(line, JAW, name, value) is None
@@ -56,7 +56,7 @@ def test_the_file_holds_every_register_of_every_servo(stand, saved):
     assert int.from_bytes(raw, "little") == 1234 | 1 << 11
 
 
-def test_what_was_saved_comes_back_and_nothing_else_is_written(monkeypatch, saved):
+def test_saved_values_are_restored_and_no_others_are_written(monkeypatch, saved):
     other = Stand(monkeypatch)
     assert other.run(restore, str(saved), answers=["y"]) == 0
     assert "Write 4 value(s) to the EEPROM of 1 servo(s)?" in other.text
@@ -65,13 +65,13 @@ def test_what_was_saved_comes_back_and_nothing_else_is_written(monkeypatch, save
     assert other.run(restore, str(saved)) == 0 and "Nothing differs" in other.text
 
 
-def test_without_a_yes_nothing_is_restored(monkeypatch, saved):
+def test_nothing_is_restored_without_a_yes(monkeypatch, saved):
     other = Stand(monkeypatch)
     assert other.run(restore, str(saved), answers=["n"]) == 1
     assert other.now("max_torque", ("jaw",)) == {"jaw": 1000}
 
 
-def test_ids_and_rates_stay_unless_asked_for(stand, saved):
+def test_ids_and_rates_are_restored_only_on_request(stand, saved):
     edit(saved, lambda servos: servos["jaw"]["eeprom"].update(id=77, baud_code=1))
     assert stand.run(restore, str(saved)) == 0 and "Nothing differs" in stand.text
     assert stand.run(restore, str(saved), "--ids", "--bauds", "--yes") == 0
@@ -82,7 +82,7 @@ def test_ids_and_rates_stay_unless_asked_for(stand, saved):
     assert line.read(77, REGISTERS["lock"].address, 1).params == b"\1"
 
 
-def test_an_id_that_somebody_has_is_refused_before_anything_is_written(stand, saved):
+def test_an_id_in_use_is_refused_before_anything_is_written(stand, saved):
     edit(saved, lambda servos: servos["jaw"]["eeprom"].update(id=22, max_torque=1))
     with pytest.raises(RenaError, match="jaw cannot get id 22: another servo replies as 22"):
         stand.run(restore, str(saved), "--ids", "--yes")
@@ -95,7 +95,7 @@ def test_two_servos_cannot_get_one_id():
         refuse_taken_ids(changes, lambda _: False)
 
 
-def test_another_model_and_what_would_make_a_servo_mute_are_left_out(stand, saved):
+def test_another_model_and_changes_that_silence_a_servo_are_left_out(stand, saved):
     edit(saved, lambda servos: servos["pucker"]["eeprom"].update(model=777, max_torque=1))
     edit(saved, lambda servos: servos["jaw"]["eeprom"].update(response_level=0))
     assert stand.run(restore, str(saved), "--yes") == 1
@@ -136,18 +136,18 @@ def test_a_silent_servo_is_named_and_left_out(stand, tmp_path):
     assert stand.run(restore, str(path)) == 1 and "pucker (id 22) does not reply" in stand.text
 
 
-def test_a_file_that_cannot_be_written_is_told(stand, tmp_path):
+def test_a_missing_folder_is_reported(stand, tmp_path):
     path = tmp_path / "nowhere" / "registers.yaml"
     with pytest.raises(RenaError, match=f"cannot write {path}: there is no folder"):
         stand.run(export, str(path), "--only", "jaw")
 
 
-def test_a_device_into_which_nothing_fits_is_told(stand, full_device):
+def test_a_full_device_is_reported(stand, full_device):
     with pytest.raises(RenaError, match=f"cannot write {full_device}: No space left"):
         stand.run(export, str(full_device), "--only", "jaw")
 
 
-def test_an_export_that_fails_leaves_the_earlier_one_alone(stand, saved):
+def test_an_interrupted_export_leaves_the_earlier_file_unchanged(stand, saved):
     before = saved.read_text()
     stand.touch_at, stand.touch = stand.requests + 20, ctrl_c
     with pytest.raises(KeyboardInterrupt):
@@ -186,7 +186,7 @@ def test_every_fault_of_a_file_is_listed_with_its_line(stand, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "[", "servos: 3", "- 1", "servos: {}", "servos: {[1]: {eeprom: {id: 1}}}"])
-def test_a_file_that_is_no_register_file_says_so(text):
+def test_a_file_of_another_kind_is_refused(text):
     with pytest.raises(RenaError, match="file"):
         parsed(text, NAMES, "the file")
 
@@ -199,14 +199,14 @@ values = st.fixed_dictionaries({register.name: st.integers(0, 100) for register 
 
 @settings(max_examples=25, deadline=None)
 @given(st.dictionaries(st.sampled_from(NAMES), values, min_size=1, max_size=3))
-def test_what_is_formatted_is_parsed_again(servos):
+def test_a_formatted_file_is_parsed_to_the_same_values(servos):
     text = formatted(servos, ["a comment"])
     assert parsed(text, NAMES, "the file") == servos
     assert {name: row["eeprom"] for name, row in yaml.safe_load(text)["servos"].items()} == servos
 
 
 @given(values, values, st.booleans(), st.booleans())
-def test_the_plan_makes_one_servo_like_the_other(now, wanted, ids, bauds):
+def test_the_plan_turns_the_present_registers_into_the_saved_ones(now, wanted, ids, bauds):
     wanted["model"] = now["model"]
     also = [name for name, asked in (("id", ids), ("baud_code", bauds)) if asked]
     plan = plan_restore(ROBOT.servos[:1], {NAMES[0]: wanted}, {NAMES[0]: now}, also)
@@ -220,7 +220,7 @@ def test_the_plan_makes_one_servo_like_the_other(now, wanted, ids, bauds):
     assert order == sorted(order, key=lambda name: {"id": 1, "baud_code": 2}.get(name, 0))
 
 
-def test_an_export_keeps_the_file_that_was_there(stand, saved):
+def test_an_export_backs_up_the_older_file(stand, saved):
     first = saved.read_text()
     edit(saved, lambda servos: servos["jaw"]["eeprom"].update(max_torque=7))
     spoilt = saved.read_text()
@@ -229,7 +229,7 @@ def test_an_export_keeps_the_file_that_was_there(stand, saved):
     assert kept.read_text() == spoilt and "max_torque: 7" not in saved.read_text() and first != spoilt
 
 
-def test_exports_within_one_second_keep_each_file_that_was_there(stand, saved, monkeypatch):
+def test_exports_within_one_second_back_up_every_older_file(stand, saved, monkeypatch):
     monkeypatch.setattr("time.strftime", lambda form, *_: "20260101-120000")
     texts = ["the first day", "the second day", "the third day"]
     for text in texts:
@@ -238,7 +238,7 @@ def test_exports_within_one_second_keep_each_file_that_was_there(stand, saved, m
     assert sorted(path.read_text() for path in saved.parent.glob(f"{saved.name}.*.bak")) == sorted(texts)
 
 
-def test_a_backup_that_cannot_be_made_leaves_the_file_as_it_was(stand, saved, monkeypatch):
+def test_a_failed_backup_leaves_the_file_unchanged(stand, saved, monkeypatch):
     saved.write_text("the first day")
 
     def full(*_):
@@ -261,7 +261,7 @@ def test_standard_output_gets_the_registers_and_nothing_else(stand, name, tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_standard_output_that_takes_nothing_is_told_in_words(stand, monkeypatch):
+def test_a_full_standard_output_is_one_clear_error(stand, monkeypatch):
     def full(_text):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

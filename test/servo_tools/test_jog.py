@@ -1,4 +1,4 @@
-"""`rena servo jog`: one servo, slowly, inside its limits; limp before and after, however it ends."""
+"""`rena servo jog`: one servo, slowly, inside its limits; torque off before and after, whatever ends it."""
 
 import argparse
 import csv
@@ -54,7 +54,7 @@ def jogged(line, monkeypatch):
 
 
 class Pressed:
-    """A keyboard: each key is pressed one look of the tool after the other; ``happens`` comes after them."""
+    """A keyboard: one key per read of the servo; ``happens`` is called after the last key."""
 
     def __init__(self, line, keys, happens=lambda: None):
         self._line, self._keys, self._happens, self._looks = line, list(keys), happens, 0
@@ -72,7 +72,7 @@ class Pressed:
         if self._looks == 0:
             self._happens()
         self._looks += 1
-        assert self._looks < 100, "it goes on for ever"
+        assert self._looks < 100, "it does not end"
         return None
 
 
@@ -87,7 +87,7 @@ def torque_on(bank):
     return [name for name, on in zip(ROBOT.names, bank.torque, strict=True) if on]
 
 
-def test_steps_run_ahead_of_the_servo_only_a_little():
+def test_the_goal_stays_within_the_lead_ahead_of_the_servo():
     assert jog.step_goal(2100, 2100, 5, 50) == 2105
     assert jog.step_goal(2148, 2100, 5, 50) == 2150
     assert jog.step_goal(2150, 2100, 5, 50) == 2150
@@ -96,7 +96,7 @@ def test_steps_run_ahead_of_the_servo_only_a_little():
     assert jog.step_goal(2400, 2100, -5, 50) == 2395
 
 
-def test_where_to_go():
+def test_to_takes_ticks_within_the_limits_and_three_names():
     assert jog.wanted_ticks(JAW, "2100") == 2100
     assert [jog.wanted_ticks(JAW, word) for word in ("min", "neutral", "max")] == [2048, 2048, 2468]
     for text, words in (("2469", "2469 ticks is outside 2048..2468, the limits of jaw"), ("open", "no number")):
@@ -123,7 +123,7 @@ def test_arrived_moving_or_stuck():
     assert resting.feed(2095, 1.0) == "arrived"
 
 
-def test_only_this_servo_holds_and_nothing_moves(bank, line):
+def test_only_this_servo_is_under_torque_and_nothing_moves(bank, line):
     before = bank.positions
     with hold_torque(line, JAW, 200):
         bank.advance(1.0)
@@ -139,7 +139,7 @@ def test_torque_is_off_after_an_interruption(bank, line, interruption):
     assert torque_on(bank) == []
 
 
-def test_the_speed_is_the_one_asked_for(bank, line):
+def test_the_servo_moves_at_the_requested_speed(bank, line):
     with hold_torque(line, JAW, slow_speed_ticks_s(JAW)):
         start_s = bank.now_s
         jog.JoggedServo(line, ROBOT, JAW).go(JAW.max_ticks)
@@ -149,14 +149,14 @@ def test_the_speed_is_the_one_asked_for(bank, line):
     assert 0.95 < took_s * slow_speed_ticks_s(JAW) / (JAW.max_ticks - JAW.min_ticks) < 1.2
 
 
-def test_a_reading_is_what_the_registers_say(bank, line):
+def test_a_snapshot_holds_the_values_of_the_registers(bank, line):
     bank.inject("overheat", "jaw", temperature_c=77)
     reading = read_servo(line, JAW)
     assert (reading.ticks, reading.temperature_c, reading.voltage_v, reading.moving) == (2048, 77, 6.0, False)
     assert reading.conditions == "temperature"
 
 
-def test_go_there_and_let_go(bank, jogged, capsys):
+def test_to_and_by_move_there_and_release_torque(bank, jogged, capsys):
     assert jogged("jaw", "--to", 2200) == 0
     assert abs(bank.positions[ROBOT.index["jaw"]] - 2200) <= 1 and torque_on(bank) == []
     assert jogged("21", "--by", -100) == 0
@@ -172,7 +172,7 @@ def test_a_blocked_servo_is_a_failure(bank, jogged, capsys):
     assert torque_on(bank) == []
 
 
-def test_torque_that_goes_off_by_itself_is_told(bank, jogged, capsys):
+def test_torque_that_goes_off_by_itself_is_reported(bank, jogged, capsys):
     bank.inject("torque_lost", "jaw", at_s=0.2)
     assert jogged("jaw", "--to", "max") == 1
     assert "its torque went off by itself" in " ".join(capsys.readouterr().out.split())
@@ -183,17 +183,15 @@ def test_torque_that_goes_off_by_itself_is_told(bank, jogged, capsys):
     [lambda bank: bank.inject("torque_lost", "jaw"), lambda bank: bank.power_cycle()],
     ids=["torque lost", "power lost"],
 )
-def test_torque_that_goes_off_by_itself_is_told_to_whom_moves_it_with_keys(
-    bank, line, jogged, monkeypatch, capsys, happens
-):
+def test_torque_that_goes_off_by_itself_ends_moving_by_keys(bank, line, jogged, monkeypatch, capsys, happens):
     monkeypatch.setattr(jog, "Keys", lambda _: Pressed(line, ["up", "up"], lambda: happens(bank)))
     assert jogged("jaw") == 1
-    told = " ".join(capsys.readouterr().out.split())
-    assert "jaw: stopped at" in told and "its torque went off by itself" in told and "start again" in told
-    assert "off again" not in told and torque_on(bank) == []
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "jaw: stopped at" in printed and "its torque went off by itself" in printed and "start again" in printed
+    assert "off again" not in printed and torque_on(bank) == []
 
 
-def test_with_keys_until_q(bank, line, jogged, monkeypatch, capsys):
+def test_keys_move_the_servo_until_q(bank, line, jogged, monkeypatch, capsys):
     monkeypatch.setattr(jog, "Keys", lambda _: Pressed(line, ["up", "up", *[None] * 20, "q"]))
     assert jogged("jaw") == 0 and "its torque is off again" in capsys.readouterr().out
     assert bank.positions[ROBOT.index["jaw"]] == 2048 + 2 * 50 and torque_on(bank) == []
@@ -211,7 +209,7 @@ def test_with_keys_until_q(bank, line, jogged, monkeypatch, capsys):
     ],
 )
 @pytest.mark.parametrize("keys", [False, True])
-def test_every_speed_that_a_file_or_a_person_names_becomes_one_that_a_servo_keeps(
+def test_the_speed_register_gets_a_speed_within_the_servos_limit(
     line, jogged, tmp_path, monkeypatch, limit_rad_s, asked, written, keys
 ):
     monkeypatch.setattr(jog, "Keys", lambda _: Pressed(line, ["right", "q"]))
@@ -220,19 +218,19 @@ def test_every_speed_that_a_file_or_a_person_names_becomes_one_that_a_servo_keep
     assert read_register(line, JAW.id, "goal_speed") == written
 
 
-def test_no_servo_is_told_a_speed_that_its_register_cannot_hold():
+def test_a_speed_fits_the_register_whatever_the_limit():
     slow, fast = (replace(JAW, max_speed_rad_s=speed_rad_s) for speed_rad_s in (0.0001, 600.0))
     assert [jog.register_speed(servo, 10**6) for servo in (slow, fast)] == [1, 0x7FFF]
     assert [slow_speed_ticks_s(servo) for servo in (slow, replace(JAW, max_speed_rad_s=6000.0))] == [1, 0x7FFF]
 
 
-def test_beyond_a_limit_is_refused_before_anything_is_written(bank, jogged):
+def test_a_position_beyond_a_limit_is_refused_before_anything_is_written(bank, jogged):
     with pytest.raises(RenaError, match=r"2468, the limits of jaw \(id 21\)"):
         jogged("jaw", "--by", 1000)
     assert bank.report()["torque_on_writes"] == 0 and bank.report()["goal_writes"] == 0
 
 
-def test_an_antagonist_that_pulls_is_a_refusal(bank, line, jogged):
+def test_an_antagonist_under_torque_is_a_refusal(bank, line, jogged):
     up = ROBOT.index["corner_left_up"]
     line.write(int(ROBOT.ids[up]), REGISTERS["torque_enable"].address, b"\x01")
     with pytest.raises(RenaError, match=r"corner_left_up .* pulls against corner_left_down and is under torque"):
@@ -240,34 +238,35 @@ def test_an_antagonist_that_pulls_is_a_refusal(bank, line, jogged):
     assert torque_on(bank) == ["corner_left_up"]
 
 
-def test_a_silent_servo_is_one_sentence(bank, jogged):
+def test_a_silent_servo_is_reported_in_one_sentence(bank, jogged):
     bank.inject("dead", "jaw")
     with pytest.raises(RenaError, match=r"jaw \(id 21\) does not reply; `rena servo scan`"):
         jogged("jaw", "--to", "max")
 
 
-def test_an_overloaded_servo_is_not_touched(bank, jogged):
+def test_an_overloaded_servo_gets_no_torque(bank, jogged):
     bank.inject("overload", "jaw")
     with pytest.raises(RenaError, match="reports overload"):
         jogged("jaw", "--to", "max")
     assert bank.report()["torque_on_writes"] == 0
 
 
-def test_a_servo_that_does_not_let_go_is_named(bank, line):
+def test_a_servo_that_keeps_its_torque_is_named(bank, line):
     with pytest.raises(RenaError, match=r"jaw \(id 21\) may still be under torque"), hold_torque(line, JAW, 200):
         bank.inject("overload", "jaw")
 
 
-def test_a_cable_pulled_in_the_middle_is_told(bank, line):
-    with (
-        pytest.raises(RenaError, match=r"is gone.*jaw \(id 21\) may still be under torque"),
-        hold_torque(line, JAW, 200),
-    ):
-        bank.inject("unplugged")
-        read_servo(line, JAW)
+def test_a_cable_pulled_under_torque_is_reported(bank, line):
+    def pull_the_cable():
+        with hold_torque(line, JAW, 200):
+            bank.inject("unplugged")
+            read_servo(line, JAW)
+
+    with pytest.raises(RenaError, match=r"is gone.*jaw \(id 21\) may still be under torque"):
+        pull_the_cable()
 
 
-def test_the_names_of_keys():
+def test_key_names():
     assert [key_name(data) for data in (b"\x1b[A", b"\x1bOD", b"\x1b", b"q", b"\x1b[5~", b"\xc3")] == [
         "up",
         "left",
@@ -279,7 +278,7 @@ def test_the_names_of_keys():
 
 
 @pytest.mark.parametrize("ending", ["q", "ctrl-c", "sigterm", "hang up"])
-def test_in_a_terminal(make_emulator, terminal, ending, tmp_path):
+def test_jog_in_a_terminal_ends_with_torque_off(make_emulator, terminal, ending, tmp_path):
     emulator = make_emulator("--goals", tmp_path / "goals.csv")
     tool = terminal("jog", "jaw", "--port", emulator.link)
     before = termios.tcgetattr(tool.slave)
@@ -294,7 +293,7 @@ def test_in_a_terminal(make_emulator, terminal, ending, tmp_path):
         tool.press({"q": "q", "ctrl-c": "\x03"}[ending])
     code = tool.ended()
     if ending == "hang up":
-        assert code != 0  # and nobody is there to be told
+        assert code != 0  # there is no terminal to print to
     else:
         assert code == (0 if ending == "q" else 130)
         assert "its torque is off again" in tool.text
@@ -317,13 +316,13 @@ def test_in_a_terminal(make_emulator, terminal, ending, tmp_path):
         (["monitor", "--rate", "nan"], "'nan' is no number of reads per second above 0 and at most 100"),
     ],
 )
-def test_what_is_no_number_is_told_in_words(arguments, complaint, capsys):
+def test_an_option_that_is_no_number_is_refused_in_words(arguments, complaint, capsys):
     with pytest.raises(SystemExit):
         main(["servo", *arguments])
     assert complaint in capsys.readouterr().err
 
 
-def test_without_a_keyboard_the_advice_is_the_tool_s_own(tmp_path, monkeypatch, capsys):
+def test_without_a_keyboard_each_tool_gives_its_own_advice(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.stdin", open(os.devnull))  # noqa: SIM115
     assert main(["servo", "jog", "jaw"]) == 2
     assert "--to or --by" in capsys.readouterr().err

@@ -38,7 +38,7 @@ def looked(watch, times=1):
     return {row.name: row for row in monitor_rows(ROBOT, snapshot)}
 
 
-def test_rows_say_what_the_servos_say(watch):
+def test_rows_hold_what_the_servos_report(watch):
     found = looked(watch)
     assert [row.ticks for row in found.values()] == POSITIONS.tolist()
     assert {(row.voltage_v, row.temperature_c, row.torque, row.age_s) for row in found.values()} == {
@@ -47,20 +47,20 @@ def test_rows_say_what_the_servos_say(watch):
     assert {(row.level, row.remark) for row in found.values()} == {(Level.OK, "limp")}
 
 
-def test_torque_is_shown_and_no_reproach(watch):
+def test_torque_is_shown_and_is_no_fault(watch):
     watch.bus.line.write(21, REGISTERS["torque_enable"].address, b"\x01")
     found = looked(watch)
     assert (found["jaw"].torque, found["jaw"].level, found["jaw"].remark) == (True, Level.OK, "torque on")
 
 
-def test_a_servo_that_never_answered_has_no_values(bank, watch):
+def test_a_servo_without_any_reply_has_no_values(bank, watch):
     bank.inject("dead", "jaw")
     jaw = looked(BusWatch(Bus(VirtualPort(bank), ROBOT)), 5)["jaw"]
     assert (jaw.ticks, jaw.load, jaw.voltage_v, jaw.torque, jaw.age_s) == (None,) * 5
     assert jaw.level == Level.STALE and jaw.remark.startswith("has never answered")
 
 
-def test_a_servo_that_falls_silent_grows_old_and_the_others_do_not(bank, watch):
+def test_only_the_values_of_a_silent_servo_age(bank, watch):
     looked(watch)
     bank.inject("dead", "jaw")
     for _ in range(12):
@@ -71,7 +71,7 @@ def test_a_servo_that_falls_silent_grows_old_and_the_others_do_not(bank, watch):
     assert all(row.age_s < 0.1 and row.level == Level.OK for name, row in found.items() if name != "jaw")
 
 
-def test_complaints_are_in_the_remark(bank, watch):
+def test_conditions_are_in_the_remark(bank, watch):
     bank.inject("overload", "jaw")
     bank.inject("overheat", "pucker", temperature_c=90)
     found = looked(watch)
@@ -96,7 +96,7 @@ LARGE = MonitorRow(
 @pytest.mark.parametrize("wrap", [False, True])
 @pytest.mark.parametrize("rows", [[SMALL], [SMALL, LARGE]])
 @pytest.mark.parametrize("width", [30, 35, 40, 45, 50, 55, 60, 70, 80, 100])
-def test_numbers_are_whole_at_every_width(width, wrap, rows):
+def test_numbers_are_never_cut_off_at_any_width(width, wrap, rows):
     header, lines = drawn(rows, width, wrap)
     assert max(map(len, lines)) <= width
     texts = {"id": "{0.id}", "servo": "{0.name}", "ticks": "{0.ticks}", "load": "{0.load:+.0%}", "V": "{0.voltage_v}"}
@@ -113,14 +113,14 @@ def test_numbers_are_whole_at_every_width(width, wrap, rows):
     ("width", "columns"),
     [(80, "id servo ticks load V C A remark"), (60, "id servo ticks load V C A remark"), (40, "id servo ticks remark")],
 )
-def test_what_matters_least_is_left_out_first(watch, width, columns):
+def test_the_least_important_columns_are_left_out_first(watch, width, columns):
     header, lines = drawn(monitor_rows(ROBOT, watch.look()), width, wrap=False)
     assert header == columns.split() and len(lines) == 25
     assert all(str(ticks) in line.split() for ticks, line in zip(POSITIONS, lines, strict=True))
 
 
 @pytest.mark.parametrize("width", [8, 10, 20])
-def test_where_no_name_fits_the_position_still_does(width):
+def test_the_position_fits_even_where_no_name_does(width):
     _, (small, large) = drawn([SMALL, LARGE], width, wrap=False)
     assert small.split()[1] == "8" and large.split()[1] == "-32766"
 
@@ -158,7 +158,7 @@ def test_live_table_survives_a_pulled_cable(terminal, tmp_path):
     assert not link.is_symlink()
 
 
-def test_a_low_window_says_how_many_servos_it_hides(terminal, emulator):
+def test_a_low_window_says_how_many_servos_do_not_fit(terminal, emulator):
     tool = terminal("monitor", "--port", emulator.link, lines=10)
     tool.wait_for("18 servos do not fit in this window +25 of 25 reply")
     tool.wait_for("eye_right_pitch|eye_left_pitch")

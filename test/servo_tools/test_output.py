@@ -1,4 +1,4 @@
-"""Standard output that nobody reads any more, or that is full: one line or silence, and servos are let go."""
+"""Standard output that is full, or that no program reads any more: one line or silence, and torque goes off."""
 
 import os
 
@@ -30,7 +30,7 @@ def bank(monkeypatch):
     return bank
 
 
-def told(arguments, output, monkeypatch, capsys):
+def run_with_output(arguments, output, monkeypatch, capsys):
     """Exit code and complaints of a tool whose standard output is this file, which is then closed, as Python does
     at its end: what is left in it must not make it complain again."""
     with monkeypatch.context() as patch:
@@ -48,10 +48,10 @@ def told(arguments, output, monkeypatch, capsys):
     [(["--help"], 0, []), (["set-return-delay", "--us", "20"], 2, ["no keyboard input"])],
     ids=["help", "refusal"],
 )
-def test_whatever_else_there_is_to_tell_a_full_output_adds_nothing(
+def test_a_full_output_adds_no_complaint_to_help_or_an_error(
     bank, full_device, monkeypatch, capsys, arguments, code, complaints
 ):
-    ended, lines = told(arguments, full_device.open("w"), monkeypatch, capsys)
+    ended, lines = run_with_output(arguments, full_device.open("w"), monkeypatch, capsys)
     assert ended == code and len(lines) == len(complaints)
     assert all(complaint in line for complaint, line in zip(complaints, lines, strict=True))
 
@@ -67,17 +67,17 @@ tools = pytest.mark.parametrize("arguments", TOOLS, ids=lambda tool: " ".join(to
 
 
 @tools
-def test_a_full_output_is_one_line(bank, arguments, full_device, monkeypatch, capsys):
-    code, lines = told(arguments, full_device.open("w"), monkeypatch, capsys)
+def test_a_full_output_is_one_line_on_standard_error(bank, arguments, full_device, monkeypatch, capsys):
+    code, lines = run_with_output(arguments, full_device.open("w"), monkeypatch, capsys)
     assert code != 0 and "No space left" in lines[-1] and lines[-1].startswith(f"rena servo {arguments[0]}: ")
-    assert len(lines) == 1 or arguments == ["scan", "--json", "-"]  # which has a table for people, too
+    assert len(lines) == 1 or arguments == ["scan", "--json", "-"]  # which also prints a table on standard error
     assert not bank.torque.any()
 
 
 @tools
-def test_a_reader_who_has_enough_is_no_news(bank, arguments, monkeypatch, capsys):
+def test_a_closed_pipe_is_no_python_error(bank, arguments, monkeypatch, capsys):
     reader, writer = os.pipe()
     os.close(reader)
-    code, lines = told(arguments, open(writer, "w"), monkeypatch, capsys)  # noqa: SIM115 (told closes it)
+    code, lines = run_with_output(arguments, open(writer, "w"), monkeypatch, capsys)  # noqa: SIM115 (run_with_output closes it)
     assert code != 0 and (len(lines) <= 1 or arguments == ["scan", "--json", "-"])
     assert not any("Errno" in line or "Traceback" in line for line in lines) and not bank.torque.any()

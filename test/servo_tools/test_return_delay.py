@@ -18,7 +18,7 @@ def all_locked(stand, names=NAMES):
     return set(stand.now("lock", names).values()) == {1}
 
 
-def test_all_servos_get_it_for_good(stand):
+def test_all_servos_keep_the_delay_after_a_power_cycle(stand):
     assert stand.run(return_delay, answers=["maybe", "Y"]) == 0
     assert "25 servo(s) wait 500 us" in stand.text and "Please type y or n" in stand.text
     assert all_locked(stand)
@@ -37,7 +37,7 @@ def test_a_servo_named_twice_is_one_servo(stand):
     assert "of 1 servo(s)?" in stand.text and stand.text.count("return_delay 250 -> 0") == 1
 
 
-def test_a_name_mistyped_is_guessed(stand):
+def test_a_mistyped_name_gets_a_suggestion(stand):
     with pytest.raises(RenaError, match=r"jow is no servo of .*; did you mean jaw\?"):
         stand.run(return_delay, "jow")
     with pytest.raises(
@@ -47,20 +47,20 @@ def test_a_name_mistyped_is_guessed(stand):
 
 
 @pytest.mark.parametrize("answer", ["n", "", "no"])
-def test_without_a_yes_nothing_is_written(stand, answer):
+def test_nothing_is_written_without_a_yes(stand, answer):
     assert stand.run(return_delay, answers=[answer]) == 1
     assert "Nothing was written" in stand.text
     assert set(stand.now("return_delay").values()) == {250}
 
 
-def test_nobody_at_the_keyboard_is_no_yes(stand):
+def test_a_missing_keyboard_is_no_yes(stand):
     with pytest.raises(RenaError, match="no keyboard input"):
         stand.run(return_delay)
     assert set(stand.now("return_delay").values()) == {250}
 
 
 @pytest.mark.parametrize("us", ["-2", "3", "502"])
-def test_what_is_no_delay_is_refused_before_anything_is_asked(stand, us):
+def test_an_invalid_delay_is_refused_before_any_request(stand, us):
     with pytest.raises(RenaError, match=r"0 to 500 us in steps of 2"):
         stand.run(return_delay, f"--us={us}")
     assert stand.requests == 0
@@ -76,7 +76,7 @@ def test_torque_is_switched_off_only_after_another_yes(stand):
     assert stand.kept("return_delay", ("jaw", "pucker")) == {"jaw": 0, "pucker": 0}
 
 
-def test_a_servo_that_refuses_to_let_go_is_named_and_not_written(stand):
+def test_a_servo_that_refuses_torque_off_is_named_and_not_written(stand):
     assert write_register(stand.line(), 21, "torque_enable", 1) is None
     stand.bank.inject("overload", "jaw")
     with pytest.raises(RenaError, match=r"torque stays on.*jaw"):
@@ -84,7 +84,7 @@ def test_a_servo_that_refuses_to_let_go_is_named_and_not_written(stand):
     assert set(stand.now("return_delay").values()) == {250}
 
 
-def test_silent_and_refusing_servos_cost_the_others_nothing(stand):
+def test_silent_and_refusing_servos_do_not_stop_the_others(stand):
     stand.bank.inject("dead", "jaw")
     stand.bank.inject("eeprom_locked", "pucker")
     assert stand.run(return_delay, "--yes") == 1
@@ -97,7 +97,7 @@ def test_silent_and_refusing_servos_cost_the_others_nothing(stand):
     assert {name for name, counts in kept.items() if counts} == {"jaw", "pucker"}
 
 
-def test_nobody_answers(stand):
+def test_a_bus_without_servos_is_an_error(stand):
     stand.bank.attach()
     with pytest.raises(RenaError, match="check their power"):
         stand.run(return_delay, "--yes")
@@ -121,7 +121,7 @@ def requests_of_a_whole_run(monkeypatch):
     return stand.requests
 
 
-def test_ctrl_c_at_any_request_leaves_every_servo_locked_and_says_what_was_done(monkeypatch):
+def test_ctrl_c_at_any_request_leaves_every_servo_locked_and_reports_what_was_done(monkeypatch):
     said_cut_off = 0
     for at in range(1, requests_of_a_whole_run(monkeypatch) + 1):
         stand = Stand(monkeypatch, return_delay_us=500)
@@ -142,7 +142,7 @@ def test_ctrl_c_at_any_request_leaves_every_servo_locked_and_says_what_was_done(
     assert said_cut_off > 5
 
 
-def test_a_cable_pulled_at_any_request_is_told_and_the_next_run_mends_everything(monkeypatch):
+def test_a_cable_pulled_at_any_request_is_reported_and_the_next_run_completes_the_work(monkeypatch):
     unlocked = 0
     for at in range(1, requests_of_a_whole_run(monkeypatch) + 1):
         stand = Stand(monkeypatch, return_delay_us=500)
@@ -161,12 +161,12 @@ def test_a_cable_pulled_at_any_request_is_told_and_the_next_run_mends_everything
         assert stand.run(return_delay, *PAIR, "--yes") == 0
         assert all(f"{name} (id" in stand.text for name in open_locks)
         assert all_locked(stand, PAIR)
-        # What an unlocked servo was told before it lost its line is kept now, too.
+        # A value written before the servo lost its line, while unlocked, is now kept, too.
         assert stand.kept("return_delay", PAIR) == {"jaw": 0, "pucker": 0}
     assert unlocked > 2
 
 
-def test_the_plan_is_only_what_differs():
+def test_the_plan_holds_only_delays_that_differ():
     servos = ROBOT.servos[:3]
     read = dict(zip(NAMES, (250, 0, None), strict=False))
     changes = return_delay.plan(servos, read, 0)

@@ -1,4 +1,4 @@
-"""`rena servo scan`: what is concluded from who answers, and the whole command on emulated servos."""
+"""`rena servo scan`: the diagnosis of what replies, and the whole command on emulated servos."""
 
 import argparse
 import json
@@ -28,7 +28,7 @@ def well(servo_id, **changes):
     return replace(FoundServo(servo_id, BAUD, model=521, firmware="3.10", return_delay_us=0), **changes)
 
 
-def everybody(**changed_by_id):
+def all_servos(**changed_by_id):
     """All 25 servos; ``id_13=None`` leaves one out, ``id_13={...}`` changes it."""
     found = []
     for servo_id in ROBOT.ids.tolist():
@@ -42,101 +42,101 @@ def remark(diagnosis, servo_id):
     return next(row.remark for row in diagnosis.rows if row.id == servo_id)
 
 
-def test_all_there_and_nothing_to_say():
-    diagnosis = diagnose(ROBOT, everybody(), BAUD)
+def test_a_complete_robot_needs_no_advice():
+    diagnosis = diagnose(ROBOT, all_servos(), BAUD)
     assert diagnosis.good and diagnosis.advice == ()
     assert [row.id for row in diagnosis.rows] == sorted(ROBOT.ids.tolist())
     assert {row.remark for row in diagnosis.rows} == {"ok"}
 
 
-def test_nobody_answers_means_power():
+def test_silence_of_all_servos_points_to_power():
     diagnosis = diagnose(ROBOT, [], BAUD)
     assert not diagnosis.good
     assert len(diagnosis.advice) == 1 and "power" in diagnosis.advice[0]
 
 
-def test_one_that_is_silent_among_others_has_power():
-    diagnosis = diagnose(ROBOT, everybody(id_13=None), BAUD)
+def test_one_silent_servo_among_others_has_power():
+    diagnosis = diagnose(ROBOT, all_servos(id_13=None), BAUD)
     assert remark(diagnosis, 13) == "silent"
     assert len(diagnosis.advice) == 1
     assert diagnosis.advice[0].startswith("lip_lower_left (id 13) alone is silent: its plug")
 
 
-def test_neighbours_that_are_silent_point_at_the_place_of_the_break():
-    diagnosis = diagnose(ROBOT, everybody(id_18=None, id_19=None, id_20=None), BAUD)
+def test_silent_neighbours_point_to_the_place_of_the_break():
+    diagnosis = diagnose(ROBOT, all_servos(id_18=None, id_19=None, id_20=None), BAUD)
     (advice,) = diagnosis.advice
     assert "corner_right_back (id 18) to corner_right_down (id 20)" in advice
     assert "between corner_left_back and corner_right_back" in advice
 
 
-def test_a_whole_region_that_is_silent_has_something_in_common():
-    diagnosis = diagnose(ROBOT, everybody(id_23=None, id_24=None, id_25=None), BAUD)
+def test_a_silent_region_points_to_its_common_plug():
+    diagnosis = diagnose(ROBOT, all_servos(id_23=None, id_24=None, id_25=None), BAUD)
     (advice,) = diagnosis.advice
     assert advice.startswith("All 3 servos of region head are silent")
 
 
-def test_new_servos_all_have_the_factory_s_id():
+def test_the_factorys_id_points_to_new_servos():
     for found in ([FoundServo(1, BAUD, shared=True)], [well(1)], [well(1, shared=True)]):
         diagnosis = diagnose(ROBOT, found, BAUD)
         (advice,) = diagnosis.advice
         assert "rena servo setup" in advice and "the id of every new servo" in advice
 
 
-def test_two_servos_on_one_id():
-    diagnosis = diagnose(ROBOT, everybody(id_12=None, id_13={"shared": True}), BAUD)
+def test_two_servos_with_one_id_are_garbled():
+    diagnosis = diagnose(ROBOT, all_servos(id_12=None, id_13={"shared": True}), BAUD)
     assert remark(diagnosis, 13) == "garbled: several servos?"
     missing, shared = diagnosis.advice
     assert missing.startswith("lip_upper_right (id 12) is silent: it may reply as 13")
     assert shared.startswith("The reply of id 13 is garbled") and "rena servo setup" in shared
 
 
-def test_a_stranger_may_be_the_missing_one():
-    diagnosis = diagnose(ROBOT, [*everybody(id_13=None), well(77)], BAUD)
+def test_an_unexpected_id_may_be_the_missing_servo():
+    diagnosis = diagnose(ROBOT, [*all_servos(id_13=None), well(77)], BAUD)
     assert remark(diagnosis, 77) == "not in the robot file"
-    missing, stranger = diagnosis.advice
+    missing, unexpected = diagnosis.advice
     assert "lip_lower_left (id 13) is silent: it may reply as 77" in missing
-    assert "no servo with id 77" in stranger
-    assert not diagnose(ROBOT, [*everybody(), well(77)], BAUD).good
+    assert "no servo with id 77" in unexpected
+    assert not diagnose(ROBOT, [*all_servos(), well(77)], BAUD).good
 
 
 def test_a_servo_at_another_rate():
-    diagnosis = diagnose(ROBOT, everybody(id_13={"baud": 500_000}), BAUD)
+    diagnosis = diagnose(ROBOT, all_servos(id_13={"baud": 500_000}), BAUD)
     assert remark(diagnosis, 13) == "listens at 500000 baud"
     (advice,) = diagnosis.advice
     assert advice.startswith("lip_lower_left listens at 500000 baud")
     assert "`rena servo setup --baud 500000 --to-baud 1000000`" in advice
 
 
-def test_all_servos_at_another_rate_is_a_choice():
+def test_all_servos_at_another_rate_leave_a_choice():
     diagnosis = diagnose(ROBOT, [well(servo_id, baud=500_000) for servo_id in ROBOT.ids.tolist()], BAUD)
     (advice,) = diagnosis.advice
     assert advice.startswith("All servos listen at 500000 baud: use --baud 500000 from now on, or ")
 
 
 def test_a_rate_that_no_servo_has_is_not_recommended():
-    diagnosis = diagnose(ROBOT, everybody(), 9600)
+    diagnosis = diagnose(ROBOT, all_servos(), 9600)
     assert not diagnosis.good
     assert diagnosis.advice[-1] == (
         "No servo can be set to 9600 baud; 25 servo(s) reply at 1000000: use --baud 1000000."
     )
 
 
-def test_a_condition_is_passed_on():
-    diagnosis = diagnose(ROBOT, everybody(id_13={"status": 32 | 4}), BAUD)
+def test_a_reported_condition_is_in_the_remark():
+    diagnosis = diagnose(ROBOT, all_servos(id_13={"status": 32 | 4}), BAUD)
     assert remark(diagnosis, 13) == "reports temperature, overload"
     assert not diagnosis.good
 
 
 def test_an_eeprom_that_was_left_unlocked_is_named_with_the_command_that_locks_it():
-    diagnosis = diagnose(ROBOT, everybody(id_13={"unlocked": True}), BAUD)
+    diagnosis = diagnose(ROBOT, all_servos(id_13={"unlocked": True}), BAUD)
     assert remark(diagnosis, 13) == "EEPROM unlocked" and not diagnosis.good
     (advice,) = diagnosis.advice
     assert "The EEPROM of lip_lower_left is unlocked" in advice
     assert "`rena servo set-return-delay lip_lower_left` locks it" in advice
 
 
-def test_an_unlocked_eeprom_beside_other_findings():
-    found = everybody(id_13={"unlocked": True, "status": 32}, id_21={"unlocked": True, "baud": 500_000})
+def test_an_unlocked_eeprom_is_named_beside_other_faults():
+    found = all_servos(id_13={"unlocked": True, "status": 32}, id_21={"unlocked": True, "baud": 500_000})
     diagnosis = diagnose(ROBOT, found, BAUD)
     assert remark(diagnosis, 13) == "reports overload; EEPROM unlocked"
     assert remark(diagnosis, 21) == "listens at 500000 baud; EEPROM unlocked"
@@ -146,29 +146,29 @@ def test_an_unlocked_eeprom_beside_other_findings():
     assert "`rena servo set-return-delay --baud 500000 jaw` locks it" in commands
 
 
-def test_all_eeproms_unlocked_is_one_command_without_names():
+def test_one_command_without_names_locks_all_eeproms():
     diagnosis = diagnose(ROBOT, [well(servo_id, unlocked=True) for servo_id in ROBOT.ids.tolist()], BAUD)
     (advice,) = diagnosis.advice
     assert "The EEPROM of all 25 servos is unlocked" in advice and "`rena servo set-return-delay` locks it" in advice
 
 
-def test_the_command_finds_an_unlocked_eeprom_and_what_it_recommends_locks_it(monkeypatch, tmp_path, capsys):
-    stand, told = Stand(monkeypatch, return_delay_us=120), tmp_path / "scan.json"
+def test_the_command_that_scan_recommends_locks_an_unlocked_eeprom(monkeypatch, tmp_path, capsys):
+    stand, path = Stand(monkeypatch, return_delay_us=120), tmp_path / "scan.json"
     for servo_id in (13, 21):
         stand.line().write(servo_id, REGISTERS["lock"].address, b"\0")
-    assert scan_on(stand, monkeypatch, "--json", told) == 1
+    assert scan_on(stand, monkeypatch, "--json", path) == 1
     out = " ".join(capsys.readouterr().out.split())
     assert "23 of 25 servos are as they should be" in out and "EEPROM unlocked" in out
-    found = json.loads(told.read_text())
+    found = json.loads(path.read_text())
     assert not found["good"]
     assert [row["name"] for row in found["rows"] if row["found"]["unlocked"]] == ["lip_lower_left", "jaw"]
     command = re.search("`rena servo set-return-delay (.+?)` locks it", out)[1].split()
     assert stand.run(return_delay, *command, answers=["n"]) == 1 and "Nothing was written" in stand.text
     assert set(stand.now("lock").values()) == {1} and set(stand.now("return_delay").values()) == {60}
-    assert scan_on(stand, monkeypatch, "--json", told) == 0 and json.loads(told.read_text())["good"]
+    assert scan_on(stand, monkeypatch, "--json", path) == 0 and json.loads(path.read_text())["good"]
 
 
-def test_slow_answers_are_no_fault_but_named_with_what_mends_them():
+def test_slow_replies_are_no_fault_but_named_with_their_remedy():
     diagnosis = diagnose(ROBOT, [well(servo_id, return_delay_us=500) for servo_id in ROBOT.ids.tolist()], BAUD)
     assert diagnosis.good
     (advice,) = diagnosis.advice
@@ -189,18 +189,18 @@ def scan_on(stand, monkeypatch, *arguments):
 
 
 def scanned(bank, **options):
-    """The findings on emulated servos, by id; in virtual time."""
+    """The servos found on an emulated bus, by id; in virtual time."""
     found = find_servos(ROBOT, BAUD, lambda baud: Line(VirtualPort(bank, baud)), lambda *_: lambda: None, **options)
-    return {somebody.id: somebody for somebody in found}
+    return {servo.id: servo for servo in found}
 
 
-def test_what_servos_say_of_themselves():
+def test_a_scan_reads_model_firmware_and_return_delay():
     found = scanned(ServoBank(ROBOT, return_delay_us=120))
     assert set(found) == set(ROBOT.ids.tolist())
     assert found[7] == FoundServo(7, BAUD, model=521, firmware="3.10", return_delay_us=120)
 
 
-def test_a_dead_servo_is_missing_and_no_other():
+def test_only_a_dead_servo_is_missing():
     bank = ServoBank(ROBOT)
     bank.inject("dead", "jaw")
     assert set(ROBOT.ids.tolist()) - set(scanned(bank)) == {21}
@@ -211,10 +211,10 @@ def test_servos_that_share_an_id_are_noticed():
     bank.inject("same_id", "lip_upper_left", **{"with": "jaw"})
     found = scanned(bank)
     assert found[21].shared and 11 not in found
-    assert not any(somebody.shared for servo_id, somebody in found.items() if servo_id != 21)
+    assert not any(servo.shared for servo_id, servo in found.items() if servo_id != 21)
 
 
-def test_new_servos_all_on_one_bus():
+def test_new_servos_together_on_one_bus_share_the_factorys_id():
     bank = ServoBank(ROBOT, positions=2000 + 3 * ROBOT.ids, factory=True)
     bank.attach(*ROBOT.names)
     found = scanned(bank)
@@ -223,14 +223,14 @@ def test_new_servos_all_on_one_bus():
 
 
 @pytest.mark.parametrize("all_rates", [False, True])
-def test_a_servo_is_found_at_the_rate_it_listens_at(all_rates):
+def test_a_servo_is_found_at_its_own_rate(all_rates):
     bank = ServoBank(ROBOT)
     bank.inject("wrong_baud", "jaw", baud=250_000)
     assert scanned(bank, all_rates=all_rates)[21].baud == 250_000
 
 
 @pytest.mark.parametrize("all_rates", [False, True])
-def test_a_stranger_at_another_rate_is_looked_for_only_when_asked_to(all_rates):
+def test_an_unexpected_id_at_another_rate_is_searched_only_on_request(all_rates):
     bank = ServoBank(ROBOT)
     bank.inject("wrong_baud", "brow_left_raise", baud=115_200)
     found = find_servos(
@@ -240,41 +240,41 @@ def test_a_stranger_at_another_rate_is_looked_for_only_when_asked_to(all_rates):
         lambda *_: lambda: None,
         all_rates=all_rates,
     )
-    assert [somebody.baud for somebody in found if somebody.id == 1] == [115_200] * all_rates
+    assert [servo.baud for servo in found if servo.id == 1] == [115_200] * all_rates
 
 
-def test_noise_is_not_taken_for_a_second_servo():
+def test_noise_does_not_count_as_a_second_servo():
     bank = ServoBank(ROBOT)
     bank.inject("corrupt", every=10)
     found = scanned(bank)
     assert set(found) == set(ROBOT.ids.tolist())
-    assert not any(somebody.shared for somebody in found.values())
+    assert not any(servo.shared for servo in found.values())
 
 
-def test_a_servo_that_misses_a_question_is_not_missing():
+def test_a_servo_that_misses_one_request_is_found():
     bank = ServoBank(ROBOT)
     bank.inject("dead", every=3)
     assert set(scanned(bank)) == set(ROBOT.ids.tolist())
 
 
-def test_an_echoing_adapter_and_repeated_answers_change_nothing():
+def test_an_echoing_adapter_and_duplicate_replies_change_nothing():
     bank = ServoBank(ROBOT)
     bank.inject("echo")
     bank.inject("duplicated", "jaw")
-    assert not any(somebody.shared for somebody in scanned(bank).values())
+    assert not any(servo.shared for servo in scanned(bank).values())
     assert len(scanned(bank)) == 25
 
 
-def test_the_command_on_the_emulator(emulator, tmp_path, capsys, monkeypatch):
+def test_scan_on_the_emulator_finds_all_servos(emulator, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     assert main(["servo", "scan", "--port", str(emulator.link), "--json", str(tmp_path / "scan.json")]) == 0
     out = capsys.readouterr().out
     assert "25 of 25 servos" in out and max(map(len, out.splitlines())) <= 80
-    told = json.loads((tmp_path / "scan.json").read_text())
-    assert told["good"] and len(told["rows"]) == 25 and told["rows"][20]["name"] == "jaw"
+    result = json.loads((tmp_path / "scan.json").read_text())
+    assert result["good"] and len(result["rows"]) == 25 and result["rows"][20]["name"] == "jaw"
 
 
-def test_ctrl_c_in_the_middle(emulator, terminal):
+def test_ctrl_c_ends_a_scan_without_a_traceback(emulator, terminal):
     tool = terminal("scan", "--all-bauds", "--port", emulator.link)
     tool.wait_for("1000000 baud")
     tool.press("\x03")
@@ -282,12 +282,12 @@ def test_ctrl_c_in_the_middle(emulator, terminal):
     assert "rena servo scan: interrupted" in tool.text and "Traceback" not in tool.text
 
 
-def test_a_port_that_is_not_there(tmp_path, capsys):
+def test_a_missing_port_is_an_error(tmp_path, capsys):
     assert main(["servo", "scan", "--port", str(tmp_path / "nowhere")]) == 2
     assert capsys.readouterr().err.startswith(f"rena servo scan: there is no port {tmp_path / 'nowhere'}; ")
 
 
-def test_a_file_is_no_port(tmp_path, capsys):
+def test_a_file_is_refused_as_a_port(tmp_path, capsys):
     (tmp_path / "notes").write_text("mine")
     assert main(["servo", "scan", "--port", str(tmp_path / "notes")]) == 2
     assert capsys.readouterr().err == f"rena servo scan: {tmp_path / 'notes'} is no serial port\n"

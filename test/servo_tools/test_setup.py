@@ -1,4 +1,4 @@
-"""`rena servo setup`: new servos come one by one on an emulated bus; and its core, told who answers."""
+"""`rena servo setup`: new servos one by one on an emulated bus, and its decisions."""
 
 import pytest
 from hypothesis import given
@@ -22,7 +22,7 @@ from rena_ros.servo_tools.setup_steps import (
 )
 
 IDS = {servo.name: servo.id for servo in ROBOT.servos}
-OWN_ONE = NAMES[0]  # the servo whose id is 1, the factory's
+OWN_ONE = NAMES[0]  # the servo with the factory's id, 1
 
 
 def wanted_now(text):
@@ -31,12 +31,12 @@ def wanted_now(text):
 
 
 def set_up(stand, *argv, **more):
-    """Run the tool; it gives up when nobody new comes for a minute of virtual time."""
+    """Run the tool; it ends when no new servo comes for a minute of virtual time."""
     return stand.run(setup, "--wait", "60", *argv, **more)
 
 
 class Lab:
-    """Somebody who connects a new servo whenever the tool asks for one; the others stay connected."""
+    """An operator: connects a new servo whenever the tool asks for one; the others stay connected."""
 
     def __init__(self, stand):
         self.stand, self.asked_for = stand, []
@@ -64,7 +64,7 @@ def stand(monkeypatch):
 SOME = (OWN_ONE, "eye_left_yaw", "jaw", "neck_roll")
 
 
-def test_a_row_of_servos_is_set_up_one_by_one_and_for_good(stand):
+def test_servos_are_set_up_one_by_one_and_keep_their_ids(stand):
     lab = Lab(stand)
     assert set_up(stand, *SOME, "--yes") == 0
     assert lab.asked_for == [*SOME[1:], OWN_ONE]  # the one that keeps the factory's id comes last
@@ -81,7 +81,7 @@ def test_nothing_is_written_without_a_yes(stand):
     assert read_register(stand.line(), 1, "id") == 1 and read_register(stand.line(), 1, "return_delay") == 250
 
 
-def test_it_goes_on_where_it_was_ended(stand):
+def test_it_continues_where_it_was_interrupted(stand):
     lab = Lab(stand)
 
     def ended(_question):
@@ -91,7 +91,7 @@ def test_it_goes_on_where_it_was_ended(stand):
         set_up(stand, *SOME, answers=["y", ended])
     assert "Ids written in this session: eye_left_yaw. Without their ids: jaw and 2 more." in stand.text
     lab.asked_for.clear()
-    # The one that was asked about is still connected: new, or the robot's own servo with id 1? A person knows.
+    # The one that was asked about is still connected: new, or the robot's own servo with id 1? Only the operator knows.
     with pytest.raises(RenaError, match="--yes cannot decide"):
         set_up(stand, *SOME, "--yes")
     assert set_up(stand, *SOME, answers=["y", "y", "y"]) == 0
@@ -127,7 +127,7 @@ def test_two_new_servos_at_once_are_refused(stand):
     assert read_register(line, IDS["jaw"], "return_delay") == 0 and read_register(line, 1, "return_delay") == 250
 
 
-def test_a_plug_that_has_contact_for_one_look_only_is_nobody_new(stand, monkeypatch):
+def test_a_plug_that_has_contact_for_one_look_only_is_no_new_servo(stand, monkeypatch):
     Lab(stand)
     look, seen = setup.probe_id, []
 
@@ -136,7 +136,7 @@ def test_a_plug_that_has_contact_for_one_look_only_is_nobody_new(stand, monkeypa
         if found is not None:
             seen.append(found.id)
             stand.bank.attach()
-            stand.heard = lambda text: None  # nobody plugs it in again
+            stand.heard = lambda text: None  # it is not plugged in again
         return found
 
     monkeypatch.setattr(setup, "probe_id", bounced)
@@ -155,20 +155,20 @@ def test_the_torque_of_a_new_servo_is_switched_off_only_after_another_yes(stand)
     assert not stand.bank.torque.any() and stand.kept("id", ("jaw",)) == {"jaw": IDS["jaw"]}
 
 
-def test_nobody_new_for_too_long_ends_it(stand):
+def test_no_new_servo_for_too_long_ends_it(stand):
     assert stand.run(setup, "--wait", "30") == 1
     assert "No new servo replies yet. Check its power" in stand.text and "No new servo for 30 s" in stand.text
 
 
 @pytest.mark.parametrize("wait", ["nan", "inf", "-5", "0", "a minute"])
-def test_a_wait_that_is_no_time_is_refused_in_words(stand, wait, capsys):
+def test_an_invalid_wait_is_refused_in_words(stand, wait, capsys):
     with pytest.raises(SystemExit):
         stand.run(setup, f"--wait={wait}")
     assert f"{wait!r} is no number of seconds above 0" in capsys.readouterr().err and stand.lines == []
 
 
 def replaced(monkeypatch):
-    """A robot that is set up, but for a new servo in place of the lower lip's."""
+    """A robot that is set up, except for a new servo in place of the lower lip's."""
     stand = Stand(monkeypatch)
     stand.bank.attach("lip_lower_left")
     assert write_eeprom(stand.line(), IDS["lip_lower_left"], "id", 1) is None
@@ -193,7 +193,7 @@ def test_a_replaced_servo_does_not_take_the_place_of_the_one_with_the_factorys_i
     assert stand.kept("id") == IDS
 
 
-def test_the_servo_with_the_factorys_id_is_not_taken_for_a_new_one(monkeypatch):
+def test_the_servo_with_the_factorys_id_does_not_count_as_new(monkeypatch):
     stand = replaced(monkeypatch)
     Lab(stand)
     stand.bank.attach(*(set(NAMES) - {"lip_lower_left"}))
@@ -203,14 +203,14 @@ def test_the_servo_with_the_factorys_id_is_not_taken_for_a_new_one(monkeypatch):
     assert stand.kept("id", (OWN_ONE,)) == {OWN_ONE: 1}
 
 
-def test_a_servo_whose_eeprom_is_locked_is_told(stand):
+def test_a_servo_that_does_not_take_its_id_is_reported(stand):
     Lab(stand)
     stand.bank.inject("eeprom_locked", "brow_right_raise")
     assert set_up(stand, "--yes") == 1
     assert "Failed: brow_right_raise (id 1): id 1 -> 2: did not take the id 2" in stand.text
 
 
-def test_servos_of_another_rate_get_the_robots(monkeypatch):
+def test_servos_with_another_rate_get_the_robots_rate(monkeypatch):
     stand = Stand(monkeypatch)
     stand.bank.inject("wrong_baud", "jaw", "pucker", baud=500_000)
     assert set_up(stand, "jaw", "pucker", "--baud", "500000", "--yes") == 0
@@ -259,7 +259,7 @@ looks = st.lists(st.builds(BusSnapshot, st.frozensets(ids, max_size=30), st.froz
 
 
 @given(looks)
-def test_whatever_is_seen_only_one_unassigned_servo_is_ever_assigned(looks):
+def test_only_a_single_unassigned_servo_is_ever_assigned(looks):
     own = set(IDS.values())
     state = begin(ROBOT, ROBOT.servos, looks[0])
     for seen in looks:
@@ -278,7 +278,7 @@ def test_whatever_is_seen_only_one_unassigned_servo_is_ever_assigned(looks):
             assert state.missing == ()
 
 
-def test_a_stranger_is_taken_and_two_are_not():
+def test_one_unexpected_servo_is_assigned_and_two_are_refused():
     state = begin(ROBOT, ROBOT.servos, BusSnapshot())
     assert next_step(state, BusSnapshot()) == Connect(ROBOT.servos[1])
     assert next_step(state, BusSnapshot(frozenset({77}))) == Assign(ROBOT.servos[1], 77, doubtful=False)

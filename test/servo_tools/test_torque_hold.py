@@ -1,4 +1,4 @@
-"""One servo under torque: let go at the end, though a signal or an overload comes in between."""
+"""One servo under torque: torque is off at the end, even after a signal or an overload."""
 
 import signal
 
@@ -18,9 +18,9 @@ def stand(monkeypatch):
     return Stand(monkeypatch)
 
 
-def test_whatever_asks_to_end_while_it_lets_go_waits_until_the_torque_is_off(stand, asking):
+def test_a_signal_while_torque_is_released_waits_until_it_is_off(stand, asking):
     def held_until(touched):
-        """How many requests the letting go took; ``touched``: at which of them somebody asks to end."""
+        """Return how many requests the release took; ``touched``: at which of them a signal arrives."""
         line = Line(TouchyPort(stand, 1_000_000))
         with hold_torque(line, JAW, 200):
             began = stand.requests
@@ -34,14 +34,14 @@ def test_whatever_asks_to_end_while_it_lets_go_waits_until_the_torque_is_off(sta
         assert not stand.bank.torque.any(), f"held at request {at}"
 
 
-def test_everything_that_asks_a_tool_to_end_is_a_ctrl_c(asking):
+def test_every_signal_to_end_raises_keyboard_interrupt(asking):
     signal.signal(asking, lambda *_: None)
     interrupt_on_signals()
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(asking)
 
 
-def test_a_servo_that_lets_go_only_after_a_new_goal_is_let_go(stand):
+def test_a_servo_that_releases_torque_only_after_a_new_goal_is_released(stand):
     class Relenting(VirtualPort):
         """The overload is over as soon as a goal crosses the wire."""
 
