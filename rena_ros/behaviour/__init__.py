@@ -1,1 +1,1 @@
-"""What the robot decides: the learned policy, a person's resting face, whether a face is present."""
+"""The robot's decisions: the learned policy, the resting face of a person, presence of a face."""

@@ -1,18 +1,19 @@
-"""A person's own resting face, and the map from that person's readings to the robot's.
+"""A person's own resting face, and the map from this person's readings to the robot's.
 
-Faces at rest differ: one person's brows hang, another's eyes are narrow, a camera looks up from a desk. The
-model learned from the robot's face, so a reading is bent until this person's rest reads like the robot's.
+Faces at rest differ: one has low brows, another narrow eyes, and a camera may look up from a desk. The model has
+learned from the robot's face, so a reading is mapped such that the person's rest becomes the robot's rest.
 """
 
 import numpy as np
 
+from rena_ros.base.arrays import FloatArray
 from rena_ros.perception.face_reader import READING_NAMES
 
 COEFFICIENTS = len(READING_NAMES) - 3
 
-# A frame counts only if all of these stay below their limit: channels that are low on nearly every resting
-# face, so that a clip that begins with closed eyes or a broad smile does not pass for rest. Channels in which
-# resting faces do differ (eyeSquint, eyeLookDown, browOuterUp, mouthShrug, ...) are free.
+# A frame counts only if all of these coefficients stay below their limit. They are low on nearly every resting face,
+# so that closed eyes or a broad smile at the start of a clip are not taken for rest. Coefficients in which resting
+# faces differ (eyeSquint, eyeLookDown, browOuterUp, mouthShrug, ...) have no limit.
 _REST_LIMITS = {
     "eyeBlink": 0.4,
     "eyeWide": 0.4,
@@ -30,22 +31,22 @@ _REST_LIMITS = {
     "mouthUpperUp": 0.3,
     "mouthLowerDown": 0.3,
 }
-_FRONTAL_RAD = np.deg2rad([15.0, 20.0, 15.0])  # |yaw|, |pitch|, |roll|; cameras often stand low or high
-# A face is calm while nothing changes by more than this within _CALM_S. Resting faces flicker by .07 to .11 as
-# MediaPipe reads them. A calm run counts once it has lasted _CALM_S: a blink or a turning point does not.
+_FRONTAL_RAD = np.deg2rad([15.0, 20.0, 15.0])  # |yaw|, |pitch|, |roll|; a camera often stands low or high
+# A face is calm while no feature changes by more than this within _CALM_S. MediaPipe's readings of a resting face
+# vary by .07 to .11. A calm run counts once it has lasted _CALM_S; a blink or a turning point is shorter.
 _CALM_COEFFICIENT, _CALM_RAD, _CALM_S = 0.15, np.deg2rad(4.0), 0.25
 _GAP_S = 0.2  # a longer pause between two frames ends a calm run
-_KNOT = (0.01, 0.8)  # where the person's rest may lie in the map: closer to 0 or 1 it would amplify noise
+_KNOT = (0.01, 0.8)  # range of the person's rest in the map; closer to 0 or 1 the map would amplify noise
 
 
 class RestingFace:
-    """Measures a person's resting face and adapts readings to it. Pure: time comes with every call.
+    """Measures a person's resting face and maps readings accordingly. Pure: every call is given the time.
 
-    ``robot_rest``: float32 (55,), the robot's own reading at neutral. ``rest_seconds``: how much calm time is
-    needed. ``rest``: float32 (55,), the person's rest once measured, else None.
+    ``rest``: float32 (55,), the person's resting face once it is measured, else None.
     """
 
-    def __init__(self, robot_rest: np.ndarray, rest_seconds: float = 2.0):
+    def __init__(self, robot_rest: FloatArray, rest_seconds: float = 2.0):
+        """``robot_rest``: (55,), the robot's own reading at neutral. ``rest_seconds``: calm time to measure, s."""
         self.robot_rest = np.asarray(robot_rest, np.float32)
         self.rest_seconds = rest_seconds
         self._limits = np.array([_limit(name) for name in READING_NAMES[:COEFFICIENTS]], np.float32)
@@ -53,23 +54,23 @@ class RestingFace:
 
     @property
     def measured(self) -> bool:
-        """Whether a resting face is known; until then ``adapt`` changes nothing."""
+        """Whether the resting face is measured; until then ``adapt`` changes nothing."""
         return self.rest is not None
 
     @property
     def calm_s(self) -> float:
-        """Calm time seen so far, seconds."""
+        """Calm time so far, s."""
         return self._calm_s
 
     def reset(self) -> None:
-        """Forget the person and begin to measure anew."""
-        self.rest: np.ndarray | None = None
+        """Discard the measurement and start again."""
+        self.rest: FloatArray | None = None
         self._calm_s = 0.0
-        self._frames: list[np.ndarray] = []
+        self._frames: list[FloatArray] = []
         self._begin_run()
 
-    def observe(self, features: np.ndarray, t_s: float) -> bool:
-        """Look at one reading (55,) taken at ``t_s`` (seconds, rising). True when it completes the measurement."""
+    def observe(self, features: FloatArray, t_s: float) -> bool:
+        """Take one reading (55,) of time ``t_s`` (s, increasing); return True when it completes the measurement."""
         if self.measured:
             return False
         features = np.array(features, np.float32)
@@ -92,11 +93,11 @@ class RestingFace:
         self._begin_run()
         return True
 
-    def adapt(self, features: np.ndarray) -> np.ndarray:
-        """A person's reading (55,) -> what the robot's face would read in the same expression, float32 (55,).
+    def adapt(self, features: FloatArray) -> FloatArray:
+        """Map a person's reading (55,) to the robot's reading of the same expression, float32 (55,).
 
-        Each coefficient goes through the monotone piecewise-linear map 0 -> 0, person's rest -> robot's rest,
-        1 -> 1; each head angle is moved by the difference of the two rests. Until measured, nothing changes.
+        Each coefficient passes through the monotone piecewise-linear map 0 -> 0, person's rest -> robot's rest,
+        1 -> 1; the difference of the two rests is added to each head angle. Returns a copy until ``measured``.
         """
         features = np.array(features, np.float32)
         if self.rest is None:
@@ -110,33 +111,33 @@ class RestingFace:
         return features
 
     def differences(self, count: int = 5) -> list[tuple[str, float, float]]:
-        """Where this person's rest differs most from the robot's: (name, person's value, robot's value)."""
+        """Return the ``count`` features that differ most: (name, person's rest, robot's rest), largest first."""
         if self.rest is None:
             return []
         order = np.argsort(-np.abs(self.rest - self.robot_rest))[:count]
         return [(READING_NAMES[i], float(self.rest[i]), float(self.robot_rest[i])) for i in order]
 
     def _begin_run(self) -> None:
-        self._run: list[tuple[float, np.ndarray]] = []  # (time, frame) of the calm run under way
+        self._run: list[tuple[float, FloatArray]] = []  # (time, features) of the present calm run
         self._counted = False
 
     def _count(self) -> None:
-        """Take over what is new of a run that has lasted long enough: all of it the first time, then its last frame."""
+        """Count the new frames of a run that is long enough: all of them the first time, then the last one."""
         new = self._run[-1:] if self._counted else self._run
         since_s = self._run[-2][0] if self._counted else self._run[0][0]
         self._frames += [frame for _, frame in new]
         self._calm_s += self._run[-1][0] - since_s
         self._counted = True
 
-    def _looks_like_rest(self, features: np.ndarray) -> bool:
+    def _looks_like_rest(self, features: FloatArray) -> bool:
         frontal = (np.abs(features[COEFFICIENTS:]) <= _FRONTAL_RAD).all()
         return bool(frontal and (features[:COEFFICIENTS] <= self._limits).all())
 
 
 def _limit(name: str) -> float:
-    return _REST_LIMITS.get(name.removesuffix("Left").removesuffix("Right"), np.inf)
+    return _REST_LIMITS.get(name.removesuffix("Left").removesuffix("Right"), float("inf"))
 
 
-def _calm(frames: list[np.ndarray]) -> bool:
+def _calm(frames: list[FloatArray]) -> bool:
     change = np.ptp(frames, axis=0)
     return bool(change[:COEFFICIENTS].max() <= _CALM_COEFFICIENT and change[COEFFICIENTS:].max() <= _CALM_RAD)

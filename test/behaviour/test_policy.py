@@ -1,4 +1,4 @@
-"""Policy: the model file's contract with the robot and the readings. Models are built with onnx, not with torch."""
+"""Policy: what a model file must hold to drive this robot. The models are built with onnx, without torch."""
 
 import json
 
@@ -42,7 +42,7 @@ def path(tmp_path):
     return tmp_path / "model.onnx"
 
 
-def test_goals_are_the_graphs_clipped_to_the_unit_range(path):
+def test_goals_are_the_output_of_the_graph_clipped_to_the_unit_range(path):
     policy = Policy(write_model(path), ROBOT)
     features = np.random.default_rng(1).random((6, 55)).astype(np.float32)
     expected = np.clip(features @ WEIGHTS, 0, 1)
@@ -53,14 +53,14 @@ def test_goals_are_the_graphs_clipped_to_the_unit_range(path):
     np.testing.assert_allclose(goals, expected[2], atol=1e-5)
 
 
-def test_it_knows_the_robots_rest_and_its_own_origin(path):
+def test_a_model_carries_the_robots_rest_and_its_own_origin(path):
     policy = Policy(write_model(path), ROBOT)
     np.testing.assert_allclose(policy.robot_rest, np.full(55, 0.1), rtol=1e-6)
     assert policy.provenance == {"seed": 3}
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_reading_that_is_no_number_is_refused_by_name(path, value):
+def test_a_feature_that_is_not_finite_is_refused_by_name(path, value):
     policy = Policy(write_model(path), ROBOT)
     features = np.zeros(55, np.float32)
     features[READING_NAMES.index("jawOpen")] = value
@@ -68,35 +68,35 @@ def test_a_reading_that_is_no_number_is_refused_by_name(path, value):
         policy(features)
 
 
-def test_features_of_another_length_are_a_programming_error(path):
+def test_features_of_another_length_are_refused(path):
     with pytest.raises(ValueError, match="55"):
         Policy(write_model(path), ROBOT)(np.zeros(52, np.float32))
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "complaint"),
     [
-        ({"servos": (*ROBOT.names[:-1], "tail")}, "lacks neck_roll; it has tail besides"),
+        ({"servos": (*ROBOT.names[:-1], "tail")}, "lacks neck_roll; it has tail in addition"),
         ({"servos": ROBOT.names[::-1]}, "order differs"),
         ({"features": READING_NAMES[:-1]}, "lacks head_roll"),
-        ({"servos": [1, 2]}, "lists its servos in no form"),
+        ({"servos": [1, 2]}, "lists its servos in an unknown form"),
         ({"rest": [0.0] * 54}, "at rest"),
         ({"rest": ["low"] * 55}, "at rest"),
         ({"rest": [float("nan")] * 55}, "at rest"),
         ({"weights": WEIGHTS[:, :24]}, r"shape \(1, 24\)"),
         ({"weights": WEIGHTS[:52]}, "does not turn `features` into `goals`"),
         ({"weights": WEIGHTS * np.nan}, "finite"),
-        ({"omit": "rena.servo_names"}, "does not say its rena.servo_names"),
-        ({"omit": "rena.provenance"}, "does not say its rena.provenance"),
+        ({"omit": "rena.servo_names"}, "lacks the metadata rena.servo_names"),
+        ({"omit": "rena.provenance"}, "lacks the metadata rena.provenance"),
     ],
 )
-def test_models_that_do_not_fit_are_refused(path, changes, words):
-    with pytest.raises(RenaError, match=words) as refusal:
+def test_models_that_do_not_fit_are_refused(path, changes, complaint):
+    with pytest.raises(RenaError, match=complaint) as refusal:
         Policy(write_model(path, **changes), ROBOT)
     assert str(path) in str(refusal.value)
 
 
-def test_files_that_are_no_models_are_refused(path):
+def test_missing_and_unreadable_model_files_are_refused(path):
     with pytest.raises(RenaError, match="there is no model"):
         Policy(path, ROBOT)
     path.write_bytes(b"not an onnx file")

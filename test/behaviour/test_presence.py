@@ -1,4 +1,4 @@
-"""Easing to neutral and back."""
+"""Presence: goals ease to neutral while no face is present, and back."""
 
 import numpy as np
 import pytest
@@ -14,18 +14,18 @@ def present(share: float) -> np.ndarray:
 
 
 def arrived() -> Presence:
-    """Somebody who has been there for two seconds, until t = 2."""
+    """A face has been present for two seconds, until t = 2."""
     presence = Presence(NEUTRAL, lost_after_s=0.5, leave_s=1.0, come_s=0.4)
     for i in range(61):
         presence.seen(GOALS, i / 30)
     return presence
 
 
-def test_nobody_was_there_at_the_beginning():
+def test_no_face_is_present_at_the_start():
     np.testing.assert_array_equal(Presence(NEUTRAL).absent(0.0), NEUTRAL)
 
 
-def test_somebody_comes_smoothly():
+def test_the_goals_of_a_new_face_fade_in_smoothly():
     presence = Presence(NEUTRAL, come_s=0.4)
     commands = np.array([presence.seen(GOALS, 5 + i / 30) for i in range(15)])
     np.testing.assert_array_equal(commands[0], NEUTRAL)
@@ -35,7 +35,7 @@ def test_somebody_comes_smoothly():
     assert np.abs(np.diff(commands[:, 0])).max() < 0.15  # 1.5 / 12 frames, the steepest a smooth step gets
 
 
-def test_while_a_person_is_there_goals_pass_unchanged():
+def test_goals_of_a_present_face_pass_unchanged():
     presence = arrived()
     np.testing.assert_allclose(presence.seen(GOALS[::-1], 2.03), GOALS[::-1], atol=1e-6)
 
@@ -56,18 +56,18 @@ def test_the_last_goals_fade_to_neutral():
     assert not presence.is_present(2.51)
 
 
-@pytest.mark.parametrize("asked", [True, False])
-def test_who_comes_back_half_way_is_taken_up_from_there(asked):
-    """Whether or not anybody asked for the fade in between."""
+@pytest.mark.parametrize("polled", [True, False])
+def test_a_face_that_returns_during_the_fade_continues_from_there(polled):
+    """Whether or not the fade was polled in between."""
     presence = arrived()
-    if asked:
+    if polled:
         presence.absent(2.8)
     np.testing.assert_allclose(presence.seen(GOALS, 3.0), present(0.5), atol=1e-6)
     np.testing.assert_allclose(presence.seen(GOALS, 3.2), GOALS, atol=1e-6)
 
 
-def test_unless_told_otherwise_it_is_at_neutral_within_a_second_of_the_last_sight():
-    # What the CHANGELOG promises; the servos' own easing is not needed for it.
+def test_by_default_the_face_is_at_neutral_a_second_after_the_person_has_left():
+    # The CHANGELOG promises this; the motion of the servos is not part of it.
     presence = Presence(NEUTRAL)
     for i in range(61):
         presence.seen(GOALS, i / 30)
@@ -75,7 +75,7 @@ def test_unless_told_otherwise_it_is_at_neutral_within_a_second_of_the_last_sigh
     np.testing.assert_allclose(presence.absent(3.0), NEUTRAL, atol=1e-6)
 
 
-def test_unless_told_otherwise_a_person_is_followed_half_a_second_after_coming():
+def test_by_default_a_new_face_is_followed_after_half_a_second():
     presence = Presence(NEUTRAL)
     commands = [presence.seen(GOALS, i / 30) for i in range(16)]
     np.testing.assert_array_equal(commands[0], NEUTRAL)

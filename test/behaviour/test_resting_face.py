@@ -1,4 +1,4 @@
-"""A person's resting face: what counts as rest, and the map that follows from it."""
+"""RestingFace: which frames count as rest, and the map from a person's readings to the robot's."""
 
 from itertools import pairwise
 
@@ -16,7 +16,7 @@ ROBOT_REST[52:] = 0.0, 0.02, 0.0
 
 
 def reading(**values) -> np.ndarray:
-    """A calm face: everything at 0.05, but for ``values``."""
+    """A calm face: every feature is 0.05 except ``values``; head angles are 0."""
     features = np.full(55, 0.05, np.float32)
     features[52:] = 0
     for name, value in values.items():
@@ -29,7 +29,7 @@ def at(features: np.ndarray, name: str) -> float:
 
 
 def watch(resting: RestingFace, frames, start_s: float = 0.0) -> float:
-    """Show frames at 30 Hz; the time after the last."""
+    """Show frames at 30 Hz; return the time of the next frame."""
     for i, features in enumerate(frames):
         resting.observe(features, start_s + i / FPS)
     return start_s + len(frames) / FPS
@@ -42,7 +42,7 @@ def measured_with(rest: np.ndarray) -> RestingFace:
     return resting
 
 
-def test_calm_frames_are_measured_after_the_time_asked_for():
+def test_calm_frames_are_measured_after_the_required_time():
     resting = RestingFace(ROBOT_REST, rest_seconds=2.0)
     person = reading(browDownLeft=0.3, eyeSquintRight=0.6, head_pitch=0.1)
     noise = np.random.default_rng(0).normal(0, 0.01, (61, 55)).astype(np.float32)
@@ -60,7 +60,7 @@ def test_calm_frames_are_measured_after_the_time_asked_for():
         {"head_yaw": 0.5},
     ],
 )
-def test_a_beginning_that_is_no_rest_does_not_count(grimace):
+def test_a_grimace_at_the_start_does_not_count(grimace):
     resting = RestingFace(ROBOT_REST, rest_seconds=1.0)
     now_s = watch(resting, [reading(**grimace)] * 120)
     assert not resting.measured and resting.calm_s == 0
@@ -74,7 +74,7 @@ def test_a_beginning_that_is_no_rest_does_not_count(grimace):
     ("name", "middle", "amplitude", "rate_hz"), [("browOuterUpLeft", 0.3, 0.3, 1.5), ("head_pitch", 0.0, 0.25, 0.7)]
 )
 def test_a_face_in_motion_does_not_count(name, middle, amplitude, rate_hz):
-    """It passes through rest, again and again, and never stays there."""
+    """It passes through rest repeatedly, but never stays there."""
     resting = RestingFace(ROBOT_REST, rest_seconds=0.5)
     values = middle + amplitude * np.sin(2 * np.pi * rate_hz * np.arange(300) / FPS)
     watch(resting, [reading(**{name: value}) for value in values])
@@ -89,20 +89,20 @@ def test_calm_time_adds_up_over_blinks_and_gaps():
     now_s = watch(resting, blink, now_s)
     assert not resting.measured
     now_s = watch(resting, [reading()] * 4, now_s)
-    assert resting.calm_s == pytest.approx(1.0, abs=1e-3)  # too short a run to be sure of
+    assert resting.calm_s == pytest.approx(1.0, abs=1e-3)  # the run is too short to count
     watch(resting, [reading()] * 40, now_s + 5.0)  # the gap itself is not counted
     assert resting.measured
     assert at(resting.rest, "eyeBlinkLeft") == pytest.approx(0.05)
 
 
-def test_stamps_that_start_over_do_no_harm():
+def test_time_stamps_may_start_again():
     resting = RestingFace(ROBOT_REST, rest_seconds=1.0)
     watch(resting, [reading()] * 20, start_s=100.0)
     watch(resting, [reading()] * 20, start_s=0.0)
     assert resting.measured
 
 
-def test_reset_measures_anew():
+def test_reset_starts_a_new_measurement():
     resting = measured_with(reading(browInnerUp=0.4))
     resting.reset()
     assert not resting.measured
@@ -126,7 +126,7 @@ def test_fixed_points_of_the_map():
 @given(person=st.floats(0, 1), robot=st.floats(0, 1), values=st.lists(st.floats(0, 1), min_size=2, max_size=8))
 def test_the_map_is_monotone_and_stays_in_range(person, robot, values):
     rest, robot_rest = reading(), ROBOT_REST.copy()
-    rest[6], robot_rest[6] = person, robot  # cheekPuff: a channel that may be anything at rest
+    rest[6], robot_rest[6] = person, robot  # cheekPuff: a coefficient without a limit at rest
     resting = RestingFace(robot_rest, rest_seconds=0.5)
     watch(resting, [rest] * 30)
     mapped = [float(resting.adapt(reading(cheekPuff=value))[6]) for value in sorted(values)]
@@ -134,13 +134,13 @@ def test_the_map_is_monotone_and_stays_in_range(person, robot, values):
     assert min(mapped) >= -1e-6 and max(mapped) <= 1 + 1e-6
 
 
-def test_adapt_leaves_its_input_alone():
+def test_adapt_does_not_change_its_input():
     resting, features = measured_with(reading(jawOpen=0.1)), reading()
     resting.adapt(features)
     np.testing.assert_array_equal(features, reading())
 
 
-def test_differences_name_the_largest_first():
+def test_differences_are_listed_from_the_largest():
     resting = measured_with(reading(browDownLeft=0.5, eyeSquintLeft=0.3))
     (first, person, robot), second, *_ = resting.differences()
     assert (first, second[0]) == ("browDownLeft", "eyeSquintLeft")
