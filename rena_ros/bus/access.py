@@ -31,7 +31,7 @@ def write_register(line: Line, servo_id: int, name: str, value: int) -> str | No
 def write_and_verify(line: Line, servo_id: int, register: Register, value: int) -> str | None:
     """Write any writable register and read it back; returns why it failed.
 
-    The value that is read back decides, not the acknowledgement. Raises ValueError for a value that does not fit.
+    The acknowledgement is not enough to judge success. Raises ValueError for a value that does not fit.
     """
     return write_bytes(line, servo_id, register.address, encode(register, value), register.name)
 

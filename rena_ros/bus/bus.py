@@ -161,7 +161,7 @@ class Bus:
         slowly to the nearer one until ``set_speed_limits``. A servo that does not reply at first is tried only briefly,
         because the robot cannot be stopped meanwhile.
         Off: all servos with one frame, then each servo that has not confirmed it, whatever the others reply.
-        Each torque register is read back; that value decides.
+        Each torque register is read back to judge success.
         """
         names = self.robot.names if names is None else names
         indices = np.array(sorted(self.robot.index[name] for name in names), int)

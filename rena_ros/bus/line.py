@@ -2,8 +2,8 @@
 
 Before each request the input buffer is emptied. A reply counts only with the expected id, length and checksum (see
 ``replies``) and only before a deadline, which is the wire time plus the return delays plus a margin. A reply that comes
-later has a length that no request uses any more (see ``late_replies``). Everything that does not count is counted.
-An acknowledgement has a fixed length, so it proves nothing: read back what was written.
+later has a length that no request uses any more (see ``late_replies``). ``LineCounters`` counts what is ignored. An
+acknowledgement has a fixed length, so a late one can pass for a new one: to be certain, read the register back.
 """
 
 from collections.abc import Callable, Sequence

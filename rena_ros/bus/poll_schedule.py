@@ -82,10 +82,10 @@ class PollSchedule:
             return
         missed, probation = polled[~replied], self._probation.copy()
         self._probation[polled] = False
-        # The late reply of a servo that was polled singly holds up this group.
+        # The servo that was polled singly has not replied; its late reply may hold up this group.
         harm = self._single_missed and not replied.any() and self._last_single not in polled
         self._single_missed &= not replied.any()
-        # A servo on probation has made itself, or servos that were well, miss.
+        # A servo on probation misses, and so does the servo that returned last, or one that was not silent.
         harm |= bool(probation[missed].any()) and (self._last_returned in missed or not probation[missed].all())
         if harm and not self._one_by_one:
             self._one_by_one, self._fast_singles = True, len(self.misses)

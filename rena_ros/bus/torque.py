@@ -1,4 +1,4 @@
-"""Torque of single servos. The torque register that is read back decides, not the acknowledgement."""
+"""Torque of single servos. The register is read back to judge success; the acknowledgement is not enough."""
 
 from rena_ros.bus.access import decode, write_bytes
 from rena_ros.bus.line import Line

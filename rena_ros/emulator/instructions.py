@@ -10,7 +10,7 @@ import numpy as np
 
 from rena_ros.bus import protocol
 from rena_ros.bus.protocol import BROADCAST_ID, Instruction, Packet
-from rena_ros.bus.registers import REGISTERS
+from rena_ros.bus.registers import REGISTERS, RETURN_DELAY_COUNT_S
 from rena_ros.emulator.addressing import Addressing
 from rena_ros.emulator.registers import ServoRegisters
 from rena_ros.emulator.wire import TimedReply
@@ -18,7 +18,6 @@ from rena_ros.emulator.wire import TimedReply
 _GOAL = REGISTERS["goal_position"].address
 _GOAL_BYTES = 6  # position, time, speed
 _RETURN_DELAY = REGISTERS["return_delay"].address
-_RETURN_DELAY_S = 2e-6  # one count of the register
 
 # What comes back: one turn after the other; in each, the answers that come at the same time (of servos that share
 # an id).
@@ -113,7 +112,7 @@ class Instructions:
             return [self._turn(servo_id, address, size) for servo_id in ids]
         which = self._addressing.by_id[ids]
         which = which[which >= 0]
-        delays_s = self._registers.memory[which, _RETURN_DELAY] * _RETURN_DELAY_S
+        delays_s = self._registers.memory[which, _RETURN_DELAY] * RETURN_DELAY_COUNT_S
         answers = zip(delays_s.tolist(), self._registers.replies(which, address, size), which.tolist(), strict=True)
         return [[TimedReply(delay_s, frame, servo=i)] for delay_s, frame, i in answers]
 
@@ -153,4 +152,4 @@ class Instructions:
     def _answer(self, i: int, params: bytes = b"") -> TimedReply:
         registers = self._registers
         frame = protocol.reply(registers.read(i, "id"), registers.read(i, "status"), params)
-        return TimedReply(registers.read(i, "return_delay") * _RETURN_DELAY_S, frame, servo=i)
+        return TimedReply(registers.read(i, "return_delay") * RETURN_DELAY_COUNT_S, frame, servo=i)

@@ -26,13 +26,7 @@ class VirtualPort:
         if bank.unplugged:
             raise PortMissing(f"there is no port {self.path}: its cable is unplugged")
         self._wire = Wire(baud)
-        self._wire_free_s = self.now()
         self._pulls = bank.pulls
-
-    @property
-    def wire_free_s(self) -> float:
-        """now() at which the last byte written has left."""
-        return self._wire_free_s
 
     def now(self) -> float:
         """Virtual seconds since the bank was made."""
@@ -56,8 +50,7 @@ class VirtualPort:
         if self.bank.echoes():
             self._wire.echo(data)
         self._wire.queue_replies(self.bank.replies(data, self.baud))
-        self._wire_free_s = self.now()
-        return self._wire_free_s
+        return self.now()
 
     def read(self, expected_s: float, deadline_s: float, complete: Callable[[bytes], bool]) -> bytes:
         """Collect bytes until they are ``complete`` or until ``deadline_s``, from ``expected_s`` on."""
