@@ -1,1 +1,1 @@
-"""25 servos without hardware, at the register level: behind a pseudo-terminal or in virtual time."""
+"""Emulated servos: the other end of the wire, register by register, behind a pseudo-terminal or in virtual time."""

@@ -1,4 +1,4 @@
-"""Who on the bus hears a request, and feels addressed by it. Pure."""
+"""Which emulated servos hear a request, and which of them it addresses. Pure."""
 
 import numpy as np
 
@@ -10,23 +10,26 @@ _ID, _BAUD = REGISTERS["id"].address, REGISTERS["baud_code"].address
 
 
 class Addressing:
-    """The servos that hear at the rate of the moment, by id. ``hearing``: their indices; ``by_id`` int (256,): index
-    of the (first) servo with an id, -1 for none; ``shared``: whether several have the same id.
+    """An index of the servos that hear requests at the present baud rate.
+
+    ``attached`` bool (n,): which servos are on the bus. ``hearing`` int (m,): indices of the servos that hear
+    requests. ``by_id`` int (256,): index of the first servo with an id, -1 for none. ``shared``: whether several
+    servos have the same id.
     """
 
     def __init__(self, registers: ServoRegisters) -> None:
         self._registers = registers
         self.attached = np.ones(len(registers.memory), bool)
         self.baud: int | None = None
-        self.find(None)
+        self.update(None)
 
-    def listen(self, baud: int | None) -> None:
-        """A request comes at this rate; None: everybody hears it."""
+    def set_baud(self, baud: int | None) -> None:
+        """Set the rate of the next request (None: every servo hears it); rebuild the index if anything changed."""
         if baud != self.baud or self._registers.settings_changed:
-            self.find(baud)
+            self.update(baud)
 
-    def find(self, baud: int | None) -> None:
-        """Look again who hears at this rate: attached, not deaf, and at this rate by its own baud code."""
+    def update(self, baud: int | None) -> None:
+        """Rebuild the index: a servo hears when it is attached, not deaf, and its baud code is that of ``baud``."""
         registers = self._registers
         hears = self.attached & ~registers.conditions.deaf
         if baud is not None:
@@ -39,7 +42,7 @@ class Addressing:
         self.baud, registers.settings_changed = baud, False
 
     def addressed(self, servo_id: int) -> list[int]:
-        """Who feels addressed, indices: one, nobody, everybody, or several that share an id."""
+        """Return the indices of the servos that a request to this id addresses: none, one, several or all."""
         if servo_id == BROADCAST_ID:
             return self.hearing.tolist()
         i = int(self.by_id[servo_id])

@@ -1,18 +1,18 @@
-"""A bank of STS servos at the register level, in virtual time: bytes in, bytes out. Pure: no port, no clock.
+"""A bank of STS servos at the register level, in virtual time: request bytes in, reply bytes out. Pure.
 
-As strict as the real thing (see ``instructions`` and ``servo_registers``): nothing moves while its torque is off;
-read-only registers stay. Servos come as on a robot that has been set up:
-ids from the robot file, everything else as from the factory (min and max angle 0..4095, so nothing but the
-robot's driver keeps a goal inside the robot's limits), except the return delay, which is a parameter; or, as
-``factory`` servos, as out of the box: all with id 1, the slowest return delay, and only the first one attached.
-What can go wrong is injected as a ``Fault``.
+No port, no clock. As strict as the real servos (see ``instructions`` and ``registers``): nothing moves while its torque
+is off; read-only registers keep their values. The servos are those of a robot that has been set up: ids from the robot
+file, everything else as from the factory except the return delay, which is a parameter. Min and max angle are 0..4095,
+so only the robot's driver keeps a goal inside the robot's limits. With ``factory`` they are as out of the box: all with
+id 1, the slowest return delay, and only the first one attached. Faults are injected as ``Fault``.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 import numpy as np
 
+from rena_ros.base.arrays import Array, BoolArray, IntArray
 from rena_ros.bus.protocol import Parser
 from rena_ros.bus.registers import BAUDS, REGISTERS
 from rena_ros.emulator.addressing import Addressing
@@ -26,22 +26,22 @@ from rena_ros.emulator.servo_motion import TrapezoidMotion
 from rena_ros.emulator.wire import TimedReply, superimpose
 from rena_ros.robot.model import Robot
 
-SILENCE_S = 0.02  # an unfinished frame older than this is forgotten
+SILENCE_S = 0.02  # an unfinished frame older than this is dropped
 FACTORY_RETURN_DELAY_US = 500
-_SKEW_US = 3.0  # no two servos begin to answer at quite the same moment
-_TORQUE = REGISTERS["torque_enable"].address
+_SKEW_US = 3.0  # no two servos begin to reply at exactly the same moment
+_TORQUE, _ID = REGISTERS["torque_enable"].address, REGISTERS["id"].address
 
 
 class ServoBank:
-    """All servos of a robot on one bus. They start at ``positions`` ticks (default: neutral), torque off.
+    """All n servos of a robot on one bus; servos are named as in the robot file.
 
-    ``goals`` logs every goal that crosses the wire; ``seed`` is of everything that happens by chance.
+    ``goals`` logs every goal that crosses the wire.
     """
 
     def __init__(
         self,
         robot: Robot,
-        positions: np.ndarray | None = None,
+        positions: Array | None = None,
         return_delay_us: int = 0,
         *,
         factory: bool = False,
@@ -49,6 +49,10 @@ class ServoBank:
         goals: GoalLog | None = None,
         motion: type[TrapezoidMotion] = TrapezoidMotion,
     ) -> None:
+        """Start with torque off at ``positions`` ticks (n,), neutral without.
+
+        ``factory``: servos out of the box; ``seed``: of the random choices of faults; ``motion``: how the horns move.
+        """
         count = len(robot.servos)
         start = robot.neutral_ticks if positions is None else np.asarray(positions)
         ids = np.ones(count, int) if factory else robot.ids
@@ -58,7 +62,7 @@ class ServoBank:
         self._registers = ServoRegisters(robot, start, ids, delay_us, motion)
         self._addressing = Addressing(self._registers)
         self._instructions = Instructions(self._registers, self._addressing)
-        self._faults = FaultSchedule(robot.names, seed, self._fault_began, self._fault_ended)
+        self._faults = FaultSchedule(robot.names, seed, self._begin_fault, self._end_fault)
         self._parser = Parser()
         self._silence_s = 0.0
         if factory:
@@ -70,18 +74,18 @@ class ServoBank:
         return self._faults.now_s
 
     @property
-    def positions(self) -> np.ndarray:
+    def positions(self) -> IntArray:
         """Present positions, ticks, int64 (n,)."""
         return np.rint(self._registers.motion.state()[0]).astype(np.int64)
 
     @property
-    def moving(self) -> np.ndarray:
+    def moving(self) -> BoolArray:
         """Which servos have not arrived yet, bool (n,)."""
         return self._registers.motion.moving()
 
     @property
-    def torque(self) -> np.ndarray:
-        """Whose torque is on, bool (n,)."""
+    def torque(self) -> BoolArray:
+        """Which servos have torque on, bool (n,)."""
         return self._registers.memory[:, _TORQUE] == 1
 
     @property
@@ -91,50 +95,58 @@ class ServoBank:
 
     @property
     def unplugged(self) -> bool:
-        """Whether the cable is pulled, for whoever plays the port."""
+        """Whether the cable is pulled; the owner of the port acts on it."""
         return any(one.fault.kind == "unplugged" for one in self._faults.active)
 
     @property
     def pulls(self) -> int:
-        """How often the cable has been pulled so far: a port that was open before is lost, even if it is back."""
+        """How often the cable has been pulled so far: a port that was open before a pull stays lost."""
         return self._faults.begun.get("unplugged", 0)
 
     def attach(self, *names: str) -> None:
-        """Have exactly these servos on the bus; those that were not there get their power now."""
+        """Put exactly these servos on the bus; a servo that was not there is switched on."""
         there = np.isin(np.arange(len(self.robot.names)), [self.robot.index[name] for name in names])
         fresh = np.flatnonzero(there & ~self._addressing.attached)
         self._addressing.attached = there
         self._registers.power_cycle(fresh)
 
-    def inject(self, kind: str, *servos: str, **options: object) -> Fault:
-        """Let something go wrong from now on, on these servos or on all: `inject("late", "jaw", delay_ms=120)`.
+    def inject(
+        self,
+        kind: str,
+        *servos: str,
+        at_s: float = 0.0,
+        for_s: float = np.inf,
+        every: int = 1,
+        probability: float | None = None,
+        **values: object,
+    ) -> Fault:
+        """Inject a fault on these servos, or on all of them: `inject("late", "jaw", delay_ms=120)`.
 
-        ``options``: at_s, for_s, every, probability as in ``Fault``, and the kind's own values (`same_id` takes
-        `with_`). Raises ValueError for what cannot be.
+        ``at_s`` counts from now; the options are those of ``Fault``; ``values`` are the kind's own (`same_id` takes
+        `with_`). Raises ValueError for an impossible fault or an unknown servo.
         """
-        options = {name.rstrip("_"): value for name, value in options.items()}
-        own = {name: options.pop(name) for name in ("at_s", "for_s", "every", "probability") if name in options}
-        fault = Fault(kind, servos, values=options, **own)
+        values = {name.rstrip("_"): value for name, value in values.items()}
+        fault = Fault(kind, servos, at_s, for_s, every, probability, values)
         self._faults.add(fault)
         return fault
 
     def script(self, faults: Iterable[Fault], random: RandomFaults | None = None) -> None:
-        """Inject faults that were read from a file or a parameter; their times count from now."""
+        """Inject the faults of a fault file or a parameter; their times count from now."""
         for fault in faults:
             self._faults.add(fault)
         if random is not None:
             self._faults.add_random(random)
 
     def clear(self, kind: str | None = None, *servos: str) -> None:
-        """End faults of this kind, or all of them (what comes at random, too); on these servos, or on all."""
+        """End faults of this kind, or of all kinds and random faults too; on these servos, or on all."""
         self._faults.clear(kind, servos)
 
     def next_change_s(self) -> float:
-        """When a fault begins or ends next, in virtual time; inf: never."""
+        """Return when a fault begins or ends next, in virtual time; inf: never."""
         return self._faults.next_change_s()
 
     def active_faults(self) -> tuple[str, ...]:
-        """What goes wrong now, in words: the kind, and the servos unless it is all of them."""
+        """Return the active faults as text: the kind, and the servos unless the fault is on all of them."""
         texts = []
         for one in self._faults.active:
             names = [self.robot.names[i] for i in sorted(one.servos)]
@@ -142,7 +154,7 @@ class ServoBank:
         return tuple(texts)
 
     def report(self) -> dict:
-        """What crossed the wire, whose torque is on and which faults have begun, ready for JSON."""
+        """Return what crossed the wire, which servos have torque on and which faults have begun, ready for JSON."""
         frames = self._instructions.tally
         frames.bad_checksums = self._parser.bad_checksums
         on = [name for name, torque in zip(self.robot.names, self.torque, strict=True) if torque]
@@ -155,28 +167,29 @@ class ServoBank:
             self._parser.reset()
         end_s = self.now_s + dt_s
         while (change_s := self._faults.next_change_s()) < end_s:
-            self._pass_time(max(change_s - self.now_s, 0.0))
-        self._pass_time(end_s - self.now_s)
+            self._advance_to_change(max(change_s - self.now_s, 0.0))
+        self._advance_to_change(end_s - self.now_s)
 
     def receive(self, data: bytes) -> bytes:
-        """Take bytes from the bus in; return all the bytes that the servos answer."""
-        return b"".join(answer.frame for answer in self.replies(data))
+        """Receive request bytes; return the bytes of all replies."""
+        return b"".join(reply.frame for reply in self.replies(data))
 
     def replies(self, data: bytes, baud: int | None = None) -> list[TimedReply]:
-        """Like ``receive``, one by one, with each servo's return delay. ``baud``: the rate at which the bytes come;
-        servos that listen at another rate do not hear them (None: everybody does).
+        """Receive request bytes at this baud rate; return the replies one by one, each with its return delay.
+
+        A servo that is set to another rate does not hear the request; with None every servo hears it.
         """
         self._silence_s = 0.0
-        answers = []
+        replies = []
         for packet in self._parser.feed(data):
-            self._addressing.listen(baud)
+            self._addressing.set_baud(baud)
             self.goals.record(self.now_s, packet, self._addressing.by_id)
-            for together in self._instructions.carry_out(packet):
-                answers += self._sent(together)
-        return answers
+            for slot in self._instructions.carry_out(packet):
+                replies += self._sent(slot)
+        return replies
 
     def echoes(self) -> bool:
-        """Whether the adapter hands the next request back to whoever sent it."""
+        """Whether the adapter echoes the next request to its sender; a call counts as one request."""
         return self._faults.hits("echo", -1) is not None
 
     def power_cycle(self, *servos: str) -> None:
@@ -190,13 +203,13 @@ class ServoBank:
         self._instructions.forget(which)
 
     def read_register(self, servo: str, register: str) -> int:
-        """Return the unsigned value of a register in a servo's memory, without a request."""
+        """Return a register in a servo's memory as an unsigned value, without a request."""
         return self._registers.read(self.robot.index[servo], register)
 
     def set_register(self, servo: str, register: str, value: int) -> None:
         """Set a register to an unsigned value without a request, as another program or a power failure might.
 
-        Read-only registers and locked EEPROM are set too; ``torque_enable`` takes effect as if it were written.
+        A read-only register and locked EEPROM are set too; ``torque_enable`` takes effect as if it were written.
         """
         self._registers.set(self.robot.index[servo], register, value)
 
@@ -204,51 +217,48 @@ class ServoBank:
         """Turn a servo's horn to a position, where it rests, as a hand does while torque is off."""
         self._registers.motion.place(np.array([self.robot.index[servo]]), np.array([float(ticks)]))
 
-    def _pass_time(self, dt_s: float) -> None:
+    def _advance_to_change(self, dt_s: float) -> None:
         self._registers.advance(dt_s)
-        self._faults.pass_time(dt_s)
+        self._faults.advance(dt_s)
 
-    def _fault_began(self, one: ScheduledFault) -> None:
+    def _begin_fault(self, one: ScheduledFault) -> None:
         registers = self._registers
-        ids = registers.memory[:, REGISTERS["id"].address]
+        ids = registers.memory[:, _ID]
         for i in one.servos:
             if one.fault.kind == "torque_lost":
                 registers.store(i, _TORQUE, b"\0")
             for name, value in eeprom_settings(one, ids, self.robot.index).items():
                 one.saved[i] = registers.read(i, name)
                 registers.set(i, name, value)
-        self._set_conditions()
+        self._update_conditions()
 
-    def _fault_ended(self, one: ScheduledFault) -> None:
-        """Take back what it did to the settings, unless somebody has mended that meanwhile."""
+    def _end_fault(self, one: ScheduledFault) -> None:
+        """Restore the EEPROM settings that the fault changed, except those that were corrected in the meantime."""
         registers = self._registers
-        ids = registers.memory[:, REGISTERS["id"].address]
+        ids = registers.memory[:, _ID]
         for i in one.servos & one.saved.keys():
             for name, value in eeprom_settings(one, ids, self.robot.index).items():
                 if registers.read(i, name) == value:
                     registers.set(i, name, one.saved[i])
-        self._set_conditions()
+        self._update_conditions()
 
-    def _set_conditions(self) -> None:
+    def _update_conditions(self) -> None:
         self._registers.set_conditions(fault_conditions(self._faults.active, len(self.robot.names)))
 
-    def _sent(self, together: list[TimedReply]) -> list[TimedReply]:
-        """What comes of servos that answer at the same time: of several, only what their overlap leaves."""
-        if len(together) > 1:
-            together = [self._overlap(together)]
+    def _sent(self, slot: Sequence[TimedReply]) -> list[TimedReply]:
+        """Return what crosses the wire of one slot: of several replies, only what their overlap leaves."""
+        sent = [self._overlap(slot)] if len(slot) > 1 else list(slot)
         if not self._faults.active:
-            return together
-        return [spoilt for answer in together for spoilt in alter_reply(answer, self._faults)]
+            return sent
+        return [altered for reply in sent for altered in alter_reply(reply, self._faults)]
 
-    def _overlap(self, together: list[TimedReply]) -> TimedReply:
-        skews = [k * self._skew_us(answer.servo) * 1e-6 for k, answer in enumerate(together)]
-        begins = [answer.delay_s + skew for answer, skew in zip(together, skews, strict=True)]
+    def _overlap(self, slot: Sequence[TimedReply]) -> TimedReply:
+        skews_s = [k * self._skew_us() * 1e-6 for k in range(len(slot))]
+        begins_s = [reply.delay_s + skew_s for reply, skew_s in zip(slot, skews_s, strict=True)]
         bit_s = 1 / (self._addressing.baud or BAUDS[0])
-        offsets = [round((begin - min(begins)) / bit_s) for begin in begins]
-        return TimedReply(
-            min(begins), superimpose([answer.frame for answer in together], offsets), servo=together[0].servo
-        )
+        offsets = [round((begin_s - min(begins_s)) / bit_s) for begin_s in begins_s]
+        return TimedReply(min(begins_s), superimpose([reply.frame for reply in slot], offsets), servo=slot[0].servo)
 
-    def _skew_us(self, i: int) -> float:
+    def _skew_us(self) -> float:
         given = [one.fault.value("skew_us") for one in self._faults.active if one.fault.kind == "same_id"]
         return given[0] if given else _SKEW_US

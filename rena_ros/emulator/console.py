@@ -1,4 +1,4 @@
-"""Lines that change a running emulator's servos: what goes wrong, the cable, the power, who is attached."""
+"""Typed commands for a running emulator: faults, the cable, the power, and which servos are attached."""
 
 import contextlib
 import os
@@ -9,16 +9,16 @@ from rena_ros.emulator.bank import ServoBank
 from rena_ros.emulator.fault_file import read_faults
 from rena_ros.emulator.faults import KINDS
 
-HELP = """unplug | plug                pull the cable, put it back
-fault {kind: dead, servo: jaw, for_s: 3}    let something go wrong, as in a fault file
-clear [KIND [SERVO ...]]     end faults: all, of one kind, of these servos
-power_cycle                  all servos off and on again
-attach [SERVO ... | all]     have exactly these servos on the bus
-status                       what there is"""
+HELP = """unplug | plug                pull the cable; plug it in again
+fault {kind: dead, servo: jaw, for_s: 3}    inject a fault, written as in a fault file
+clear [KIND [SERVO ...]]     end faults: all, or of one kind, or on these servos
+power_cycle                  switch all servos off and on again
+attach [SERVO ... | all]     put exactly these servos on the bus
+status                       print the cable, servos, torque and faults"""
 
 
 class CommandConsole:
-    """Commands read from a file descriptor, answered on standard output."""
+    """Reads commands from the file descriptor ``source`` and prints their results on standard output."""
 
     def __init__(self, bank: ServoBank, source: int) -> None:
         self.source = source
@@ -28,38 +28,39 @@ class CommandConsole:
 
     @property
     def listening(self) -> bool:
-        """Whether there is something to read: not after its end, nor from a terminal that another program has (a
-        program in the background that reads is stopped).
+        """Whether to read: not after the end of the input, and not in the background of a terminal.
+
+        The system stops a program that reads from its terminal while another program is in the foreground.
         """
         with contextlib.suppress(OSError):  # not a terminal
             return self.open and os.tcgetpgrp(self.source) == os.getpgrp()
         return self.open
 
-    def obey(self) -> None:
-        """Read what there is; carry out whole lines."""
+    def run_pending(self) -> None:
+        """Read the input so far and carry out its complete lines."""
         data = os.read(self.source, 4096)
         self.open = bool(data)
         *lines, self._line = (self._line + data).split(b"\n")
         for line in filter(bytes.strip, lines):
             text = line.decode(errors="replace").strip()
             try:
-                said = HELP if text == "help" else carry_out(self._bank, text)
+                result = HELP if text == "help" else carry_out(self._bank, text)
             except RenaError as error:
-                said = str(error)
-            print(said, flush=True)
+                result = str(error)
+            print(result, flush=True)
 
 
 def carry_out(bank: ServoBank, line: str) -> str:
-    """Carry out one command; returns what there is then. Raises RenaError for what is no command."""
+    """Carry out one command; return the status after it. Raises RenaError for an unknown command or name."""
     word, _, rest = line.partition(" ")
     if word not in _COMMANDS:
-        raise RenaError(f"{word} is no command; `help` lists them")
+        raise RenaError(f"unknown command {word}; `help` lists the commands")
     _COMMANDS[word](bank, rest)
     return status(bank)
 
 
 def status(bank: ServoBank) -> str:
-    """One line: the cable, the servos that are there, whose torque is on, the faults."""
+    """Return one line: the cable, how many servos are attached, how many have torque on, the faults."""
     on = int(bank.torque.sum())
     faults = ", ".join(bank.active_faults()) or "none"
     cable = "unplugged" if bank.unplugged else "plugged"
@@ -77,10 +78,10 @@ def _fault(bank: ServoBank, rest: str) -> None:
 
 
 def _clear(bank: ServoBank, rest: str) -> None:
-    kind, *names = rest.split() or [None]
-    if kind is not None and kind not in KINDS:
-        raise RenaError(f"{kind} is no kind of fault; known: {', '.join(KINDS)}")
-    bank.clear(kind, *_known(bank, names))
+    kind, *names = rest.split() or [""]
+    if kind and kind not in KINDS:
+        raise RenaError(f"unknown kind of fault {kind}; known: {', '.join(KINDS)}")
+    bank.clear(kind or None, *_known(bank, names))
 
 
 def _attach(bank: ServoBank, rest: str) -> None:

@@ -1,15 +1,14 @@
 """25 strict servos behind a pseudo-terminal: `python -m rena_ros.emulator.emulator --link PATH`.
 
-What is written to the link arrives at a ``ServoBank``; its answers come back as late as they would on a
-wire of the client's baud rate: after the request, each servo's return delay and its bytes, delivered in bursts
-of at most a millisecond as a USB adapter does. When asked to end it stays until its client has closed the port
-(2 s at most), so that a driver told to end at the same moment can still switch torque off.
+What a client writes to the link goes to a ``ServoBank``. Its replies come back as late as on a wire of the client's
+baud rate: after the request, each servo's return delay and its bytes, in bursts of at most a millisecond as from a USB
+adapter. When a signal asks the emulator to end, it stays until its client has closed the port (2 s at most), so that a
+driver that ends at the same moment can still switch torque off.
 """
 
 import argparse
 import contextlib
 import gc
-import json
 import os
 import queue
 import select
@@ -20,6 +19,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from rena_ros.base.errors import RenaError
+from rena_ros.base.files import write_json
 from rena_ros.base.priority import be_nice
 from rena_ros.base.signals import on_end
 from rena_ros.emulator.bank import ServoBank
@@ -37,44 +37,44 @@ IDLE_S = 0.1  # a signal does not end select early (PEP 475): without traffic th
 
 
 class Emulator:
-    """A servo bank behind a pty whose other end is found at ``link`` while it runs.
+    """A servo bank behind a pty that clients find at ``link`` while it runs.
 
-    ``commands``: typed lines that change what goes wrong while it runs. The bank is this thread's: whoever wants
-    something of it from another one uses ``call``.
+    The bank belongs to the thread of ``run``; other threads use ``call``.
     """
 
     def __init__(
-        self, bank: ServoBank, link: Path, baud: int = 1_000_000, commands: CommandConsole | None = None
+        self, bank: ServoBank, link: Path, baud: int = 1_000_000, console: CommandConsole | None = None
     ) -> None:
+        """Check the link; ``console``: typed commands that change faults while it runs. Raises RenaError."""
         self.bank = bank
         self._wire = Wire(baud)
         self._pulls = 0
-        self._commands = commands
+        self._console = console
         self._leave_s: float | None = None
         self._calls: queue.SimpleQueue[tuple[Callable, Future]] = queue.SimpleQueue()
-        self._woken, self._wake = os.pipe()
         self._port = PtyLink(link, baud)
+        self._wake_read, self._wake_write = os.pipe()
 
     def stop(self, *_signal: object) -> None:
-        """End once the client has closed the port. Asking again changes nothing: a Ctrl-C may arrive twice."""
+        """Let ``run`` end once the client has closed the port; a second call has no effect."""
         if self._leave_s is None:
             self._leave_s = time.monotonic() + LINGER_S
 
     def call(self, function: Callable[[], object], limit_s: float = 5.0) -> object:
-        """From another thread: let ``run`` call this between two requests; returns what it returns, or raises it.
+        """Let ``run`` call this function between two requests; return its result or raise its exception.
 
-        Raises TimeoutError when nothing runs any more.
+        For other threads. Raises TimeoutError when the emulator does not run.
         """
-        if self._wake < 0:
+        if self._wake_write < 0:
             raise TimeoutError
         future: Future = Future()
         self._calls.put((function, future))
-        os.write(self._wake, b"!")
+        os.write(self._wake_write, b"!")
         return future.result(limit_s)
 
     def run(self) -> None:
-        """Serve until asked to stop."""
-        self._follow_the_cable()
+        """Serve until ``stop``."""
+        self._follow_cable()
         then_s = time.monotonic()
         while self._leave_s is None or time.monotonic() < self._leave_s:
             if self._leave_s is not None:
@@ -85,28 +85,28 @@ class Emulator:
             now_s = time.monotonic()
             self.bank.advance(now_s - then_s)
             then_s = now_s
-            self._obey(readable)
-            if self._port.plugged and self._port.master in readable and not self._take(now_s):
+            self._handle(readable)
+            if self._port.plugged and self._port.master in readable and not self._receive(now_s):
                 return
-            self._follow_the_cable()
+            self._follow_cable()
             if data := self._wire.arrived(now_s):
                 self._port.write(data)
 
     def report(self) -> dict:
-        """What crossed the wire."""
+        """Return what crossed the wire, ready for JSON."""
         return {**self.bank.report(), "collisions": self._wire.collisions}
 
     def close(self) -> None:
         """Remove the link and the pty, and close the log of goals."""
         self._port.unplug()
         self.bank.goals.close()
-        wake, self._wake = self._wake, -1
-        os.close(wake)
-        os.close(self._woken)
+        wake_write, self._wake_write = self._wake_write, -1
+        os.close(wake_write)
+        os.close(self._wake_read)
 
     def _watched(self) -> list[int]:
-        commands = [self._commands.source] if self._commands is not None and self._commands.listening else []
-        return [self._woken, *([self._port.master] if self._port.plugged else []), *commands]
+        commands = [self._console.source] if self._console is not None and self._console.listening else []
+        return [self._wake_read, *([self._port.master] if self._port.plugged else []), *commands]
 
     def _wait_s(self) -> float:
         now_s = time.monotonic()
@@ -115,11 +115,11 @@ class Emulator:
         change_s = now_s + self.bank.next_change_s() - self.bank.now_s
         return max(0.0, min(ends_s, change_s, ends_s if next_s is None else next_s) - now_s)
 
-    def _obey(self, readable: list[int]) -> None:
-        if self._commands is not None and self._commands.source in readable:
-            self._commands.obey()
-        if self._woken in readable:
-            os.read(self._woken, 1024)
+    def _handle(self, readable: list[int]) -> None:
+        if self._console is not None and self._console.source in readable:
+            self._console.run_pending()
+        if self._wake_read in readable:
+            os.read(self._wake_read, 1024)
         while not self._calls.empty():
             function, future = self._calls.get()
             try:
@@ -127,8 +127,8 @@ class Emulator:
             except Exception as error:
                 future.set_exception(error)
 
-    def _follow_the_cable(self) -> None:
-        """Make the port come and go with the fault `unplugged`; what was on its way is lost with it."""
+    def _follow_cable(self) -> None:
+        """Unplug and plug the port as the fault `unplugged` begins and ends; bytes on their way are lost."""
         if self._port.plugged and self.bank.pulls != self._pulls:
             self._port.unplug()
             self._wire.cut()
@@ -136,13 +136,13 @@ class Emulator:
             self._pulls = self.bank.pulls
             self._port.plug()
 
-    def _take(self, now_s: float) -> bool:
-        """Take a request in; False once nobody, neither we nor a client, holds the other end."""
+    def _receive(self, now_s: float) -> bool:
+        """Receive a request; return False once the client has closed the port after ``stop``."""
         data = self._port.read()
         if data is None:
             return False
         if not (baud := self._port.baud()):
-            return True  # a rate of 0 is a terminal's way of hanging up
+            return True  # a terminal hangs up with a rate of 0
         self._wire.baud = baud
         self._wire.request(len(data), now_s)
         if self.bank.echoes():
@@ -152,7 +152,7 @@ class Emulator:
 
 
 def add_arguments(parser: argparse.ArgumentParser, link: Path | None = None) -> None:
-    """The options of the emulator, however it is started; ``link``: the default of --link."""
+    """Declare the options of the emulator; ``link``: the default of --link."""
     default = "" if link is None else f"; default: {link}"
     parser.add_argument(
         "--link",
@@ -164,7 +164,7 @@ def add_arguments(parser: argparse.ArgumentParser, link: Path | None = None) -> 
     parser.add_argument("--robot-file", help="robot file; default: the Rena that ships with the package")
     parser.add_argument("--report", type=Path, help="JSON file to write at the end: what crossed the wire")
     parser.add_argument("--return-delay-us", type=int, default=0, help="the servos' return delay, 0..500 us")
-    parser.add_argument("--faults", type=Path, help="YAML file of what goes wrong, and when")
+    parser.add_argument("--faults", type=Path, help="YAML file of faults and their times")
     parser.add_argument("--goals", type=Path, help="CSV file for every goal that crosses the wire")
     parser.add_argument(
         "--factory", action="store_true", help="servos out of the box: all with id 1, only the first one attached"
@@ -173,7 +173,7 @@ def add_arguments(parser: argparse.ArgumentParser, link: Path | None = None) -> 
 
 
 def make_emulator(args: argparse.Namespace, motion: type[TrapezoidMotion] = TrapezoidMotion) -> Emulator:
-    """Make the emulator that the options ask for. Raises RenaError for what the user can mend.
+    """Make the emulator that the options ask for. Raises RenaError for what the user can correct.
 
     ``motion``: how its horns move.
     """
@@ -184,16 +184,16 @@ def make_emulator(args: argparse.Namespace, motion: type[TrapezoidMotion] = Trap
     goals = GoalLog(robot.names, args.goals, limit=KEPT_GOALS)
     bank = ServoBank(robot, return_delay_us=args.return_delay_us, factory=args.factory, goals=goals, motion=motion)
     bank.script(script.faults, script.random)
-    return Emulator(bank, args.link, commands=CommandConsole(bank, sys.stdin.fileno()) if args.commands else None)
+    return Emulator(bank, args.link, console=CommandConsole(bank, sys.stdin.fileno()) if args.commands else None)
 
 
 def end_on_signals(emulator: Emulator) -> None:
-    """Let the signals that ask a program to end (``ending.ASKING``) end it, from now on."""
+    """Let the signals that ask a program to end (``signals.ASKING``) end the emulator, from now on."""
     on_end(emulator.stop)
 
 
 def serve(emulator: Emulator, report: Path | None) -> None:
-    """Run until a signal asks it to end, then write the report."""
+    """Run until a signal asks it to end, then write the report. Raises RenaError when that is impossible."""
     end_on_signals(emulator)
     gc.freeze()
     with contextlib.suppress(OSError):  # real servos do not wait for a busy computer either
@@ -209,19 +209,19 @@ def serve(emulator: Emulator, report: Path | None) -> None:
 def _write_report(path: Path, report: dict) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(report, indent=1) + "\n")
     except OSError as error:
         raise RenaError(f"cannot write the report to {path}: {error.strerror}") from error
+    write_json(path, report)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the emulator in the foreground. Raises RenaError for what the user can mend."""
+    """Run the emulator in the foreground. Raises RenaError for what the user can correct."""
     serve(make_emulator(args), args.report)
     return 0
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the emulator until a signal asks it to end. Returns 0, or 2 for something the user can mend."""
+    """Run the emulator until a signal asks it to end. Returns 0, or 2 for what the user can correct."""
     parser = argparse.ArgumentParser(prog="emulator", description=__doc__.splitlines()[0])
     add_arguments(parser)
     try:

@@ -1,9 +1,11 @@
-"""What the faults of the moment make of the servos' states, and of the frames they answer with. Pure."""
+"""What the active faults do to the servos' conditions, to their EEPROM and to their replies. Pure."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rena_ros.base.arrays import BoolArray, IntArray
 from rena_ros.bus import protocol
 from rena_ros.bus.protocol import HEADER, OVERHEAD_BYTES
 from rena_ros.bus.registers import BAUDS
@@ -14,32 +16,32 @@ from rena_ros.emulator.wire import TimedReply
 
 @dataclass(frozen=True)
 class FaultConditions:
-    """The states of n servos, arrays (n,). ``temperature_c`` and ``voltage`` (0.1 V) are -1 where nothing is wrong."""
+    """The conditions of n servos, arrays (n,); ``temperature_c`` and ``voltage`` (0.1 V) are -1 without a fault."""
 
-    deaf: np.ndarray
-    rejecting: np.ndarray
-    stuck: np.ndarray
-    overloaded: np.ndarray
-    eeprom_locked: np.ndarray
-    encoder: np.ndarray
-    temperature_c: np.ndarray
-    voltage: np.ndarray
+    deaf: BoolArray
+    rejecting: BoolArray
+    stuck: BoolArray
+    overloaded: BoolArray
+    eeprom_locked: BoolArray
+    encoder: BoolArray
+    temperature_c: IntArray
+    voltage: IntArray
 
 
-def fault_conditions(active: list[ScheduledFault], count: int) -> FaultConditions:
-    """All states that the active faults amount to. A fault that hits only some answers is no state."""
+def fault_conditions(active: Sequence[ScheduledFault], count: int) -> FaultConditions:
+    """Return the conditions of ``count`` servos under the active faults; a fault of some replies only is none."""
     found = {
         name: np.zeros(count, bool) for name in ("dead", "reject", "stuck", "overload", "eeprom_locked", "encoder")
     }
     temperature_c, voltage = np.full(count, -1), np.full(count, -1)
     for one in active:
-        fault, where = one.fault, list(one.servos)
+        fault, which = one.fault, list(one.servos)
         if fault.kind in found and not fault.sometimes:
-            found[fault.kind][where] = True
+            found[fault.kind][which] = True
         elif fault.kind == "overheat":
-            temperature_c[where] = fault.value("temperature_c")
+            temperature_c[which] = fault.value("temperature_c")
         elif fault.kind == "undervoltage":
-            voltage[where] = round(fault.value("voltage_v") * 10)
+            voltage[which] = round(fault.value("voltage_v") * 10)
     return FaultConditions(
         deaf=found["dead"],
         rejecting=found["reject"],
@@ -52,8 +54,11 @@ def fault_conditions(active: list[ScheduledFault], count: int) -> FaultCondition
     )
 
 
-def eeprom_settings(one: ScheduledFault, ids: np.ndarray, index: dict[str, int]) -> dict[str, int]:
-    """The EEPROM registers that a fault sets, as a set-up gone wrong leaves them: tools can put them right."""
+def eeprom_settings(one: ScheduledFault, ids: IntArray, index: Mapping[str, int]) -> dict[str, int]:
+    """Return the EEPROM registers that a fault sets, as a faulty set-up leaves them: the servo tools can correct them.
+
+    ``ids`` (n,): the servos' present ids; ``index``: place of each servo by name.
+    """
     fault = one.fault
     if fault.kind == "return_delay":
         return {"return_delay": round(fault.value("us") / 2)}
@@ -64,9 +69,9 @@ def eeprom_settings(one: ScheduledFault, ids: np.ndarray, index: dict[str, int])
     return {}
 
 
-def alter_reply(answer: TimedReply, faults: FaultSchedule) -> list[TimedReply]:
-    """What becomes of one servo's answer on its way: nothing, itself, or something worse."""
-    servo, frame = answer.servo, answer.frame
+def alter_reply(reply: TimedReply, faults: FaultSchedule) -> list[TimedReply]:
+    """Return what the active faults leave of one servo's reply: nothing, the reply, an altered one, or two."""
+    servo, frame = reply.servo, reply.frame
     if faults.hits("dead", servo):
         return []
     if faults.hits("reject", servo):
@@ -74,22 +79,21 @@ def alter_reply(answer: TimedReply, faults: FaultSchedule) -> list[TimedReply]:
     if fault := faults.hits("wrong_id", servo):
         frame = protocol.reply(fault.value("id"), frame[4], frame[5:-1])
     if faults.hits("corrupt", servo):
-        frame = _one_bit_wrong(frame, faults.rng)
+        frame = _with_one_bit_wrong(frame, faults.rng)
     if fault := faults.hits("truncated", servo):
         kept = fault.value("bytes")
         frame = frame[: len(frame) // 2 if kept is None else kept]
-    answer = replace(answer, frame=frame)
+    reply = replace(reply, frame=frame)
     if fault := faults.hits("late", servo):
         late_s = fault.value("delay_ms") / 1000
-        answer = (
-            replace(answer, delay_s=answer.delay_s + late_s) if fault.value("hold") else replace(answer, late_s=late_s)
-        )
+        held = fault.value("hold")
+        reply = replace(reply, delay_s=reply.delay_s + late_s) if held else replace(reply, late_s=late_s)
     if faults.hits("duplicated", servo):
-        return [answer, replace(answer, delay_s=0.0)]
-    return [answer]
+        return [reply, replace(reply, delay_s=0.0)]
+    return [reply]
 
 
-def _one_bit_wrong(frame: bytes, rng: np.random.Generator) -> bytes:
-    spoilt = bytearray(frame)
-    spoilt[int(rng.integers(len(HEADER), len(frame)))] ^= 1 << int(rng.integers(8))
-    return bytes(spoilt)
+def _with_one_bit_wrong(frame: bytes, rng: np.random.Generator) -> bytes:
+    corrupt = bytearray(frame)
+    corrupt[int(rng.integers(len(HEADER), len(frame)))] ^= 1 << int(rng.integers(8))
+    return bytes(corrupt)

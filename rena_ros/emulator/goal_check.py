@@ -1,8 +1,8 @@
-"""What crossed the wire against the robot's rules: limits, antagonists, speed and acceleration. Pure.
+"""Checks of the goals on the wire against the robot's limits, antagonists, speed and acceleration. Pure.
 
-Goals are whole ticks, so each is up to half a tick beside the motion it is a sample of; the checks allow exactly
-for that. Speed and acceleration are judged between goals that follow each other for one servo; a goal that is written
-to one servo alone belongs to its torque going on, where the servo is: there its way begins anew, at rest.
+Goals are whole ticks, so each differs by up to half a tick from the motion that it is a sample of; the checks allow
+exactly for that. Speed and acceleration are checked between successive goals of one servo. A goal that is written to
+one servo alone is part of switching its torque on, at the servo's own position: there its path begins anew, at rest.
 """
 
 from collections.abc import Sequence
@@ -10,17 +10,21 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from rena_ros.base.arrays import BoolArray
 from rena_ros.bus.protocol import Instruction
 from rena_ros.emulator.goal_log import NOT_COMMANDED, GoalFrame
 from rena_ros.robot.model import RAD_PER_TICK, Robot
 
-_CODE = 4  # place of the instruction in a frame
+_CODE = 4  # index of the instruction in a frame
 _EXAMPLES = 5
 
 
 @dataclass
 class GoalCheck:
-    """Feed it the log with ``add``; the counts are of violations, one for each servo (or pair) and frame."""
+    """Counts of violations in the frames given to ``add``, one for each servo (or pair) and frame.
+
+    ``frames`` and ``goals`` count what was checked; ``examples`` describes the first violations.
+    """
 
     robot: Robot
     frames: int = 0
@@ -29,7 +33,7 @@ class GoalCheck:
     antagonists: int = 0
     speed: int = 0
     acceleration: int = 0
-    top_speed: float = 0.0  # the fastest a servo was sent anywhere, as a fraction of its limit
+    top_speed: float = 0.0  # the highest speed of any servo, as a fraction of its limit
     examples: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -37,29 +41,29 @@ class GoalCheck:
         self._top_speed = self.robot.max_speed_rad_s / RAD_PER_TICK
         self._top_acceleration = self.robot.max_acceleration_rad_s2 / RAD_PER_TICK
         self._pairs = np.array(self.robot.antagonist_pairs, int).reshape(-1, 2)
-        # Of the goal before: ticks and time; and the mean speed on the way to it, with how long that way took.
+        # Ticks and time of the previous goal; the mean speed on the step to it, and the duration of that step.
         self._ticks, self._time_s = np.zeros(count), np.full(count, np.nan)
-        self._speed, self._way_s = np.full(count, np.nan), np.full(count, np.nan)
+        self._speed, self._step_s = np.full(count, np.nan), np.full(count, np.nan)
 
     @property
     def violations(self) -> int:
-        """All of them."""
+        """The sum of all counts of violations."""
         return self.limits + self.antagonists + self.speed + self.acceleration
 
     def add(self, log: Sequence[GoalFrame]) -> None:
-        """Check these frames, which follow those of the last call."""
+        """Check these frames, which follow those of the previous call."""
         for goals in log:
             named = goals.ticks != NOT_COMMANDED
             self.goals += int(named.sum())
             self.frames += 1
-            self._check_places(goals, named)
+            self._check_positions(goals, named)
             if goals.frame[_CODE] == Instruction.SYNC_WRITE:
-                self._check_ways(goals, named)
+                self._check_steps(goals, named)
             else:
                 self._speed[named] = np.nan
             self._ticks[named], self._time_s[named] = goals.ticks[named], goals.time_s
 
-    def _check_places(self, goals: GoalFrame, named: np.ndarray) -> None:
+    def _check_positions(self, goals: GoalFrame, named: BoolArray) -> None:
         robot = self.robot
         outside = named & ((goals.ticks < robot.min_ticks) | (goals.ticks > robot.max_ticks))
         self.limits += self._note("outside its limits", goals, outside)
@@ -71,22 +75,22 @@ class GoalCheck:
             self._note("pulls against its antagonist", goals, pulling)
             self.antagonists += int(both.sum())
 
-    def _check_ways(self, goals: GoalFrame, named: np.ndarray) -> None:
-        way_s = goals.time_s - self._time_s
-        way = goals.ticks - self._ticks
-        with np.errstate(invalid="ignore", divide="ignore"):  # NaN where its way begins anew: never a violation
-            fast = named & (np.abs(way) > self._top_speed * way_s + 1 + 1e-6)
-            speed = way / way_s
-            change = self._top_acceleration * (way_s + self._way_s) / 2 + 1 / way_s + 1 / self._way_s
+    def _check_steps(self, goals: GoalFrame, named: BoolArray) -> None:
+        step_s = goals.time_s - self._time_s
+        step = goals.ticks - self._ticks
+        with np.errstate(invalid="ignore", divide="ignore"):  # NaN where a path begins: never a violation
+            fast = named & (np.abs(step) > self._top_speed * step_s + 1 + 1e-6)
+            speed = step / step_s
+            change = self._top_acceleration * (step_s + self._step_s) / 2 + 1 / step_s + 1 / self._step_s
             jerky = named & (np.abs(speed - self._speed) > change * (1 + 1e-6))
-            share = (np.abs(way) - 1) / way_s / self._top_speed
+            share = (np.abs(step) - 1) / step_s / self._top_speed
         self.speed += self._note("too fast", goals, fast)
         self.acceleration += self._note("too sudden", goals, jerky)
         if np.isfinite(share[named]).any():
             self.top_speed = max(self.top_speed, float(np.nanmax(share[named])))
-        self._speed[named], self._way_s[named] = speed[named], way_s[named]
+        self._speed[named], self._step_s[named] = speed[named], step_s[named]
 
-    def _note(self, what: str, goals: GoalFrame, which: np.ndarray) -> int:
+    def _note(self, what: str, goals: GoalFrame, which: BoolArray) -> int:
         for i in np.flatnonzero(which)[: _EXAMPLES - len(self.examples)]:
             before = f"{self._ticks[i]:.0f} at {self._time_s[i]:.4f} s"
             self.examples.append(

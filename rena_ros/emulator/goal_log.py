@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rena_ros.base.arrays import IntArray
 from rena_ros.base.errors import RenaError
 from rena_ros.bus import protocol
 from rena_ros.bus.protocol import BROADCAST_ID, Instruction, Packet, from_words
@@ -19,21 +20,21 @@ _GOAL = REGISTERS["goal_position"].address
 
 @dataclass(frozen=True)
 class GoalFrame:
-    """The goals of one frame: when it had crossed (virtual time), its bytes, and ticks int64 (n,), NOT_COMMANDED where
-    it names none. A goal is logged as sent, before a servo clamps it; a REG_WRITE when it is sent, not when ACTION
-    carries it out.
+    """The goals of one frame: its end in virtual time, its bytes, and ticks int64 (n,), NOT_COMMANDED without a goal.
+
+    A goal is logged as sent, before a servo clamps it; that of a REG_WRITE when it is sent, not when ACTION applies it.
     """
 
     time_s: float
     frame: bytes
-    ticks: np.ndarray
+    ticks: IntArray
 
 
 class GoalLog:
-    """The newest ``limit`` frames with goals are kept in ``frames``; all of them go to the file ``path``, if given:
-    a column of seconds, then one column of ticks per servo, empty where it was not commanded.
+    """The newest ``limit`` frames with goals, in ``frames``; ``count``: of all so far.
 
-    Raises RenaError when the file cannot be made.
+    All of them go to the file ``path``, if given: a column of seconds, then one column of ticks for each servo, empty
+    where the servo was not commanded. Raises RenaError when the file cannot be made.
     """
 
     def __init__(self, names: Sequence[str], path: Path | None = None, limit: int = 100_000) -> None:
@@ -50,13 +51,13 @@ class GoalLog:
                 raise RenaError(f"cannot write the goals to {path}: {error.strerror}") from error
 
     def take(self) -> list[GoalFrame]:
-        """The frames so far, which are then forgotten."""
+        """Return the kept frames and drop them from the log."""
         taken = list(self.frames)
         self.frames.clear()
         return taken
 
-    def record(self, time_s: float, packet: Packet, by_id: np.ndarray) -> None:
-        """Look at a request; ``by_id``: index of the servo that has an id, int (256,), -1 for none."""
+    def record(self, time_s: float, packet: Packet, by_id: IntArray) -> None:
+        """Log the goals of a request, if it has any; ``by_id`` int (256,): index of the servo with an id, -1: none."""
         named = _named_goals(packet)
         if named is None:
             return
@@ -82,8 +83,8 @@ class GoalLog:
                 self._file.write(f"{goals.time_s:.6f},{','.join(cells)}\n")
 
 
-def _named_goals(packet: Packet) -> tuple[np.ndarray, np.ndarray] | None:
-    """Ids (k,) and their goals in ticks (k,) that a request names; None when it holds none."""
+def _named_goals(packet: Packet) -> tuple[IntArray, IntArray] | None:
+    """Return the ids (k,) that a request sends goals to and their ticks (k,); None for a request without goals."""
     params = packet.params
     if packet.code == Instruction.SYNC_WRITE and len(params) > 2:
         at, row = _GOAL - params[0], params[1] + 1

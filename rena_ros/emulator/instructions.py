@@ -1,6 +1,6 @@
-"""What servos make of a request: which registers it changes, who answers what. Pure; no time, no wire.
+"""What servos do with a request: which registers it changes, and which servos reply with what. Pure; no time, no wire.
 
-As strict as the real thing: what is malformed, for somebody else or broadcast is met with silence.
+As strict as the real servos: malformed requests, requests to other ids and broadcasts get no reply.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,14 +19,13 @@ _GOAL = REGISTERS["goal_position"].address
 _GOAL_BYTES = 6  # position, time, speed
 _RETURN_DELAY = REGISTERS["return_delay"].address
 
-# What comes back: one turn after the other; in each, the answers that come at the same time (of servos that share
-# an id).
-Turns = list[list[TimedReply]]
+# Replies to one request: one slot after the other; the replies of one slot, of servos that share an id, overlap.
+Slots = list[list[TimedReply]]
 
 
 @dataclass
 class FrameTally:
-    """Which frames crossed the wire."""
+    """Counts of the frames that crossed the wire."""
 
     packets: int = 0
     bad_checksums: int = 0
@@ -36,14 +35,14 @@ class FrameTally:
 
 
 class Instructions:
-    """Carries requests out on the registers of those who hear them."""
+    """Carries requests out on the registers of the servos that hear them."""
 
     def __init__(self, registers: ServoRegisters, addressing: Addressing) -> None:
         self.tally = FrameTally()
         self._registers = registers
         self._addressing = addressing
-        self._kept: dict[int, tuple[int, bytes]] = {}  # REG_WRITE: servo index -> address, data
-        self._known: dict[int, Callable[[Packet], Turns]] = {
+        self._pending: dict[int, tuple[int, bytes]] = {}  # REG_WRITE until ACTION: servo index -> address, data
+        self._known: dict[int, Callable[[Packet], Slots]] = {
             Instruction.PING: self._ping,
             Instruction.READ: self._read,
             Instruction.WRITE: self._write,
@@ -53,8 +52,8 @@ class Instructions:
             Instruction.SYNC_WRITE: self._sync_write,
         }
 
-    def carry_out(self, packet: Packet) -> Turns:
-        """What comes back."""
+    def carry_out(self, packet: Packet) -> Slots:
+        """Carry out one request and return the replies to it."""
         self.tally.packets += 1
         if packet.code not in self._known:
             self.tally.unknown_instructions += 1
@@ -62,23 +61,23 @@ class Instructions:
         return self._known[packet.code](packet)
 
     def forget(self, which: Iterable[int]) -> None:
-        """Drop what REG_WRITE kept for ACTION in these servos (indices), as they do without power."""
+        """Drop the pending REG_WRITEs of these servos (indices), as they do without power."""
         for i in which:
-            self._kept.pop(i, None)
+            self._pending.pop(i, None)
 
-    def _ping(self, packet: Packet) -> Turns:
+    def _ping(self, packet: Packet) -> Slots:
         if packet.params:
             return []
-        answers = [self._answer(i) for i in self._addressing.addressed(packet.id)]
-        return [[answer] for answer in answers] if packet.id == BROADCAST_ID else [answers]
+        replies = [self._reply(i) for i in self._addressing.addressed(packet.id)]
+        return [[reply] for reply in replies] if packet.id == BROADCAST_ID else [replies]
 
-    def _read(self, packet: Packet) -> Turns:
+    def _read(self, packet: Packet) -> Slots:
         if len(packet.params) != 2 or packet.id == BROADCAST_ID:
             return []
         self._registers.refresh()
-        return [self._turn(packet.id, *packet.params)]
+        return [self._slot(packet.id, *packet.params)]
 
-    def _write(self, packet: Packet) -> Turns:
+    def _write(self, packet: Packet) -> Slots:
         if len(packet.params) < 2:
             return []
         acknowledgement = self._acknowledgement(packet)
@@ -86,37 +85,37 @@ class Instructions:
             self._registers.store(i, packet.params[0], packet.params[1:])
         return acknowledgement
 
-    def _reg_write(self, packet: Packet) -> Turns:
+    def _reg_write(self, packet: Packet) -> Slots:
         if len(packet.params) < 2:
             return []
         for i in self._obeying(packet.id):
-            self._kept[i] = (packet.params[0], packet.params[1:])
+            self._pending[i] = (packet.params[0], packet.params[1:])
         return self._acknowledgement(packet)
 
-    def _action(self, packet: Packet) -> Turns:
+    def _action(self, packet: Packet) -> Slots:
         if packet.params:
             return []
         acknowledgement = self._acknowledgement(packet)
         for i in self._obeying(packet.id):
-            if i in self._kept:
-                self._registers.store(i, *self._kept.pop(i))
+            if i in self._pending:
+                self._registers.store(i, *self._pending.pop(i))
         return acknowledgement
 
-    def _sync_read(self, packet: Packet) -> Turns:
+    def _sync_read(self, packet: Packet) -> Slots:
         if packet.id != BROADCAST_ID or len(packet.params) < 3:
             return []
         self.tally.sync_reads += 1
         self._registers.refresh()
         address, size, *ids = packet.params
         if self._addressing.shared:
-            return [self._turn(servo_id, address, size) for servo_id in ids]
+            return [self._slot(servo_id, address, size) for servo_id in ids]
         which = self._addressing.by_id[ids]
         which = which[which >= 0]
         delays_s = self._registers.memory[which, _RETURN_DELAY] * RETURN_DELAY_COUNT_S
-        answers = zip(delays_s.tolist(), self._registers.replies(which, address, size), which.tolist(), strict=True)
-        return [[TimedReply(delay_s, frame, servo=i)] for delay_s, frame, i in answers]
+        replies = zip(delays_s.tolist(), self._registers.replies(which, address, size), which.tolist(), strict=True)
+        return [[TimedReply(delay_s, frame, servo=i)] for delay_s, frame, i in replies]
 
-    def _sync_write(self, packet: Packet) -> Turns:
+    def _sync_write(self, packet: Packet) -> Slots:
         row = packet.params[1] + 1 if len(packet.params) > 1 else 0
         if packet.id != BROADCAST_ID or row < 2 or (len(packet.params) - 2) % row:
             return []
@@ -135,21 +134,22 @@ class Instructions:
         return []
 
     def _obeying(self, servo_id: int) -> list[int]:
+        """Return the addressed servos that carry requests out."""
         rejecting = self._registers.conditions.rejecting
         return [i for i in self._addressing.addressed(servo_id) if not rejecting[i]]
 
-    def _acknowledgement(self, packet: Packet) -> Turns:
-        """Silence on broadcast, and from servos whose response level says so."""
+    def _acknowledgement(self, packet: Packet) -> Slots:
+        """Return empty replies; none to a broadcast, and none of servos whose response level is 0."""
         if packet.id == BROADCAST_ID:
             return []
         addressed = self._addressing.addressed(packet.id)
-        return [[self._answer(i) for i in addressed if self._registers.read(i, "response_level")]]
+        return [[self._reply(i) for i in addressed if self._registers.read(i, "response_level")]]
 
-    def _turn(self, servo_id: int, address: int, size: int) -> list[TimedReply]:
+    def _slot(self, servo_id: int, address: int, size: int) -> list[TimedReply]:
         span = self._registers.span
-        return [self._answer(i, span(i, address, size)) for i in self._addressing.addressed(servo_id)]
+        return [self._reply(i, span(i, address, size)) for i in self._addressing.addressed(servo_id)]
 
-    def _answer(self, i: int, params: bytes = b"") -> TimedReply:
+    def _reply(self, i: int, params: bytes = b"") -> TimedReply:
         registers = self._registers
         frame = protocol.reply(registers.read(i, "id"), registers.read(i, "status"), params)
         return TimedReply(registers.read(i, "return_delay") * RETURN_DELAY_COUNT_S, frame, servo=i)

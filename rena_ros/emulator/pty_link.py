@@ -1,4 +1,4 @@
-"""A pseudo-terminal that looks like a serial port at a link: plugged in, unplugged, at the client's baud rate."""
+"""A pseudo-terminal behind a link, as a serial port: plugged in or unplugged, at the client's baud rate."""
 
 import contextlib
 import errno
@@ -12,17 +12,20 @@ from rena_ros.base.errors import RenaError
 from rena_ros.bus.port_holders import pty_servers
 
 _CHUNK = 4096
-# Linux's struct termios2, for rates that have no name (250000): asm-generic/ioctls.h and termbits.h.
+# Linux's struct termios2, for rates without a name (250000): asm-generic/ioctls.h and termbits.h.
 _TCGETS2, _TCSETS2 = 0x802C542A, 0x402C542B
 _BOTHER, _CBAUD = 0o010000, 0o010017
 _TERMIOS2 = struct.Struct("4I B19s 2I")
 
 
 class PtyLink:
-    """One end of a pty; the other is found at ``link`` while it is plugged in."""
+    """The master end of a pty, ``master`` (-1: unplugged); while plugged, clients find the slave end at ``link``."""
 
     def __init__(self, link: Path, baud: int) -> None:
-        """``baud``: the rate of a client that sets none. Raises RenaError when ``link`` is somebody's already."""
+        """Check the link; ``baud``: the rate of a client that sets none.
+
+        Raises RenaError when ``link`` is a file or the link of another running emulator.
+        """
         if link.exists() and not link.is_symlink():
             raise RenaError(f"{link} exists and is not a link; choose another --link")
         if link.is_symlink() and (others := pty_servers(str(link))):
@@ -34,11 +37,11 @@ class PtyLink:
 
     @property
     def plugged(self) -> bool:
-        """Whether there is a port."""
+        """Whether the port is there."""
         return self.master >= 0
 
     def plug(self) -> None:
-        """Make the port appear: a new one each time. Raises RenaError when the link cannot be made."""
+        """Make a new pty and the link to it. Raises RenaError when the link cannot be made."""
         self.master, self._slave = os.openpty()
         tty.setraw(self._slave)
         _set_baud(self._slave, self._baud)
@@ -47,8 +50,8 @@ class PtyLink:
         _place_link(self._link, self._device)
 
     def unplug(self) -> None:
-        """Take the port away; whoever has it open sees it hang up."""
-        with contextlib.suppress(OSError):  # somebody else's link stays
+        """Remove the link and the pty; a client that has the port open sees a hang-up."""
+        with contextlib.suppress(OSError):  # another emulator's link stays
             if os.readlink(self._link) == self._device:
                 self._link.unlink()
         self.close_slave()
@@ -57,18 +60,18 @@ class PtyLink:
             self.master = -1
 
     def close_slave(self) -> None:
-        """From now on a client that closes the port shows as a hang-up."""
+        """Close our slave end: from now on ``read`` returns None once the client has closed the port."""
         if self._slave >= 0:
             os.close(self._slave)
             self._slave = -1
 
     def baud(self) -> int:
-        """The rate that the client has set."""
+        """Return the rate that the client has set."""
         settings = fcntl.ioctl(self.master, _TCGETS2, bytes(_TERMIOS2.size))
         return _TERMIOS2.unpack(settings)[-1]
 
     def read(self) -> bytes | None:
-        """What the client has written; None once nobody, neither we nor a client, holds the other end."""
+        """Return what the client has written; None once no process, this one included, has the slave end open."""
         try:
             return os.read(self.master, _CHUNK)
         except BlockingIOError:
@@ -79,7 +82,7 @@ class PtyLink:
             raise
 
     def write(self, data: bytes) -> None:
-        """Hand bytes to the client. Nobody reads: a real wire does not wait either. Nobody there: they are lost."""
+        """Send bytes to the client without waiting; as on a wire, they are lost when it is absent or does not read."""
         with contextlib.suppress(OSError):
             os.write(self.master, data)
 
@@ -91,7 +94,7 @@ def _set_baud(descriptor: int, baud: int) -> None:
 
 
 def _place_link(link: Path, target: str) -> None:
-    """Make ``link`` point to ``target`` in one step; a link left by a killed emulator is replaced."""
+    """Make ``link`` point to ``target`` in one step; the link of a killed emulator is replaced."""
     fresh = link.with_name(f".{link.name}.{os.getpid()}")
     try:
         link.parent.mkdir(parents=True, exist_ok=True)

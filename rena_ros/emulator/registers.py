@@ -1,13 +1,15 @@
-"""The memory of a bank of STS servos and what writing to it sets in motion. Pure, virtual time.
+"""The memory of emulated STS servos and the motion that writing to it causes. Pure, virtual time.
 
-Simplified: only position mode moves; load follows the speed roughly; voltage and temperature stay, unless a
-fault says otherwise (``FaultConditions``). A horn that is stuck strains, and trips as overloaded as the vendor says.
+Simplified: only position mode moves; load follows the speed roughly; voltage and temperature are constant unless a
+fault changes them (``FaultConditions``). A stuck horn strains and trips its overload protection as the vendor's
+register table says.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from rena_ros.base.arrays import Array, BoolArray, ByteArray, IntArray
 from rena_ros.bus.protocol import OVERHEAD_BYTES, from_words
 from rena_ros.bus.registers import RAM_START, REGISTERS, TICKS_PER_TURN, Status
 from rena_ros.emulator.fault_effects import FaultConditions, fault_conditions
@@ -32,8 +34,9 @@ for _register in REGISTERS.values():
 
 @dataclass
 class WriteTally:
-    """What was written. A goal write is one goal for one servo; ``limit_violations``: goal writes outside
-    the robot file's limits, as sent, before the servo clamps them to its own.
+    """Counts of writes. A goal write is one goal for one servo.
+
+    ``limit_violations``: goal writes outside the robot file's limits, as sent, before the servo clamps them to its own.
     """
 
     goal_writes: int = 0
@@ -42,31 +45,32 @@ class WriteTally:
 
 
 class ServoRegisters:
-    """Registers uint8 (n, 128) of all servos and the motion they cause; servos are addressed by index."""
+    """Registers uint8 (n, 128) of n servos and the motion that they cause; servos are named by index."""
 
     def __init__(
         self,
         robot: Robot,
-        positions: np.ndarray,
-        ids: np.ndarray,
+        positions: Array,
+        ids: IntArray,
         return_delay_us: int,
         motion: type[TrapezoidMotion] = TrapezoidMotion,
     ) -> None:
+        """Start with torque off at ``positions`` ticks (n,); ``motion``: how the horns move."""
         self.robot = robot
         self.tally = WriteTally()
         self.motion = motion(positions)
-        self.settings_changed = True  # ids, baud codes or who is deaf, since whoever keeps an index of them looked
+        self.settings_changed = True  # ids, baud codes or deafness, since an index of them was made
         count = len(robot.servos)
         self.conditions = fault_conditions([], count)
-        self._tripped = np.zeros(count, bool)  # overloaded by straining, until the next goal
+        self._tripped = np.zeros(count, bool)  # overload protection tripped, until the next goal
         self._strained_s = np.zeros(count)
         self._factory = _factory_memory(ids, return_delay_us)
         self._eeprom = self._factory[:, :RAM_START].copy()
         self.memory = self._factory.copy()
         self.power_cycle(np.arange(count))
 
-    def power_cycle(self, which: np.ndarray) -> None:
-        """Servos (indices) off and on again: RAM as from the factory, EEPROM as saved, torque off."""
+    def power_cycle(self, which: IntArray) -> None:
+        """Switch servos (indices) off and on again: RAM as from the factory, EEPROM as saved, torque off."""
         self.memory[which] = self._factory[which]
         self.memory[which, :RAM_START] = self._eeprom[which]
         self.motion.stop(which)
@@ -77,7 +81,7 @@ class ServoRegisters:
         self.settings_changed = True
 
     def set_conditions(self, now: FaultConditions) -> None:
-        """The faults of the moment: who is hot, held, and so on. Who is held no longer goes to its goal."""
+        """Apply the conditions of the present faults; a servo that they hold no more goes on to its goal."""
         held_before = self._held
         self.conditions = now
         self.settings_changed = True
@@ -106,13 +110,13 @@ class ServoRegisters:
             self.set_conditions(self.conditions)
 
     def read(self, i: int, name: str) -> int:
-        """Return the unsigned value of one servo's register."""
+        """Return one servo's register as an unsigned value."""
         return int.from_bytes(self.memory[i, _span(name)].tobytes(), "little")
 
     def set(self, i: int, name: str, value: int) -> None:
-        """Set one servo's register to an unsigned value without a request: read-only and locked registers too.
+        """Set one servo's register to an unsigned value without a request; a read-only or locked one is set too.
 
-        EEPROM keeps the value. The registers that ``refresh`` computes keep it only until the next read.
+        A register that ``refresh`` updates keeps the value only until the next read.
         """
         span = _span(name)
         data = np.frombuffer(value.to_bytes(REGISTERS[name].size, "little"), np.uint8)
@@ -124,13 +128,14 @@ class ServoRegisters:
             self._torque_written(i)
 
     def span(self, i: int, address: int, size: int) -> bytes:
-        """One servo's bytes from ``address`` on; zeros beyond the end of its memory."""
+        """Return one servo's bytes from ``address`` on; zeros beyond the end of its memory."""
         data = self.memory[i, address : address + size].tobytes()
         return data + bytes(size - len(data))
 
-    def replies(self, which: np.ndarray, address: int, size: int) -> list[bytes]:
-        """What several servos (indices) answer when asked for ``size`` bytes: one reply frame each, as
-        ``protocol.reply`` of ``span`` makes it, but all at once.
+    def replies(self, which: IntArray, address: int, size: int) -> list[bytes]:
+        """Return one reply frame with ``size`` bytes for each of several servos (indices).
+
+        The frames are those of ``protocol.reply`` and ``span``, made all at once.
         """
         frames = np.zeros((len(which), size + OVERHEAD_BYTES), np.uint8)
         known = self.memory[which, address : address + size]
@@ -140,7 +145,7 @@ class ServoRegisters:
         return [frame.tobytes() for frame in frames]
 
     def store(self, i: int, address: int, data: bytes) -> None:
-        """Write one servo's registers: read-only bytes stay, EEPROM is saved only while the lock is open."""
+        """Write one servo's registers as a request does; read-only bytes stay, EEPROM is saved only while unlocked."""
         end = min(address + len(data), MEMORY_BYTES)
         if address >= end:
             return
@@ -159,15 +164,15 @@ class ServoRegisters:
         if address <= _AT["torque_enable"] < end:
             self._torque_written(i)
 
-    def store_goals(self, which: np.ndarray, rows: np.ndarray) -> None:
-        """Write goal position (and, in longer rows, time and speed) of several servos: uint8 (m, 2..6)."""
+    def store_goals(self, which: IntArray, rows: ByteArray) -> None:
+        """Write the goal position, and in longer rows time and speed, of several servos: uint8 (m, 2..6)."""
         self.memory[which, _GOAL_START : _GOAL_START + rows.shape[1]] = rows
         self._goals_written(which)
 
     def refresh(self) -> None:
-        """Bring the registers that tell of the present up to date."""
-        places, speeds = self.motion.state()
-        here = np.rint(places).astype(int)
+        """Update the registers of present position, speed, load and moving."""
+        positions, speeds = self.motion.state()
+        here = np.rint(positions).astype(int)
         single_turn = self.memory[:, _AT["max_angle"] : _AT["max_angle"] + 2].any(axis=1)
         here = np.where(single_turn, here % TICKS_PER_TURN, here)
         load = np.rint(speeds / MAX_SPEED * _LOAD_AT_MAX_SPEED).astype(int)
@@ -178,31 +183,31 @@ class ServoRegisters:
         self.memory[:, _AT["moving"]] = self.motion.moving()
 
     @property
-    def _held(self) -> np.ndarray:
-        """Whose horn does not follow its goal, bool (n,)."""
+    def _held(self) -> BoolArray:
+        """Which horns do not follow their goals, bool (n,)."""
         return self.conditions.stuck | self.conditions.overloaded | self._tripped
 
-    def _strain(self, signed: bool = False) -> np.ndarray:
-        """Load of stuck servos, 0.1 %, int (n,): the farther from the goal, up to the torque limit; once tripped, the
-        protective torque.
-        """
-        everyone = np.arange(len(self.memory))
-        way = self._word(everyone, "goal_position") - np.rint(self.motion.state()[0]).astype(int)
-        most = np.where(
-            self._tripped, self.memory[:, _AT["protective_torque"]] * 10, self._word(everyone, "torque_limit")
-        )
-        load = np.minimum(np.abs(way) * _STUCK_LOAD_PER_TICK, most)
-        load = np.where(self.conditions.stuck & (self.memory[:, _AT["torque_enable"]] == 1), load, 0)
-        return load * np.sign(way) if signed else load
+    def _strain(self, signed: bool = False) -> IntArray:
+        """Return the load of stuck servos, 0.1 %, int (n,): proportional to the distance from the goal.
 
-    def _refused(self, i: int, address: int, new: np.ndarray) -> np.ndarray:
-        """Which bytes of a write a fault keeps from being kept, bool like ``new``: EEPROM that is locked for good, and
-        the torque of a servo in latched overload, which does not go off.
+        It ends at the torque limit, and at the protective torque once the protection has tripped.
         """
-        place = np.arange(address, address + len(new))
-        refused = (place < RAM_START) & self.conditions.eeprom_locked[i]
+        every = np.arange(len(self.memory))
+        distance = self._word(every, "goal_position") - np.rint(self.motion.state()[0]).astype(int)
+        most = np.where(self._tripped, self.memory[:, _AT["protective_torque"]] * 10, self._word(every, "torque_limit"))
+        load = np.minimum(np.abs(distance) * _STUCK_LOAD_PER_TICK, most)
+        load = np.where(self.conditions.stuck & (self.memory[:, _AT["torque_enable"]] == 1), load, 0)
+        return load * np.sign(distance) if signed else load
+
+    def _refused(self, i: int, address: int, new: ByteArray) -> BoolArray:
+        """Return which bytes of a write have no effect because of a fault, bool like ``new``.
+
+        They are EEPROM that is permanently locked, and the torque of a servo in latched overload while it is on.
+        """
+        addresses = np.arange(address, address + len(new))
+        refused = (addresses < RAM_START) & self.conditions.eeprom_locked[i]
         if self.conditions.overloaded[i] and self.read(i, "torque_enable") == 1:
-            refused |= place == _AT["torque_enable"]
+            refused |= addresses == _AT["torque_enable"]
         return refused
 
     def _torque_written(self, i: int) -> None:
@@ -213,12 +218,12 @@ class ServoRegisters:
             self._start(one)
             return
         self.motion.stop(one)
-        if value == 128:  # "here is the middle": the servo counts from a new zero
+        if value == 128:  # the vendor's "calibrate the middle": the servo counts from a new zero
             self.motion.place(one, np.array([TICKS_PER_TURN / 2]))
             self.memory[i, _AT["torque_enable"]] = 0
 
-    def _goals_written(self, which: np.ndarray) -> None:
-        """Count goals that broke the robot's limits, clamp them as the servo does, and set off."""
+    def _goals_written(self, which: IntArray) -> None:
+        """Count goals outside the robot's limits, clamp them to the servo's own limits, and start the motion."""
         goals = self._word(which, "goal_position")
         robot = self.robot
         outside = (goals < robot.min_ticks[which]) | (goals > robot.max_ticks[which])
@@ -234,26 +239,26 @@ class ServoRegisters:
             self.set_conditions(self.conditions)
         self._start(which)
 
-    def _start(self, which: np.ndarray) -> None:
-        """Move those servos that have torque and are in position mode to their goals.
+    def _start(self, which: IntArray) -> None:
+        """Move the servos that have torque on and are in position mode to their goals.
 
-        A goal time means: so slow that a cruise all the way would take that long.
+        A goal time sets the speed at which a cruise over the whole distance takes that long.
         """
         able = (self.memory[which, _AT["torque_enable"]] == 1) & (self.memory[which, _AT["mode"]] == 0)
         which = which[able & ~self._held[which]]
         if not which.size:
             return
         goals = self._word(which, "goal_position").astype(np.float64)
-        way = np.abs(goals - self.motion.state()[0][which])
+        distance = np.abs(goals - self.motion.state()[0][which])
         speed = np.abs(self._word(which, "goal_speed")).astype(np.float64)
         speed[speed == 0] = MAX_SPEED
         time_s = self._word(which, "goal_time") / 1000
-        speed = np.divide(way, time_s, out=speed, where=time_s > 0)
+        speed = np.divide(distance, time_s, out=speed, where=time_s > 0)
         acceleration = self.memory[which, _AT["acceleration"]] * 100.0
         acceleration[acceleration == 0] = MAX_ACCELERATION
         self.motion.move(which, goals, np.minimum(np.maximum(speed, 1.0), MAX_SPEED), acceleration)
 
-    def _word(self, which: np.ndarray, name: str) -> np.ndarray:
+    def _word(self, which: IntArray, name: str) -> IntArray:
         at = _AT[name]
         return from_words(self.memory[which, at : at + 2], REGISTERS[name].sign_bit)
 
@@ -264,13 +269,13 @@ def _span(name: str) -> slice:
     return slice(register.address, register.address + register.size)
 
 
-def _words(values: np.ndarray, sign_bit: int) -> np.ndarray:
+def _words(values: IntArray, sign_bit: int) -> ByteArray:
     """Integers (n,) -> little-endian sign-and-magnitude words, uint8 (n, 2)."""
     raw = np.abs(values) | np.where(values < 0, 1 << sign_bit, 0)
     return raw.astype("<u2").view(np.uint8).reshape(-1, 2)
 
 
-def _factory_memory(ids: np.ndarray, return_delay_us: int) -> np.ndarray:
+def _factory_memory(ids: IntArray, return_delay_us: int) -> ByteArray:
     memory = np.zeros((len(ids), MEMORY_BYTES), np.uint8)
     for register in REGISTERS.values():
         value = register.default.to_bytes(register.size, "little")

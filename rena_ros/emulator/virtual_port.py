@@ -1,7 +1,7 @@
-"""A port in virtual time: what ``SerialPort`` is to a cable, for a ``ServoBank`` in this process. No thread, no pty.
+"""A port in virtual time to a ``ServoBank`` in this process, in place of ``SerialPort``. No thread, no pty.
 
-The bytes and their timing are those of the emulator process, but waiting takes no time: whoever asks this
-port for the time sees a clock that moves only while something is written, read or waited for.
+The bytes and their timing are those of the emulator process, but waiting takes no real time: the port's clock moves
+only while a client writes, reads or waits.
 """
 
 from collections.abc import Callable
@@ -15,11 +15,13 @@ _numbers = count(1)
 
 
 class VirtualPort:
-    """The bank's port, as ``Port``. Raises PortMissing while the cable is unplugged; one that was open when it was
-    pulled stays lost (PortLost): open another once it is back.
+    """A ``Port`` to a bank.
+
+    Every method raises PortLost once the bank's cable has been pulled: a new port is needed after that.
     """
 
     def __init__(self, bank: ServoBank, baud: int = 1_000_000) -> None:
+        """Open the port. Raises PortMissing while the cable is unplugged."""
         self.bank = bank
         self.path = f"virtual-{next(_numbers)}"
         self.baud = baud
@@ -29,21 +31,21 @@ class VirtualPort:
         self._pulls = bank.pulls
 
     def now(self) -> float:
-        """Virtual seconds since the bank was made."""
+        """Return the virtual seconds since the bank was made."""
         return self.bank.now_s
 
     def sleep_until(self, time_s: float) -> None:
-        """Let virtual time pass until then."""
+        """Let virtual time pass until ``time_s``."""
         if time_s > self.now():
             self.bank.advance(time_s - self.now())
 
     def discard_input(self) -> int:
-        """Throw away what was received; returns how many bytes that was."""
+        """Drop the bytes received so far; return how many they were."""
         self._check()
         return len(self._wire.arrived(self.now()))
 
     def write(self, data: bytes) -> float:
-        """Send all of ``data``; returns the time at which its last byte is on the wire, which is now."""
+        """Send all of ``data``; return the time at which its last byte is on the wire, which is then now."""
         self._check()
         self.sleep_until(self._wire.request(len(data), self.now()))
         self._check()
@@ -53,7 +55,7 @@ class VirtualPort:
         return self.now()
 
     def read(self, expected_s: float, deadline_s: float, complete: Callable[[bytes], bool]) -> bytes:
-        """Collect bytes until they are ``complete`` or until ``deadline_s``, from ``expected_s`` on."""
+        """Collect bytes from ``expected_s`` on, until they are ``complete`` or until ``deadline_s``; return them."""
         self.sleep_until(expected_s)
         received = b""
         while True:
@@ -65,11 +67,11 @@ class VirtualPort:
             if self.now() >= deadline_s:
                 return received
             next_s = self._wire.next_s()
-            # Not beyond the next change: a cable that is pulled is noticed at once.
+            # Not beyond the next change: a pulled cable is noticed at once.
             self.sleep_until(min(deadline_s, self.bank.next_change_s(), deadline_s if next_s is None else next_s))
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Do nothing: the port holds no resource."""
 
     def _check(self) -> None:
         if self.bank.pulls != self._pulls:

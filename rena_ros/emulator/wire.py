@@ -1,6 +1,7 @@
-"""The timing of a half-duplex wire: when the bytes that servos answer have arrived at the other end. Pure."""
+"""The timing of a half-duplex wire: when the bytes of replies arrive at the client. Pure."""
 
 import heapq
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rena_ros.bus.protocol import BITS_PER_BYTE, wire_time_s
@@ -10,9 +11,10 @@ BURST_S = 0.001  # a USB adapter hands on what came in the last millisecond
 
 @dataclass(frozen=True)
 class TimedReply:
-    """One servo's reply frame, sent ``delay_s`` after the end of what came before it on the wire.
+    """One servo's reply frame, sent ``delay_s`` after the end of the frame before it.
 
-    ``late_s``: this one alone is held up so much longer, and nobody waits for it. ``servo``: who sent it, index.
+    ``late_s``: this reply alone arrives that much later, and the frames after it do not wait for it.
+    ``servo``: index of the servo that sends it.
     """
 
     delay_s: float
@@ -22,7 +24,10 @@ class TimedReply:
 
 
 class Wire:
-    """Requests and answers, one after another, at ``baud``; answers are delivered in bursts."""
+    """Carries requests and replies one after another at ``baud`` and delivers replies in bursts.
+
+    ``collisions`` counts requests that began while servos were still replying.
+    """
 
     def __init__(self, baud: int) -> None:
         self.baud = baud
@@ -33,20 +38,20 @@ class Wire:
         self._number = 0
 
     def request(self, size: int, now_s: float) -> float:
-        """A request of ``size`` bytes begins now, or when the wire is free; returns when its last byte is through.
+        """Carry a request of ``size`` bytes from now on, or from when the wire is free; return when its last byte ends.
 
-        One that begins while servos still answer would be a collision on a real wire; it is counted.
+        A request that begins before the last reply ends would collide on a real wire; it is counted.
         """
         self.collisions += now_s < self._replies_end_s
         self._free_s = max(now_s, self._free_s) + wire_time_s(size, self.baud)
         return self._free_s
 
     def echo(self, request: bytes) -> None:
-        """The adapter hears the request, too."""
+        """Deliver the request to its own sender, as some adapters do."""
         self._queue(self._free_s, request)
 
-    def queue_replies(self, replies: list[TimedReply]) -> None:
-        """Queue answers, one after another, gathered into bursts."""
+    def queue_replies(self, replies: Sequence[TimedReply]) -> None:
+        """Queue replies, one after another, gathered into bursts."""
         burst, begun_s = b"", 0.0
         for reply in replies:
             if reply.late_s:
@@ -68,18 +73,18 @@ class Wire:
             self._queue(self._free_s, burst)
 
     def arrived(self, now_s: float) -> bytes:
-        """Take what has arrived by now."""
+        """Take the bytes that have arrived by now."""
         data = b""
         while self._due and self._due[0][0] <= now_s:
             data += heapq.heappop(self._due)[2]
         return data
 
     def next_s(self) -> float | None:
-        """When the next burst arrives."""
+        """Return when the next burst arrives; None when nothing is on its way."""
         return self._due[0][0] if self._due else None
 
     def cut(self) -> None:
-        """The cable is pulled: what is on its way is lost."""
+        """Drop what is on its way, as a pulled cable does."""
         self._due.clear()
         self._replies_end_s = 0.0
 
@@ -88,12 +93,12 @@ class Wire:
         self._number += 1
 
 
-def superimpose(frames: list[bytes], offsets: list[int]) -> bytes:
-    """What a receiver makes of frames that overlap, each ``offsets`` bit times after the first one begins.
+def superimpose(frames: Sequence[bytes], offsets: Sequence[int]) -> bytes:
+    """Return what a receiver reads when frames overlap, each beginning ``offsets`` bit times after the first.
 
-    The line is low when anybody pulls it low: the levels are ANDed bit by bit (a start bit 0, eight data bits, lowest
-    first, a stop bit 1), and read as a UART does: from each falling edge on. A byte whose stop bit is low counts as 0,
-    as Linux hands it on.
+    The line is low while any sender pulls it low, so levels are ANDed bit by bit: a start bit 0, eight data bits,
+    lowest first, a stop bit 1. They are read as a UART does, from each falling edge on. A byte whose stop bit is low
+    reads as 0, as Linux hands it on.
     """
     length = max(offset + len(frame) * BITS_PER_BYTE for frame, offset in zip(frames, offsets, strict=True))
     line = [1] * length
@@ -101,14 +106,14 @@ def superimpose(frames: list[bytes], offsets: list[int]) -> bytes:
         bits = [bit for byte in frame for bit in (0, *((byte >> k) & 1 for k in range(8)), 1)]
         for k, bit in enumerate(bits):
             line[offset + k] &= bit
-    heard, at = bytearray(), 0
+    read, at = bytearray(), 0
     while at + BITS_PER_BYTE <= length:
         if line[at]:
             at += 1
             continue
         byte = sum(bit << k for k, bit in enumerate(line[at + 1 : at + 9]))
-        heard.append(byte if line[at + 9] else 0)
+        read.append(byte if line[at + 9] else 0)
         at += BITS_PER_BYTE
         while at < length and not line[at - 1] and not line[at]:
             at += 1  # after a broken byte the next falling edge counts
-    return bytes(heard)
+    return bytes(read)

@@ -1,4 +1,4 @@
-"""The servo bank: its physics against the maths, its registers and manners against the vendor's table."""
+"""The servo bank: its motion against the maths, its registers and replies against the vendor's table."""
 
 import math
 
@@ -49,7 +49,7 @@ def acceleration(bank, hundreds, servo_id=NECK):
     bank.receive(protocol.write(servo_id, 41, bytes([hundreds])))
 
 
-def test_a_long_way_takes_the_time_of_a_trapezoid(bank):
+def test_a_long_motion_takes_the_time_of_a_trapezoid(bank):
     acceleration(bank, 50)  # 5000 ticks/s2
     torque_on(bank)
     goals(bank, 2348, speed=500)
@@ -58,7 +58,7 @@ def test_a_long_way_takes_the_time_of_a_trapezoid(bank):
     assert bank.positions[NECK_AT] == 2348
 
 
-def test_a_short_way_takes_the_time_of_a_triangle(bank):
+def test_a_short_motion_takes_the_time_of_a_triangle(bank):
     acceleration(bank, 10)
     torque_on(bank)
     goals(bank, 2148, speed=2000)
@@ -79,25 +79,25 @@ journeys = st.lists(st.tuples(st.floats(0, 4095), limits, st.floats(0, 0.5)), mi
 @given(journeys)
 def test_speed_and_acceleration_never_jump_and_the_goal_is_reached(journey):
     motion, which, step_s = TrapezoidMotion(np.array([2048.0])), np.array([0]), 0.001
-    place, speed = (float(column[0]) for column in motion.state())
+    position, speed = (float(column[0]) for column in motion.state())
     for goal, (top_speed, most), lasting_s in journey:
         motion.move(which, np.array([goal]), np.array([top_speed]), np.array([most]))
         highest = max(top_speed, abs(speed))
         for _ in range(int(lasting_s / step_s)):
             motion.advance(step_s)
-            new_place, new_speed = (float(column[0]) for column in motion.state())
+            new_position, new_speed = (float(column[0]) for column in motion.state())
             assert abs(new_speed - speed) <= most * step_s * (1 + 1e-9) + 1e-6
             assert abs(new_speed) <= highest + 1e-6
-            assert abs(new_place - place) <= highest * step_s + 1e-6
-            place, speed = new_place, new_speed
-    # Brake, come back from as far as that took it, and all the way: the slowest there can be.
+            assert abs(new_position - position) <= highest * step_s + 1e-6
+            position, speed = new_position, new_speed
+    # The slowest possible end: brake, come back by the braking distance, then cross the whole range.
     motion.advance(2900 / 100 + (2900**2 / (2 * 100) + 4096) / 50 + 2 * 2900 / 100)
     assert not motion.moving()[0]
     assert motion.state()[0][0] == pytest.approx(journey[-1][0], abs=1e-6)
 
 
 @given(journeys)
-def test_the_size_of_the_time_steps_makes_no_difference(journey):
+def test_the_size_of_the_time_steps_has_no_effect(journey):
     coarse, fine = (TrapezoidMotion(np.array([2048.0])) for _ in range(2))
     for goal, (top_speed, most), lasting_s in journey:
         for motion, parts in ((coarse, 1), (fine, 7)):
@@ -142,16 +142,16 @@ def test_a_goal_beyond_the_servos_own_limits_is_clamped_but_counted_as_sent(bank
     assert registers(bank, NECK, 42, 2) == to_word(2400)
 
 
-@pytest.mark.parametrize("way", ["write", "reg_write", "sync_write", "sync_write_longer"])
-def test_violations_are_counted_whichever_way_a_goal_comes(bank, way):
+@pytest.mark.parametrize("instruction", ["write", "reg_write", "sync_write", "sync_write_longer"])
+def test_violations_are_counted_for_every_instruction_that_sends_a_goal(bank, instruction):
     data = to_word(2390)
-    if way == "write":
+    if instruction == "write":
         bank.receive(protocol.write(NECK, 42, data))
-    elif way == "reg_write":
+    elif instruction == "reg_write":
         bank.receive(protocol.reg_write(NECK, 42, data))
         assert bank.report()["limit_violations"] == 0
         bank.receive(protocol.action())
-    elif way == "sync_write":
+    elif instruction == "sync_write":
         bank.receive(protocol.sync_write([NECK], 42, np.frombuffer(data, np.uint8).reshape(1, 2)))
     else:
         bank.receive(protocol.sync_write([NECK], 41, np.frombuffer(b"\0" + data, np.uint8).reshape(1, 3)))
@@ -168,17 +168,17 @@ def test_writes_are_acknowledged_by_response_level_and_broadcast_is_silent(bank)
     assert bank.receive(protocol.ping(NECK)) == protocol.reply(NECK, 0)
 
 
-def test_ping_and_sync_read_are_answered_on_broadcast_in_the_order_asked(bank):
+def test_servos_reply_to_a_broadcast_ping_and_a_sync_read_in_the_order_of_their_request(bank):
     found = Parser().feed(bank.receive(protocol.ping(BROADCAST_ID)))
     assert [packet.id for packet in found] == ROBOT.ids.tolist()
     found = Parser().feed(bank.receive(protocol.sync_read((7, 3, 200, 5), 56, 8)))
     assert [(packet.id, len(packet.params)) for packet in found] == [(7, 8), (3, 8), (5, 8)]
 
 
-def test_malformed_and_foreign_frames_meet_silence(bank):
-    spoilt = bytearray(protocol.read(NECK, 56, 2))
-    spoilt[-1] ^= 1
-    assert bank.receive(bytes(spoilt)) == b""
+def test_malformed_and_foreign_frames_get_no_reply(bank):
+    corrupt = bytearray(protocol.read(NECK, 56, 2))
+    corrupt[-1] ^= 1
+    assert bank.receive(bytes(corrupt)) == b""
     assert bank.report()["bad_checksums"] == 1
     assert bank.receive(protocol.read(200, 56, 2)) == b""
     assert bank.receive(protocol.encode(Packet(NECK, 0x55))) == b""
@@ -186,13 +186,13 @@ def test_malformed_and_foreign_frames_meet_silence(bank):
     assert bank.report()["unknown_instructions"] == 1
 
 
-def test_a_frame_that_never_ended_does_not_swallow_the_next(bank):
+def test_an_unfinished_frame_does_not_swallow_the_next(bank):
     assert bank.receive(bytes.fromhex("FF FF 17 F0 03")) == b""
     bank.advance(2 * SILENCE_S)
     assert bank.receive(protocol.ping(NECK)) == protocol.reply(NECK, 0)
 
 
-def test_eeprom_survives_the_power_only_when_unlocked_and_ram_never(bank):
+def test_eeprom_survives_a_power_cycle_only_if_written_unlocked_and_ram_never(bank):
     bank.receive(protocol.write(NECK, 9, to_word(1000)))
     bank.receive(protocol.write(NECK, 55, b"\0"))
     bank.receive(protocol.write(NECK, 11, to_word(3000)))
@@ -203,13 +203,13 @@ def test_eeprom_survives_the_power_only_when_unlocked_and_ram_never(bank):
     assert not bank.torque.any()
 
 
-def test_read_only_registers_stay(bank):
+def test_read_only_registers_keep_their_values(bank):
     bank.receive(protocol.write(NECK, 56, to_word(1)))
     bank.receive(protocol.write(NECK, 3, to_word(1)))
     assert registers(bank, NECK, 56, 2) == to_word(2048) and registers(bank, NECK, 3, 2) == to_word(521)
 
 
-def test_a_servo_with_a_new_id_answers_to_that_one(bank):
+def test_a_servo_with_a_new_id_replies_to_that_id_only(bank):
     bank.receive(protocol.write(NECK, 5, bytes([99])))
     assert bank.receive(protocol.ping(NECK)) == b""
     assert bank.receive(protocol.ping(99)) == protocol.reply(99, 0)
@@ -226,7 +226,7 @@ def test_128_at_the_torque_register_redefines_the_middle_of_that_servo_only(bank
 
 @settings(deadline=None)
 @given(st.lists(st.binary(max_size=40), max_size=5))
-def test_no_bytes_upset_the_bank(chunks):
+def test_the_bank_survives_any_bytes(chunks):
     bank = ServoBank(ROBOT)
     for chunk in chunks:
         bank.receive(chunk)

@@ -1,4 +1,4 @@
-"""Two drivers that nobody here wrote read and move the emulated servos: the vendor's SDK, and one in Rust."""
+"""Two foreign drivers read and move the emulated servos: the vendor's SDK, and rustypot, written in Rust."""
 
 import math
 
@@ -15,7 +15,7 @@ NECK = 23
 
 @pytest.fixture
 def vendor(emulator, monkeypatch):
-    # Its deadlines are made for an idle computer; a busy one is not what is tested here.
+    # The SDK's deadlines suit an idle computer; this one may be busy.
     monkeypatch.setattr("scservo_sdk.port_handler.LATENCY_TIMER", 5000)
     port = sdk.PortHandler(str(emulator.link))
     assert port.openPort() and port.setBaudRate(1_000_000)
@@ -25,14 +25,14 @@ def vendor(emulator, monkeypatch):
 
 @pytest.fixture
 def timed_out(vendor, monkeypatch):
-    """Whether what is asked ends in a timeout, of half a second: nobody is waited for who could be late."""
+    """Whether a request ends in a timeout; half a second, because no late reply is expected."""
 
-    def asked(ask):
+    def ends_in_timeout(request):
         with monkeypatch.context() as patch:
             patch.setattr("scservo_sdk.port_handler.LATENCY_TIMER", 250)
-            return ask()[1] == sdk.COMM_RX_TIMEOUT
+            return request()[1] == sdk.COMM_RX_TIMEOUT
 
-    return asked
+    return ends_in_timeout
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_the_vendors_sdk_moves_and_reads_all_servos_at_once(emulator, vendor, un
     assert report["torque_on"] == list(ROBOT.names)
 
 
-def test_the_vendors_sdk_sees_what_goes_wrong(emulator, vendor, timed_out):
+def test_the_vendors_sdk_sees_faults(emulator, vendor, timed_out):
     port, servo = vendor
     emulator.tell("fault {kind: overload, servo: neck_yaw}")
     emulator.tell("fault {kind: dead, servo: jaw}")

@@ -22,7 +22,7 @@ def expected(**ticks):
     return row.tolist()
 
 
-def test_every_way_of_sending_a_goal_is_logged_as_sent():
+def test_goals_of_every_instruction_are_logged_as_sent():
     bank = ServoBank(ROBOT)
     rows = np.frombuffer(b"\0" + to_word(5000) + b"\0" + to_word(-3, 15), np.uint8).reshape(2, 3)
     frames = [
@@ -55,7 +55,7 @@ def test_every_way_of_sending_a_goal_is_logged_as_sent():
     assert bank.goals.take() == log and not bank.goals.frames and bank.goals.count == 4
 
 
-def test_memory_is_bounded_the_file_is_not(tmp_path):
+def test_the_log_in_memory_is_bounded_and_the_file_is_not(tmp_path):
     log = GoalLog(ROBOT.names, tmp_path / "deep" / "goals.csv", limit=2)
     bank = ServoBank(ROBOT, goals=log)
     for tick in (2100, 2101, 2102):
@@ -71,6 +71,6 @@ def test_memory_is_bounded_the_file_is_not(tmp_path):
     assert lines[0][1 + ROBOT.index["jaw"]] == "2100"
 
 
-def test_a_file_that_cannot_be_written_says_so(tmp_path):
+def test_a_goal_file_that_cannot_be_written_is_an_error(tmp_path):
     with pytest.raises(RenaError, match="cannot write the goals"):
         GoalLog(ROBOT.names, tmp_path)
