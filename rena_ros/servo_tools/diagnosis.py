@@ -100,7 +100,7 @@ def _advice_on_silence(found: Sequence[FoundServo]) -> list[str]:
     if found:
         return []
     return [
-        "No servo replies, at any rate. Most likely the servos have no power: a USB adapter does not feed them. "
+        "No servo replies, at any rate. Most likely the servos have no power: a USB adapter does not supply them. "
         "Otherwise the data plug is out, or this is the wrong port."
     ]
 

@@ -57,8 +57,8 @@ class Dialogue:
             return self._read(f"{question} ").strip().lower()
         except (EOFError, OSError) as error:
             raise RenaError(
-                f"no keyboard input for the question: {question} Run this in a terminal; --help says whether it has "
-                "--yes"
+                f"standard input has ended, so this question gets no reply: {question}\n"
+                "  Run this in a terminal, or with --yes where --help lists it"
             ) from error
         except UnicodeDecodeError:
             return "?"

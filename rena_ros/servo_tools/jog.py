@@ -51,7 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--to", metavar="TICKS", help="move there, or to `min`, `neutral` or `max`, then release torque")
     how.add_argument("--by", type=int, metavar="TICKS", help="move this far from where it is, then release torque")
     parser.add_argument(
-        "--step", type=whole_number(1), default=5, metavar="TICKS", help="step of one arrow key; default: 5"
+        "--step",
+        type=whole_number(1),
+        default=5,
+        metavar="TICKS",
+        help="step of left and right, a tenth of up and down; default: 5",
     )
     parser.add_argument(
         "--speed",

@@ -18,7 +18,11 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare --port, --baud and --robot-file."""
     parser.add_argument("--port", metavar="PORT", help="serial port of the servos; default: the only USB adapter")
     parser.add_argument(
-        "--baud", type=whole_number(*RATES), default=_DEFAULT_BAUD, metavar="RATE", help=f"default: {_DEFAULT_BAUD}"
+        "--baud",
+        type=whole_number(*RATES),
+        default=_DEFAULT_BAUD,
+        metavar="RATE",
+        help=f"rate of the bus; default: {_DEFAULT_BAUD}",
     )
     parser.add_argument("--robot-file", metavar="FILE", help="servos and their limits; default: config/rena.yaml")
 

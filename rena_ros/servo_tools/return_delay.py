@@ -29,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_common_arguments(parser)
     add_servos_argument(parser)
-    parser.add_argument("--us", type=int, default=0, metavar="US", help="0 to 500, even; default: 0")
+    parser.add_argument(
+        "--us", type=int, default=0, metavar="US", help="delay in microseconds, 0 to 500, even; default: 0"
+    )
     add_yes_argument(parser)
 
 

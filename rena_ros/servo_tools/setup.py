@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--wait",
         type=number_above_zero("number of seconds"),
         metavar="S",
-        help="end when no new servo is connected for so long",
+        help="end when no new servo is connected for S seconds",
     )
     add_yes_argument(parser)
 
@@ -273,6 +273,6 @@ def _instruction(step: Connect | Refuse) -> str:
     if isinstance(step, Connect):
         return (
             f"\nConnect the servo that is to become {step.servo.name} (id {step.servo.id}), and no other new servo.\n"
-            "  Waiting for it ... (Ctrl-C ends; servos that are set up stay so)"
+            "  Waiting for it ... (Ctrl-C ends; servos already set up keep their ids)"
         )
     return f"\nNothing is written at present: {step.why}.\n  Waiting until that is done ... (Ctrl-C ends)"

@@ -45,7 +45,10 @@ def run_with_output(arguments, output, monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     ("arguments", "code", "complaints"),
-    [(["--help"], 0, []), (["set-return-delay", "--us", "20"], 2, ["no keyboard input"])],
+    [
+        (["--help"], 0, []),
+        (["set-return-delay", "--us", "20"], 2, ["standard input has ended", "Run this in a terminal"]),
+    ],
     ids=["help", "refusal"],
 )
 def test_a_full_output_adds_no_complaint_to_help_or_an_error(

@@ -54,7 +54,7 @@ def test_nothing_is_written_without_a_yes(stand, answer):
 
 
 def test_a_missing_keyboard_is_no_yes(stand):
-    with pytest.raises(RenaError, match="no keyboard input"):
+    with pytest.raises(RenaError, match="standard input has ended"):
         stand.run(return_delay)
     assert set(stand.now("return_delay").values()) == {250}
 
