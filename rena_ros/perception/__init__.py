@@ -1,1 +1,1 @@
-"""What is seen: video sources, the face model, readings of faces."""
+"""Perception: video sources, the face model file, readings of faces."""

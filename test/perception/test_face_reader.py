@@ -1,4 +1,4 @@
-"""FaceReader with the real MediaPipe, on drawn faces: what it reads, whom it follows, how it leaves."""
+"""FaceReader with the real MediaPipe on drawn faces: readings, the followed person, start and end of the process."""
 
 import os
 import subprocess
@@ -11,8 +11,13 @@ import numpy as np
 import pytest
 from mediapipe.tasks.python import BaseOptions, vision
 
-from rena_ros.perception import face_reader as perception
-from rena_ros.perception.face_reader import COEFFICIENT_NAMES, READING_NAMES, FaceReader, head_angles
+from rena_ros.perception.face_reader import (
+    COEFFICIENT_NAMES,
+    READING_NAMES,
+    FaceReader,
+    head_angles,
+    without_startup_log,
+)
 from rena_ros.perception.model_file import find_face_model
 from rena_ros.robot.file import load_robot
 from rena_ros.twin.face import TwinFace
@@ -31,13 +36,13 @@ def twin():
 
 @pytest.fixture(scope="module")
 def single():
-    """A reader of single pictures."""
+    """A reader of single images."""
     with FaceReader(video=False) as reader:
         yield reader
 
 
 def drawn(twin: TwinFace, **goals: float) -> np.ndarray:
-    """The twin with some goals away from neutral."""
+    """The twin at neutral, except for some goals."""
     values = ROBOT.neutral_goals.copy()
     for name, goal in goals.items():
         values[ROBOT.index[name]] = goal
@@ -48,7 +53,7 @@ SMILE = {"corner_left_up": 1.0, "corner_right_up": 1.0, "jaw": 0.3}
 
 
 def beside(*faces: tuple[np.ndarray, float]) -> np.ndarray:
-    """Faces beside each other, each scaled, on a picture of 1280x480."""
+    """Scaled faces side by side, on a picture of 1280x480."""
     picture = np.full((480, 1280, 3), GREY, np.uint8)
     for place, (face, scale) in enumerate(faces):
         small = cv2.resize(face[:, 80:560], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
@@ -58,7 +63,7 @@ def beside(*faces: tuple[np.ndarray, float]) -> np.ndarray:
 
 
 def reference(pictures: list[np.ndarray]) -> list:
-    """What MediaPipe itself says of single pictures with a single face, called directly."""
+    """Results of MediaPipe, called directly, for single pictures with a single face."""
     options = vision.FaceLandmarkerOptions(
         base_options=BaseOptions(model_asset_path=str(find_face_model())),
         output_face_blendshapes=True,
@@ -76,8 +81,8 @@ def assert_agrees(reading, result) -> None:
     assert [category.category_name for category in result.face_blendshapes[0]] == list(COEFFICIENT_NAMES)
 
 
-def test_the_flow_of_frames_reads_as_the_single_pictures_do(twin):
-    """No lag, no smoothing: an abrupt change arrives whole in its own frame."""
+def test_a_sequence_of_frames_reads_as_the_single_images_do(twin):
+    """No lag, no smoothing: an abrupt change is complete in its own frame."""
     pictures = [drawn(twin), drawn(twin, **SMILE), drawn(twin, lid_left=1.0, neck_yaw=0.8), drawn(twin)]
     with FaceReader() as reader:
         readings = [reader.read(picture, 33 * i) for i, picture in enumerate(pictures)]
@@ -87,7 +92,7 @@ def test_the_flow_of_frames_reads_as_the_single_pictures_do(twin):
         assert reading.coefficients.dtype == reading.landmarks.dtype == np.float32
 
 
-def test_features_are_named_in_their_order(twin, single):
+def test_features_are_in_the_order_of_their_names(twin, single):
     reading = single.read(drawn(twin, **SMILE))
     features = dict(zip(READING_NAMES, reading.features, strict=True))
     assert features["mouthSmileLeft"] > 0.5 and features["mouthSmileRight"] > 0.5
@@ -95,13 +100,13 @@ def test_features_are_named_in_their_order(twin, single):
     assert features["head_roll"] == np.float32(reading.head_roll)
 
 
-def test_left_is_the_subject_s_left(twin, single):
+def test_left_is_the_left_of_the_subject(twin, single):
     blink = dict(zip(READING_NAMES, single.read(drawn(twin, lid_left=1.0)).features, strict=True))
     assert blink["eyeBlinkLeft"] > blink["eyeBlinkRight"] + 0.2
 
 
 def test_head_angles_of_known_rotations():
-    """Against elementary rotations multiplied in REP 103 axes: intrinsic yaw, pitch, roll."""
+    """The reference: elementary rotations multiplied in REP 103 axes, intrinsic yaw, pitch, roll."""
     to_rep = np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]])  # forward, left, up from MediaPipe's x, y, z
     rng = np.random.default_rng(5)
     for yaw, pitch, roll in rng.uniform(-1.2, 1.2, (50, 3)):
@@ -113,8 +118,8 @@ def test_head_angles_of_known_rotations():
         np.testing.assert_allclose(head_angles(matrix), (yaw, pitch, roll), atol=1e-9)
 
 
-def test_roll_follows_the_turned_picture(twin, single):
-    """Turning the picture counter-clockwise tips the head to the picture's left: the subject's right shoulder."""
+def test_roll_follows_a_rotated_picture(twin, single):
+    """A counter-clockwise rotation tilts the head to the picture's left, the subject's right shoulder."""
     face = drawn(twin)
     rolls = []
     for degrees in (-15, 15):
@@ -127,16 +132,16 @@ def test_roll_follows_the_turned_picture(twin, single):
 @pytest.mark.parametrize(
     ("servo", "angle", "moved"),
     [
-        # To the subject's left the nose moves to the picture's right of the ears' middle.
+        # Yaw to the subject's left moves the nose to the right in the picture, relative to the middle of the ears.
         ("neck_yaw", "head_yaw", lambda p: p[NOSE_TIP, 0] - (p[LEFT_EAR, 0] + p[RIGHT_EAR, 0]) / 2),
-        # Nose down moves the nose towards the chin (y grows downwards).
+        # Pitch down moves the nose down in the picture (y grows downwards).
         ("neck_pitch", "head_pitch", lambda p: p[NOSE_TIP, 1] - (p[LEFT_EAR, 1] + p[RIGHT_EAR, 1]) / 2),
-        # Towards the right shoulder the forehead moves to the picture's left of the chin.
+        # Roll towards the right shoulder moves the forehead to the left in the picture, relative to the chin.
         ("neck_roll", "head_roll", lambda p: p[CHIN, 0] - p[FOREHEAD, 0]),
     ],
 )
 def test_head_pose_signs(twin, single, servo, angle, moved):
-    """Angle, picture geometry and the neck servo's own sign agree."""
+    """The sign of the angle agrees with the geometry of the picture and with the neck servo."""
     low, high = (single.read(drawn(twin, **{servo: goal})) for goal in (0.2, 0.8))
     assert moved(high.landmarks) > moved(low.landmarks) + 0.02
     turned = getattr(high, angle) - getattr(low, angle)
@@ -150,53 +155,53 @@ def test_mirror_reads_the_flipped_picture(twin, single):
         reading, flipped = mirrored.read(face), single.read(np.ascontiguousarray(face[:, ::-1]))
     np.testing.assert_array_equal(reading.features, flipped.features)
     assert reading.head_yaw < 0 < single.read(face).head_yaw
-    # The landmarks lie on the picture as it was given.
+    # The landmarks are those of the picture as given.
     np.testing.assert_allclose(reading.landmarks[:, 0], 1 - flipped.landmarks[:, 0])
 
 
-def test_nobody_is_none(single):
+def test_a_picture_without_a_face_gives_no_reading(single):
     assert single.read(np.full((480, 640, 3), GREY, np.uint8)) is None
     assert single.faces == 0
 
 
-def test_the_largest_face_is_taken_and_then_followed(twin, single):
+def test_the_largest_face_is_read_and_then_followed(twin, single):
     smiling, plain = drawn(twin, **SMILE), drawn(twin)
     smile = COEFFICIENT_NAMES.index("mouthSmileLeft")
     sizes = np.linspace(0.6, 1.0, 6)
     with FaceReader() as reader:
-        # The smiling one on the left shrinks while the plain one on the right grows past it.
+        # The smiling face on the left shrinks while the plain face on the right outgrows it.
         pictures = [beside((smiling, 1.6 - size), (plain, size)) for size in sizes]
         followed = [reader.read(picture, 33 * i) for i, picture in enumerate(pictures)]
         assert [reading.faces for reading in followed] == [2] * 6
         assert min(reading.coefficients[smile] for reading in followed) > 0.4
         assert max(reading.landmarks[NOSE_TIP, 0] for reading in followed) < 0.5
-        # A single picture knows nobody: there the larger one counts.
+        # A reader of single images follows no person: it reads the larger face.
         assert single.read(pictures[-1]).landmarks[NOSE_TIP, 0] > 0.5
-        # The followed one leaves: for a moment nobody is read, then the one who is there.
+        # The followed face disappears: no face is read for a moment, then the other one.
         alone = beside((np.full_like(plain, GREY), 1.0), (plain, 1.0))
         assert reader.read(alone, 200) is None
         assert reader.faces == 1
         assert reader.read(alone, 2000).landmarks[NOSE_TIP, 0] > 0.5
-        # ... and is kept when the other comes back larger.
+        # The other one is still followed when the first comes back larger.
         assert reader.read(beside((smiling, 1.0), (plain, 0.8)), 2033).landmarks[NOSE_TIP, 0] > 0.5
 
 
-def test_a_clip_that_begins_again_begins_anew(twin):
+def test_a_clip_that_starts_again_forgets_the_followed_person(twin):
     smiling, plain = drawn(twin, **SMILE), drawn(twin)
     with FaceReader() as reader:
         assert reader.read(beside((smiling, 0.75), (plain, 0.85)), 5000).landmarks[NOSE_TIP, 0] > 0.5
-        # Two images within one millisecond are no new beginning.
+        # Two frames with the same stamp are not a new start.
         assert reader.read(beside((smiling, 0.85), (plain, 0.75)), 5000).landmarks[NOSE_TIP, 0] > 0.5
         assert reader.read(beside((smiling, 0.85), (plain, 0.75)), 40).landmarks[NOSE_TIP, 0] < 0.5
 
 
-def test_refuses_what_is_no_frame(single):
+def test_another_array_than_a_frame_is_refused(single):
     for wrong in (np.zeros((480, 640), np.uint8), np.zeros((480, 640, 3), np.float32), np.zeros((4, 4, 4), np.uint8)):
         with pytest.raises(ValueError, match="expected a frame"):
             single.read(wrong)
 
 
-def test_closed_is_closed(twin):
+def test_a_closed_reader_refuses_to_read(twin):
     reader = FaceReader()
     reader.close()
     reader.close()
@@ -204,24 +209,25 @@ def test_closed_is_closed(twin):
         reader.read(drawn(twin), 0)
 
 
-def test_quiet_from_start_to_end_even_when_never_closed():
+def test_a_process_prints_nothing_of_its_own_even_when_the_reader_is_never_closed():
     code = """
-import numpy, rena_ros.perception.face_reader as perception
-reader = perception.FaceReader()
+import numpy
+from rena_ros.perception.face_reader import FaceReader
+reader = FaceReader()
 print(reader.read(numpy.zeros((48, 64, 3), numpy.uint8), 0))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "None\n", "")
 
 
-def test_only_known_chatter_is_kept_back(capfd):
-    with perception._without_chatter():
+def test_only_the_known_startup_lines_are_dropped(capfd):
+    with without_startup_log():
         os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\nE0000 something is wrong\n")
     assert capfd.readouterr().err == "E0000 something is wrong\n"
 
 
-@pytest.mark.skipif(not FILM.exists(), reason=f"the film of a real person, {FILM.name}, is not beside this checkout")
-def test_a_real_person_reads_as_mediapipe_reads_them():
+@pytest.mark.skipif(not FILM.exists(), reason=f"{FILM.name}, the film of a real person, is not in this place")
+def test_a_film_of_a_real_person_reads_as_mediapipe_reads_it():
     capture, pictures = cv2.VideoCapture(str(FILM)), []
     while len(pictures) < 24 and capture.grab():
         if capture.get(cv2.CAP_PROP_POS_FRAMES) % 20 == 1:

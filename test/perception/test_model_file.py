@@ -1,4 +1,4 @@
-"""Finding the face model: which file is taken, and what a person is told when there is none."""
+"""Finding the face model: which file is used, and the error when there is none."""
 
 import hashlib
 import importlib.metadata
@@ -6,7 +6,7 @@ import importlib.metadata
 import pytest
 
 from rena_ros.base.errors import RenaError
-from rena_ros.perception import model_file as face_model
+from rena_ros.perception import model_file
 from rena_ros.perception.model_file import find_face_model
 
 
@@ -20,23 +20,23 @@ def assert_names_three_ways(error) -> None:
     assert "pip install" in text and "RENA_FACE_MODEL=" in text and "models/" in text
 
 
-def test_the_default_is_the_genuine_model():
+def test_the_default_is_the_published_model():
     digest = hashlib.sha256(find_face_model().read_bytes()).hexdigest()
     assert digest == "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
 
 
-def test_path_goes_before_variable_before_the_rest(tmp_path, monkeypatch):
-    genuine = find_face_model().read_bytes()
-    asked, variable = tmp_path / "asked.task", tmp_path / "variable.task"
-    asked.write_bytes(genuine)
-    variable.write_bytes(genuine)
+def test_the_path_counts_before_the_variable_and_the_variable_before_other_places(tmp_path, monkeypatch):
+    published = find_face_model().read_bytes()
+    named, variable = tmp_path / "named.task", tmp_path / "variable.task"
+    named.write_bytes(published)
+    variable.write_bytes(published)
     monkeypatch.setenv("RENA_FACE_MODEL", str(variable))
     assert find_face_model() == variable
-    assert find_face_model(asked) == asked
+    assert find_face_model(named) == named
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PK not a model"])
-def test_a_file_that_was_asked_for_is_never_replaced_silently(tmp_path, monkeypatch, content):
+def test_no_other_file_replaces_one_that_was_named(tmp_path, monkeypatch, content):
     path = tmp_path / "mine.task"
     if content is not None:
         path.write_bytes(content)
@@ -48,8 +48,8 @@ def test_a_file_that_was_asked_for_is_never_replaced_silently(tmp_path, monkeypa
         find_face_model()
 
 
-def test_without_the_wheel_the_installation_s_own_copy_serves(tmp_path, monkeypatch):
-    genuine = find_face_model()
+def test_without_the_wheel_the_copy_of_the_installation_is_used(tmp_path, monkeypatch):
+    published = find_face_model()
 
     def no_distribution(name):
         raise importlib.metadata.PackageNotFoundError(name)
@@ -58,9 +58,9 @@ def test_without_the_wheel_the_installation_s_own_copy_serves(tmp_path, monkeypa
         raise RenaError(relative)
 
     monkeypatch.setattr(importlib.metadata, "distribution", no_distribution)
-    monkeypatch.setattr(face_model, "share_path", lambda relative: genuine)
-    assert find_face_model() == genuine
-    monkeypatch.setattr(face_model, "share_path", no_file)
+    monkeypatch.setattr(model_file, "share_path", lambda relative: published)
+    assert find_face_model() == published
+    monkeypatch.setattr(model_file, "share_path", no_file)
     with pytest.raises(RenaError, match="not on this machine") as error:
         find_face_model()
     assert_names_three_ways(error)

@@ -1,4 +1,4 @@
-"""Frame sources: a file's own times, unreadable files, and a camera that comes and goes."""
+"""Sources of frames: time stamps of files, unreadable files, and a camera that is unplugged and plugged in."""
 
 import time
 from fractions import Fraction
@@ -30,7 +30,7 @@ def clip(tmp_path_factory):
     return path
 
 
-def test_a_file_keeps_its_own_times_and_can_begin_again(clip):
+def test_a_file_keeps_its_own_times_and_can_start_again(clip):
     video = VideoFile(clip)
     for _ in range(2):
         frames = list(iter(video.read, None))
@@ -42,7 +42,7 @@ def test_a_file_keeps_its_own_times_and_can_begin_again(clip):
     video.close()
 
 
-def test_large_frames_are_scaled_down_whole(clip):
+def test_large_frames_are_scaled_down_uncropped(clip):
     assert VideoFile(clip, longest_side=48).read().rgb.shape == (32, 48, 3)
 
 
@@ -54,7 +54,7 @@ def test_red_is_the_first_channel(tmp_path):
     assert VideoFile(path).read().rgb.mean(axis=(0, 1)) == pytest.approx([255, 0, 0], abs=6)
 
 
-def test_a_file_that_cannot_be_read_is_one_clear_error(tmp_path):
+def test_an_unreadable_or_missing_file_is_named_in_the_error(tmp_path):
     broken = tmp_path / "broken.mp4"
     broken.write_text("not a video")
     with pytest.raises(RenaError, match=r"broken\.mp4 is not a video"):
@@ -64,13 +64,13 @@ def test_a_file_that_cannot_be_read_is_one_clear_error(tmp_path):
 
 
 @pytest.mark.parametrize("source", ["3", "/dev/video3"])
-def test_numbers_and_device_paths_are_cameras(source):
+def test_a_number_or_a_device_path_names_a_camera(source):
     camera = open_source(source, 640, 480, 30.0)
     assert isinstance(camera, Camera) and camera.path == "/dev/video3"
 
 
 class Device:
-    """What OpenCV hands out for a camera, which delivers so many frames and is then unplugged."""
+    """OpenCV's object for a camera that delivers ``frames`` frames and is then unplugged."""
 
     def __init__(self, frames: int, captured_s=lambda: 0.0, broken: tuple[int, ...] = ()):
         self.left, self.captured_s, self.broken, self.released = frames, captured_s, broken, False
@@ -90,7 +90,7 @@ class Device:
         self.released = True
 
 
-def test_a_camera_that_was_unplugged_is_taken_up_again():
+def test_a_camera_that_was_unplugged_is_opened_again():
     first, second = Device(2), Device(1)
     devices = iter([None, first, None, None, second])
     camera = Camera("/dev/no-such-camera", open_device=lambda *_: next(devices))
@@ -108,10 +108,10 @@ def test_one_broken_jpeg_does_not_close_the_camera():
     assert camera.is_open and not device.released
 
 
-def test_the_driver_s_own_capture_time_counts_where_it_is_believable():
+def test_the_capture_time_of_the_driver_counts_where_it_is_plausible():
     now_s = time.monotonic()
-    believable = Camera("/dev/null", open_device=lambda *_: Device(1, lambda: now_s - 0.02))
-    assert believable.read().t_s == pytest.approx(now_s - 0.02)
+    plausible = Camera("/dev/null", open_device=lambda *_: Device(1, lambda: now_s - 0.02))
+    assert plausible.read().t_s == pytest.approx(now_s - 0.02)
     for wrong_s in (0.0, now_s - 50, now_s + 50):
         camera = Camera("/dev/null", open_device=lambda *_, wrong_s=wrong_s: Device(1, lambda: wrong_s))
         assert now_s <= camera.read().t_s <= time.monotonic()
