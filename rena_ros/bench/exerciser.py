@@ -15,12 +15,17 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool
 
-from rena_ros.nodes.running import STEADY, parameter, run_node
+from rena_ros.nodes.parameters import ParameterSpec, declare
+from rena_ros.nodes.running import STEADY, run_node
 from rena_ros.robot.file import load_robot
 
 BUS = "servos: bus"
 ASK_AGAIN_S = 5.0
 SLOWEST_S, FASTEST_S = 1.2, 4.0  # periods of the servos' movements
+PARAMETERS = (
+    ParameterSpec("robot_file", "", "robot file (YAML); empty: the Rena that ships"),
+    ParameterSpec("rate_hz", 50.0, "commands per second, Hz", (1, 500)),
+)
 
 
 class Exerciser(Node):
@@ -28,15 +33,15 @@ class Exerciser(Node):
 
     def __init__(self):
         super().__init__("exerciser")
-        self.robot = load_robot(parameter(self, "robot_file", "", "robot file (YAML); empty: the Rena that ships"))
-        rate_hz = parameter(self, "rate_hz", 50.0, "commands per second, Hz")
+        given = declare(self, PARAMETERS)
+        self.robot = load_robot(given["robot_file"])
         self._periods_s = np.linspace(FASTEST_S, SLOWEST_S, len(self.robot.names))
         self._names = list(self.robot.names)
         self._asked_s = -np.inf
         self._commands = self.create_publisher(JointState, "servos/command", QoSProfile(depth=1))
         self._torque = self.create_client(SetBool, "set_torque")
         self.create_subscription(DiagnosticArray, "/diagnostics", self.on_diagnostics, QoSProfile(depth=10))
-        self.create_timer(1 / rate_hz, self.on_tick, clock=STEADY)
+        self.create_timer(1 / given["rate_hz"], self.on_tick, clock=STEADY)
 
     def on_tick(self) -> None:
         """Each servo to and fro between its limits, each at its own pace."""

@@ -1,1 +1,1 @@
-"""The ROS nodes: each translates between ROS and one module of the core. The only place that imports rclpy."""
+"""The ROS nodes: each one translates between ROS and a module of the core."""

@@ -1,34 +1,41 @@
-"""blendshapes node: ``camera/image_raw`` -> ``face/blendshapes``, and ``face/landmarks`` for whoever listens.
+"""blendshapes node: ``camera/image_raw`` -> ``face/blendshapes`` and, while it has subscribers, ``face/landmarks``.
 
-Newest frame wins: the subscription keeps a single image and the callback reads the face itself; what arrives
-meanwhile replaces the waiting image in the middleware, before Python sees it.
+Newest frame wins: the subscription keeps a single image and the callback reads the face itself; an image that arrives
+meanwhile replaces the waiting one in the middleware, before Python sees it.
 """
 
 import time
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image, JointState, PointCloud2, PointField, TimeReference
 
+from rena_ros.control.health import Level
 from rena_ros.nodes.images import from_image_msg
-from rena_ros.nodes.running import STEADY, parameter, run_node
+from rena_ros.nodes.messages import diagnostics_msg, joint_state_msg, nanoseconds, status_msg, timing_msg
+from rena_ros.nodes.parameters import ParameterSpec, declare, on_change
+from rena_ros.nodes.running import STEADY, run_node
 from rena_ros.perception.face_reader import MAX_FACES, READING_NAMES, FaceReader
 
+PARAMETERS = (
+    ParameterSpec("model_path", "", "face_landmarker.task; empty: searched for"),
+    ParameterSpec("max_faces", MAX_FACES, "how many people are told apart; each costs about 8 ms a frame", (1, 20)),
+    ParameterSpec("mirror", False, "read the picture flipped: the person's left is the robot's right", live=True),
+)
 _FIELDS = [PointField(name=name, offset=4 * i, datatype=PointField.FLOAT32, count=1) for i, name in enumerate("xyz")]
 
 
 class BlendshapesNode(Node):
-    """See the module. A JointState without names says that nobody is there."""
+    """Reads one person's face in every image. A JointState without names says that no face is present."""
 
     def __init__(self):
         super().__init__("blendshapes")
-        model_path = parameter(self, "model_path", "", "face_landmarker.task; empty: searched for")
-        max_faces = parameter(self, "max_faces", MAX_FACES, "how many people are told apart; each costs about 8 ms")
-        mirror = parameter(self, "mirror", False, "read the picture flipped: the person's left is the robot's right")
-        self._reader = FaceReader(model_path, max_faces=max_faces, mirror=mirror)
-        self._reader.read(np.zeros((480, 640, 3), np.uint8))  # the first read takes longer: not at a person's cost
+        given = declare(self, PARAMETERS)
+        self._reader = FaceReader(given["model_path"], max_faces=given["max_faces"], mirror=given["mirror"])
+        self._reader.read(np.zeros((480, 640, 3), np.uint8))  # the first read is slow: not at the cost of an image
+        on_change(self, {"mirror": lambda mirror: setattr(self._reader, "mirror", mirror)})
         self._sequence: int | None = None
         self._skipped = 0
         self._read_ms: list[float] = []
@@ -40,55 +47,49 @@ class BlendshapesNode(Node):
         self._timing = self.create_publisher(TimeReference, "timing", QoSProfile(depth=100))
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
         self.create_timer(1.0, self.on_second, clock=STEADY)
-        # Last: whoever waits for this subscription may take it that the node is ready.
+        # Last: other nodes take this subscription as the sign that the node is ready.
         one = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-        self.create_subscription(Image, "camera/image_raw", self.on_image, one)
+        # rclpy passes the message's info to a callback with two arguments; its annotation allows only one.
+        self.create_subscription(Image, "camera/image_raw", self.on_image, one)  # type: ignore[arg-type]
 
     def on_image(self, image: Image, info: dict) -> None:
-        """Read one frame and publish what was seen, with the image's own stamp."""
+        """Read one image and publish the reading with the image's own stamp."""
         start_s = time.perf_counter()
         stamp = image.header.stamp
-        reading = self._reader.read(from_image_msg(image), stamp.sec * 1000 + stamp.nanosec // 1_000_000)
-        message = JointState()
-        message.header.stamp = stamp
-        if reading is not None:
-            message.name, message.position = list(READING_NAMES), reading.features.tolist()
-        self._readings.publish(message)
-        finished = TimeReference(time_ref=stamp, source="blendshapes")
-        finished.header.stamp = self.get_clock().now().to_msg()
-        self._timing.publish(finished)
+        reading = self._reader.read(from_image_msg(image), nanoseconds(stamp) // 1_000_000)
+        names, features = ((), ()) if reading is None else (READING_NAMES, reading.features.tolist())
+        self._readings.publish(joint_state_msg(names, features, stamp))
+        self._timing.publish(timing_msg("blendshapes", stamp, self.get_clock().now().to_msg()))
         if reading is not None and self._landmarks.get_subscription_count():
             self._landmarks.publish(_cloud(reading.landmarks, image.header))
         self._read_ms.append((time.perf_counter() - start_s) * 1e3)
         self._count_skipped(info["publication_sequence_number"])
 
     def on_second(self) -> None:
-        """Say how it goes."""
+        """Publish the diagnostics of the last second."""
         now_s = time.monotonic()
         read = len(self._read_ms)
-        status = DiagnosticStatus(
-            level=DiagnosticStatus.OK if read else DiagnosticStatus.WARN,
-            name=f"{self.get_name()}: perception",
-            message=("a face" if self._reader.faces else "nobody") if read else "no images",
-            values=[
-                KeyValue(key="rate_hz", value=f"{read / (now_s - self._since_s):.1f}"),
-                KeyValue(key="faces", value=str(self._reader.faces)),
-                KeyValue(key="frame_ms", value=f"{np.median(self._read_ms):.1f}" if read else "nan"),
-                KeyValue(key="frames_read", value=str(read)),
-                KeyValue(key="frames_skipped", value=str(self._skipped)),
-            ],
+        status = status_msg(
+            f"{self.get_name()}: perception",
+            Level.OK if read else Level.WARN,
+            ("face present" if self._reader.faces else "no face") if read else "no images",
+            {
+                "rate_hz": f"{read / (now_s - self._since_s):.1f}",
+                "faces": self._reader.faces,
+                "frame_ms": f"{np.median(self._read_ms):.1f}" if read else "nan",
+                "frames_read": read,
+                "frames_skipped": self._skipped,
+            },
         )
-        message = DiagnosticArray(status=[status])
-        message.header.stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(message)
+        self._diagnostics.publish(diagnostics_msg([status], self.get_clock().now().to_msg()))
         self._read_ms, self._skipped, self._since_s = [], 0, now_s
 
     def leave(self) -> None:
-        """Close MediaPipe while the interpreter still stands."""
+        """Close MediaPipe before the interpreter shuts down."""
         self._reader.close()
 
     def _count_skipped(self, sequence: int) -> None:
-        """Gaps in the publisher's own count are images that came while another was being read, or were lost."""
+        """A gap in the publisher's own count is an image that was replaced while another was read, or was lost."""
         if self._sequence is not None and sequence > self._sequence:
             self._skipped += sequence - self._sequence - 1
         self._sequence = sequence

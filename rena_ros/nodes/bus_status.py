@@ -1,4 +1,4 @@
-"""The bus as one diagnostic status: how it does, and what is wrong with it."""
+"""One diagnostic status for the bus: its figures over the last second and what is wrong with it."""
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -6,34 +6,35 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rena_ros.bus.states import BusState
 from rena_ros.control.gate import Gate
 from rena_ros.control.health import BusHealth, judge_bus
-from rena_ros.nodes.servo_status import status
+from rena_ros.nodes.messages import status_msg
 
 _COUNTED = ("sync_writes", "reads", "stale_readings", "reply_errors", "retries", "unanswered", "rejected", "echoes")
 
 
 class BusStatus:
-    """Gathers what the servos node sees between two messages."""
+    """Collects what the servos node reads between two messages."""
 
     def __init__(self, gate: Gate, node: str, port: str, now_s: float) -> None:
-        """``node``: its name with its namespace, for there may be two robots."""
+        """``node``: the node's name with its namespace, for there may be two robots."""
         self._gate, self._node, self._port = gate, node, port
         self._delays_us: dict[str, int] = {}
         self._state: BusState | None = None
-        self._start_anew(now_s)
+        self._clear(now_s)
 
     def connected(self, delays_us: dict[str, int]) -> None:
-        """Take note of the return delays of those that answer."""
+        """A connection was made; ``delays_us``: return delays of the servos that reply, by name."""
         self._delays_us, self._state = delays_us, None
         self._wire_s = 0.0
 
-    def saw(self, state: BusState) -> None:
-        """Take note of one read of all states."""
+    def add(self, state: BusState) -> None:
+        """Add one read of all states."""
         self._state = state
         self._stale += ~state.fresh
-        self._read_ms.append(self._gate.bus.counters.cycle_s * 1e3)
+        if self._gate.bus is not None:
+            self._read_ms.append(self._gate.bus.counters.cycle_s * 1e3)
 
     def message(self, now_s: float) -> DiagnosticStatus:
-        """The status since the last call; then it starts anew. Counters run since the port was opened."""
+        """The status since the last call; then the collection starts again. Counters run since the port was opened."""
         gate = self._gate
         verdict = judge_bus(self._health())
         values = {
@@ -54,10 +55,10 @@ class BusStatus:
             counters = gate.bus.counters
             values |= {name: getattr(counters, name) for name in (*_COUNTED, "discarded_bytes")}
         values |= self._extremes()
-        self._start_anew(now_s)
-        return status(f"{self._node}: bus", self._port, verdict, values)
+        self._clear(now_s)
+        return status_msg(f"{self._node}: bus", verdict.level, verdict.message, values, hardware_id=self._port)
 
-    def _start_anew(self, now_s: float) -> None:
+    def _clear(self, now_s: float) -> None:
         bus = self._gate.bus
         self._wire_s = bus.counters.wire_s if bus is not None else 0.0
         self._since_s = now_s
@@ -84,7 +85,7 @@ class BusStatus:
         return (bus.counters.wire_s - self._wire_s) / max(now_s - self._since_s, 1e-9) if bus is not None else 0.0
 
     def _extremes(self) -> dict[str, str]:
-        """The hottest servo and the lowest and highest voltage among those that have ever answered."""
+        """The hottest servo and the lowest and highest voltage, among the servos that have ever replied."""
         state = self._state
         if state is None or not np.isfinite(state.seen_s).any():
             return {}

@@ -1,13 +1,16 @@
 """camera node: a camera, a video file or the drawn performer -> ``camera/image_raw`` and ``camera/camera_info``.
 
-Images carry the moment they were captured. A clip's frame counts as captured when it is due by the clip's own
-time, before it is decoded or drawn: what that takes is part of every latency measured from the stamp.
+Images are stamped with the time of their capture. A clip's frame counts as captured when it is due by the clip's own
+time, before it is decoded: decoding is part of every latency measured from the stamp. (A frame of the performer is
+drawn before it is due: drawing stands for the world in front of a camera.)
 """
 
 import threading
 import time
+from collections.abc import Callable, Iterator
 
 import cv2
+import numpy as np
 import rclpy
 from rclpy.duration import Duration
 from rclpy.node import Node
@@ -16,46 +19,60 @@ from sensor_msgs.msg import CameraInfo, Image, TimeReference
 
 from rena_ros.base.errors import RenaError
 from rena_ros.nodes.images import to_image_msg
-from rena_ros.nodes.running import parameter, run_node
+from rena_ros.nodes.messages import nanoseconds, timing_msg
+from rena_ros.nodes.parameters import ParameterSpec, declare, on_change
+from rena_ros.nodes.running import run_node
 from rena_ros.perception.video import Camera, DrawnPerformer, VideoFile, open_source
 
 FRAME_ID = "camera_optical_frame"
-# From being known to this end until both ends are connected and even best-effort images arrive.
+PARAMETERS = (
+    # Any type, for a bare 0 on a command line arrives as a number.
+    ParameterSpec("source", "performer", "performer, a video file, a camera's number, or its /dev path", any_type=True),
+    ParameterSpec("loop", False, "begin a clip again at its end", live=True),
+    ParameterSpec(
+        "realtime", True, "play a clip by its own time; false: send a frame as soon as the last one was read"
+    ),
+    ParameterSpec("rate_hz", 30.0, "frame rate asked of a camera or of the performer, Hz", (0.1, 1000)),
+    ParameterSpec("width", 640, "width asked of a camera, px; a file's longer side is scaled down to it", (16, 8192)),
+    ParameterSpec("height", 480, "height asked of a camera, px", (16, 8192)),
+    ParameterSpec("mirror", False, "flip the picture left to right, as a mirror does", live=True),
+    ParameterSpec("listeners", 1, "subscribers to the images that a clip waits for", (0, 100)),
+    ParameterSpec("wait_s", 10.0, "how long to wait for them, s; 0: begin at once", (0, 3600)),
+)
+# After discovery it takes this long until both ends are connected and even best-effort images arrive.
 CONNECTING_S = 0.3
-# How often an absent camera is looked for.
+# Period at which an absent camera is looked for.
 RETRY_S = 1.0
 # How far a clip may fall behind its own time before it goes on from where it is.
 BEHIND_S = 0.1
-# How long the node stays after the last frame, so that everybody still receives it.
+# How long the node stays after the last frame, so that every subscriber still receives it.
 AFTERWARDS_S = 1.0
-# How long a frame of a clip that is read as fast as possible may go unanswered.
-ANSWER_S = 1.0
+# How long to wait for the reading of a frame when a clip is sent as fast as it is read.
+READING_S = 1.0
 
 
 class CameraNode(Node):
-    """See the module. Leaves with exit code 0 at the end of a clip that is not looped."""
+    """A worker thread takes frames and publishes them. Ends with exit code 0 after a clip that is not looped."""
 
     def __init__(self):
         super().__init__("camera")
-        # Without a fixed type, for a bare 0 on a command line arrives as a number.
-        source = parameter(self, "source", None, "performer, a video file, a camera's number or its /dev path")
-        self._loop = parameter(self, "loop", False, "begin a clip again at its end")
-        self._realtime = parameter(
-            self, "realtime", True, "play a clip by its own time; false: send a frame as soon as the last one was read"
+        given = declare(self, PARAMETERS)
+        self._loop, self._mirror, self._realtime = given["loop"], given["mirror"], given["realtime"]
+        self._listeners, self._wait_s = given["listeners"], given["wait_s"]
+        on_change(
+            self,
+            {
+                "loop": lambda loop: setattr(self, "_loop", loop),
+                "mirror": lambda mirror: setattr(self, "_mirror", mirror),
+            },
         )
-        rate_hz = parameter(self, "rate_hz", 30.0, "frame rate asked of a camera or of the performer, Hz")
-        width = parameter(self, "width", 640, "width asked of a camera, px; a file's longer side is scaled down to it")
-        height = parameter(self, "height", 480, "height asked of a camera, px")
-        self._mirror = parameter(self, "mirror", False, "flip the picture, as a looking-glass would")
-        self._listeners = parameter(self, "listeners", 1, "subscribers to the images that a clip waits for")
-        self._wait_s = parameter(self, "wait_s", 10.0, "how long to wait for them, s; 0: begin at once")
-        self._source = open_source("performer" if source is None else str(source), width, height, rate_hz)
+        self._source = open_source(str(given["source"]), given["width"], given["height"], given["rate_hz"])
 
         newest = QoSProfile(depth=2, reliability=ReliabilityPolicy.BEST_EFFORT)
         self._images = self.create_publisher(Image, "camera/image_raw", newest)
         self._infos = self.create_publisher(CameraInfo, "camera/camera_info", newest)
         self._timing = self.create_publisher(TimeReference, "timing", QoSProfile(depth=100))
-        self._sent_ns, self._answered = 0, threading.Event()
+        self._sent_ns, self._was_read = 0, threading.Event()
         if not self._realtime:
             self.create_subscription(TimeReference, "timing", self.on_timing, QoSProfile(depth=100))
         self._failure: Exception | None = None
@@ -67,8 +84,8 @@ class CameraNode(Node):
 
     def on_timing(self, message: TimeReference) -> None:
         """The blendshapes node has read a frame: if it is the last one sent, the next may follow."""
-        if message.source == "blendshapes" and _nanoseconds(message.time_ref) >= self._sent_ns:
-            self._answered.set()
+        if message.source == "blendshapes" and nanoseconds(message.time_ref) >= self._sent_ns:
+            self._was_read.set()
 
     def on_done(self) -> None:
         """The clip is over, or the worker failed: end the node from the thread that spins it."""
@@ -77,7 +94,7 @@ class CameraNode(Node):
         rclpy.try_shutdown()
 
     def leave(self) -> None:
-        """Stop, and release the camera or file."""
+        """Stop the worker, which closes the camera or file."""
         self._leaving.set()
         self._worker.join(2.0)
 
@@ -88,7 +105,7 @@ class CameraNode(Node):
             else:
                 self._play(self._source)
         except Exception as error:
-            # Whatever it is, it must end the node: a camera that stays silent looks like an empty room.
+            # Every failure must end the node: a camera that is silent looks like an empty room.
             self._failure = error
         finally:
             self._source.close()
@@ -96,12 +113,12 @@ class CameraNode(Node):
             self._done.trigger()
 
     def _film(self, camera: Camera) -> None:
-        was_there = None
+        delivers = False
         while not self._leaving.is_set():
             frame = camera.read()
-            if (frame is not None) != was_there and frame is not None:
+            if frame is not None and not delivers:
                 self.get_logger().info(f"filming with {camera.path}, {frame.rgb.shape[1]}x{frame.rgb.shape[0]}")
-            was_there = frame is not None
+            delivers = frame is not None
             if frame is not None:
                 self._publish(frame.rgb, frame.t_s)
             elif not camera.is_open:
@@ -110,33 +127,11 @@ class CameraNode(Node):
 
     def _play(self, clip: VideoFile | DrawnPerformer) -> None:
         self._wait_for_subscribers()
-        begin_s, count = time.monotonic(), 0
-        while not self._leaving.is_set():
-            if self._realtime and not clip.drawn:
-                self._leaving.wait(max(0.0, begin_s + clip.next_s - time.monotonic()))
-            taken_s = time.monotonic()
-            frame = clip.read()
-            if frame is None and self._loop and count:
-                begin_s, count = begin_s + clip.next_s, 0
-                clip.rewind()
-                continue
-            if frame is None:
-                break
-            count += 1
-            if self._realtime:
-                due_s = begin_s + frame.t_s
-                # With a variable frame rate the frame may be due only later than expected.
-                self._leaving.wait(max(0.0, due_s - time.monotonic()))
-                if taken_s - due_s > BEHIND_S:
-                    # Too slow for the clip's time: go on from here rather than rush after it.
-                    begin_s, due_s = begin_s + taken_s - due_s, taken_s
-                taken_s = due_s
-            self._answered.clear()
-            self._publish(frame.rgb, taken_s)
+        for rgb, captured_s in paced(clip, self._leaving, realtime=self._realtime, loop=lambda: self._loop):
+            self._was_read.clear()
+            self._publish(rgb, captured_s)
             if not self._realtime:
-                self._answered.wait(ANSWER_S)
-        if count == 0 and not self._leaving.is_set():
-            raise RenaError("the clip holds not a single frame")
+                self._was_read.wait(READING_S)
         self._leaving.wait(AFTERWARDS_S)
 
     def _wait_for_subscribers(self) -> None:
@@ -151,23 +146,51 @@ class CameraNode(Node):
                 f"{connected} instead of {self._listeners} listen to the images after {self._wait_s:g} s; beginning"
             )
 
-    def _publish(self, rgb, captured_s: float) -> None:
+    def _publish(self, rgb: np.ndarray, captured_s: float) -> None:
         """Publish one frame captured at ``captured_s`` of time.monotonic()."""
         now = self.get_clock().now()
         stamp = (now - Duration(nanoseconds=int((time.monotonic() - captured_s) * 1e9))).to_msg()
-        self._sent_ns = _nanoseconds(stamp)
+        self._sent_ns = nanoseconds(stamp)
         self._images.publish(to_image_msg(cv2.flip(rgb, 1) if self._mirror else rgb, stamp, FRAME_ID))
-        finished = TimeReference(time_ref=stamp, source="camera")
-        finished.header.stamp = self.get_clock().now().to_msg()
-        self._timing.publish(finished)
-        # K stays zero: by the ROS convention that says "not calibrated".
+        self._timing.publish(timing_msg("camera", stamp, self.get_clock().now().to_msg()))
+        # K stays zero: by the ROS convention that means "not calibrated".
         info = CameraInfo(width=rgb.shape[1], height=rgb.shape[0])
         info.header.stamp, info.header.frame_id = stamp, FRAME_ID
         self._infos.publish(info)
 
 
-def _nanoseconds(stamp) -> int:
-    return stamp.sec * 1_000_000_000 + stamp.nanosec
+def paced(
+    clip: VideoFile | DrawnPerformer, leaving: threading.Event, *, realtime: bool, loop: Callable[[], bool]
+) -> Iterator[tuple[np.ndarray, float]]:
+    """The frames of a clip, each when it is due: (uint8 (h, w, 3) RGB, capture time in s of time.monotonic()).
+
+    ``realtime``: by the clip's own time, else as fast as they are taken; ``loop``: asked at the clip's end whether it
+    begins again. Ends early when ``leaving`` is set. Raises RenaError for a clip without a single frame.
+    """
+    begin_s, count = time.monotonic(), 0
+    while not leaving.is_set():
+        if realtime and not clip.drawn:
+            leaving.wait(max(0.0, begin_s + clip.next_s - time.monotonic()))
+        captured_s = time.monotonic()
+        frame = clip.read()
+        if frame is None and loop() and count:
+            begin_s, count = begin_s + clip.next_s, 0
+            clip.rewind()
+            continue
+        if frame is None:
+            break
+        count += 1
+        if realtime:
+            due_s = begin_s + frame.t_s
+            # With a variable frame rate the frame may be due only later than expected.
+            leaving.wait(max(0.0, due_s - time.monotonic()))
+            if captured_s - due_s > BEHIND_S:
+                # Too slow for the clip's time: go on from here instead of hurrying after it.
+                begin_s, due_s = begin_s + captured_s - due_s, captured_s
+            captured_s = due_s
+        yield frame.rgb, captured_s
+    if count == 0 and not leaving.is_set():
+        raise RenaError("the clip contains no frame")
 
 
 def main() -> int:

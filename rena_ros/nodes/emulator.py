@@ -1,10 +1,9 @@
-"""emulator node: the emulated servos with a ROS face, so that a running session can be made to fail.
+"""emulator node: the emulated servos with a ROS interface, through which a running session can be made to fail.
 
-The servos themselves are those of `rena_ros.emulator.emulator`, with the same options. Beside them: the parameter
-``faults`` (what goes wrong, YAML as in a fault file; setting it replaces whatever went wrong before), the
-parameter ``attached`` (names of the servos on the bus), and the services ``emulator/unplug``, ``emulator/plug``,
-``emulator/clear_faults`` and ``emulator/power_cycle``. ROS lives in a thread of its own: servos answer when they
-are asked, whatever a middleware does.
+The servos are those of `rena_ros.emulator.emulator`, with the same options. In addition: the parameter ``faults`` (YAML
+as in a fault file; a new value replaces every fault that was active), the parameter ``attached`` (names of the servos
+on the bus), and the services ``emulator/unplug``, ``emulator/plug``, ``emulator/clear_faults`` and
+``emulator/power_cycle``. ROS runs in a thread of its own, so that no middleware delays the servos' replies.
 """
 
 import argparse
@@ -31,34 +30,36 @@ from rena_ros.emulator import emulator as emulated
 from rena_ros.emulator.bank import ServoBank
 from rena_ros.emulator.console import carry_out, status
 from rena_ros.emulator.fault_file import FaultScript, read_faults
-from rena_ros.nodes.running import close_node, parameter
+from rena_ros.nodes.parameters import ParameterSpec, declare
+from rena_ros.nodes.running import close_node
 
 _PROFILE = "FASTRTPS_DEFAULT_PROFILES_FILE"
 JOIN_S = 0.5
+PARAMETERS = (
+    ParameterSpec("faults", "", "faults of the emulated servos, YAML as in a fault file; empty: none", live=True),
+    ParameterSpec("attached", "", "names of the servos on the bus, or all; empty: as at the start", live=True),
+)
 
 
 class EmulatorNode(Node):
-    """The ROS face of an emulator. What it is asked to do is done between two requests, in the emulator's thread."""
+    """The ROS interface of an emulator. A change is made between two bus requests, in the emulator's thread."""
 
     def __init__(self, emulator: emulated.Emulator) -> None:
-        """Before the emulator runs. Raises RenaError for parameters that make no sense."""
+        """To be made before the emulator runs. Raises RenaError for parameters that are not valid."""
         super().__init__("emulator")
         self._emulator = emulator
         bank = emulator.bank
-        faults = parameter(self, "faults", "", "what goes wrong, YAML as in a fault file; empty: nothing", live=True)
-        attached = parameter(
-            self, "attached", "", "names of the servos on the bus, or all; empty: as at the start", live=True
-        )
-        script = read_faults(faults, bank.robot, "the parameter faults")
-        if attached:
-            carry_out(bank, f"attach {attached}")
+        given = declare(self, PARAMETERS)
+        script = read_faults(given["faults"], bank.robot, "the parameter faults")
+        if given["attached"]:
+            carry_out(bank, f"attach {given['attached']}")
         bank.script(script.faults, script.random)
         self.add_on_set_parameters_callback(self.on_parameters)
         for name, command in (("clear_faults", "clear"), *((word, word) for word in ("unplug", "plug", "power_cycle"))):
             self.create_service(Trigger, f"~/{name}", self._trigger(command))
 
     def on_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
-        """Faults and attached servos change while it runs; all of them are accepted, or none."""
+        """Change faults and attached servos; either all new values are accepted, or none."""
         given = {one.name: one.value for one in parameters}
         bank = self._emulator.bank
 
@@ -71,10 +72,10 @@ class EmulatorNode(Node):
             return status(bank)
 
         try:
-            said = self._emulator.call(change)
+            now = self._emulator.call(change)
         except (RenaError, TimeoutError) as error:
             return SetParametersResult(successful=False, reason=str(error) or "the emulator is leaving")
-        self.get_logger().info(f"on purpose: {said}")
+        self.get_logger().info(f"on purpose: {now}")
         return SetParametersResult(successful=True)
 
     def _trigger(self, command: str) -> Callable[[Trigger.Request, Trigger.Response], Trigger.Response]:
@@ -91,16 +92,16 @@ class EmulatorNode(Node):
 
 
 def main() -> int:
-    """Run emulator and node until a signal asks them to end. Returns 0, or 2 for something the user can mend."""
+    """Run emulator and node until a signal asks them to end. Returns 0, or 2 after a RenaError, which it prints."""
     parser = argparse.ArgumentParser(prog="emulator_node", description=__doc__.splitlines()[0])
     emulated.add_arguments(parser)
     args = parser.parse_args(remove_ros_args(sys.argv)[1:])
-    # No picture ever passes here: the default shared memory does, and leaves more of it to the others.
+    # No image passes here: the default shared memory is enough, and leaves more of it to the other nodes.
     if os.environ.get(_PROFILE) == str(share_path("config/fastdds.xml")):
         del os.environ[_PROFILE]
     try:
         emulator = emulated.make_emulator(args)
-        emulated.end_on_signals(emulator)  # before ROS: an interrupt that strikes in there may be lost
+        emulated.end_on_signals(emulator)  # before ROS: an interrupt during its start may be lost
         rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
         node = EmulatorNode(emulator)
         executor = SingleThreadedExecutor()
@@ -115,7 +116,7 @@ def main() -> int:
         print(f"emulator: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        return 0  # before it had begun
+        return 0  # interrupted before it ran
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Frames to and from sensor_msgs/Image, one function each way."""
+"""Frames to sensor_msgs/Image and back, one function for each direction."""
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -23,8 +23,8 @@ def to_image_msg(rgb: np.ndarray, stamp: Time, frame_id: str) -> Image:
 def from_image_msg(msg: Image) -> np.ndarray:
     """Image -> uint8 (h, w, 3) RGB; of rgb8 a read-only view that lives as long as the message's data.
 
-    rgb8, bgr8 and mono8 are read in place; every other encoding is left to cv_bridge.
-    Raises RenaError, naming the encoding, when there is no cv_bridge, and when the message is shorter than it says.
+    rgb8, bgr8 and mono8 are read in place; cv_bridge converts every other encoding. Raises RenaError that names the
+    encoding when cv_bridge is missing or fails, and RenaError when the message holds fewer bytes than its size needs.
     """
     channels = _CHANNELS.get(msg.encoding)
     if channels is None:

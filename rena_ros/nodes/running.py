@@ -1,19 +1,16 @@
-"""How every node starts, declares its parameters and leaves."""
+"""How every node starts, runs and leaves."""
 
 import contextlib
-import json
 import signal
 import sys
 from collections.abc import Callable
-from typing import Any
 
 import rclpy
-from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock, ClockType
-from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
+from rclpy.timer import Timer
 
 from rena_ros.base.errors import RenaError
 from rena_ros.base.priority import be_nice
@@ -25,45 +22,45 @@ STEADY = Clock(clock_type=ClockType.STEADY_TIME)  # of all timers: ROS time may 
 
 
 class _Signals:
-    """The signals that ask a node to end: noted, and looked at between two callbacks.
+    """The signals that ask a node to end: recorded when they arrive, acted on between two callbacks.
 
-    rclpy's own handlers are not installed. They end the context in the middle of whatever runs, and a KeyboardInterrupt
-    that strikes while rclpy turns a message into Python objects comes out as another error. So a callback always
-    ends: no frame on the bus is cut, and what it publishes arrives. Only while the node is being made (a model loads,
-    a camera opens) they interrupt.
+    rclpy's own handlers are not installed. They end the context in the middle of a callback, and a KeyboardInterrupt
+    raised while rclpy converts a message surfaces as another error. Without them every callback runs to its end: no
+    frame on the bus is cut, and every message is sent whole. Only the construction of a node (it loads a model or
+    opens a camera) is interrupted.
     """
 
     def __init__(self) -> None:
-        self.came = False
+        self.received = False
         self._interrupt = True
-        on_end(self._note, HOLDING)
+        on_end(self._receive, HOLDING)
 
-    def _note(self, _number: int, _frame: object) -> None:
-        first, self.came = not self.came, True
+    def _receive(self, _number: int, _frame: object) -> None:
+        first, self.received = not self.received, True
         if first and self._interrupt:
             raise KeyboardInterrupt
 
-    def made(self) -> None:
-        """From now on nothing is interrupted."""
+    def construction_done(self) -> None:
+        """From now on a signal interrupts nothing."""
         self._interrupt = False
 
 
 def run_node(make_node: Callable[[], Node], niceness: int = 0) -> int:
-    """Run one node until a signal asks it to end (``ending.HOLDING``) or it ends itself, then call its ``leave``.
+    """Run one node until a signal of ``HOLDING`` asks it to end or it ends itself, then call its ``leave``.
 
-    Returns 0 after a clean end and 2 when a RenaError ended it (logged as one fatal line).
+    Returns 0 after a clean end, 2 when a RenaError ended the node (logged as one fatal line).
 
-    ``niceness``: the way from a picture to the servos comes first (below 0, where the system permits it), what
-    only shows comes last (above 0). On two cores this takes a quarter off the latency.
+    ``niceness``: below 0, where the system permits it, for the nodes between a picture and the servos; above 0 for
+    those that only show something. On two cores this reduces the latency by a quarter.
     """
     node = signals = None
     try:
         signals = _Signals()
         with contextlib.suppress(OSError):
-            be_nice(niceness)  # before any thread exists: they inherit it
+            be_nice(niceness)  # before any thread exists: threads inherit it
         rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
         node = make_node()
-        signals.made()
+        signals.construction_done()
         _spin(node, signals)
     except RenaError as error:
         logger = node.get_logger() if node else rclpy.logging.get_logger("rena")
@@ -72,32 +69,29 @@ def run_node(make_node: Callable[[], Node], niceness: int = 0) -> int:
     except KeyboardInterrupt:
         pass
     except Exception:
-        if node is not None or not (signals and signals.came):  # else an interrupt that C++ passed on in disguise
+        # C++ code that a signal interrupts passes the KeyboardInterrupt on as another error.
+        if node is not None or not (signals and signals.received):
             raise
     finally:
-        ignore_end()  # under `ros2 launch` Ctrl-C may arrive twice: once more must not interrupt the leaving
-        if hasattr(node, "leave"):
+        ignore_end()  # `ros2 launch` may deliver Ctrl-C twice: the second one must not interrupt `leave`
+        if node is not None and hasattr(node, "leave"):
             node.leave()
         close_node(node)
     return 0
 
 
-def _spin(node: Node, signals: _Signals) -> None:
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    # Python sees a signal when a callback, this one at the latest, ends the wait in C++.
-    node.create_timer(WAKE_S, lambda: None, clock=STEADY)
-    with contextlib.suppress(ExternalShutdownException):  # a node may end itself: see the camera
-        while not signals.came and rclpy.ok():
-            executor.spin_once()
+def set_rate(timer: Timer, rate_hz: float) -> None:
+    """Change the rate of a timer; it rings next after one new period."""
+    timer.timer_period_ns = round(1e9 / rate_hz)
+    timer.reset()
 
 
 def close_node(node: Node | None) -> None:
-    """Take the node out of the ROS graph, in ``CLOSING_S`` at most.
+    """Remove the node from the ROS graph, within ``CLOSING_S``.
 
-    Fast DDS as the wheels bring it can wait here for ever, and with Python's lock held, when another node leaves
-    at the same moment (DomainParticipantImpl::set_listener spins while it holds the lock it waits for). All
-    that matters has been done by now, so the system may then end the process (SIGALRM).
+    Fast DDS as the wheels contain it can block here for ever, while it holds Python's lock, when another node leaves
+    at the same moment (DomainParticipantImpl::set_listener spins while it holds the lock that it waits for). The
+    node's own work is done by then, so SIGALRM may end the process.
     """
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, CLOSING_S)
@@ -107,16 +101,11 @@ def close_node(node: Node | None) -> None:
     signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def parameter(node: Node, name: str, default: Any, description: str, *, live: bool = False) -> Any:
-    """Declare one parameter with its description (units included) and return its value.
-
-    ``live``: it may be set while the node runs; else that is refused, for nobody would take notice.
-    Raises RenaError when it was given with another type than that of ``default``.
-    """
-    descriptor = ParameterDescriptor(description=description, dynamic_typing=default is None, read_only=not live)
-    try:
-        return node.declare_parameter(name, default, descriptor).value
-    except InvalidParameterTypeException as error:
-        kind = {float: "a number with a point", int: "a whole number", bool: "true or false", str: "a text"}
-        wanted = f"{kind[type(default)]}, such as {json.dumps(default)}"
-        raise RenaError(f"{node.get_name()}: the parameter {name} must be {wanted}") from error
+def _spin(node: Node, signals: _Signals) -> None:
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    # Python handles a signal only when a callback, at the latest this one, ends the wait in C++.
+    node.create_timer(WAKE_S, lambda: None, clock=STEADY)
+    with contextlib.suppress(ExternalShutdownException):  # a node may end itself: see the camera
+        while not signals.received and rclpy.ok():
+            executor.spin_once()

@@ -1,49 +1,50 @@
-"""Every servo as one diagnostic status: its readings of the last second and what is wrong with them."""
+"""One diagnostic status per servo: its state over the last second and what is wrong with it."""
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticStatus
 
 from rena_ros.bus.registers import condition_names
 from rena_ros.bus.states import BusState, HealthState
 from rena_ros.control.gate import Gate
 from rena_ros.control.health import Level, ServoHealth, Verdict, judge_servo
+from rena_ros.nodes.messages import status_msg
 
 
 class ServoStatus:
-    """Gathers what the servos node sees between two messages; arrays (n,) in the order of ``Robot.names``."""
+    """Collects the servos' states between two messages; arrays (n,) in the order of ``Robot.names``."""
 
     def __init__(self, gate: Gate, node: str, port: str) -> None:
-        """``node``: its name with its namespace, for there may be two robots."""
+        """``node``: the node's name with its namespace, for there may be two robots."""
         self._gate, self._node, self._port = gate, node, port
         self._state: BusState | None = None
         self._current_a = np.full(len(gate.robot.names), np.nan)
-        self._start_anew()
+        self._clear()
 
-    def saw(self, state: BusState) -> None:
-        """Take note of one read of all states."""
+    def add(self, state: BusState) -> None:
+        """Add one read of all states."""
         self._state = state
         self._reads += 1
-        self._answers += state.fresh
+        self._replies += state.fresh
         self._load_sum += np.abs(state.load) * state.fresh
 
-    def saw_health(self, health: HealthState) -> None:
-        """Take note of what is read once a second."""
+    def add_health(self, health: HealthState) -> None:
+        """Add what is read once a second: the current, A."""
         self._current_a[health.fresh] = np.abs(health.current_a[health.fresh])
 
     def messages(self, now_s: float) -> list[DiagnosticStatus]:
-        """One status per servo for the time since the last call; then it starts anew."""
+        """One status per servo for the time since the last call; then the collection starts again."""
         robot = self._gate.robot
         statuses = [self._message(i, self._health(i, now_s)) for i in range(len(robot.names))]
-        self._start_anew()
+        self._clear()
         return statuses
 
-    def _start_anew(self) -> None:
+    def _clear(self) -> None:
         count = len(self._gate.robot.names)
         self._reads = 0
-        self._answers, self._load_sum = np.zeros(count, int), np.zeros(count)
+        self._replies, self._load_sum = np.zeros(count, int), np.zeros(count)
 
     def _health(self, i: int, now_s: float) -> ServoHealth:
-        servos, state, answers = self._gate.torque_state, self._state, int(self._answers[i])
+        servos, state, replies = self._gate.torque_state, self._state, int(self._replies[i])
         torque = None if servos.register[i] < 0 or servos.unread[i] else bool(servos.register[i])
         commanded = None if servos.commanded[i] < 0 else bool(servos.commanded[i])
         if state is None or not np.isfinite(state.seen_s[i]):
@@ -52,10 +53,10 @@ class ServoStatus:
         left_out = self._gate.torque and not servos.driven[i]
         return ServoHealth(
             age_s=max(now_s - float(state.seen_s[i]), 0.0),
-            fresh=answers / self._reads if self._reads else None,
+            fresh=replies / self._reads if self._reads else None,
             temperature_c=float(state.temperature_c[i]),
             voltage_v=float(state.voltage_v[i]),
-            load=float(self._load_sum[i] / answers) if answers else None,
+            load=float(self._load_sum[i] / replies) if replies else None,
             current_a=None if np.isnan(self._current_a[i]) else float(self._current_a[i]),
             conditions=conditions(int(state.status[i])),
             torque=torque,
@@ -83,25 +84,12 @@ class ServoStatus:
             verdict = judge_servo(gate.robot.thresholds, health)
             errors = gate.bus.errors
             values |= {key: int(getattr(errors, key)[i]) for key in ("missed", "rejected", "corrupt")}
-        return status(f"{self._node}: {name}", f"{self._port} id {servo_id}", verdict, values)
-
-
-def status(name: str, hardware_id: str, verdict: Verdict, values: dict[str, object]) -> DiagnosticStatus:
-    """A verdict and values as a message."""
-    return DiagnosticStatus(
-        level=bytes((verdict.level,)),
-        name=name,
-        hardware_id=hardware_id,
-        message=verdict.message,
-        values=[KeyValue(key=key, value=_text(value)) for key, value in values.items()],
-    )
+        return status_msg(
+            f"{self._node}: {name}", verdict.level, verdict.message, values, hardware_id=f"{self._port} id {servo_id}"
+        )
 
 
 def conditions(bits: int) -> tuple[str, ...]:
-    """What a status byte reports, in words."""
+    """The conditions that a status byte reports, in words."""
     known = condition_names(bits)
     return known or ((f"status {bits}",) if bits else ())
-
-
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

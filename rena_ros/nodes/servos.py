@@ -1,21 +1,19 @@
 """servos node: commands -> the gate -> the bus; the bus -> joint states and diagnostics.
 
-Subscribes ``servos/command`` (names and rad); publishes ``joint_states`` (only servos that just answered and know
-where they are), ``timing`` (when the last byte of a stamped command's goals was on the wire) and ``/diagnostics``
-(the bus and each servo). Services ``set_torque``, ``neutral``, ``stop`` (latched: limp, and nothing else is accepted)
-and ``reset``.
+Subscribes ``servos/command`` (names and rad); publishes ``joint_states`` (only the servos that replied to the last read
+and know their position), ``timing`` (when the last byte of a stamped command's goals was on the wire) and
+``/diagnostics`` (the bus and each servo). Services: ``set_torque``, ``neutral``, ``stop`` (latched: the robot is limp,
+that is torque is off on every servo, and commands are refused) and ``reset``.
 
-Torque is off until ``autostart`` or ``set_torque`` asks for it, and commands are refused until then. Leaving, however
-it comes about, switches it off, servo by servo. When the port vanishes the node says so once and looks for it four
-times a second; back again, the robot is made limp and stays so until told otherwise.
+Torque is off until ``autostart`` or ``set_torque`` switches it on, and commands are refused until then. The node
+switches it off, servo by servo, whenever and however it ends. When the port vanishes the node logs it once and looks
+for it four times a second; after the reconnection it makes the robot limp, until ``set_torque`` asks for torque.
 """
 
-import array
 import gc
 import time
 from collections.abc import Callable
 
-import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.context import Context
 from rclpy.node import Node
@@ -30,17 +28,35 @@ from rena_ros.bus.port import RATES, PortLost, PortMissing
 from rena_ros.bus.states import BusState
 from rena_ros.control.gate import Gate
 from rena_ros.nodes.bus_status import BusStatus
-from rena_ros.nodes.running import STEADY, parameter, run_node
+from rena_ros.nodes.messages import diagnostics_msg, servo_states_msg, timing_msg
+from rena_ros.nodes.parameters import ParameterSpec, declare, on_change
+from rena_ros.nodes.running import STEADY, run_node
 from rena_ros.nodes.servo_status import ServoStatus
 from rena_ros.nodes.status_log import StatusLog
 from rena_ros.robot.file import load_robot
 
 RETRY_S = 0.25
 LEAVING_TRIES = 10
+PARAMETERS = (
+    ParameterSpec("port", "/dev/ttyUSB0", "serial port of the servos, or the emulator's link"),
+    ParameterSpec("baud", 1_000_000, "baud rate of the bus", RATES),
+    ParameterSpec("robot_file", "", "robot file (YAML); empty: the Rena that ships"),
+    # Slower, healthy servos would pass for silent ones.
+    ParameterSpec("rate_hz", 50.0, "reads of all servo states per second, Hz", (10, 500), live=True),
+    # Slower, goals would be too far ahead of the horns. The motion is planned for this period: read-only.
+    ParameterSpec("interpolation_hz", 100.0, "goals per second while moving, Hz", (50, 500)),
+    ParameterSpec("autostart", False, "switch torque on and ease to neutral at the start"),
+    ParameterSpec(
+        "command_timeout_s", 0.5, "time without commands after which to ease to neutral, s", (0.05, 60), live=True
+    ),
+    ParameterSpec("release_after_s", 0.0, "time after that to switch torque off, s; 0: never", (0, 86400), live=True),
+    ParameterSpec("retries", 2, "how often a request to a single servo is repeated", (0, 10)),
+    ParameterSpec("margin_s", 0.012, "waiting time beyond the computed end of a reply, s", (0.001, 0.1)),
+)
 
 
 class ServosNode(Node):
-    """See the module. One thread: every use of the bus takes 5 ms at most while servos answer."""
+    """Connects ROS with the gate. Single-threaded: a use of the bus takes at most 5 ms while all servos reply."""
 
     def __init__(
         self,
@@ -48,40 +64,24 @@ class ServosNode(Node):
         clock: Callable[[], float] = time.monotonic,
         context: Context | None = None,
     ) -> None:
-        """``open_bus`` and ``clock`` (that of the bus's port, seconds): for a bus that lives in virtual time."""
+        """``open_bus`` and ``clock`` (that of the bus's port, seconds): for a bus in virtual time."""
         super().__init__("servos", context=context)
-        port = parameter(self, "port", "/dev/ttyUSB0", "serial port of the servos, or the emulator's link")
-        baud = parameter(self, "baud", 1_000_000, "baud rate of the bus")
-        retries = parameter(self, "retries", 2, "how often a request to a single servo is repeated")
-        margin_s = parameter(self, "margin_s", 0.012, "patience beyond the computed end of an answer, s")
-        robot_file = parameter(self, "robot_file", "", "robot file (YAML); empty: the Rena that ships")
-        rate_hz = parameter(self, "rate_hz", 50.0, "reads of all servo states per second, Hz")
-        interpolation_hz = parameter(self, "interpolation_hz", 100.0, "goals per second while moving, Hz")
-        self._autostart = parameter(self, "autostart", False, "switch torque on and ease to neutral at the start")
-        timeout_s = parameter(self, "command_timeout_s", 0.5, "time without commands after which to ease to neutral, s")
-        release_s = parameter(self, "release_after_s", 0.0, "time after that to switch torque off, s; 0: never")
-        for name, value, low, high in (
-            ("baud", baud, *RATES),
-            ("rate_hz", rate_hz, 10, 500),  # slower, healthy servos would pass for silent ones
-            ("interpolation_hz", interpolation_hz, 50, 500),  # slower, goals would be too far ahead of the horns
-            ("command_timeout_s", timeout_s, 0.05, 60),
-            ("release_after_s", release_s, 0, 86400),
-            ("retries", retries, 0, 10),
-            ("margin_s", margin_s, 0.001, 0.1),
-        ):
-            if not low <= value <= high:
-                raise RenaError(f"servos: {name} {value} is outside {low}..{high}")
-        self.robot = load_robot(robot_file)
+        given = declare(self, PARAMETERS)
+        port, interpolation_hz = given["port"], given["interpolation_hz"]
+        self._autostart = given["autostart"]
+        self.robot = load_robot(given["robot_file"])
         self._now = clock
-        open_bus = open_bus or (lambda: Bus(port, self.robot, baud, margin_s=margin_s, retries=retries))
-        self.gate = Gate(self.robot, open_bus, 1 / interpolation_hz, timeout_s, release_s)
+        link = {"margin_s": given["margin_s"], "retries": given["retries"]}
+        open_bus = open_bus or (lambda: Bus(port, self.robot, given["baud"], **link))
+        timeouts_s = given["command_timeout_s"], given["release_after_s"]
+        self.gate = Gate(self.robot, open_bus, 1 / interpolation_hz, *timeouts_s)
         self._names = list(self.robot.names)
         self._port = port
-        self._read_period_s, self._next_read_s, self._next_try_s = 1 / rate_hz, 0.0, 0.0
+        self._read_period_s, self._next_read_s, self._next_try_s = 1 / given["rate_hz"], 0.0, 0.0
         self._ever_connected = self._had_torque = False
         me = self.get_fully_qualified_name().lstrip("/")
         self._bus_status, self._servo_status = BusStatus(self.gate, me, port, clock()), ServoStatus(self.gate, me, port)
-        self._log = StatusLog(self._say)
+        self._status_log = StatusLog(self._log)
         self.statuses: list[DiagnosticStatus] = []  # the newest, as published
 
         self._states = self.create_publisher(JointState, "joint_states", QoSProfile(depth=5))
@@ -94,11 +94,19 @@ class ServosNode(Node):
         self.create_service(Trigger, "reset", self.on_reset)
         self.create_timer(1 / interpolation_hz, self.on_tick, clock=STEADY)
         self.create_timer(1.0, self.on_second, clock=STEADY)
+        on_change(
+            self,
+            {
+                "rate_hz": lambda rate_hz: setattr(self, "_read_period_s", 1 / rate_hz),
+                "command_timeout_s": lambda seconds: setattr(self.gate, "command_timeout_s", seconds),
+                "release_after_s": lambda seconds: setattr(self.gate, "release_after_s", seconds),
+            },
+        )
         gc.collect()
-        gc.freeze()  # what exists now stays; a full collection would stop the bus for tens of milliseconds
+        gc.freeze()  # objects of the start-up live on; a full collection would stop the bus for tens of milliseconds
 
     def on_command(self, message: JointState) -> None:
-        """One command: through the gate, its first goals written at once."""
+        """Pass one command to the gate, which writes its first goals at once."""
         try:
             outcome = self.gate.command(message.name, message.position, self._now())
         except PortLost as error:
@@ -109,12 +117,10 @@ class ServosNode(Node):
             return
         stamp = message.header.stamp
         if outcome.last_byte_s is not None and (stamp.sec or stamp.nanosec):
-            timing = TimeReference(time_ref=stamp, source="servos")
-            timing.header.stamp = self._ros_time(outcome.last_byte_s).to_msg()
-            self._timing.publish(timing)
+            self._timing.publish(timing_msg("servos", stamp, self._ros_time(outcome.last_byte_s).to_msg()))
 
     def on_tick(self) -> None:
-        """Goals on the way, then, when it is time, the states."""
+        """Write the next goals and, when they are due, read the states."""
         now_s = self._now()
         try:
             if self.gate.bus is None:
@@ -128,31 +134,29 @@ class ServosNode(Node):
                 self._publish(self.gate.read(now_s))
         except PortLost as error:
             self._lost(error)
-        self._tell_torque()
+        self._log_torque_off()
 
     def on_second(self) -> None:
-        """Compare the torque registers with what was told, and say how servos and bus do."""
+        """Compare the torque registers with what was commanded, and publish the diagnostics."""
         now_s = self._now()
         if self.gate.bus is not None:
             try:
-                self._servo_status.saw_health(self.gate.check_torque(now_s))
+                self._servo_status.add_health(self.gate.check_torque(now_s))
             except PortLost as error:
                 self._lost(error)
         self.statuses = [self._bus_status.message(now_s), *self._servo_status.messages(now_s)]
-        message = DiagnosticArray(status=self.statuses)
-        message.header.stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(message)
+        self._diagnostics.publish(diagnostics_msg(self.statuses, self.get_clock().now().to_msg()))
         if self.gate.bus is not None:
-            self._log.tell(self.statuses, now_s)
+            self._status_log.update(self.statuses, now_s)
 
     def on_set_torque(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        """Torque on (from the present position, then ease to neutral) or off, servo by servo."""
+        """Switch torque on (from the present position, then ease to neutral) or off, servo by servo."""
         word = "on" if request.data else "off"
         self._autostart &= request.data
         failures = self._try(lambda: self.gate.set_torque(request.data))
         response.success = not failures
         response.message = f"torque is {word}" if not failures else f"torque {word} failed: {self._listed(failures)}"
-        self._say(0 if response.success else 2, response.message)
+        self._log(0 if response.success else 2, response.message)
         return response
 
     def on_neutral(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
@@ -162,41 +166,44 @@ class ServosNode(Node):
         return response
 
     def on_stop(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        """Limp at once, and nothing moves until ``reset``; connected or not."""
+        """Make the robot limp at once and refuse commands until ``reset``, whether the port is connected or not."""
         self._autostart = False
         failures = self._try(self.gate.stop)
         if self.gate.bus is None:
             response.message = f"stopped; {self._port} is not connected: torque is switched off as soon as it is back"
         elif failures:
-            response.message = f"stopped, but torque could not be switched off: {self._listed(failures)}; still trying"
+            response.message = f"stopped, but torque could not be switched off: {self._listed(failures)}; trying again"
         else:
             response.success, response.message = True, "stopped: torque is off; the service reset lifts it"
-        self._say(1 if response.success else 2, response.message)
+        self._log(1 if response.success else 2, response.message)
         return response
 
     def on_reset(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         """Lift ``stop``; the robot stays limp."""
         self.gate.reset()
-        response.success, response.message = True, "not stopped; the robot is limp until set_torque"
-        self._say(0, response.message)
+        response.success, response.message = (
+            True,
+            "no longer stopped; the robot is limp until set_torque switches torque on",
+        )
+        self._log(0, response.message)
         return response
 
     def leave(self) -> None:
-        """Leave the robot limp and the port free."""
+        """Switch torque off on every servo and close the port."""
         log = self.get_logger()
         failures = self.gate.release()
         for _ in range(LEAVING_TRIES):
             if failures is not None or not self.gate.torque_off_pending:
                 break
-            time.sleep(RETRY_S / 5)  # the cable may only have slipped
+            time.sleep(RETRY_S / 5)  # a cable that was pulled may be back in a moment
             failures = self.gate.release()
         if failures:
             log.error(f"torque could not be switched off: {self._listed(failures)}")
         elif failures is not None:
             log.info(f"torque is off, {self._port} is closed")
         elif self._ever_connected:
-            log.error(f"{self._port} is gone: servos that have power hold where they are, until somebody switches off")
-        gc.unfreeze()  # else ruckig's objects outlive the interpreter, and it complains of a leak
+            log.error(f"{self._port} is gone: servos that have power hold where they are until it is switched off")
+        gc.unfreeze()  # else ruckig's objects outlive the interpreter, which reports a leak
 
     def _connect(self) -> None:
         log = self.get_logger()
@@ -211,11 +218,11 @@ class ServosNode(Node):
             return
         self._bus_status.connected(delays)
         missing = [name for name in self._names if name not in delays]
-        answer = f"{len(delays)} of {len(self._names)} servos answer"
-        log.info(f"connected to {self._port}: {answer}" + (f", not {', '.join(missing)}" if missing else ""))
+        found = f"{len(delays)} of {len(self._names)} servos reply"
+        log.info(f"connected to {self._port}: {found}" + (f", not {', '.join(missing)}" if missing else ""))
         first, self._ever_connected = not self._ever_connected, True
         if refusals := self.gate.torque_state.refusals:
-            log.error(f"torque could not be switched off: {self._listed(refusals)}; still trying")
+            log.error(f"torque could not be switched off: {self._listed(refusals)}; trying again")
         if first and self._autostart:
             failures = self.gate.set_torque(True)
             if failures:
@@ -231,7 +238,7 @@ class ServosNode(Node):
         self.get_logger().error(f"{error} Looking for it every {RETRY_S} s")
 
     def _try(self, action: Callable[[], dict[str, str]]) -> dict[str, str]:
-        """Failures of something that a service asks for, by servo name."""
+        """Carry out what a service asks for; returns failures by servo name."""
         try:
             return action()
         except PortLost as error:
@@ -240,13 +247,13 @@ class ServosNode(Node):
         except RenaError as error:
             return dict.fromkeys(self._names, str(error))
 
-    def _tell_torque(self) -> None:
-        """Say it when the robot goes limp by itself."""
+    def _log_torque_off(self) -> None:
+        """Log that the gate has switched torque off because commands ceased."""
         if self._had_torque and not self.gate.torque and self.gate.limp_because.startswith("no command"):
-            self._say(1, f"torque is off: {self.gate.limp_because}")
+            self._log(1, f"torque is off: {self.gate.limp_because}")
         self._had_torque = self.gate.torque
 
-    def _say(self, level: int, text: str) -> None:
+    def _log(self, level: int, text: str) -> None:
         log = self.get_logger()
         if level == 0:
             log.info(text)
@@ -256,31 +263,16 @@ class ServosNode(Node):
             log.error(text)
 
     def _publish(self, state: BusState) -> None:
-        """joint_states: position rad, velocity rad/s, effort as a fraction of full torque."""
-        self._bus_status.saw(state)
-        self._servo_status.saw(state)
-        robot = self.robot
-        fresh = state.position_known
-        message = JointState()
-        message.header.stamp = self._ros_time(state.stamp_s).to_msg()
-        everyone = bool(fresh.all())
-        message.name = self._names if everyone else [name for name, ok in zip(self._names, fresh, strict=True) if ok]
-        columns = (
-            robot.from_ticks(state.ticks),
-            robot.from_ticks(robot.neutral_ticks + state.speed),
-            np.copysign(state.load, robot.from_ticks(robot.neutral_ticks + np.sign(state.load))),
-        )
-        message.position, message.velocity, message.effort = (
-            array.array("d", (column if everyone else column[fresh]).tobytes()) for column in columns
-        )
-        self._states.publish(message)
+        self._bus_status.add(state)
+        self._servo_status.add(state)
+        self._states.publish(servo_states_msg(self.robot, state, self._ros_time(state.stamp_s).to_msg()))
 
     def _listed(self, failures: dict[str, str]) -> str:
         """`jaw, pucker: does not reply; neck_yaw: refuses`, or `all 25 servos: does not reply`."""
         if len(failures) == len(self._names) and len(set(failures.values())) == 1:
             return f"all {len(failures)} servos: {next(iter(failures.values()))}"
         reasons = sorted(set(failures.values()))
-        names = {reason: ", ".join(name for name, why in failures.items() if why == reason) for reason in reasons}
+        names = {reason: ", ".join(name for name, given in failures.items() if given == reason) for reason in reasons}
         return "; ".join(f"{names[reason]}: {reason}" for reason in reasons)
 
     def _ros_time(self, port_s: float) -> Time:

@@ -1,49 +1,32 @@
-"""The nodes' console scripts. Importing ROS, MediaPipe or numba takes a second: Ctrl-C then ends it without a word."""
+"""Console scripts of the nodes.
+
+Importing ROS, MediaPipe or numba takes a second; Ctrl-C during that time ends the process without a traceback.
+"""
 
 import os
 import signal
+from functools import partial
 from importlib import import_module
 
 
 def start(name: str) -> int:
     """Import ``rena_ros.nodes.NAME`` and run its ``main``; returns its exit code.
 
-    Ctrl-C during the import leaves at once, with 0 as a running node does: there is nothing to release yet.
+    Ctrl-C during the import ends the process at once with exit code 0, as it does later: nothing is held yet.
     """
-    asks = signal.getsignal(signal.SIGINT) == signal.default_int_handler  # else it is ignored, and that stays
-    if asks:
+    default = signal.getsignal(signal.SIGINT) == signal.default_int_handler  # else it is ignored, and stays so
+    if default:
         signal.signal(signal.SIGINT, lambda *_: os._exit(0))
     node = import_module(f"rena_ros.nodes.{name}")
-    if asks:
+    if default:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     return node.main()
 
 
-def camera() -> int:
-    """Console script ``camera_node``."""
-    return start("camera")
-
-
-def blendshapes() -> int:
-    """Console script ``blendshapes_node``."""
-    return start("blendshapes")
-
-
-def policy() -> int:
-    """Console script ``policy_node``."""
-    return start("policy")
-
-
-def servos() -> int:
-    """Console script ``servos_node``."""
-    return start("servos")
-
-
-def twin() -> int:
-    """Console script ``twin_node``."""
-    return start("twin")
-
-
-def emulator() -> int:
-    """Console script ``emulator_node``."""
-    return start("emulator")
+# setup.py makes a console script NAME_node of each.
+camera = partial(start, "camera")
+blendshapes = partial(start, "blendshapes")
+policy = partial(start, "policy")
+servos = partial(start, "servos")
+twin = partial(start, "twin")
+emulator = partial(start, "emulator")

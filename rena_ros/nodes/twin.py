@@ -6,42 +6,48 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image, JointState
 
 from rena_ros.nodes.images import to_image_msg
-from rena_ros.nodes.running import STEADY, parameter, run_node
+from rena_ros.nodes.parameters import ParameterSpec, declare, on_change
+from rena_ros.nodes.running import STEADY, run_node, set_rate
 from rena_ros.robot.file import load_robot
 from rena_ros.twin.face import TwinFace
 
 FRAME_ID = "robot_camera_optical_frame"
+PARAMETERS = (
+    ParameterSpec("robot_file", "", "robot file (YAML); empty: the Rena that ships"),
+    ParameterSpec("rate_hz", 30.0, "pictures per second, Hz", (1, 240), live=True),
+    ParameterSpec("width", 640, "width of the picture, px", (16, 8192)),
+    ParameterSpec("height", 480, "height of the picture, px", (16, 8192)),
+)
 
 
 class TwinNode(Node):
     """Draws the newest known state at ``rate_hz``, stamped as that state; nothing before the first one.
 
-    Servos that a ``joint_states`` leaves out stay where they were last known to be.
+    A servo that a ``joint_states`` omits keeps its last known position.
     """
 
-    def __init__(self):
-        super().__init__("twin")
-        self._robot = load_robot(parameter(self, "robot_file", "", "robot file (YAML); empty: the Rena that ships"))
-        rate_hz = parameter(self, "rate_hz", 30.0, "pictures per second, Hz")
-        width = parameter(self, "width", 640, "width of the picture, px")
-        height = parameter(self, "height", 480, "height of the picture, px")
-        self._face = TwinFace(self._robot, width, height)
+    def __init__(self, **node_options):
+        super().__init__("twin", **node_options)
+        given = declare(self, PARAMETERS)
+        self._robot = load_robot(given["robot_file"])
+        self._face = TwinFace(self._robot, given["width"], given["height"])
         self._positions = np.zeros(len(self._robot.names))
         self._stamp = None
         newest = QoSProfile(depth=2, reliability=ReliabilityPolicy.BEST_EFFORT)
         self._images = self.create_publisher(Image, "robot/image_raw", newest)
-        self.create_timer(1 / rate_hz, self.on_tick, clock=STEADY)
+        timer = self.create_timer(1 / given["rate_hz"], self.on_tick, clock=STEADY)
         self.create_subscription(JointState, "joint_states", self.on_state, QoSProfile(depth=5))
+        on_change(self, {"rate_hz": lambda rate_hz: set_rate(timer, rate_hz)})
 
     def on_state(self, state: JointState) -> None:
-        """Take over the positions (rad) of the servos that are listed."""
+        """Store the positions (rad) of the servos that are listed."""
         for name, position in zip(state.name, state.position, strict=False):
             if name in self._robot.index and np.isfinite(position):
                 self._positions[self._robot.index[name]] = position
         self._stamp = state.header.stamp
 
     def on_tick(self) -> None:
-        """Draw and publish, if there is something to draw and somebody to see it."""
+        """Draw and publish, once a state is known and as long as anything subscribes."""
         if self._stamp is None or not self._images.get_subscription_count():
             return
         # A servo may overshoot its limits a little; the drawn face cannot.

@@ -98,7 +98,8 @@ class FaceReader:
 
         ``video``: follow a person through a sequence of frames; False: read the largest face of each single image.
         ``max_faces``: number of faces that are found at most; each present face costs about 8 ms per frame, an absent
-        one nothing. ``mirror``: read the flipped image, so that the person's left moves the robot's right.
+        one nothing. ``mirror``: read the flipped image, so that the person's left moves the robot's right;
+        may be changed between two frames.
         Raises RenaError when the face model is missing, ValueError when ``max_faces`` is less than 1.
         """
         if max_faces < 1:
@@ -106,7 +107,7 @@ class FaceReader:
         # Imported here because MediaPipe takes 0.15 s to import, and some modules import only names from this one.
         from mediapipe.tasks.python import BaseOptions, vision
 
-        self._mirror = mirror
+        self.mirror = mirror
         self._video = video
         self._options = vision.FaceLandmarkerOptions(
             base_options=BaseOptions(model_asset_path=str(find_face_model(model_path))),
@@ -137,7 +138,7 @@ class FaceReader:
             raise ValueError("this FaceReader is closed")
         from mediapipe import Image, ImageFormat
 
-        frame = np.ascontiguousarray(cv2.flip(frame_rgb, 1) if self._mirror else frame_rgb)
+        frame = np.ascontiguousarray(cv2.flip(frame_rgb, 1) if self.mirror else frame_rgb)
         image = Image(ImageFormat.SRGB, frame)
         if self._video:
             if stamp_ms < self._stamp_ms:
@@ -156,7 +157,7 @@ class FaceReader:
             return None
         yaw, pitch, roll = head_angles(result.facial_transformation_matrixes[chosen])
         points = landmarks[chosen]
-        if self._mirror:
+        if self.mirror:
             points[:, 0] = 1 - points[:, 0]
         scores = [category.score for category in result.face_blendshapes[chosen]]
         return FaceReading(np.array(scores, np.float32), yaw, pitch, roll, points, self.faces)

@@ -9,7 +9,7 @@ import pytest
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, TimeReference
 
-from rena_ros.nodes.camera import CameraNode
+from rena_ros.nodes.camera import paced
 from rena_ros.nodes.images import from_image_msg
 from rena_ros.perception.video import DrawnPerformer, Frame, VideoFile
 
@@ -136,15 +136,9 @@ def test_drawing_is_not_latency_and_decoding_is(kind, order, monkeypatch):
                 happened.append("wait")
             return False
 
-    node = SimpleNamespace(
-        _leaving=Leaving(),
-        _answered=threading.Event(),
-        _realtime=True,
-        _loop=False,
-        _wait_for_subscribers=lambda: None,
-        _publish=lambda _rgb, taken_s: (happened.append("publish"), captured_s.append(taken_s)),
-    )
-    CameraNode._play(node, Clip())
+    for _, taken_s in paced(Clip(), Leaving(), realtime=True, loop=lambda: False):
+        happened.append("publish")
+        captured_s.append(taken_s)
     second = happened.index("publish") + 1
     assert happened[second : second + 3] == order
     assert captured_s == pytest.approx([100.0, 100.3])

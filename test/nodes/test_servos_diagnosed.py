@@ -158,7 +158,7 @@ def status(name, level, message):
 @pytest.mark.parametrize("count", [8, 9])
 def test_what_happens_to_many_at_once_is_not_told_of_each(count):
     said = []
-    StatusLog(lambda level, text: said.append((level, text))).tell([status(n, 2, "dead") for n in NAMES[:count]], 0.0)
+    StatusLog(lambda level, text: said.append((level, text))).update([status(n, 2, "dead") for n in NAMES[:count]], 0.0)
     names = ", ".join(NAMES[:8]) if count == 8 else f"{NAMES[0]} and 8 more"
     assert said == [(2, f"{names}: dead")]
 
@@ -167,5 +167,5 @@ def test_that_all_is_well_is_told_only_after_it_was_not():
     said = []
     log = StatusLog(lambda level, text: said.append(text))
     for k, (level, message) in enumerate([(0, "limp"), (1, "55 C"), (0, "torque on"), (0, "limp"), (0, "torque on")]):
-        log.tell([status("jaw", level, message)], 2 * REPEAT_S * k)
+        log.update([status("jaw", level, message)], 2 * REPEAT_S * k)
     assert said == ["jaw: 55 C", "jaw: good again"]

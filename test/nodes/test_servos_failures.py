@@ -73,7 +73,7 @@ def test_a_port_that_vanishes_while_it_is_connected_changes_nothing_and_is_looke
     said = capfd.readouterr().err
     assert stage.gate.bus is None and len(stage.tries) >= 2 and "connected" not in said and "is gone" not in said
     stage.live(0.5)
-    assert stage.gate.bus is not None and "25 of 25 servos answer" in capfd.readouterr().err
+    assert stage.gate.bus is not None and "25 of 25 servos reply" in capfd.readouterr().err
     assert stage.bank.torque.all()
 
 

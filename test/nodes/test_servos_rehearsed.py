@@ -292,12 +292,12 @@ def test_the_log_tells_changes_only():
     for second, (level, message) in enumerate(
         [(0, "torque on"), (0, "limp"), (1, "55 C"), (1, "56 C"), (2, "66 C"), (1, "56 C"), (2, "66.5 C")]
     ):
-        log.tell([status(level, message)], second)
+        log.update([status(level, message)], second)
     assert said == [(1, "jaw: 55 C"), (2, "jaw: 66 C")]
-    log.tell([status(0, "torque on")], 4 + REPEAT_S)
+    log.update([status(0, "torque on")], 4 + REPEAT_S)
     assert said[-1] == (0, "jaw: good again")
     both = [status(2, "reports overload", f"servos: {name}") for name in ("jaw", "pucker")]
-    log.tell(both, 100)
+    log.update(both, 100)
     assert said[-1] == (2, "jaw, pucker: reports overload") and len(said) == 4
 
 

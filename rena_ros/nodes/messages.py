@@ -1,0 +1,71 @@
+"""The messages that several nodes publish: timing, diagnostics and joint states, each made in one place."""
+
+from array import array
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from sensor_msgs.msg import JointState, TimeReference
+
+from rena_ros.bus.states import BusState
+from rena_ros.robot.model import Robot
+
+
+def timing_msg(stage: str, image_stamp: Time, finished: Time) -> TimeReference:
+    """``stage`` finished its work on the image stamped ``image_stamp`` at the time ``finished``."""
+    message = TimeReference(time_ref=image_stamp, source=stage)
+    message.header.stamp = finished
+    return message
+
+
+def diagnostics_msg(statuses: Sequence[DiagnosticStatus], stamp: Time) -> DiagnosticArray:
+    """The statuses of one node, for ``/diagnostics``."""
+    message = DiagnosticArray(status=statuses)
+    message.header.stamp = stamp
+    return message
+
+
+def status_msg(
+    name: str, level: int, text: str, values: Mapping[str, object], hardware_id: str = ""
+) -> DiagnosticStatus:
+    """One status; ``level`` 0 good, 1 warning, 2 error, 3 stale. Booleans among the values become true and false."""
+    return DiagnosticStatus(
+        level=bytes((level,)),
+        name=name,
+        hardware_id=hardware_id,
+        message=text,
+        values=[KeyValue(key=key, value=_text(value)) for key, value in values.items()],
+    )
+
+
+def joint_state_msg(names: Sequence[str], positions: Sequence[float], stamp: Time) -> JointState:
+    """Names and as many positions: rad of servos, or the features of a reading."""
+    message = JointState(name=list(names), position=positions)
+    message.header.stamp = stamp
+    return message
+
+
+def servo_states_msg(robot: Robot, state: BusState, stamp: Time) -> JointState:
+    """The servos whose position is known: position rad, velocity rad/s, effort as a fraction of full torque."""
+    known = state.position_known
+    columns = (
+        robot.from_ticks(state.ticks),
+        robot.from_ticks(robot.neutral_ticks + state.speed),
+        np.copysign(state.load, robot.from_ticks(robot.neutral_ticks + np.sign(state.load))),
+    )
+    # An array of doubles is not checked value by value, as a list is.
+    position, velocity, effort = (array("d", column[known].tobytes()) for column in columns)
+    names = [robot.names[i] for i in np.flatnonzero(known)]
+    message = JointState(name=names, position=position, velocity=velocity, effort=effort)
+    message.header.stamp = stamp
+    return message
+
+
+def nanoseconds(stamp: Time) -> int:
+    """A stamp in nanoseconds since its clock's epoch."""
+    return stamp.sec * 1_000_000_000 + stamp.nanosec
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,219 @@
+"""Parameters of every node: what ROS says about them, config/nodes.yaml, and what happens when one is set."""
+
+import importlib
+import math
+import re
+
+import numpy as np
+import pytest
+import rclpy
+import yaml
+from rcl_interfaces.msg import ParameterType
+from rcl_interfaces.srv import DescribeParameters, GetParameters, ListParameters, SetParametersAtomically
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+
+from rena_ros.base.resources import share_path
+from rena_ros.bench.rehearsal import Rehearsal
+from rena_ros.graph import mimic_graph
+from rena_ros.nodes.parameters import declare, on_change
+from rena_ros.nodes.policy import PolicyNode
+from rena_ros.nodes.twin import TwinNode
+from rena_ros.robot.file import load_robot
+
+NODES = tuple(process.name for process in mimic_graph())
+TABLES = {name: importlib.import_module(f"rena_ros.nodes.{name}").PARAMETERS for name in NODES}
+LIVE = {
+    "policy": {"rate_hz", "lost_after_s", "rest_seconds"},
+    "servos": {"rate_hz", "command_timeout_s", "release_after_s"},
+    "camera": {"loop", "mirror"},
+    "blendshapes": {"mirror"},
+    "twin": {"rate_hz"},
+    "emulator": {"faults", "attached"},
+}
+ROBOT = load_robot()
+JAW = ROBOT.index["jaw"]
+
+
+@pytest.fixture
+def domain(ros_domain, monkeypatch):
+    """A ROS context of its own, as keyword arguments for nodes, and a client of parameter services."""
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    context = rclpy.Context()
+    rclpy.init(context=context, domain_id=ros_domain)
+    yield context
+    context.try_shutdown()
+
+
+class Client:
+    """Calls the parameter services of a node in the same process."""
+
+    def __init__(self, node, context):
+        self._node, self._name = node, node.get_name()
+        self._peer = rclpy.create_node("peer", context=context)
+        self._executor = SingleThreadedExecutor(context=context)
+        self._executor.add_node(node)
+        self._executor.add_node(self._peer)
+
+    def call(self, kind, service, **request):
+        client = self._peer.create_client(kind, f"/{self._name}/{service}")
+        assert client.wait_for_service(60)
+        future = client.call_async(kind.Request(**request))
+        self._executor.spin_until_future_complete(future, 60)
+        assert future.done()
+        return future.result()
+
+    def set(self, **values):
+        parameters = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
+        return self.call(SetParametersAtomically, "set_parameters_atomically", parameters=parameters).result
+
+    def close(self):
+        self._executor.shutdown()
+        self._peer.destroy_node()
+        self._node.destroy_node()
+
+
+@pytest.fixture
+def connect(domain):
+    """Make a client of a node; both are gone at the end."""
+    clients = []
+
+    def connect(node):
+        clients.append(Client(node, domain))
+        return clients[-1]
+
+    yield connect
+    for client in clients:
+        client.close()
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_ros_tells_description_range_and_whether_it_may_be_set(name, domain, connect):
+    node = rclpy.create_node(name, context=domain)
+    declare(node, TABLES[name])
+    client = connect(node)
+    names = set(client.call(ListParameters, "list_parameters").result.names)
+    names = sorted(one for one in names if one not in ("use_sim_time", "start_type_description_service"))
+    assert names == sorted(spec.name for spec in TABLES[name])
+    values = client.call(GetParameters, "get_parameters", names=names).values
+    for descriptor, value in zip(
+        client.call(DescribeParameters, "describe_parameters", names=names).descriptors, values, strict=True
+    ):
+        what = f"{name}.{descriptor.name}"
+        assert len(descriptor.description) > 8, what
+        assert descriptor.read_only == (descriptor.name not in LIVE[name]), what
+        assert descriptor.type == value.type != ParameterType.PARAMETER_NOT_SET, what
+        unit = {"_hz": ", Hz", "_s": ", s"}.get(re.search(r"(_hz|_s|)$", descriptor.name).group(), "")
+        assert unit in descriptor.description, what
+        if descriptor.type == ParameterType.PARAMETER_DOUBLE:
+            (allowed,) = descriptor.floating_point_range
+            assert -math.inf < allowed.from_value <= value.double_value <= allowed.to_value < math.inf, what
+        elif descriptor.type == ParameterType.PARAMETER_INTEGER:
+            (allowed,) = descriptor.integer_range
+            assert allowed.from_value <= value.integer_value <= allowed.to_value, what
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_nodes_yaml_has_every_default_and_every_description(name):
+    text = share_path("config/nodes.yaml").read_text()
+    written = yaml.safe_load(text)[f"/**/{name}"]["ros__parameters"]
+    defaults = {spec.name: spec.default for spec in TABLES[name]}
+    assert written == defaults
+    assert {key: type(value) for key, value in written.items()} == {key: type(v) for key, v in defaults.items()}
+    block = text.split(f"/**/{name}:\n")[1].split("/**/")[0]
+    described = dict(re.findall(r"^    (\w+): .*?  # (.*)$", block, re.MULTILINE))
+    assert described == {spec.name: spec.description for spec in TABLES[name]}
+
+
+def test_nodes_yaml_has_no_other_node():
+    assert set(yaml.safe_load(share_path("config/nodes.yaml").read_text())) == {f"/**/{name}" for name in NODES}
+
+
+def test_a_value_that_the_descriptor_refuses_takes_no_effect_nor_does_any_other_of_the_request(domain, connect):
+    node = rclpy.create_node("policy", context=domain)
+    seen = []
+    declare(node, TABLES["policy"])
+    on_change(node, {"rate_hz": seen.append, "lost_after_s": seen.append})
+    client = connect(node)
+    for wrong in (math.nan, math.inf, -1.0, 0.0, 1e9, 20, "20", True):
+        refused = client.set(lost_after_s=0.3, rate_hz=wrong)
+        assert not refused.successful, wrong
+        assert "rate_hz" in refused.reason or "type" in refused.reason
+    refused = client.set(lost_after_s=0.3, model_path="another.onnx")
+    assert not refused.successful and "read-only" in refused.reason
+    assert seen == [] and node.get_parameter("lost_after_s").value == 0.5
+    assert client.set(lost_after_s=0.3, rate_hz=20.0).successful
+    assert seen == [0.3, 20.0]
+
+
+def test_the_policy_node_follows_new_rates_and_times(domain, connect):
+    node = PolicyNode(context=domain)
+    client = connect(node)
+    assert client.set(rate_hz=200.0, lost_after_s=0.0, rest_seconds=0.7).successful
+    assert {timer.timer_period_ns for timer in node.timers} >= {5_000_000}
+    assert (node.presence.lost_after_s, node.resting.rest_seconds) == (0.0, 0.7)
+    goals = np.full(len(ROBOT.names), 0.5, np.float32)
+    node.presence.seen(goals, 100.0)
+    assert node.presence.absent(100.001) is not None
+    assert client.set(lost_after_s=5.0).successful
+    node.presence.seen(goals, 100.0)
+    assert node.presence.absent(104.9) is None
+
+
+def test_the_twin_draws_at_a_new_rate(domain, connect):
+    node = TwinNode(context=domain, parameter_overrides=[Parameter("width", value=64), Parameter("height", value=48)])
+    client = connect(node)
+    assert client.set(rate_hz=125.0).successful
+    assert 8_000_000 in {timer.timer_period_ns for timer in node.timers}
+    node.leave()
+
+
+@pytest.fixture
+def rehearsal(monkeypatch):
+    """The servos node in virtual time, torque on and everything at neutral."""
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "OFF")
+    rehearsal = Rehearsal()
+    rehearsal.live(0.05)
+    assert rehearsal.set_torque(True).success
+    rehearsal.live(1.1)
+    yield rehearsal
+    rehearsal.close()
+
+
+def set_parameter(rehearsal, name, value):
+    (result,) = rehearsal.node.set_parameters([Parameter(name, value=value)])
+    return result
+
+
+def test_a_new_command_timeout_holds_at_once(rehearsal):
+    rehearsal.command(["jaw"], [0.4])
+    rehearsal.live(0.4)
+    moved = rehearsal.bank.goals.frames[-1].ticks[JAW]
+    assert moved > ROBOT.neutral_ticks[JAW] + 100
+    assert set_parameter(rehearsal, "command_timeout_s", 5.0).successful
+    rehearsal.live(4.5)
+    assert rehearsal.bank.goals.frames[-1].ticks[JAW] >= moved
+    assert set_parameter(rehearsal, "command_timeout_s", 0.05).successful
+    rehearsal.live(1.0)
+    assert rehearsal.bank.goals.frames[-1].ticks[JAW] == ROBOT.neutral_ticks[JAW]
+
+
+def test_a_new_release_time_switches_torque_off_and_commands_are_refused_then(rehearsal):
+    rehearsal.live(2.0)
+    assert rehearsal.bank.torque.all()
+    assert set_parameter(rehearsal, "release_after_s", 1.0).successful
+    rehearsal.live(0.1)
+    assert not rehearsal.bank.torque.any()
+    goals = rehearsal.bank.goals.count
+    assert set_parameter(rehearsal, "release_after_s", 0.0).successful
+    rehearsal.command(["jaw"], [0.4])
+    rehearsal.live(1.0)
+    assert not rehearsal.bank.torque.any() and rehearsal.bank.goals.count == goals
+
+
+def test_states_are_read_at_a_new_rate(rehearsal):
+    assert set_parameter(rehearsal, "rate_hz", 20.0).successful
+    rehearsal.live(0.2)
+    before = rehearsal.gate.bus.counters.reads
+    rehearsal.live(1.0)
+    assert 18 <= rehearsal.gate.bus.counters.reads - before <= 23
