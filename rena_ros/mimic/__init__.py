@@ -1,1 +1,1 @@
-"""The `rena mimic` run: start the graph, show it live, keep a film and a summary."""
+"""`rena mimic`: start the graph, show it live, write a film and a summary."""

@@ -11,35 +11,35 @@ from rich.console import Console
 from rena_ros.base.signals import on_end
 from rena_ros.graph import TWIN, environment_defaults, mimic_graph
 from rena_ros.mimic import preflight
-from rena_ros.mimic.results import conclude
+from rena_ros.mimic.results import MimicRun, conclude
 from rena_ros.mimic.session import Session
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what `rena mimic` takes."""
+    """Declare the options of `rena mimic`."""
     parser.add_argument(
         "--source",
         default=preflight.PERFORMER,
         metavar="performer|FILE|CAMERA_INDEX",
-        help="whom to mirror; default: the built-in performer, which needs no camera",
+        help="the face to mirror; default: the built-in performer, which needs no camera",
     )
     parser.add_argument("--robot", default=TWIN, metavar="twin|PORT", help="the drawn robot, or a serial port")
     parser.add_argument("--out", type=Path, default=Path("out/mimic"), metavar="DIR", help="default: out/mimic")
     parser.add_argument(
         "--duration", type=_positive, metavar="S", help="seconds; a shorter clip starts over (default: once through)"
     )
-    parser.add_argument("--mirror", action="store_true", help="turn the picture around, as a looking-glass would")
+    parser.add_argument("--mirror", action="store_true", help="flip the picture left to right, as a mirror does")
     parser.add_argument("--model", metavar="FILE", help="ONNX model; default: the one that ships with Rena")
     parser.add_argument("--robot-file", metavar="FILE", help="servos and limits; default: config/rena.yaml")
     parser.add_argument("--autostart", action="store_true", help="switch a real robot's torque on at start")
     parser.add_argument("--namespace", default="", help="ROS namespace of all nodes")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE, too")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the chain, then make the film and the figures. Returns 0, or 1 when a process died or a part is missing."""
+    """Run the nodes, then make film and figures. Returns 0, or 1 when a process died or a result is missing."""
     console = Console()
-    on_end(signal.default_int_handler)  # Ctrl-C, too: `cmd &` in a script starts with it ignored
+    on_end(signal.default_int_handler)  # includes Ctrl-C: `cmd &` in a script starts with it ignored
     source = preflight.check_source(args.source)
     preflight.check_robot(args.robot)
     model = preflight.check_model(args.model)
@@ -47,8 +47,8 @@ def run(args: argparse.Namespace) -> int:
     out = args.out.resolve()
     preflight.check_json(args.json)
     lock = preflight.prepare_out(out)
-    spool, report = out / ".spool", out / ".spool" / "emulator.json"
-    report.unlink(missing_ok=True)
+    mimic_run = MimicRun(args.source, args.robot, args.mirror, model, out, args.json)
+    mimic_run.report.unlink(missing_ok=True)
     os.environ.update(environment_defaults())
     processes = mimic_graph(
         source.name,
@@ -58,8 +58,8 @@ def run(args: argparse.Namespace) -> int:
         robot_file=robot_file,
         autostart=args.autostart,
         loop=args.duration is not None,
-        link=str(spool / "servos"),
-        report=str(report),
+        link=str(mimic_run.spool / "servos"),
+        report=str(mimic_run.report),
         listeners=2,  # the blendshapes node and the monitor
     )
     total_s = args.duration or source.duration_s
@@ -70,10 +70,9 @@ def run(args: argparse.Namespace) -> int:
     session = Session(processes, out, console, args.namespace)
     outcome = session.run(title, args.duration, total_s)
     try:
-        told = {"source": args.source, "robot": args.robot, "mirror": args.mirror}
-        return conclude(told, session.samples, outcome, model, out, report, args.json, console)
+        return conclude(mimic_run, session.measurements, outcome, console)
     finally:
-        shutil.rmtree(spool, ignore_errors=True)
+        shutil.rmtree(mimic_run.spool, ignore_errors=True)
         os.close(lock)
 
 

@@ -1,6 +1,5 @@
-"""The film of a run: what was spooled, paired by time, as H.264 at a constant frame rate that plays in a browser."""
+"""The film of a run: the spooled pictures, paired by time, as H.264 at a constant frame rate that browsers play."""
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +9,7 @@ import cv2
 import numpy as np
 
 from rena_ros.base.errors import RenaError
+from rena_ros.base.files import replacing
 from rena_ros.mimic.picture import Caption, compose, film_size
 from rena_ros.mimic.spool import SpoolReader
 
@@ -26,10 +26,10 @@ def make_film(
 ) -> int:
     """Write ``path`` from the streams camera, landmarks and robot in ``spool``; returns the number of pictures.
 
-    ``finished_ns``: image stamp -> last byte of its command, for the latency shown. What is seen at a moment is
-    what was seen then: the newest picture of each stream, so the robot's lag stays visible. KeyboardInterrupt
-    leaves a shorter film that plays; it is raised again. Returns 0, and writes nothing, when no picture was spooled.
-    Raises RenaError when the film cannot be written.
+    ``finished_ns``: image stamp -> time of the last byte of its command, for the latency shown. Each moment of the
+    film shows the newest picture of each stream at that time, so the robot's lag is visible. After a
+    KeyboardInterrupt the film is shorter but complete; the interrupt is raised again. Returns 0, and writes nothing,
+    when no picture was spooled. Raises RenaError when the film cannot be written.
     """
     camera = SpoolReader.open(spool, "camera")
     if not len(camera):
@@ -67,43 +67,47 @@ def newest_at(stamps_ns: np.ndarray, times_ns: np.ndarray) -> np.ndarray:
 
 
 def encode(path: Path, pictures: Iterable[np.ndarray], size: tuple[int, int], rate_hz: int = RATE_HZ) -> int:
-    """Encode RGB pictures, uint8 (h, w, 3), as H.264 yuv420p with the index in front; returns their number.
+    """Encode RGB pictures, uint8 (h, w, 3), as H.264 yuv420p with the index at the front; returns their number.
 
-    The file appears under its name only when it is whole. When ``pictures`` raises KeyboardInterrupt the film ends
-    there, still whole, and the interrupt is raised again. Raises RenaError when the file cannot be written.
+    The file appears under its name only when it is complete. When ``pictures`` raises KeyboardInterrupt the film ends
+    there, complete, and the interrupt is raised again. Raises RenaError when the file cannot be written.
     """
-    partial = path.with_name(path.name + ".part")
-    interrupted: KeyboardInterrupt | None = None
-    count = 0
     try:
-        with av.open(str(partial), "w", format="mp4", options={"movflags": "faststart"}) as container:
-            stream = container.add_stream("libx264", rate=rate_hz, options={"preset": "veryfast", "crf": "20"})
-            stream.width, stream.height = size
-            stream.pix_fmt = "yuv420p"
-            stream.time_base = Fraction(1, rate_hz)
-            try:
-                for picture in pictures:
-                    frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-                    frame.pts, frame.time_base = count, Fraction(1, rate_hz)
-                    container.mux(stream.encode(frame))
-                    count += 1
-            except KeyboardInterrupt as error:
-                interrupted = error
-            container.mux(stream.encode(None))
-        if count:
-            os.replace(partial, path)
-    except (OSError, av.error.FFmpegError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise RenaError(f"cannot write the film {path}: {reason}") from error
-    finally:
-        partial.unlink(missing_ok=True)
-    if interrupted is not None:
-        raise interrupted
+        with replacing(path) as fresh:
+            count, interrupt = _write(fresh, pictures, size, rate_hz)
+            if interrupt is not None and not count:
+                raise interrupt
+    except av.error.FFmpegError as error:
+        raise RenaError(f"cannot write {path}: {error.strerror or error}") from error
+    if interrupt is not None:
+        raise interrupt
     return count
 
 
+def _write(
+    path: Path, pictures: Iterable[np.ndarray], size: tuple[int, int], rate_hz: int
+) -> tuple[int, KeyboardInterrupt | None]:
+    """Encode into ``path``; returns the number of pictures and the interrupt that ended them, if one did."""
+    count, interrupt = 0, None
+    with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("libx264", rate=rate_hz, options={"preset": "veryfast", "crf": "20"})
+        stream.width, stream.height = size
+        stream.pix_fmt = "yuv420p"
+        stream.time_base = Fraction(1, rate_hz)
+        try:
+            for picture in pictures:
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                frame.pts, frame.time_base = count, Fraction(1, rate_hz)
+                container.mux(stream.encode(frame))
+                count += 1
+        except KeyboardInterrupt as error:
+            interrupt = error
+        container.mux(stream.encode(None))
+    return count, interrupt
+
+
 class _Decoder:
-    """Decodes records to RGB and keeps the last one: a picture that is shown twice is decoded once."""
+    """Decodes records to RGB and caches the last one: a picture that is shown twice is decoded once."""
 
     def __init__(self, stream: SpoolReader):
         self._stream = stream

@@ -1,4 +1,4 @@
-"""What the terminal shows while a run lasts: a panel on a terminal, a plain line every two seconds elsewhere."""
+"""The display during a run: a panel on a terminal, a plain line every two seconds elsewhere."""
 
 import math
 import time
@@ -18,7 +18,7 @@ _LEVELS = {0: ("good", "green"), 1: ("warning", "yellow"), 2: ("ERROR", "bold re
 
 
 class LiveView:
-    """Context manager. ``show`` may be called as often as one likes; it draws at most four times a second."""
+    """Context manager. ``show`` may be called at any rate; it draws at most four times a second."""
 
     def __init__(self, title: str, film: Path, total_s: float | None, console: Console | None = None):
         self._console = console or Console()
@@ -39,7 +39,7 @@ class LiveView:
             self._live.stop()
 
     def show(self, snapshot: Snapshot, elapsed_s: float) -> None:
-        """Draw the newest state."""
+        """Draw the newest state, unless the last drawing is too recent."""
         now_s = time.monotonic()
         if now_s < self._next_s:
             return
@@ -68,7 +68,7 @@ class LiveView:
         for name, (level, message) in sorted(snapshot.health.items()):
             node, _, part = name.rpartition("/")[2].partition(": ")
             if level == 0 and node == "servos" and part != "bus":
-                continue  # one line for each of 25 servos only when there is something to say
+                continue  # a line for one of 25 servos only when it is not well
             word, colour = _LEVELS.get(level, ("?", "red"))
             table.add_row(Text(name), Text.assemble((word, colour), f"  {message}"))
         table.add_row("film", Text(str(self._film)))
@@ -85,7 +85,7 @@ class LiveView:
 
 
 def plain_line(snapshot: Snapshot, elapsed_s: float, total_s: float | None) -> str:
-    """The same in one line, for logs and pipes."""
+    """The newest state in one line, for logs and pipes."""
     of = f"/{total_s:.0f}" if total_s is not None else ""
     rates, (p50, p95) = snapshot.rate_hz, snapshot.latency_ms
     worst = max(snapshot.health.items(), key=lambda item: item[1][0], default=None)
@@ -98,7 +98,7 @@ def plain_line(snapshot: Snapshot, elapsed_s: float, total_s: float | None) -> s
 
 
 def _face(snapshot: Snapshot) -> str:
-    now = {True: "somebody is there", False: "nobody is there", None: "no reading yet"}[snapshot.face]
+    now = {True: "face present", False: "no face", None: "no reading yet"}[snapshot.face]
     return f"{now}, seen in {snapshot.frames_with_face} of {snapshot.frames} frames"
 
 

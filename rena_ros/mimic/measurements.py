@@ -1,4 +1,4 @@
-"""What the monitor heard, as numbers. Pure: stamps go in, arrays and a live snapshot come out."""
+"""What the monitor received, as numbers. Pure: stamps go in, arrays and a live snapshot come out."""
 
 import math
 import threading
@@ -14,7 +14,11 @@ WINDOW_S = 5.0
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The last seconds, for people to look at. Rates in Hz, times in ms; NaN where nothing was measured."""
+    """The last seconds, for display.
+
+    Rates in Hz, times in ms; NaN where nothing was measured. ``latency_ms``: median and 95th percentile; ``face`` None:
+    no reading yet; ``health``: level and message by part.
+    """
 
     frames: int
     frames_with_face: int
@@ -29,7 +33,7 @@ class Snapshot:
 class Measurements:
     """Everything measured during one run; ``add_…`` may be called from the monitor's thread.
 
-    Stamps are nanoseconds of system time. Sixteen bytes an event: an hour at 30 frames/s takes about 10 MB.
+    Stamps are nanoseconds of system time. An event takes 16 bytes: an hour at 30 frames/s takes about 10 MB.
     """
 
     _events: dict[str, array] = field(default_factory=lambda: {stage: array("q") for stage in STAGES})
@@ -41,29 +45,29 @@ class Measurements:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add_timing(self, stage: str, image_ns: int, finished_ns: int) -> None:
-        """One stage has finished with the image stamped ``image_ns``; unknown stages are left out."""
+        """Add that ``stage`` has finished with the image stamped ``image_ns``; an unknown stage is ignored."""
         with self._lock:
             if stage in self._events:
                 self._events[stage].extend((image_ns, finished_ns))
 
     def add_reading(self, image_ns: int, face: bool) -> None:
-        """A reading of the image stamped ``image_ns`` arrived; ``face``: somebody was there."""
+        """Add a reading of the image stamped ``image_ns``; ``face``: whether a face was present."""
         with self._lock:
             self._readings.append(image_ns)
             self._faces.append(face)
 
     def add_joint_states(self, stamp_ns: int) -> None:
-        """One state of all servos was read at ``stamp_ns``."""
+        """Add that the state of all servos was read at ``stamp_ns``."""
         with self._lock:
             self._bus.append(stamp_ns)
 
     def add_picture(self, stream: str) -> None:
-        """A picture of ``stream`` (camera, robot) arrived."""
+        """Add the arrival of a picture of ``stream`` (camera, robot)."""
         with self._lock:
             self._pictures[stream] = self._pictures.get(stream, 0) + 1
 
     def add_health(self, name: str, level: int, message: str, values: Mapping[str, str]) -> None:
-        """The newest diagnostic status of one part; ``level`` 0 good, 1 warning, 2 error, 3 stale."""
+        """Keep the newest diagnostic status of one part; ``level`` 0 good, 1 warning, 2 error, 3 stale."""
         with self._lock:
             self._health[name] = (level, message, dict(values))
 
@@ -73,7 +77,7 @@ class Measurements:
             return self._pictures.get(stream, 0)
 
     def events(self, stage: str) -> dict[int, int]:
-        """Image stamp -> when ``stage`` was first finished with it, both in ns."""
+        """Image stamp -> time at which ``stage`` first finished with it, both in ns."""
         with self._lock:
             pairs = np.array(self._events[stage], np.int64).reshape(-1, 2)
         first: dict[int, int] = {}
@@ -82,16 +86,16 @@ class Measurements:
         return first
 
     def frames(self) -> list[int]:
-        """Stamps of all images the camera published, rising: those it told of, and those that were read."""
+        """Stamps of all images that the camera published, rising: those it reported and those that were read."""
         return sorted(self.events("camera").keys() | self.readings().keys())
 
     def readings(self) -> dict[int, bool]:
-        """Image stamp -> whether a face was in it, for every image that was read."""
+        """Image stamp -> whether a face was present, for every image that was read."""
         with self._lock:
             return dict(zip(self._readings.tolist(), map(bool, self._faces), strict=True))
 
     def bus_stamps(self) -> np.ndarray:
-        """When the servos' states were read, int64 ns."""
+        """The times at which the servos' states were read, int64 ns."""
         with self._lock:
             return np.array(self._bus, np.int64)
 
@@ -128,13 +132,13 @@ class Measurements:
 def latencies_ms(finished: Mapping[int, int], images: Container[int]) -> np.ndarray:
     """Image stamp -> finishing time, both ns, as latencies in ms, float64 (n,).
 
-    Only those of ``images``: the way back to neutral while nobody is there is no answer to any image.
+    Only those of ``images``: easing to neutral while no face is present is not caused by an image.
     """
     return np.array([(end - image) / 1e6 for image, end in finished.items() if image in images], np.float64)
 
 
 def stage_medians_ms(events: Mapping[str, Mapping[int, int]]) -> dict[str, float]:
-    """Median of what each stage added, in ms: the difference to the stage before (the camera's: to the stamp).
+    """Median of the time that each stage added, ms: the difference to the stage before (for the camera: to the stamp).
 
     Only images that reached both stages count; NaN for a stage that none reached.
     """

@@ -1,9 +1,9 @@
-"""The listener inside the `rena mimic` process: hands what it hears to the numbers and to the spool."""
+"""The listener inside the `rena mimic` process: passes what it receives to the measurements and the spool."""
 
 import contextlib
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import cv2
 import numpy as np
@@ -18,19 +18,22 @@ from sensor_msgs.msg import Image, JointState, PointCloud2, TimeReference
 from rena_ros.mimic.measurements import Measurements
 from rena_ros.mimic.spool import SpoolWriter
 from rena_ros.nodes.images import from_image_msg
+from rena_ros.nodes.messages import nanoseconds
 
 JPEG_QUALITY = 90
 NICENESS = 10
-# Whoever waits for each message is woken 200 times a second, in the middle of the chain's work; whoever looks
-# every 20 ms handles the same messages in a fraction of the time.
+# A thread that waits for each message wakes 200 times a second and disturbs the nodes; one that polls every 20 ms
+# handles the same messages in a fraction of the time.
 PAUSE_S = 0.02
 
 
 class MonitorNode(Node):
-    """Subscribes to the whole chain. Pictures go to the spool as JPEG, everything else to ``samples``."""
+    """Subscribes to the topics of all nodes. Pictures go to the spool as JPEG, all else to the measurements."""
 
-    def __init__(self, samples: Measurements, spool: SpoolWriter, context: Context | None = None, namespace: str = ""):
-        # No services of its own and no log topic: what it does not have, it need not wait for.
+    def __init__(
+        self, measurements: Measurements, spool: SpoolWriter, context: Context | None = None, namespace: str = ""
+    ):
+        # No services and no log topic: each of them would delay the start.
         super().__init__(
             "monitor",
             context=context,
@@ -39,7 +42,7 @@ class MonitorNode(Node):
             start_parameter_services=False,
             enable_rosout=False,
         )
-        self._samples = samples
+        self._measurements = measurements
         self._spool = spool
         newest = QoSProfile(depth=5, reliability=QoSReliabilityPolicy.BEST_EFFORT)
         subscriptions = (
@@ -49,7 +52,7 @@ class MonitorNode(Node):
             (JointState, "joint_states", self._on_joint_states, 20),
             (TimeReference, "timing", self._on_timing, 200),
             (DiagnosticArray, "/diagnostics", self._on_diagnostics, 20),
-            # Last: the camera takes this one for the sign that the monitor is there.
+            # Last: the camera takes this subscription as the sign that the monitor is ready.
             (Image, "camera/image_raw", self._on_camera, newest),
         )
         for kind, topic, callback, qos in subscriptions:
@@ -64,22 +67,22 @@ class MonitorNode(Node):
                     subscription.callback(taken[0])
 
     def missing(self, expected: Mapping[str, tuple[str, str]]) -> tuple[str, ...]:
-        """Those nodes of ``expected``, name -> (topic published, topic listened to), that are not on the graph yet."""
+        """The nodes of ``expected``, name -> (topic published, topic subscribed), that are not on the graph yet."""
         return tuple(
             name
-            for name, (published, listened) in expected.items()
+            for name, (published, subscribed) in expected.items()
             if name not in self._nodes(self.get_publishers_info_by_topic, published)
-            or name not in self._nodes(self.get_subscriptions_info_by_topic, listened)
+            or name not in self._nodes(self.get_subscriptions_info_by_topic, subscribed)
         )
 
-    def doubled(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Those of the nodes ``names`` that run more than once in this ROS domain and namespace."""
+    def running_twice(self, names: Iterable[str]) -> tuple[str, ...]:
+        """The nodes of ``names`` that run more than once in this ROS domain and namespace."""
         own = self.get_namespace()
         present = [name for name, namespace in self.get_node_names_and_namespaces() if namespace == own]
         return tuple(name for name in names if present.count(name) > 1)
 
-    def _nodes(self, ask, topic: str) -> set[str]:
-        return {end.node_name for end in ask(self.resolve_topic_name(topic))}
+    def _nodes(self, query: Callable[[str], list], topic: str) -> set[str]:
+        return {end.node_name for end in query(self.resolve_topic_name(topic))}
 
     def _on_camera(self, message: Image) -> None:
         self._keep("camera", message)
@@ -88,43 +91,46 @@ class MonitorNode(Node):
         self._keep("robot", message)
 
     def _keep(self, stream: str, message: Image) -> None:
-        self._samples.add_picture(stream)
+        self._measurements.add_picture(stream)
         bgr = cv2.cvtColor(from_image_msg(message), cv2.COLOR_RGB2BGR)
         jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
-        self._spool.append(stream, _ns(message.header.stamp), jpeg.tobytes())
+        self._spool.append(stream, nanoseconds(message.header.stamp), jpeg.tobytes())
 
     def _on_reading(self, message: JointState) -> None:
-        stamp_ns = _ns(message.header.stamp)
-        self._samples.add_reading(stamp_ns, bool(message.name))
+        stamp_ns = nanoseconds(message.header.stamp)
+        self._measurements.add_reading(stamp_ns, bool(message.name))
         if message.name:
             self._spool.append("readings", stamp_ns, np.asarray(message.position, np.float32).tobytes())
 
     def _on_landmarks(self, message: PointCloud2) -> None:
         points = np.frombuffer(message.data, np.float32).reshape(-1, message.point_step // 4)
-        self._spool.append("landmarks", _ns(message.header.stamp), np.ascontiguousarray(points[:, :3]).tobytes())
+        self._spool.append(
+            "landmarks", nanoseconds(message.header.stamp), np.ascontiguousarray(points[:, :3]).tobytes()
+        )
 
     def _on_joint_states(self, message: JointState) -> None:
-        self._samples.add_joint_states(_ns(message.header.stamp))
+        self._measurements.add_joint_states(nanoseconds(message.header.stamp))
 
     def _on_timing(self, message: TimeReference) -> None:
-        self._samples.add_timing(message.source, _ns(message.time_ref), _ns(message.header.stamp))
+        self._measurements.add_timing(message.source, nanoseconds(message.time_ref), nanoseconds(message.header.stamp))
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
-            level = status.level[0] if isinstance(status.level, bytes) else int(status.level)
             values = {value.key: value.value for value in status.values}
-            self._samples.add_health(status.name, level, status.message, values)
+            self._measurements.add_health(status.name, status.level[0], status.message, values)
 
 
 class Monitor:
-    """A ``MonitorNode`` that is served by a thread of low priority, so that watching does not slow what is watched."""
+    """A ``MonitorNode`` and its thread, which has a low priority so that it does not slow the nodes that it watches."""
 
-    def __init__(self, samples: Measurements, spool: SpoolWriter, namespace: str = ""):
+    def __init__(self, measurements: Measurements, spool: SpoolWriter, namespace: str = ""):
         self._context = Context()
         self._ready, self._leaving = threading.Event(), threading.Event()
         self._node: MonitorNode | None = None
         self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, args=(samples, spool, namespace), name="monitor", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, args=(measurements, spool, namespace), name="monitor", daemon=True
+        )
         self._thread.start()
         self._ready.wait()
         if self._failure is not None:
@@ -132,12 +138,12 @@ class Monitor:
 
     @property
     def node(self) -> MonitorNode:
-        """The node, for asking about the graph."""
+        """The node, for questions about the ROS graph."""
         assert self._node is not None
         return self._node
 
     def failure(self) -> BaseException | None:
-        """What ended the monitor before it was asked to, or None."""
+        """The error that ended the monitor early, or None."""
         return self._failure
 
     def stop(self) -> None:
@@ -145,13 +151,13 @@ class Monitor:
         self._leaving.set()
         self._thread.join(timeout=5.0)
 
-    def _run(self, samples: Measurements, spool: SpoolWriter, namespace: str) -> None:
+    def _run(self, measurements: Measurements, spool: SpoolWriter, namespace: str) -> None:
         # Linux counts niceness per thread, and the middleware's threads inherit this one's.
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         try:
             rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-            self._node = MonitorNode(samples, spool, self._context, namespace)
+            self._node = MonitorNode(measurements, spool, self._context, namespace)
             self._ready.set()
             while not self._leaving.wait(PAUSE_S):
                 self._node.take()
@@ -163,7 +169,3 @@ class Monitor:
             if self._node is not None:
                 self._node.destroy_node()
             self._context.try_shutdown()
-
-
-def _ns(stamp) -> int:
-    return stamp.sec * 1_000_000_000 + stamp.nanosec

@@ -1,4 +1,4 @@
-"""One picture of the film: the person with landmarks on the left, the robot on the right, the figures beneath."""
+"""One picture of the film: the person with landmarks on the left, the robot on the right, the figures below."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -15,7 +15,7 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 @dataclass(frozen=True)
 class Caption:
-    """What stands beneath the pictures; ``latency_ms`` None: this frame led to no command."""
+    """The line below the pictures; ``latency_ms`` None: this frame led to no command."""
 
     time_s: float
     total_s: float
@@ -24,7 +24,7 @@ class Caption:
 
 
 def film_size(with_robot: bool) -> tuple[int, int]:
-    """Width and height of the film in pixels; even, as 4:2:0 colour needs it."""
+    """Width and height of the film in pixels, both even as 4:2:0 colour requires."""
     return PANEL_WIDTH * (2 if with_robot else 1), PANEL_HEIGHT + BAND_HEIGHT
 
 
@@ -37,7 +37,7 @@ def compose(
 ) -> np.ndarray:
     """Draw one picture, uint8 (h, w, 3) RGB of ``film_size``.
 
-    ``person``, ``robot``: uint8 (h, w, 3) RGB of any size, or None before the first one came. ``landmarks``:
+    ``person``, ``robot``: uint8 (h, w, 3) RGB of any size, or None before the first one arrived. ``landmarks``:
     float32 (478, 3) in fractions of the person's picture, or None.
     """
     width, height = film_size(with_robot)
@@ -96,7 +96,7 @@ def _band(canvas: np.ndarray, caption: Caption) -> None:
     width, y = canvas.shape[1], PANEL_HEIGHT + 31
     _write(canvas, f"{caption.time_s:5.1f} s", (16, y), 0.6, _TEXT)
     if not caption.face:
-        text, colour = "nobody is there", _DIM
+        text, colour = "no face", _DIM
     elif caption.latency_ms is None:
         text, colour = "no command", _DIM
     else:

@@ -1,4 +1,4 @@
-"""Everything that can be known to be wrong before a process is started: one clear line each."""
+"""Checks before any process is started; each error is one line with the remedy."""
 
 import fcntl
 import os
@@ -18,7 +18,7 @@ NEEDED_BYTES = 100_000_000
 
 @dataclass(frozen=True)
 class Source:
-    """Whom to mirror: ``name`` as the camera node takes it, and how long one showing lasts (None: no end)."""
+    """What the camera node shows: ``name`` as it takes it, and the duration of one pass (None: no end)."""
 
     name: str
     duration_s: float | None
@@ -27,7 +27,7 @@ class Source:
 def check_source(text: str) -> Source:
     """Resolve `--source`: ``performer``, a camera's index or device, or a video file. Raises RenaError."""
     if text == PERFORMER:
-        from rena_ros.twin import performer  # draws: only where it is wanted
+        from rena_ros.twin import performer  # slow to import: only when it is needed
 
         return Source(text, float(performer.DURATION_S))
     if text.isdecimal() or text.startswith("/dev/video"):
@@ -48,7 +48,7 @@ def check_source(text: str) -> Source:
 
 
 def check_robot(text: str) -> None:
-    """`--robot twin`, or a serial port that is there and may be opened. Raises RenaError."""
+    """Check `--robot`: ``twin``, or a serial port that exists and may be opened. Raises RenaError."""
     if text == "twin":
         return
     port = Path(text)
@@ -59,7 +59,7 @@ def check_robot(text: str) -> None:
 
 
 def check_model(text: str | None) -> Path:
-    """The model file to use. Raises RenaError when it is missing; whether it fits, the policy node says."""
+    """Return the model file to use. Raises RenaError when it is missing; the policy node checks whether it fits."""
     path = Path(text) if text else share_path("models/rena.onnx")
     if not path.is_file():
         raise RenaError(f"there is no model {path}; give --model FILE, or train one with `rena train`")
@@ -75,15 +75,16 @@ def check_robot_file(text: str | None) -> str:
 
 
 def check_json(path: Path | None) -> None:
-    """`--json FILE`: its folder must be there. Raises RenaError, before the run and not after it."""
+    """Check `--json FILE`. Raises RenaError when its folder is missing: before the run, not after it."""
     if path is not None and not path.resolve().parent.is_dir():
         raise RenaError(f"cannot write {path}: there is no folder {path.resolve().parent}")
 
 
 def prepare_out(out: Path) -> int:
-    """Make DIR, its log and spool; clear away the results of an earlier run. Raises RenaError when that fails.
+    """Make DIR with its folders for logs and spool, and delete the results of an earlier run.
 
-    Returns a file descriptor that holds a lock on DIR: two runs must not write into the same one.
+    Returns a file descriptor that holds a lock on DIR: two runs must not write to the same folder. Raises RenaError
+    when DIR cannot be written, is locked by another run, or its disk is nearly full.
     """
     try:
         for directory in (out, out / "log", out / ".spool"):
@@ -97,12 +98,14 @@ def prepare_out(out: Path) -> int:
         for name in ("mimic.mp4", "summary.json"):
             (out / name).unlink(missing_ok=True)
         free = shutil.disk_usage(out).free
-        (out / ".spool" / "servos").unlink(missing_ok=True)  # the port of a run that was killed leads nowhere
+        (out / ".spool" / "servos").unlink(missing_ok=True)  # a run that was killed leaves a port that leads nowhere
     except OSError as error:
         raise RenaError(f"cannot write to {out}: {error.strerror}; choose another --out DIR") from error
     if free < NEEDED_BYTES:
         os.close(lock)
-        raise RenaError(f"only {free // 1_000_000} MB are free in {out}; a minute of film needs about 300 MB meanwhile")
+        raise RenaError(
+            f"only {free // 1_000_000} MB are free in {out}; a run needs about 300 MB per minute until its film is made"
+        )
     return lock
 
 

@@ -1,4 +1,4 @@
-"""After a run: the film, the round trip and the figures of what was recorded, whatever of it there is."""
+"""After a run: make the film, the round trip and the figures of what was recorded, as far as it goes."""
 
 import contextlib
 import datetime
@@ -6,12 +6,16 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rena_ros.base.errors import RenaError
+from rena_ros.base.files import sha256_of, write_json
 from rena_ros.graph import TWIN
 from rena_ros.mimic import summary
 from rena_ros.mimic.film import make_film
@@ -23,94 +27,127 @@ from rena_ros.mimic.spool import SpoolReader
 FILM = "mimic.mp4"
 
 
-def conclude(
-    told: dict,
-    samples: Measurements,
-    outcome: RunOutcome,
-    model: Path,
-    out: Path,
-    report: Path,
-    copy: Path | None,
-    console: Console,
-) -> int:
-    """Write ``out``/summary.json (and ``copy``) and ``out``/mimic.mp4, and print the figures. Returns the exit code.
+@dataclass(frozen=True)
+class MimicRun:
+    """A run as the user asked for it (``source``, ``robot``, ``mirror``, ``model``) and the places of its files.
 
-    ``commanded``: what the user asked for, source, robot and mirror. ``report``: the emulator's. A part that cannot be
-    made, or that a Ctrl-C cuts short, is named in the summary's notes. The spool is gone afterwards.
+    ``out``: the folder of the results. ``json_copy``: where the figures are written as well.
     """
-    is_twin = told["robot"] == TWIN
-    notes = [f"{name} did not leave on Ctrl-C and took a {number}" for name, number in outcome.forced.items()]
+
+    source: str
+    robot: str
+    mirror: bool
+    model: Path
+    out: Path
+    json_copy: Path | None
+
+    @property
+    def is_twin(self) -> bool:
+        """Whether the robot was the drawn one behind emulated servos."""
+        return self.robot == TWIN
+
+    @property
+    def film(self) -> Path:
+        """The film's path."""
+        return self.out / FILM
+
+    @property
+    def spool(self) -> Path:
+        """The folder of the spool files and the emulator's report; deleted at the end."""
+        return self.out / ".spool"
+
+    @property
+    def report(self) -> Path:
+        """Where the emulator writes what it counted."""
+        return self.spool / "emulator.json"
+
+
+def conclude(run: MimicRun, measurements: Measurements, outcome: RunOutcome, console: Console) -> int:
+    """Write ``out``/summary.json (and its copy) and ``out``/mimic.mp4, and print the figures. Returns the exit code.
+
+    A part that cannot be made, or that Ctrl-C cuts short, is named in the summary's notes.
+    """
+    figures = _figures(run, measurements, outcome)
+    notes = figures["provenance"]["notes"]
+    summary_file = run.out / "summary.json"
+    good = outcome.failure is None
+    if outcome.failure is not None:
+        _report_error(outcome.failure, notes)
+    with contextlib.suppress(RenaError):  # making the film may take a while: the figures are safe meanwhile
+        write_json(summary_file, figures)
+    if figures["frames"]:
+        good &= _attempt(lambda: _add_pictures(run, measurements, figures, outcome, console), notes)
+    shutil.rmtree(run.spool, ignore_errors=True)  # on a full disk this frees the space for the summary
+    if figures["frames"]:
+        summary.show(figures, console)
+    for path in (summary_file, run.json_copy):
+        good &= path is None or _attempt(partial(write_json, path, figures), notes)
+    for note in notes:
+        console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True, style="yellow")
+    if figures["provenance"]["film"]:
+        console.print(f"film: {run.film}", highlight=False, markup=False, soft_wrap=True)
+    if good and not figures["frames"]:
+        print("rena mimic: the run ended before the camera sent a picture", file=sys.stderr)
+        return 130 if outcome.ending == "interrupted" else 1
+    return 0 if good else 1
+
+
+def _figures(run: MimicRun, measurements: Measurements, outcome: RunOutcome) -> dict[str, Any]:
+    """Everything in summary.json that needs no picture."""
+    notes = [f"{name} did not end on Ctrl-C and was sent {number}" for name, number in outcome.forced.items()]
     if outcome.spool_failure:
         notes.append(f"pictures could not be kept: {outcome.spool_failure}")
-    emulator = _read_report(report) if is_twin else None
-    if is_twin and emulator is None:
+    emulator = _read_report(run.report) if run.is_twin else None
+    if run.is_twin and emulator is None:
         notes.append("the emulator left no report")
-    figures = summary.measure(samples, emulator)
+    figures = summary.measure(measurements, emulator)
     figures["provenance"] = {
-        **told,
-        "model": {"file": model.name, "sha256": summary.fingerprint(model)},
+        "source": run.source,
+        "robot": run.robot,
+        "mirror": run.mirror,
+        "model": {"file": run.model.name, "sha256": sha256_of(run.model)},
         "recorded": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "duration_s": _recorded_s(samples),
+        "duration_s": _duration_s(measurements),
         "ended": outcome.ending,
         "film": None,
         "emulator": emulator,
         "versions": summary.versions(),
         "notes": notes,
     }
-    failed = outcome.failure is not None
-    if failed:
-        _complain(outcome.failure, notes)
-    paths = [out / "summary.json", *([copy] if copy else [])]
-    with contextlib.suppress(RenaError):  # the film may take a while: the figures are to be safe meanwhile
-        summary.write(figures, *paths)
+    return figures
+
+
+def _add_pictures(
+    run: MimicRun, measurements: Measurements, figures: dict[str, Any], outcome: RunOutcome, console: Console
+) -> None:
+    """Make the film and, after a run without failure, the round trip. Raises RenaError."""
     try:
-        if figures["frames"]:
-            _add_film(figures, samples, out, is_twin, console)
-            if not failed:
-                _add_round_trip(figures, out, is_twin, console)
+        _add_film(run, measurements, figures, console)
+        if outcome.failure is None:
+            _add_round_trip(run, figures, console)
     except KeyboardInterrupt:
-        notes.append("interrupted while the film or the round trip was being made")
-    except RenaError as error:
-        failed = True
-        _complain(error, notes)
-    shutil.rmtree(out / ".spool", ignore_errors=True)  # on a full disk this makes the room for the summary
-    if figures["frames"]:
-        summary.show(figures, console)
-    try:
-        summary.write(figures, *paths)
-    except RenaError as error:
-        failed = True
-        _complain(error, notes)
-    for note in notes:
-        console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True, style="yellow")
-    if figures["provenance"]["film"]:
-        console.print(f"film: {out / FILM}", highlight=False, markup=False, soft_wrap=True)
-    if failed or figures["frames"]:
-        return 1 if failed else 0
-    print("rena mimic: the run ended before the camera sent a picture", file=sys.stderr)
-    return 130 if outcome.ending == "interrupted" else 1
+        figures["provenance"]["notes"].append("interrupted while the film or the round trip was being made")
 
 
-def _add_film(figures: dict, samples: Measurements, out: Path, is_twin: bool, console: Console) -> None:
-    path = out / FILM
+def _add_film(run: MimicRun, measurements: Measurements, figures: dict[str, Any], console: Console) -> None:
+    finished_ns = measurements.events("servos")
     try:
-        with _progress(console, "film") as tell:
-            make_film(path, out / ".spool", samples.events("servos"), with_robot=is_twin, progress=tell)
+        with _progress(console, "film") as progress:
+            make_film(run.film, run.spool, finished_ns, with_robot=run.is_twin, progress=progress)
     finally:
-        figures["provenance"]["film"] = path.name if path.exists() else None
-    if not is_twin:
+        figures["provenance"]["film"] = FILM if run.film.exists() else None
+    if not run.is_twin:
         figures["provenance"]["notes"].append("no picture of a real robot: the film shows the person alone")
 
 
-def _add_round_trip(figures: dict, out: Path, is_twin: bool, console: Console) -> None:
+def _add_round_trip(run: MimicRun, figures: dict[str, Any], console: Console) -> None:
     notes = figures["provenance"]["notes"]
-    if not is_twin:
+    if not run.is_twin:
         notes.append("no round trip without the twin")
         return
-    spool = out / ".spool"
-    with _progress(console, "reading the robot's face") as tell:
-        twin = twin_track(SpoolReader.open(spool, "robot"), tell)
-    trip = compare(person_track(SpoolReader.open(spool, "readings")), twin)
+    with _progress(console, "reading the robot's face") as progress:
+        twin = twin_track(SpoolReader.open(run.spool, "robot"), progress)
+    trip = compare(person_track(SpoolReader.open(run.spool, "readings")), twin)
     if trip is None:
         notes.append("no round trip: the person and the robot were hardly ever seen at the same time")
     else:
@@ -119,24 +156,34 @@ def _add_round_trip(figures: dict, out: Path, is_twin: bool, console: Console) -
 
 @contextlib.contextmanager
 def _progress(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar that is gone when it is done; yields what to call with (done, total)."""
+    """A progress bar that disappears at the end; yields a function that takes (done, total)."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _complain(error: RenaError, notes: list[str]) -> None:
+def _attempt(step: Callable[[], None], notes: list[str]) -> bool:
+    """Take one step; a RenaError is reported. Returns whether there was none."""
+    try:
+        step()
+    except RenaError as error:
+        _report_error(error, notes)
+        return False
+    return True
+
+
+def _report_error(error: RenaError, notes: list[str]) -> None:
     print(f"rena mimic: {error}", file=sys.stderr, flush=True)
     notes.append(str(error).splitlines()[0])
 
 
-def _recorded_s(samples: Measurements) -> float:
-    frames = samples.frames()
+def _duration_s(measurements: Measurements) -> float:
+    frames = measurements.frames()
     return round((frames[-1] - frames[0]) / 1e9, 3) if frames else 0.0
 
 
-def _read_report(report: Path) -> dict | None:
+def _read_report(report: Path) -> dict[str, Any] | None:
     try:
         return json.loads(report.read_text())
     except (OSError, json.JSONDecodeError):

@@ -1,7 +1,7 @@
 """Does the robot show what the person shows? The twin's pictures are read by the same perception, and compared.
 
-Per channel: the Pearson correlation over time between the person's coefficients and the twin's, after shifting
-the twin back by the one lag, common to all channels, that makes their mean correlation largest.
+The measure, per channel: the Pearson correlation over time between the person's coefficients and the twin's, after the
+twin is shifted back by one lag, common to all channels: the lag with the largest mean correlation.
 """
 
 from collections.abc import Callable
@@ -14,12 +14,12 @@ from rena_ros.mimic.spool import SpoolReader
 from rena_ros.perception.face_reader import READING_NAMES, FaceReader
 
 LAGS_MS = tuple(range(0, 405, 5))
-# A channel in which the person hardly moved says nothing about the robot: its correlation is that of noise.
+# A channel in which the person hardly moved says nothing about the robot: its correlation is noise.
 MIN_STD = 0.02
-# Readings further apart than this are not interpolated between: somebody had gone. A busy machine leaves
-# gaps of some tenths of a second, too.
+# No interpolation across a longer gap between readings: the face was absent. A busy machine, too, leaves gaps of some
+# tenths of a second.
 MAX_GAP_S = 0.4
-MIN_SAMPLES = 30
+MIN_MOMENTS = 30
 HEADLINES = {
     "mouthSmile": ("mouthSmileLeft", "mouthSmileRight"),
     "jawOpen": ("jawOpen",),
@@ -39,22 +39,25 @@ class Track:
 
 @dataclass(frozen=True)
 class RoundTrip:
-    """``lag_ms`` that fits best; per channel ``r`` at that lag and ``r_zero_lag``, both float64 (55,), NaN where the
-    person's standard deviation ``std`` float64 (55,) is below MIN_STD or the twin's is zero; ``samples`` compared.
+    """How well two tracks agree.
+
+    ``lag_ms``: the lag that fits best. ``r`` at that lag and ``r_zero_lag``: correlation per channel, float64 (55,);
+    NaN where the person's standard deviation ``std``, float64 (55,), is below MIN_STD or the twin's is zero.
+    ``moments``: number of times at which they were compared.
     """
 
     lag_ms: float
     r: np.ndarray
     r_zero_lag: np.ndarray
     std: np.ndarray
-    samples: int
+    moments: int
 
     def as_dict(self) -> dict:
-        """For summary.json: the headline channels first (means over left and right), then every channel."""
+        """For summary.json: the headline channels (means over left and right), then every channel."""
         return {
             **{name: _rounded(self.headline(name)) for name in HEADLINES},
             "lag_ms": self.lag_ms,
-            "samples": self.samples,
+            "samples": self.moments,
             "zero_lag": {name: _rounded(self.headline(name, self.r_zero_lag)) for name in HEADLINES},
             "channels": {
                 name: {"r": _rounded(self.r[i]), "r_zero_lag": _rounded(self.r_zero_lag[i]), "std": _rounded(std)}
@@ -92,15 +95,15 @@ def twin_track(pictures: SpoolReader, progress: Callable[[int, int], None] = lam
 
 
 def compare(person: Track, twin: Track, lags_ms: tuple[int, ...] = LAGS_MS) -> RoundTrip | None:
-    """Correlate two tracks; None when fewer than MIN_SAMPLES moments were seen in both.
+    """Correlate two tracks; None when fewer than MIN_MOMENTS moments are covered by both.
 
-    At every lag the twin is interpolated linearly to the person's times, each later by the lag. All lags are
-    judged on the same moments, those seen in both at every lag, so that none wins by what it leaves out.
+    For each lag the twin is interpolated linearly at the person's times plus the lag. All lags are compared at the same
+    moments, those that both tracks cover at every lag, so that no lag wins by leaving moments out.
     """
     usable = np.ones(len(person.times_s), bool)
     for lag_ms in lags_ms:
         usable &= _covered(twin.times_s, person.times_s + lag_ms / 1e3)
-    if usable.sum() < MIN_SAMPLES:
+    if usable.sum() < MIN_MOMENTS:
         return None
     times_s, mine = person.times_s[usable], person.features[usable].astype(np.float64)
     std = mine.std(axis=0)
@@ -108,7 +111,7 @@ def compare(person: Track, twin: Track, lags_ms: tuple[int, ...] = LAGS_MS) -> R
     for r in at_lag.values():
         r[std < MIN_STD] = np.nan
     scores = {lag_ms: np.nanmean(r) if np.isfinite(r).any() else -np.inf for lag_ms, r in at_lag.items()}
-    best = max(scores, key=scores.get)
+    best = max(scores, key=lambda lag_ms: scores[lag_ms])
     return RoundTrip(float(best), at_lag[best], at_lag[lags_ms[0]], std, int(usable.sum()))
 
 
@@ -121,7 +124,7 @@ def correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _covered(known_s: np.ndarray, wanted_s: np.ndarray) -> np.ndarray:
-    """Which of ``wanted_s`` lie between two of ``known_s`` that are at most MAX_GAP_S apart."""
+    """Mask of the ``wanted_s`` that lie between two neighbours in ``known_s`` at most MAX_GAP_S apart, bool."""
     if len(known_s) < 2:
         return np.zeros(len(wanted_s), bool)
     after = np.searchsorted(known_s, wanted_s, side="left")

@@ -1,4 +1,4 @@
-"""The live part of a run: bring the nodes up, watch them until the end, and take them down again."""
+"""The live part of a run: start the nodes, watch them until the end, and stop them again."""
 
 import contextlib
 import math
@@ -20,31 +20,35 @@ from rena_ros.mimic.supervisor import Ended, Supervisor
 
 STREAMS = ("camera", "robot", "readings", "landmarks")
 LINK_LIMIT_S = 15.0
-# A node imports its libraries and maps its model before it is there: seconds on a cold disk.
+# A node imports its libraries and loads its model first: seconds on a cold disk.
 UP_LIMIT_S = 60.0
-# The camera leaves first and the others finish what it sent. Together less than the 3 s that Ctrl-C may take.
+# The camera ends first and the others finish what it sent. In all less than the 3 s that Ctrl-C may take.
 CAMERA_STOP_S, DRAIN_S, OTHERS_STOP_S = 0.6, 0.25, 1.8
-# The monitor leaves the ROS graph only when the others' leaving has been digested: see `close_node` in nodes/running.py
-# for what Fast DDS may do otherwise, and here the figures of the run would be lost with it.
+# The monitor leaves the ROS graph only some time after the nodes: Fast DDS can block when two leave at the same moment
+# (see `close_node` in nodes/running.py), and here the figures of the run would be lost.
 QUIET_S = 0.35
-# When the way from the camera to the servos breaks, the servos ease to neutral within a second: they get it.
+# When a node between camera and servos fails, the servos need a second to ease to neutral.
 EASE_S = 1.0
 SHOW_S = 0.25
 NICENESS = 10
 
 
 class ProcessDied(RenaError):
-    """A process of the run ended on its own; the text names it, says how, and gives its last lines."""
+    """A process of the run ended by itself; the text names it and gives its exit code and last lines."""
 
     def __init__(self, ended: Ended, log_dir: Path):
         last = "\n".join(f"    {line}" for line in ended.last_lines) or "    (it printed nothing)"
         where = log_dir / f"{ended.name}.log"
-        super().__init__(f"{ended.name} {ended.how}, so the run ended. Its last lines (all of them: {where}):\n{last}")
+        super().__init__(f"{ended.name} {ended.how}, so the run ended. Its last lines (all lines: {where}):\n{last}")
 
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """How the live part ended: ``complete`` (the clip or the time is over), ``interrupted`` or ``failed``."""
+    """How the live part ended.
+
+    ``ending``: "complete" (the clip or the time is over), "interrupted" or "failed"; ``forced``: the processes that
+    SIGINT did not end, with the signal that did; ``spool_failure``: why pictures could not be kept.
+    """
 
     ending: str
     failure: RenaError | None
@@ -61,7 +65,7 @@ class Session:
         self._console = console
         self._namespace = namespace
         self._supervisor = Supervisor(out / "log")
-        self.samples = Measurements()
+        self.measurements = Measurements()
 
     def run(self, title: str, limit_s: float | None, total_s: float | None) -> RunOutcome:
         """Run until the camera's clip is over, ``limit_s`` seconds have passed, Ctrl-C, or a process dies."""
@@ -78,22 +82,22 @@ class Session:
                 pass
             except RenaError as error:
                 ending, failure = "failed", error
-                self._let_the_robot_ease()
+                self._wait_for_ease()
             forced = self._take_down()
             time.sleep(QUIET_S)
         return RunOutcome(ending, failure, forced, spool.failure)
 
     def _watch(self, spool: SpoolWriter, leaving: contextlib.ExitStack):
-        from rena_ros.mimic.monitor import Monitor  # rclpy: only once everything else is known to be in order
+        from rena_ros.mimic.monitor import Monitor  # imports rclpy: only after all other checks
 
-        # For the monitor in this process and for the nodes: a home need not be writable.
+        # For the monitor in this process and for the nodes: the home folder need not be writable.
         os.environ.setdefault("ROS_LOG_DIR", str(self._out / "log"))
-        monitor = Monitor(self.samples, spool, self._namespace)
+        monitor = Monitor(self.measurements, spool, self._namespace)
         leaving.callback(monitor.stop)
         return monitor
 
     def _bring_up(self, monitor) -> None:
-        """Start everything, the camera last: a clip begins when there is somebody to see it."""
+        """Start all processes, the camera last: a clip may begin only when every other node is ready."""
         with self._console.status("starting the nodes") if self._console.is_terminal else contextlib.nullcontext():
             for process in self._processes.values():
                 if process.name == "camera":
@@ -108,61 +112,61 @@ class Session:
                 UP_LIMIT_S,
                 lambda: f"did not come up: {', '.join(monitor.node.missing(expected))}; see {self._out / 'log'}",
             )
-            doubled = monitor.node.doubled(expected)
+            doubled = monitor.node.running_twice(expected)
             if doubled:
                 raise RenaError(
-                    f"another run is in this ROS domain ({', '.join(doubled)} is there twice); "
+                    f"another run is in this ROS domain ({', '.join(doubled)} runs twice); "
                     "end it, or give this one its own: ROS_DOMAIN_ID=… rena mimic"
                 )
             if "twin" in self._processes:
-                self._until(lambda: self.samples.pictures("robot"), UP_LIMIT_S, lambda: "the twin drew no picture")
+                self._until(lambda: self.measurements.pictures("robot"), UP_LIMIT_S, lambda: "the twin drew no picture")
             self._start(self._processes["camera"])
 
     def _follow(self, monitor, spool: SpoolWriter, title: str, limit_s: float | None, total_s: float | None) -> str:
         started_s: float | None = None
         shown_s = -math.inf
-        told = False
+        failure_shown = False
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, 0, NICENESS)  # this thread, like the monitor's, only watches from here on
+            os.setpriority(os.PRIO_PROCESS, 0, NICENESS)  # this thread, like the monitor's, only watches from now on
         with LiveView(title, self._out / "mimic.mp4", total_s, self._console) as view:
             while True:
                 time.sleep(0.1)
-                if self._camera_has_left():
+                if self._camera_has_ended():
                     return "complete"
                 if monitor.failure() is not None:
                     raise monitor.failure()
                 now_s = time.monotonic()
-                if started_s is None and self.samples.pictures("camera"):
+                if started_s is None and self.measurements.pictures("camera"):
                     started_s = now_s
                 elapsed_s = 0.0 if started_s is None else now_s - started_s
                 if limit_s is not None and elapsed_s >= limit_s:
                     return "complete"
-                if spool.failure and not told:
-                    told = True
+                if spool.failure and not failure_shown:
+                    failure_shown = True
                     self._console.print(
-                        f"cannot keep pictures for the film any more: {spool.failure}; the run goes on", markup=False
+                        f"pictures for the film can no longer be kept: {spool.failure}; the run continues", markup=False
                     )
                 if now_s - shown_s >= SHOW_S:
                     shown_s = now_s
-                    view.show(self.samples.snapshot(), elapsed_s)
+                    view.show(self.measurements.snapshot(), elapsed_s)
 
-    def _camera_has_left(self) -> bool:
+    def _camera_has_ended(self) -> bool:
         """True when the clip is over. Raises ProcessDied for any other end of any process."""
         for ended in self._supervisor.ended():
             if ended.name != "camera" or ended.code != 0:
                 raise ProcessDied(ended, self._out / "log")
         return "camera" in self._supervisor.names() and "camera" not in self._supervisor.pids()
 
-    def _let_the_robot_ease(self) -> None:
-        """Whatever failed: a robot that still has its driver goes limp in its resting face, not in a grimace."""
+    def _wait_for_ease(self) -> None:
+        """After a failure, give the servos node, if it still runs, time to ease to neutral before torque goes off."""
         with contextlib.suppress(KeyboardInterrupt):
-            if "servos" in self._supervisor.pids() and self.samples.pictures("camera"):
+            if "servos" in self._supervisor.pids() and self.measurements.pictures("camera"):
                 time.sleep(EASE_S)
 
     def _take_down(self) -> dict[str, str]:
-        """End all processes in order; returns those that did not leave on SIGINT, with the signal it took."""
-        with contextlib.suppress(KeyboardInterrupt):  # an impatient second Ctrl-C skips to the next step
-            self._supervisor.ask("camera", CAMERA_STOP_S)
+        """End all processes in order; returns those that SIGINT did not end, with the signal that did."""
+        with contextlib.suppress(KeyboardInterrupt):  # a second Ctrl-C skips to the next step
+            self._supervisor.interrupt("camera", CAMERA_STOP_S)
             time.sleep(DRAIN_S)
         with contextlib.suppress(KeyboardInterrupt):
             return self._supervisor.stop(OTHERS_STOP_S)

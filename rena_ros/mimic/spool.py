@@ -1,7 +1,7 @@
-"""Records on disk in the order they came, one file per stream: what the film is made of after the run.
+"""Spool files: records on disk in order of arrival, one file per stream, from which the film is made after the run.
 
-A record is its stamp (int64 nanoseconds), its length (uint32) and its bytes. Memory stays bounded however long
-the run; a run that is cut off leaves whole records and at most one torn one, which reading leaves out.
+A record is its stamp (int64 nanoseconds), its length (uint32) and its bytes. Memory stays bounded however long the run
+takes. A run that is cut off leaves complete records and at most one incomplete record, which the reader ignores.
 """
 
 import struct
@@ -15,7 +15,7 @@ _HEADER = struct.Struct("<qI")
 
 
 class SpoolWriter:
-    """Appends records to ``directory/STREAM.spool``; stops for good, and says why once, when it cannot write."""
+    """Appends records to ``directory/STREAM.spool``; after the first ``failure`` it writes nothing more."""
 
     def __init__(self, directory: Path, streams: tuple[str, ...]):
         directory.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ class SpoolWriter:
             self.failure = error.strerror or str(error)
 
     def close(self) -> None:
-        """Write what is buffered and close the files."""
+        """Flush the buffers and close the files."""
         for file in self._files.values():
             try:
                 file.close()
@@ -44,7 +44,7 @@ class SpoolWriter:
 
 @dataclass(frozen=True)
 class SpoolReader:
-    """One stream, indexed: ``stamps_ns`` int64 (n,) rising, ``offsets`` and ``lengths`` int64 (n,) of the data."""
+    """The index of one stream: ``stamps_ns`` int64 (n,) rising, ``offsets`` and ``lengths`` int64 (n,) of the data."""
 
     path: Path
     stamps_ns: np.ndarray

@@ -1,33 +1,30 @@
-"""The figures of a run: computed once, written as summary.json, printed as a table."""
+"""The figures of a run: computed for summary.json and printed as a table."""
 
-import hashlib
-import json
 import math
 import platform
 from collections.abc import Mapping
 from importlib import metadata
-from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from rena_ros import __version__
-from rena_ros.base.errors import RenaError
 from rena_ros.mimic.measurements import STAGES, Measurements, latencies_ms, percentile, rate_hz, stage_medians_ms
 from rena_ros.mimic.round_trip import HEADLINES
 
 _LIBRARIES = ("mediapipe", "onnxruntime", "numpy", "opencv-python-headless", "rclpy", "ruckig", "numba", "av")
 
 
-def measure(samples: Measurements, emulator: Mapping[str, object] | None) -> dict:
+def measure(measurements: Measurements, emulator: Mapping[str, Any] | None) -> dict[str, Any]:
     """The measured part of summary.json.
 
-    A frame is an image that the camera node published; it was dropped when it led to no reading. Latency runs
-    from the image's stamp to the last byte of the SYNC_WRITE it caused. ``emulator``: what the emulator counted
-    from the bytes, or None for a real robot.
+    A frame is an image that the camera node published; it counts as dropped when no reading of it arrived. Latency
+    is the time from the image's stamp to the last byte of the SYNC_WRITE that it caused. ``emulator``: what the
+    emulator counted from the bytes, or None for a real robot.
     """
-    events = {stage: samples.events(stage) for stage in STAGES}
-    frames, readings = samples.frames(), samples.readings()
+    events = {stage: measurements.events(stage) for stage in STAGES}
+    frames, readings = measurements.frames(), measurements.readings()
     latency = latencies_ms(events["servos"], set(frames))
     return {
         "frames": len(frames),
@@ -39,7 +36,7 @@ def measure(samples: Measurements, emulator: Mapping[str, object] | None) -> dic
         "rate_hz": {
             "camera": _rounded(rate_hz(frames)),
             "reading": _rounded(rate_hz(list(events["blendshapes"].values()))),
-            "bus": _rounded(rate_hz(samples.bus_stamps())),
+            "bus": _rounded(rate_hz(measurements.bus_stamps())),
         },
         "limit_violations": None if emulator is None else emulator.get("limit_violations"),
         "round_trip": None,
@@ -47,7 +44,7 @@ def measure(samples: Measurements, emulator: Mapping[str, object] | None) -> dic
 
 
 def versions() -> dict[str, str]:
-    """Versions of what took part, for the provenance."""
+    """Versions of Rena, Python and the libraries, for the provenance."""
     found = {"rena": __version__, "python": platform.python_version()}
     for name in _LIBRARIES:
         try:
@@ -57,25 +54,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def fingerprint(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal: which model it was, whatever its name."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def write(summary: Mapping[str, object], *paths: Path) -> None:
-    """Write the summary as JSON. Raises RenaError when a file cannot be written."""
-    text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
-    for path in paths:
-        partial = path.with_name(path.name + ".part")
-        try:
-            partial.write_text(text)
-            partial.replace(path)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise RenaError(f"cannot write {path}: {error.strerror}") from error
-
-
-def show(summary: Mapping[str, object], console: Console) -> None:
+def show(summary: Mapping[str, Any], console: Console) -> None:
     """Print the figures, and every channel of the round trip."""
     table = Table(title="This run", title_justify="left", show_header=False, box=None, padding=(0, 2))
     table.add_column(style="dim")
@@ -94,8 +73,8 @@ def show(summary: Mapping[str, object], console: Console) -> None:
         show_round_trip(summary["round_trip"], console)
 
 
-def show_round_trip(trip: Mapping[str, object], console: Console) -> None:
-    """Print the correlations: the headlines, then all channels, those that hardly moved with their spread."""
+def show_round_trip(trip: Mapping[str, Any], console: Console) -> None:
+    """Print the correlations: the headlines, then every channel; for one that hardly moved its standard deviation."""
     console.print(
         f"\nRound trip: correlation over time of the robot's face with the person's, "
         f"{trip['samples']} moments, robot {trip['lag_ms']:.0f} ms behind",

@@ -1,4 +1,4 @@
-"""Start the processes of a run, notice when one dies, and end them all in an orderly way. No ROS in here."""
+"""Start the processes of a run, notice when one dies, and end them all in order. Imports no ROS."""
 
 import contextlib
 import os
@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rena_ros.mimic import leash
+from rena_ros.mimic import parent_death
 
 TAIL_LINES = 12
-# SIGINT is a request, SIGTERM an order, SIGKILL the end; each step gets this share of the time there is.
+# The steps of ending a process, and the share of the available time that each one gets.
 _STEPS = ((signal.SIGINT, 0.6), (signal.SIGTERM, 0.25), (signal.SIGKILL, 0.15))
 
 
@@ -36,9 +36,9 @@ class Ended:
 
 
 class Supervisor:
-    """The child processes of one run, each in a session of its own so that Ctrl-C reaches only the parent.
+    """The child processes of one run, each in a session of its own, so that Ctrl-C reaches only the parent.
 
-    What they print goes to ``log_dir/NAME.log``, and the last lines stay in memory even when the disk is full.
+    Their output goes to ``log_dir/NAME.log``; the last lines stay in memory as well, even when the disk is full.
     """
 
     def __init__(self, log_dir: Path):
@@ -63,8 +63,8 @@ class Supervisor:
         """The children that have ended so far, in the order in which they were started."""
         return [child.end() for child in self._children.values() if child.process.poll() is not None]
 
-    def ask(self, name: str, wait_s: float) -> None:
-        """Send one child a SIGINT and give it ``wait_s`` to leave."""
+    def interrupt(self, name: str, wait_s: float) -> None:
+        """Send one child a SIGINT and wait up to ``wait_s`` for its end."""
         child = self._children.get(name)
         if child is not None and child.process.poll() is None:
             child.signal(signal.SIGINT)
@@ -74,7 +74,7 @@ class Supervisor:
     def stop(self, limit_s: float = 3.0) -> dict[str, str]:
         """End all children within ``limit_s``: SIGINT first, then SIGTERM, then SIGKILL.
 
-        Returns, for each one that did not leave on SIGINT, the signal that it took.
+        Returns the last signal sent, by name, for each child that SIGINT did not end.
         """
         remaining = dict(self._children)
         forced: dict[str, str] = {}
@@ -91,7 +91,7 @@ class Supervisor:
         return forced
 
     def close(self) -> None:
-        """Make sure that nothing is left running and that every log file is complete."""
+        """End every child that still runs, and complete every log file."""
         self.stop(limit_s=1.0)
         for child in self._children.values():
             child.close()
@@ -103,7 +103,7 @@ class _Child:
         self._lines: deque[str] = deque(maxlen=TAIL_LINES)
         self._log = open(log_dir / f"{name}.log", "wb", buffering=0)  # noqa: SIM115 (closed by the reader thread)
         self.process = subprocess.Popen(
-            [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), *command],
+            [sys.executable, "-I", "-S", parent_death.__file__, str(os.getpid()), *command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -114,21 +114,22 @@ class _Child:
         self._reader.start()
 
     def signal(self, number: int) -> None:
-        """Send a signal to the child and to whatever it has started itself."""
+        """Send a signal to the child and to every process that it has started itself."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, number)
 
     def end(self) -> Ended:
-        """How it ended; its pipe may still hold the last words, so wait for them a moment."""
+        """How it ended. Waits a moment for the last lines, which the pipe may still hold."""
         self._reader.join(timeout=0.5)
         return Ended(self.name, self.process.returncode, tuple(self._lines))
 
     def close(self) -> None:
-        """Wait for the last of its output."""
+        """Wait for the end of its output."""
         self._reader.join(timeout=1.0)
 
     def _read(self) -> None:
         writing = True
+        assert self.process.stdout is not None  # it is a pipe
         with self._log, self.process.stdout as lines:
             for line in lines:
                 self._lines.append(line.decode(errors="replace").rstrip("\n"))
@@ -136,5 +137,5 @@ class _Child:
                     continue
                 try:
                     self._log.write(line)
-                except OSError:  # a full disk must not stop the child: it goes on being read, unwritten
+                except OSError:  # a full disk must not stop the child: keep reading its output without writing it
                     writing = False

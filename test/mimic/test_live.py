@@ -45,7 +45,7 @@ def test_a_terminal_gets_rates_latency_faces_health_and_where_the_film_will_be()
         "29.7",
         "14.2",
         "blendshapes 8.1",
-        "somebody is there",
+        "face present",
         "servo jaw [id 21] is silent",
         "out/mimic.mp4",
         "3.0 / 20 s",

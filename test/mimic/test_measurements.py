@@ -19,19 +19,19 @@ def run_of(
     frames: int, unread: tuple[int, ...] = (), faceless: tuple[int, ...] = (), extra_ms: float = 0.0
 ) -> Measurements:
     """``frames`` images 40 ms apart; servos take ``extra_ms`` times the frame's number longer."""
-    samples = Measurements()
+    measurements = Measurements()
     for i in range(frames):
         image = START_NS + i * 40 * MS
-        samples.add_timing("camera", image, image + int(DONE_MS["camera"] * MS))
+        measurements.add_timing("camera", image, image + int(DONE_MS["camera"] * MS))
         if i in unread:
             continue
-        samples.add_timing("blendshapes", image, image + int(DONE_MS["blendshapes"] * MS))
-        samples.add_reading(image, i not in faceless)
+        measurements.add_timing("blendshapes", image, image + int(DONE_MS["blendshapes"] * MS))
+        measurements.add_reading(image, i not in faceless)
         if i in faceless:
             continue
-        samples.add_timing("policy", image, image + int(DONE_MS["policy"] * MS))
-        samples.add_timing("servos", image, image + int((DONE_MS["servos"] + i * extra_ms) * MS))
-    return samples
+        measurements.add_timing("policy", image, image + int(DONE_MS["policy"] * MS))
+        measurements.add_timing("servos", image, image + int((DONE_MS["servos"] + i * extra_ms) * MS))
+    return measurements
 
 
 def textbook_percentile(values: list[float], q: float) -> float:
@@ -43,12 +43,12 @@ def textbook_percentile(values: list[float], q: float) -> float:
 
 
 def test_the_summary_counts_what_happened_to_each_frame():
-    samples = run_of(100, unread=(3, 50), faceless=(10, 11, 12), extra_ms=0.1)
-    samples.add_timing("servos", START_NS + 7, START_NS + 9 * MS)  # on the way to neutral: no image's command
-    samples.add_timing("servos", START_NS, START_NS + 500 * MS)  # written again by the interpolation
+    measurements = run_of(100, unread=(3, 50), faceless=(10, 11, 12), extra_ms=0.1)
+    measurements.add_timing("servos", START_NS + 7, START_NS + 9 * MS)  # on the way to neutral: no image's command
+    measurements.add_timing("servos", START_NS, START_NS + 500 * MS)  # written again by the interpolation
     for i in range(51):
-        samples.add_joint_states(START_NS + i * 20 * MS)
-    summary = measure(samples, {"limit_violations": 0})
+        measurements.add_joint_states(START_NS + i * 20 * MS)
+    summary = measure(measurements, {"limit_violations": 0})
     latencies = [14 + i * 0.1 for i in range(100) if i not in (3, 50, 10, 11, 12)]
     assert summary["frames"] == 100
     assert summary["dropped_frames"] == 2
@@ -92,15 +92,15 @@ def test_rate_needs_two_events():
 
 
 def test_the_snapshot_looks_at_the_last_seconds_only():
-    samples = run_of(500)  # 20 s
+    measurements = run_of(500)  # 20 s
     slow = START_NS + 500 * 40 * MS
     for i in range(200):  # 8 s more, at half the rate and twice the latency
         image = slow + i * 80 * MS
         for stage, done_ms in DONE_MS.items():
-            samples.add_timing(stage, image, image + int(2 * done_ms * MS))
-        samples.add_reading(image, False)
-    samples.add_health("servos: bus", 1, "warm", {"voltage": "7.4"})
-    snapshot = samples.snapshot()
+            measurements.add_timing(stage, image, image + int(2 * done_ms * MS))
+        measurements.add_reading(image, False)
+    measurements.add_health("servos: bus", 1, "warm", {"voltage": "7.4"})
+    snapshot = measurements.snapshot()
     assert snapshot.frames == 700
     assert snapshot.frames_with_face == 500
     assert snapshot.face is False

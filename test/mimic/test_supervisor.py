@@ -105,7 +105,7 @@ def test_one_can_be_asked_to_leave_first(supervisor, tmp_path):
     for name in ("camera", "servos"):
         python(supervisor, name, "print('ready'); import time; time.sleep(60)")
         says(tmp_path / f"{name}.log", "ready")
-    supervisor.ask("camera", DEADLINE_S)
+    supervisor.interrupt("camera", DEADLINE_S)
     assert set(supervisor.pids()) == {"servos"}
 
 
