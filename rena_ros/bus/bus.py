@@ -11,21 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from rena_ros.base.arrays import BoolArray, ByteArray, IntArray
-from rena_ros.bus import torque
+from rena_ros.bus import state_block, torque
 from rena_ros.bus.line import FACTORY_RETURN_DELAY_S, Line, LineCounters
 from rena_ros.bus.poll_schedule import PollSchedule
 from rena_ros.bus.port import Port, SerialPort
 from rena_ros.bus.protocol import to_word
 from rena_ros.bus.registers import REGISTERS, RETURN_DELAY_COUNT_S
 from rena_ros.bus.replies import Replies
-from rena_ros.bus.state_block import (
-    MOTION_ADDRESS,
-    MOTION_BYTES,
-    STATE_ADDRESS,
-    STATE_BYTES,
-    decode_motion,
-    decode_state,
-)
+from rena_ros.bus.state_block import MOTION_ADDRESS, MOTION_BYTES, STATE_ADDRESS, STATE_BYTES
 from rena_ros.bus.states import BusState, HealthState, ServoErrors
 from rena_ros.robot.model import Robot
 
@@ -130,7 +123,7 @@ class Bus:
         self.counters.stale_readings += int(len(fresh) - fresh.sum())
         self.counters.cycle_s = now_s - start_s
         return BusState(
-            **vars(decode_state(self._data)),
+            **vars(state_block.decode_state(self._data)),
             fresh=fresh,
             status=self._status.copy(),
             seen_s=self._seen_s.copy(),
@@ -145,7 +138,7 @@ class Bus:
         polled = np.flatnonzero(~self._schedule.silent)
         settings, known = self._read(polled, _TORQUE, _TORQUE_TO_SPEED_BYTES)
         block, fresh = self._read(polled, MOTION_ADDRESS, MOTION_BYTES)
-        motion = decode_motion(block)
+        motion = state_block.decode_motion(block)
         return HealthState(
             torque=np.where(known, settings[:, 0], -1).astype(np.int8),
             lost_speed_limit=known & ~settings[:, -2:].any(axis=1),
@@ -157,11 +150,13 @@ class Bus:
     def set_torque(self, on: bool, names: Collection[str] | None = None) -> dict[str, str]:
         """Switch torque of all servos, or of those in ``names``; returns why it failed, by servo name.
 
-        On: one servo after the other, each without motion (see ``torque.switch_on``); a servo outside its limits moves
-        slowly to the nearer one until ``set_speed_limits``. A servo that does not reply at first is tried only briefly,
-        because the robot cannot be stopped meanwhile.
+        On: one servo after the other, each without motion (see ``torque.switch_on``). A servo outside its limits moves
+        to the nearer limit at low speed; ``set_speed_limits`` restores its speed. A servo that does not reply at first
+        is tried only briefly, because the robot cannot be stopped meanwhile.
+
         Off: all servos with one frame, then each servo that has not confirmed it, whatever the others reply.
-        Each torque register is read back to judge success.
+
+        Success is judged by reading each torque register back.
         """
         names = self.robot.names if names is None else names
         indices = np.array(sorted(self.robot.index[name] for name in names), int)
@@ -174,12 +169,10 @@ class Bus:
             unconfirmed = [i for i in servos if i not in confirmed]
             # A stop must not wait for two dozen dead servos.
             brief = self._schedule.silent | (len(unconfirmed) > _FEW_UNCONFIRMED)
-            failures = {
-                i: torque.switch(
-                    self.line, servos[i].id, False, margin_s=self.line.short_margin_s if brief[i] else None
-                )
-                for i in unconfirmed
-            }
+            failures = {}
+            for i in unconfirmed:
+                margin_s = self.line.short_margin_s if brief[i] else None
+                failures[i] = torque.switch(self.line, servos[i].id, False, margin_s)
         return {self.robot.names[i]: why for i, why in failures.items() if why}
 
     def set_speed_limits(self) -> float:

@@ -7,24 +7,20 @@ from numpy.typing import NDArray
 
 from rena_ros.base.arrays import BoolArray, FloatArray, IntArray
 from rena_ros.bus.registers import Status
+from rena_ros.bus.state_block import ServoState
 
 
 @dataclass(frozen=True)
-class BusState:
+class BusState(ServoState):
     """The state of every servo after one read.
 
     ``fresh``: the servo has replied to this read. Where it has not, the other arrays hold its last reply, and zeros
-    before the first one. ``ticks`` int64, ``speed`` ticks/s, ``load`` signed fraction of full torque, ``voltage_v``,
-    ``temperature_c``, ``status`` bits as in ``registers.Status``. ``seen_s``: time of each servo's last reply (``now``
-    of the port, time.monotonic() for a serial port), -inf before the first one; ``stamp_s``: when this read ended.
+    before the first one. ``status``: bits as in ``registers.Status``. ``seen_s``: time of each servo's last reply
+    (``now`` of the port, time.monotonic() for a serial port), -inf before the first one; ``stamp_s``: when this read
+    ended.
     """
 
-    ticks: IntArray
     fresh: BoolArray
-    speed: IntArray
-    load: FloatArray
-    voltage_v: FloatArray
-    temperature_c: IntArray
     status: IntArray
     seen_s: FloatArray
     stamp_s: float
