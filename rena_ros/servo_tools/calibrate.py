@@ -92,11 +92,8 @@ def run(args: argparse.Namespace, dialogue: Dialogue | None = None, keys: Keys |
         if first not in servos:
             raise RenaError(f"--from {args.first}: this servo is not among the servos named on the command line")
         servos = servos[servos.index(first) :]
-    line = open_line(args)
-    try:
+    with contextlib.closing(open_line(args)) as line:
         return Calibration(line, edit, args, dialogue, keys).run(servos)
-    finally:
-        line.close()
 
 
 class ServoOutcome(Enum):

@@ -1,5 +1,6 @@
 """EEPROM changes: written one by one, read back, locked again, and reported, whatever interrupts them."""
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,6 +12,7 @@ from rena_ros.bus.registers import BAUDS
 from rena_ros.robot.model import Servo
 from rena_ros.servo_tools.dialogue import Dialogue, label
 from rena_ros.servo_tools.interrupts import deferred_interrupts
+from rena_ros.servo_tools.torque_hold import confirm_torque_off
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,22 @@ class EepromJob:
         self.failed += [(change, f"skipped, because {failed.register} failed") for change in skipped]
 
 
+def confirm_changes(
+    line: Line, servos: Sequence[Servo], changes: Sequence[Change], what: str, dialogue: Dialogue
+) -> bool:
+    """Ask whether to write the changes, and whether to switch off the torque of their servos where it is on.
+
+    ``what`` is to be written, such as "2 value(s)". Returns False when a reply is no; nothing is written then.
+    """
+    names = {change.name for change in changes}
+    affected = [servo for servo in servos if servo.name in names]
+    question = f"Write {what} to the EEPROM of {len(affected)} servo(s)?"
+    if dialogue.confirm(question) and confirm_torque_off(line, affected, dialogue):
+        return True
+    dialogue.say("Nothing was written.")
+    return False
+
+
 def verify_baud_rates(
     open_line: Callable[[int], Line], done: Sequence[Change], new_ids: Mapping[int, int], dialogue: Dialogue
 ) -> bool:
@@ -126,11 +144,8 @@ def verify_baud_rates(
         ]
         with deferred_interrupts():
             try:
-                line = open_line(BAUDS[code])
-                try:
+                with contextlib.closing(open_line(BAUDS[code])) as line:
                     failures = [_lock_at_new_rate(line, change) for change in changes]
-                finally:
-                    line.close()
             except RenaError:
                 dialogue.say(
                     f"{', '.join(change.name for change in changes)}: the new rate is not read back and the EEPROM is "

@@ -1,6 +1,7 @@
 """`rena servo export FILE`: save all registers of all servos for `rena servo restore`. Writes to no servo."""
 
 import argparse
+import contextlib
 import sys
 import time
 from pathlib import Path
@@ -31,12 +32,9 @@ def run(args: argparse.Namespace, dialogue: Dialogue | None = None) -> int:
     servos = select_servos(load(args), args.only)
     if not args.file.parent.is_dir():
         raise RenaError(f"cannot write {args.file}: there is no folder {args.file.parent}")
-    line = open_line(args)
-    try:
+    with contextlib.closing(open_line(args)) as line:
         read = {servo.name: read_registers(line, servo) for servo in servos}
         baud, port = line.port.baud, line.port.path
-    finally:
-        line.close()
     silent = [name for name, values in read.items() if values is None]
     found = {name: values for name, values in read.items() if values is not None}
     if not found:

@@ -5,6 +5,7 @@ Positions are ticks, the unit of the limits in the robot file; 4096 ticks are on
 """
 
 import argparse
+import contextlib
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -78,8 +79,7 @@ def run(args: argparse.Namespace) -> int:
         console.print(
             "Limits: config/rena.yaml, which is an assumption; name your own file with --robot-file.", style="yellow"
         )
-    line = open_line(args)
-    try:
+    with contextlib.closing(open_line(args)) as line:
         jogged = JoggedServo(line, robot, servo)
         _refuse_overload(jogged)
         _refuse_pulling_antagonists(line, robot, servo)
@@ -95,8 +95,6 @@ def run(args: argparse.Namespace) -> int:
             code, outcome = 130, f"interrupted{_RELEASED}"
         console.print(f"{servo.name}: {outcome}.")
         return code
-    finally:
-        line.close()
 
 
 def wanted_ticks(servo: Servo, text: str) -> int:

@@ -15,7 +15,7 @@ from rena_ros.bus.registers import BAUDS, REGISTERS
 from rena_ros.robot.model import Servo
 from rena_ros.servo_tools.connection import open_line
 from rena_ros.servo_tools.dialogue import Dialogue, label
-from rena_ros.servo_tools.eeprom_job import Change, EepromJob, relock_eeprom, verify_baud_rates
+from rena_ros.servo_tools.eeprom_job import Change, EepromJob, confirm_changes, relock_eeprom, verify_baud_rates
 from rena_ros.servo_tools.export import read_registers
 from rena_ros.servo_tools.interrupts import interrupt_on_signals
 from rena_ros.servo_tools.options import (
@@ -27,7 +27,6 @@ from rena_ros.servo_tools.options import (
     select_servos,
 )
 from rena_ros.servo_tools.register_file import Values, parsed
-from rena_ros.servo_tools.torque_hold import confirm_torque_off
 
 _LAST = ("id", "baud_code")  # after them a servo replies under another id, or no longer at this rate
 
@@ -149,12 +148,7 @@ def _confirm_plan(line: Line, servos: Sequence[Servo], plan: Plan, dialogue: Dia
     for change in plan.changes:
         unit = REGISTERS[change.register].unit
         dialogue.say(f"  {change}" + (f"  ({unit})" if unit else ""))
-    affected = [servo for servo in servos if servo.name in {change.name for change in plan.changes}]
-    question = f"Write {len(plan.changes)} value(s) to the EEPROM of {len(affected)} servo(s)?"
-    if not dialogue.confirm(question) or not confirm_torque_off(line, affected, dialogue):
-        dialogue.say("Nothing was written.")
-        return False
-    return True
+    return confirm_changes(line, servos, plan.changes, f"{len(plan.changes)} value(s)", dialogue)
 
 
 def _finish(job: EepromJob, args: argparse.Namespace, dialogue: Dialogue) -> bool:

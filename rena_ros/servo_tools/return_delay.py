@@ -1,6 +1,7 @@
 """`rena servo set-return-delay`: how long servos wait before they reply. 25 waits of 500 us are 12.5 ms a cycle."""
 
 import argparse
+import contextlib
 from collections.abc import Mapping, Sequence
 
 from rena_ros.base.errors import RenaError
@@ -9,7 +10,7 @@ from rena_ros.bus.line import Line
 from rena_ros.robot.model import Servo
 from rena_ros.servo_tools.connection import open_line
 from rena_ros.servo_tools.dialogue import Dialogue
-from rena_ros.servo_tools.eeprom_job import Change, EepromJob, relock_eeprom
+from rena_ros.servo_tools.eeprom_job import Change, EepromJob, confirm_changes, relock_eeprom
 from rena_ros.servo_tools.interrupts import interrupt_on_signals
 from rena_ros.servo_tools.options import (
     add_common_arguments,
@@ -19,9 +20,8 @@ from rena_ros.servo_tools.options import (
     load,
     select_servos,
 )
-from rena_ros.servo_tools.torque_hold import confirm_torque_off
+from rena_ros.servo_tools.search import RETURN_DELAY_COUNT_US
 
-US_PER_COUNT = 2
 MAX_US = 500
 
 
@@ -41,18 +41,15 @@ def run(args: argparse.Namespace, dialogue: Dialogue | None = None) -> int:
     counts = to_counts(args.us)
     dialogue = dialogue or Dialogue(args.yes)
     servos = select_servos(load(args), args.servos)
-    line = open_line(args)
-    try:
+    with contextlib.closing(open_line(args)) as line:
         return set_delays(line, servos, counts, dialogue, command_line(args, *args.servos, "--us", str(args.us)))
-    finally:
-        line.close()
 
 
 def to_counts(us: int) -> int:
     """Return microseconds as counts of the register. Raises RenaError for a delay that the register cannot hold."""
-    if not 0 <= us <= MAX_US or us % US_PER_COUNT:
-        raise RenaError(f"--us {us}: a return delay is 0 to {MAX_US} us in steps of {US_PER_COUNT}")
-    return us // US_PER_COUNT
+    if not 0 <= us <= MAX_US or us % RETURN_DELAY_COUNT_US:
+        raise RenaError(f"--us {us}: a return delay is 0 to {MAX_US} us in steps of {RETURN_DELAY_COUNT_US}")
+    return us // RETURN_DELAY_COUNT_US
 
 
 def plan(servos: Sequence[Servo], read: Mapping[str, int | None], counts: int) -> list[Change]:
@@ -74,19 +71,16 @@ def set_delays(line: Line, servos: Sequence[Servo], counts: int, dialogue: Dialo
     if len(silent) == len(servos):
         raise RenaError("no servo replies; check their power. `rena servo scan` looks for the cause")
     relock_eeprom(line, [servo for servo in servos if servo.name not in silent], dialogue)
-    changes, us = plan(servos, read, counts), counts * US_PER_COUNT
+    changes, us = plan(servos, read, counts), counts * RETURN_DELAY_COUNT_US
     for old in sorted({change.old for change in changes}):
         names = [change.name for change in changes if change.old == old]
-        dialogue.say(f"{len(names)} servo(s) wait {old * US_PER_COUNT} us: {', '.join(names)}")
+        dialogue.say(f"{len(names)} servo(s) wait {old * RETURN_DELAY_COUNT_US} us: {', '.join(names)}")
     if silent:
         dialogue.say(f"Silent and unchanged: {', '.join(silent)} (`rena servo scan` looks for the cause).")
     if not changes:
         dialogue.say(f"All {len(servos) - len(silent)} servos that reply wait {us} us already.")
         return 1 if silent else 0
-    affected = [servo for servo in servos if servo.name in {change.name for change in changes}]
-    question = f"Write a delay of {us} us to the EEPROM of {len(changes)} servo(s)?"
-    if not dialogue.confirm(question) or not confirm_torque_off(line, affected, dialogue):
-        dialogue.say("Nothing was written.")
+    if not confirm_changes(line, servos, changes, f"a delay of {us} us", dialogue):
         return 1
     good = EepromJob(line, changes, dialogue).run(resume)
     if good:

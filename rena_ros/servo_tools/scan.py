@@ -5,6 +5,7 @@ alone on its id, at the right rate, without a condition and with its EEPROM lock
 """
 
 import argparse
+import contextlib
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -80,11 +81,8 @@ def find_servos(
             asked = (sorted(set(expected) - {servo.id for servo in found}), [])
         if not any(asked):
             break
-        line = open_at(rate)
-        try:
+        with contextlib.closing(open_at(rate)) as line:
             found += search_ids(line, *asked, begin(rate, sum(map(len, asked))))
-        finally:
-            line.close()
     return found
 
 

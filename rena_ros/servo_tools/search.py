@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rena_ros.bus.line import Line
-from rena_ros.bus.registers import REGISTERS
+from rena_ros.bus.registers import REGISTERS, RETURN_DELAY_COUNT_S
 
+RETURN_DELAY_COUNT_US = round(RETURN_DELAY_COUNT_S * 1e6)
 FACTORY_ID = REGISTERS["id"].default  # every new servo has this id
 # One read identifies a servo: firmware, model, id, baud code, return delay.
 _IDENTITY, _IDENTITY_BYTES = REGISTERS["firmware_major"].address, 8
@@ -78,7 +79,7 @@ def probe_id(line: Line, servo_id: int, margin_s: float = _MARGIN_S) -> FoundSer
         line.port.baud,
         model=int.from_bytes(identity[3:5], "little"),
         firmware=f"{identity[0]}.{identity[1]}",
-        return_delay_us=identity[7] * 2,
+        return_delay_us=identity[7] * RETURN_DELAY_COUNT_US,
         status=status,
         shared=shared,
         unlocked=any(packet.params[:1] == b"\0" for replies, _ in states for packet in replies),

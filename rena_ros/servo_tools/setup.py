@@ -14,6 +14,7 @@ from rena_ros.bus.access import read_register
 from rena_ros.bus.protocol import MAX_ID
 from rena_ros.bus.registers import BAUDS
 from rena_ros.robot.model import Robot, Servo
+from rena_ros.servo_tools import setup_steps as steps
 from rena_ros.servo_tools.connection import open_line
 from rena_ros.servo_tools.dialogue import Dialogue
 from rena_ros.servo_tools.eeprom_job import Change, EepromJob, relock_eeprom, verify_baud_rates
@@ -28,19 +29,8 @@ from rena_ros.servo_tools.options import (
     number_above_zero,
     select_servos,
 )
-from rena_ros.servo_tools.return_delay import US_PER_COUNT, set_delays
-from rena_ros.servo_tools.search import FACTORY_ID, FoundServo, probe_id, search_ids
-from rena_ros.servo_tools.setup_steps import (
-    Assign,
-    BusSnapshot,
-    Connect,
-    Finished,
-    Refuse,
-    begin,
-    next_step,
-    settle,
-    updated,
-)
+from rena_ros.servo_tools.return_delay import set_delays
+from rena_ros.servo_tools.search import FACTORY_ID, RETURN_DELAY_COUNT_US, FoundServo, probe_id, search_ids
 from rena_ros.servo_tools.torque_hold import confirm_torque_off
 
 _POLL_S = 0.3
@@ -76,7 +66,7 @@ def run(args: argparse.Namespace, dialogue: Dialogue | None = None) -> int:
 class _Look:
     """One look at the bus: what ``setup_steps`` decides by, and the servos found, by id."""
 
-    snapshot: BusSnapshot
+    snapshot: steps.BusSnapshot
     found: dict[int, FoundServo]
 
     @classmethod
@@ -84,7 +74,7 @@ class _Look:
         """Sort the servos found into ids with one servo and shared ids."""
         shared = frozenset(servo.id for servo in found if servo.shared or servo.model is None)
         ids = frozenset(servo.id for servo in found) - shared
-        return cls(BusSnapshot(ids, shared), {servo.id: servo for servo in found})
+        return cls(steps.BusSnapshot(ids, shared), {servo.id: servo for servo in found})
 
 
 class Setup:
@@ -101,7 +91,7 @@ class Setup:
         try:
             dialogue.say("Asking all ids ...")
             look = self._look()
-            self._state, begun = begin(self._robot, self._wanted, look.snapshot), True
+            self._state, begun = steps.begin(self._robot, self._wanted, look.snapshot), True
             present = [servo for servo in self._wanted if servo.id in self._state.settled]
             dialogue.say(f"{len(present)} of {len(self._wanted)} servos have their ids already.")
             relock_eeprom(self._line, present, dialogue)
@@ -115,14 +105,14 @@ class Setup:
 
     def _until_finished(self, look: _Look) -> int:
         while True:
-            step = next_step(self._state, look.snapshot)
-            if isinstance(step, Finished):
+            step = steps.next_step(self._state, look.snapshot)
+            if isinstance(step, steps.Finished):
                 return self._finish(step)
-            if isinstance(step, Assign):
+            if isinstance(step, steps.Assign):
                 if not self._assign(step, look.found[step.id]):
                     return 1
                 look = self._look_again(look, {step.id, step.servo.id})
-                self._state = updated(self._state, look.snapshot)
+                self._state = steps.updated(self._state, look.snapshot)
                 continue
             self._dialogue.say(_instruction(step))
             changed = self._wait_for_change(look, step)
@@ -131,7 +121,7 @@ class Setup:
                 return 1
             look = changed
 
-    def _wait_for_change(self, look: _Look, step: Connect | Refuse) -> _Look | None:
+    def _wait_for_change(self, look: _Look, step: steps.Connect | steps.Refuse) -> _Look | None:
         """Return the next look that calls for another step; None when --wait is over."""
         port, count, hinted = self._line.port, 0, False
         start_s = port.now()
@@ -141,16 +131,16 @@ class Setup:
             expected = set(self._robot.ids.tolist())
             doubtful = {FACTORY_ID, *(look.snapshot.ids - expected), *look.snapshot.shared}
             look = self._look() if count % _ALL_IDS_EVERY == 0 else self._look_again(look, doubtful)
-            self._state = updated(self._state, look.snapshot)
-            if next_step(self._state, look.snapshot) != step:
+            self._state = steps.updated(self._state, look.snapshot)
+            if steps.next_step(self._state, look.snapshot) != step:
                 look = self._look()  # contacts bounce while a plug goes in: a second look, at all ids, counts
-                self._state = updated(self._state, look.snapshot)
-                if next_step(self._state, look.snapshot) != step:
+                self._state = steps.updated(self._state, look.snapshot)
+                if steps.next_step(self._state, look.snapshot) != step:
                     return look
             waited_s = port.now() - start_s
             if self._args.wait is not None and waited_s > self._args.wait:
                 return None
-            if isinstance(step, Connect) and waited_s > _HINT_S and not hinted:
+            if isinstance(step, steps.Connect) and waited_s > _HINT_S and not hinted:
                 hinted = True
                 self._dialogue.say(
                     "  No new servo replies yet. Check its power and its plug. It may have another rate: unplug the\n"
@@ -158,14 +148,14 @@ class Setup:
                     f"  `{self._args.prog} --baud RATE`. Ctrl-C ends this."
                 )
 
-    def _assign(self, step: Assign, found: FoundServo) -> bool:
+    def _assign(self, step: steps.Assign, found: FoundServo) -> bool:
         """Write id and return delay to the new servo once the operator says yes; False ends the session."""
         servo = self._choose_servo(step, found)
         if servo is None:
             return False
         if servo.id == step.id:
             self._dialogue.say(f"{servo.name} has its id {servo.id} already.")
-            self._state = settle(self._state, servo.id, step.id)
+            self._state = steps.settle(self._state, servo.id, step.id)
             return True
         present = replace(servo, id=step.id)
         relock_eeprom(self._line, [present], self._dialogue)
@@ -173,17 +163,19 @@ class Setup:
             return False
         changes = [Change(servo.name, step.id, "id", step.id, servo.id)]
         if found.return_delay_us:
-            changes.append(Change(servo.name, step.id, "return_delay", found.return_delay_us // US_PER_COUNT, 0))
+            changes.append(
+                Change(servo.name, step.id, "return_delay", found.return_delay_us // RETURN_DELAY_COUNT_US, 0)
+            )
         job = EepromJob(self._line, changes, self._dialogue)
         try:
             job.run()
         finally:
             if changes[0] in job.done:
-                self._state = settle(self._state, servo.id, step.id)
+                self._state = steps.settle(self._state, servo.id, step.id)
                 self._written.append(servo.name)
         return job.complete and self._set_rate([servo])
 
-    def _choose_servo(self, step: Assign, found: FoundServo) -> Servo | None:
+    def _choose_servo(self, step: steps.Assign, found: FoundServo) -> Servo | None:
         """Ask which servo this one becomes: the proposed one, or another whose name is typed; None ends the session."""
         dialogue = self._dialogue
         ticks = read_register(self._line, step.id, "present_position")
@@ -236,7 +228,7 @@ class Setup:
         self._line = open_line(self._args)
         return good and job.complete
 
-    def _finish(self, step: Finished) -> int:
+    def _finish(self, step: steps.Finished) -> int:
         self._dialogue.say(f"All {len(self._wanted)} servos have their ids.")
         for servo_id in step.unexpected:
             self._dialogue.say(f"A servo replies as {servo_id}, an id that is not in the robot file.")
@@ -269,8 +261,8 @@ class Setup:
         return command_line(self._args, *self._args.servos)
 
 
-def _instruction(step: Connect | Refuse) -> str:
-    if isinstance(step, Connect):
+def _instruction(step: steps.Connect | steps.Refuse) -> str:
+    if isinstance(step, steps.Connect):
         return (
             f"\nConnect the servo that is to become {step.servo.name} (id {step.servo.id}), and no other new servo.\n"
             "  Waiting for it ... (Ctrl-C ends; servos already set up keep their ids)"
