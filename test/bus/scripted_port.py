@@ -1,4 +1,4 @@
-"""A port in virtual time whose replies a test writes byte by byte."""
+"""A port in virtual time; a test writes its replies byte by byte."""
 
 from rena_ros.bus.protocol import Parser, reply, wire_time_s
 
