@@ -1,1 +1,1 @@
-"""Learning coefficients -> goals. The only place that imports torch."""
+"""Training and evaluation of the model that turns readings into goals; the only room that imports torch."""

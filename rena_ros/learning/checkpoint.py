@@ -1,60 +1,93 @@
-"""A training run on disk: tensors as safetensors, everything else as JSON in the same file. No pickle.
+"""The checkpoint of a training run: tensors as safetensors, everything else as JSON in the same file, no pickle.
 
-One file, replaced in one step, so whatever interrupts a run leaves the state after a whole epoch.
+The file is written as a whole, so an interruption at any time leaves the state after a whole epoch.
 """
 
 import json
-import os
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor, nn, optim
+from safetensors.torch import save as to_safetensors
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from rena_ros.base.errors import RenaError
+from rena_ros.base.files import write_bytes
+
+FORMAT = 2  # 2: with the state of the learning-rate schedule and the optimiser's parameter groups
 
 Tensors = dict[str, Tensor]
 
 
-def save(path: Path, network: nn.Module, optimiser: optim.Optimizer, best: Tensors, state: dict) -> None:
-    """Write network, optimiser and the best weights so far, with ``state`` (JSON) beside them."""
+def save(
+    path: Path,
+    network: nn.Module,
+    optimiser: Optimizer,
+    schedule: LRScheduler,
+    best: Tensors,
+    progress: dict[str, Any],
+) -> None:
+    """Write the network, the optimiser, its schedule, the best weights so far and ``progress`` (JSON data).
+
+    Raises RenaError when the file cannot be written; the earlier checkpoint stays.
+    """
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     tensors |= {f"best.{name}": tensor for name, tensor in best.items()}
-    for i, moments in optimiser.state_dict()["state"].items():
+    optimiser_state = optimiser.state_dict()
+    for i, moments in optimiser_state["state"].items():
         tensors |= {f"optimiser.{i}.{name}": tensor for name, tensor in moments.items()}
-    temporary = path.with_suffix(".tmp")
+    state = {
+        "format": FORMAT,
+        "param_groups": optimiser_state["param_groups"],
+        "schedule": schedule.state_dict(),
+        "progress": progress,
+    }
+    data = to_safetensors({name: tensor.contiguous() for name, tensor in tensors.items()}, {"rena": json.dumps(state)})
     try:
-        save_file(
-            {name: tensor.contiguous() for name, tensor in tensors.items()}, temporary, {"rena": json.dumps(state)}
-        )
-        os.replace(temporary, path)
-    except (OSError, SafetensorError) as error:
-        raise RenaError(f"cannot write {path}: {error}; make room, then run the same command again") from error
+        write_bytes(path, data)
+    except RenaError as error:
+        raise RenaError(f"{error}; make room, then run the same command again") from error
 
 
-def load(path: Path, network: nn.Module, optimiser: optim.Optimizer) -> tuple[Tensors, dict]:
-    """Put network and optimiser back to where ``save`` left them. Returns the best weights and the state."""
+def load(path: Path, network: nn.Module, optimiser: Optimizer, schedule: LRScheduler) -> tuple[Tensors, dict[str, Any]]:
+    """Restore the network, the optimiser and its schedule as ``save`` wrote them.
+
+    Returns the best weights and the progress. Raises RenaError as ``read`` does.
+    """
     tensors, state = read(path)
     network.load_state_dict(_under(tensors, "network."))
     moments: dict[int, Tensors] = {}
     for name, tensor in _under(tensors, "optimiser.").items():
         i, _, moment = name.partition(".")
         moments.setdefault(int(i), {})[moment] = tensor
-    optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
-    return _under(tensors, "best."), state
+    optimiser.load_state_dict({"param_groups": state["param_groups"], "state": moments})
+    schedule.load_state_dict(state["schedule"])
+    return _under(tensors, "best."), state["progress"]
 
 
-def read(path: Path) -> tuple[Tensors, dict]:
-    """All tensors of a checkpoint, and its state. Raises RenaError when the file is not one."""
+def read(path: Path) -> tuple[Tensors, dict[str, Any]]:
+    """Return the tensors of a checkpoint and its JSON state.
+
+    Raises RenaError when the file is no checkpoint, or one of another format.
+    """
     try:
         with safe_open(path, "pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()["rena"])  # noqa: SIM118
+            state = dict(json.loads(file.metadata()["rena"]))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise RenaError(f"{path} is not a checkpoint of a training run ({error}); remove it to begin anew") from error
+        raise RenaError(f"{path} is not a checkpoint of a training run ({error}); remove it to start again") from error
+    if state.get("format") != FORMAT:
+        raise RenaError(
+            f"{path.parent} holds a run of another version of Rena, whose checkpoint this version cannot continue; "
+            "start a new run with another --out"
+        )
+    return tensors, state
 
 
 def snapshot(network: nn.Module) -> Tensors:
-    """A copy of a network's weights."""
+    """Return a copy of a network's weights."""
     return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
 
 

@@ -1,12 +1,12 @@
-"""`rena evaluate`: held-out errors of a model, of ridge regression and of predicting the mean."""
+"""The command `rena evaluate`: held-out errors of a model, of ridge regression and of the training mean."""
 
 import argparse
-import json
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from rena_ros.base.files import write_json
 from rena_ros.behaviour.policy import Policy
 from rena_ros.learning.metrics import left_right_gap
 from rena_ros.learning.samples import TEST_SAMPLES
@@ -22,31 +22,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--test", metavar="N", type=int, default=TEST_SAMPLES, help="held-out samples (default %(default)s)"
     )
-    parser.add_argument("--robot-file", metavar="FILE", help="the robot that both belong to; default: Rena")
-    parser.add_argument("--json", metavar="FILE", help="write the figures there, too")
-    parser.add_argument("--out", metavar="DIR", help="write plots there: cumulative errors, errors per servo")
+    parser.add_argument("--robot-file", metavar="FILE", help="the robot of the model and the data; default: Rena")
+    parser.add_argument("--json", metavar="FILE", help="write the figures to this file")
+    parser.add_argument("--out", metavar="DIR", help="write plots to this folder: cumulative errors, errors per servo")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Evaluate, print, and write what was asked for."""
+    """Print the scores, and write the figures and plots that the options request. Returns 0."""
     policy = Policy(args.model, load_robot(args.robot_file))
     dataset = load_dataset(args.data)
     scores = held_out_scores(policy, dataset, args.test)
     gap = left_right_gap(dataset.split(args.test)[1].goals, dataset.names)
     _print(scores, dataset.names, args.test, gap)
     if args.json:
-        _write_json(Path(args.json), scores, dataset.names, args.test, gap)
+        figures = {name: _figures(score, dataset.names) for name, score in scores.items()}
+        write_json(Path(args.json), {"held_out": args.test, "left_right_gap_of_goals": gap, **figures})
     if args.out:
         _write_plots(Path(args.out), scores, dataset.names)
     return 0
 
 
-def _print(scores: dict[str, Score], names: tuple[str, ...], samples: int, gap: float) -> None:
+def _print(scores: dict[str, Score], servo_names: tuple[str, ...], samples: int, gap: float) -> None:
     table = Table(title=f"RMSE of goals on {samples} held-out samples, % of a servo's range")
     table.add_column("servo")
     for name in scores:
         table.add_column(name, justify="right")
-    for i, servo in enumerate(names):
+    for i, servo in enumerate(servo_names):
         table.add_row(servo, *(f"{100 * score.per_servo[i]:.1f}" for score in scores.values()))
     table.add_section()
     table.add_row("overall", *(f"{100 * score.rmse:.2f}" for score in scores.values()), style="bold")
@@ -56,21 +57,17 @@ def _print(scores: dict[str, Score], names: tuple[str, ...], samples: int, gap: 
     console.print(f"left/right gap of eyes and brows in the held-out goals themselves: {100 * gap:.2f} %")
 
 
-def _write_json(path: Path, scores: dict[str, Score], names: tuple[str, ...], samples: int, gap: float) -> None:
-    figures = {
-        name: {
-            "rmse": score.rmse,
-            "rmse_per_servo": dict(zip(names, score.per_servo.tolist(), strict=True)),
-            "left_right_gap": score.left_right_gap,
-        }
-        for name, score in scores.items()
+def _figures(score: Score, servo_names: tuple[str, ...]) -> dict[str, object]:
+    return {
+        "rmse": score.rmse,
+        "rmse_per_servo": dict(zip(servo_names, score.per_servo.tolist(), strict=True)),
+        "left_right_gap": score.left_right_gap,
     }
-    path.write_text(json.dumps({"held_out": samples, "left_right_gap_of_goals": gap, **figures}, indent=1) + "\n")
 
 
-def _write_plots(folder: Path, scores: dict[str, Score], names: tuple[str, ...]) -> None:
+def _write_plots(folder: Path, scores: dict[str, Score], servo_names: tuple[str, ...]) -> None:
     from rena_ros.learning import plots  # matplotlib takes a second to import
 
     folder.mkdir(parents=True, exist_ok=True)
     plots.cumulative_errors(folder / "cumulative_errors.png", {name: s.per_sample for name, s in scores.items()})
-    plots.servo_errors(folder / "servo_errors.png", names, {name: s.per_servo for name, s in scores.items()})
+    plots.servo_errors(folder / "servo_errors.png", servo_names, {name: s.per_servo for name, s in scores.items()})

@@ -1,49 +1,39 @@
-"""A trained network -> one ONNX file that says by itself what goes in, what comes out, and where it comes from."""
+"""Export of a trained network to one ONNX file that names its inputs, its outputs and its provenance."""
 
 import json
-import os
-import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import onnx
 import torch
 from torch import nn
+
+from rena_ros.base.arrays import FloatArray
+from rena_ros.base.files import replacing, write_bytes
 
 OPSET = 17
 
 
 @dataclass(frozen=True)
 class Labels:
-    """What a model file says of itself. ``robot_rest``: (55,), the robot's own reading at neutral."""
+    """Metadata of a model file. ``robot_rest``: (55,), the robot's own reading with its face at neutral."""
 
     servo_names: tuple[str, ...]
     feature_names: tuple[str, ...]
-    robot_rest: np.ndarray
-    provenance: dict
+    robot_rest: FloatArray
+    provenance: dict[str, Any]
 
 
 def export_onnx(network: nn.Module, path: Path, labels: Labels) -> None:
-    """Write ``network`` as ONNX: "features" (n, 55) -> "goals" (n, 25), float32, labels as metadata, in one step."""
-    example = torch.zeros(2, len(labels.feature_names))
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        file = Path(folder) / path.name
-        with warnings.catch_warnings():
-            # torch's newer exporter needs a further package and gains nothing for a graph of this size.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            torch.onnx.export(
-                network.eval(),
-                (example,),
-                str(file),
-                input_names=["features"],
-                output_names=["goals"],
-                dynamic_axes={"features": {0: "n"}, "goals": {0: "n"}},
-                opset_version=OPSET,
-                dynamo=False,
-            )
-        model = onnx.load(file)
+    """Write ``network`` to ``path`` as a whole: "features" (n, 55) -> "goals" (n, 25), float32, labels as metadata.
+
+    Raises RenaError when the file cannot be written.
+    """
+    with replacing(path) as fresh:
+        _export_graph(network, fresh, len(labels.feature_names))
+        model = onnx.load(fresh)
         onnx.helper.set_model_props(
             model,
             {
@@ -54,15 +44,28 @@ def export_onnx(network: nn.Module, path: Path, labels: Labels) -> None:
             },
         )
         onnx.checker.check_model(model)
-        onnx.save(model, file)
-        os.replace(file, path)
+        fresh.write_bytes(model.SerializeToString())
 
 
-def relabel(path: Path, provenance: dict) -> None:
-    """Replace the provenance of a model file, leaving all else as it is."""
+def replace_provenance(path: Path, provenance: dict[str, Any]) -> None:
+    """Replace the provenance in a model file; the graph and the other labels stay. Raises RenaError."""
     model = onnx.load(path)
-    props = {entry.key: entry.value for entry in model.metadata_props}
-    onnx.helper.set_model_props(model, {**props, "rena.provenance": json.dumps(provenance)})
-    temporary = path.with_suffix(".tmp")
-    onnx.save(model, temporary)
-    os.replace(temporary, path)
+    labels = {entry.key: entry.value for entry in model.metadata_props}
+    onnx.helper.set_model_props(model, {**labels, "rena.provenance": json.dumps(provenance)})
+    write_bytes(path, model.SerializeToString())
+
+
+def _export_graph(network: nn.Module, path: Path, features: int) -> None:
+    with warnings.catch_warnings():
+        # torch's newer exporter needs a further package and gains nothing for a graph of this size.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(
+            network.eval(),
+            (torch.zeros(2, features),),
+            path,
+            input_names=["features"],
+            output_names=["goals"],
+            dynamic_axes={"features": {0: "n"}, "goals": {0: "n"}},
+            opset_version=OPSET,
+            dynamo=False,
+        )

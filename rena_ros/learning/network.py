@@ -1,12 +1,11 @@
 """The network: positional encoding and self-attention over the 52 coefficients, then three KAN layers.
 
-Equations are those of Zhu et al., "Awakening Facial Emotional Expressions in Human-Robot".
+The equations are those of Zhu et al., "Awakening Facial Emotional Expressions in Human-Robot".
 
-Equations 2 and 3 print the exponent as 10000^{2i}, without the "/ d" of Vaswani et al. It is read here
-as the misprint of 10000^{2i/d}: taken literally, every pair of dimensions but the first is constant
-(pos / 10^8 and smaller), and the remaining (sin pos, cos pos) puts the coefficients p and p + 44 almost
-on top of each other (44 is 7.003 turns), so the encoding could not do what the paper wants of it, to make
-the 52 coefficients distinct.
+Equations 2 and 3 print the exponent as 10000^{2i}, without the "/ d" of Vaswani et al. This module reads it as
+a misprint of 10000^{2i/d}. Taken literally, every pair of dimensions except the first is constant (pos / 10^8 and
+smaller), and the first, (sin pos, cos pos), is almost the same for the coefficients p and p + 44 (44 rad are 7.003
+turns). The encoding would then not make the 52 coefficients distinct, which is its purpose in the paper.
 """
 
 import math
@@ -20,9 +19,13 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """The shape of the network. ``readout``: numbers that each coefficient's token hands on to the KAN.
+    """Shape of the network.
 
-    ``floor``: how small a coefficient still tells something, see ``log_odds``.
+    token: size of a coefficient's token in the attention, even
+    readout: numbers that each token passes to the KAN layers
+    hidden: width of the two hidden KAN layers
+    intervals: intervals of the splines' grid
+    floor: coefficients below this value are hardly told apart, see ``log_odds``
     """
 
     coefficients: int = 52
@@ -35,33 +38,33 @@ class NetworkConfig:
     floor: float = 0.003
 
 
-# The least half range that an input is given when it is normalised. A coefficient that the robot hardly moves
-# would otherwise be blown up, and a real person, who does move it, would drive the network to where it has
-# never been.
+# Least half range of an input in the normalisation. Without it a coefficient that the robot hardly moves would be
+# magnified, and the face of a real person, which does move it, would lie far outside the training data.
 LEAST_SPREAD_LOG_ODDS, LEAST_SPREAD_RAD = 0.5, 0.1
 
 
 def log_odds(coefficients: Tensor, floor: float) -> Tensor:
-    """Coefficients in [0, 1] -> their log odds, in about +-ln(1 / floor).
+    """Return the log odds of coefficients in [0, 1], same shape, within about +-ln(1 / floor).
 
-    MediaPipe's coefficients come out of a sigmoid and crowd at its ends: much of what they tell lies between
-    .001 and .1. A ``floor`` keeps what is smaller, and only noise in a real face, from being told apart.
+    MediaPipe's coefficients are outputs of a sigmoid and gather at its ends: much of their information lies between
+    .001 and .1. Below ``floor`` the log odds hardly change, because such values are only noise in a real face.
+    Coefficients outside [0, 1] are clamped.
     """
-    held = coefficients.clamp(0, 1)
-    return torch.log((held + floor) / (1 - held + floor))
+    clamped = coefficients.clamp(0, 1)
+    return torch.log((clamped + floor) / (1 - clamped + floor))
 
 
 def positional_encoding(positions: int, size: int) -> Tensor:
-    """Eq. 2 and 3, float32 (positions, size), size even: sines in the even, cosines in the odd dimensions."""
+    """Return Eq. 2 and 3, float32 (positions, size), size even: sines in even dimensions, cosines in odd ones."""
     angles = torch.arange(positions)[:, None] / 10000.0 ** (torch.arange(0, size, 2) / size)
     return torch.stack((angles.sin(), angles.cos()), dim=2).flatten(1)
 
 
 def cubic_basis(x: Tensor, intervals: int) -> Tensor:
-    """Cubic B-splines on a uniform grid over [-1, 1]: (...,) -> (..., intervals + 3).
+    """Return the cubic B-splines on a uniform grid over [-1, 1] at ``x``: (...,) -> (..., intervals + 3).
 
-    Closed form instead of the Cox-de Boor recursion. Inside [-1, 1] the values sum to one; the argument is
-    held at the ends of the grid, beyond which the splines would fade to nothing.
+    The closed form replaces the Cox-de Boor recursion. The values sum to one. ``x`` is clamped to [-1, 1], because
+    the splines fall to zero outside the grid.
     """
     step = 2 / intervals
     centres = torch.linspace(-1 - step, 1 + step, intervals + 3, device=x.device)
@@ -71,7 +74,7 @@ def cubic_basis(x: Tensor, intervals: int) -> Tensor:
 
 
 class SelfAttention(nn.Module):
-    """Eq. 4, one head, with the tokens added to what was attended to: (n, tokens, size) -> same shape."""
+    """Self-attention of Eq. 4 with one head and a residual connection."""
 
     def __init__(self, size: int):
         super().__init__()
@@ -79,16 +82,17 @@ class SelfAttention(nn.Module):
         self.scale = 1 / math.sqrt(size)
 
     def forward(self, tokens: Tensor) -> Tensor:
+        """Return the tokens plus their attention: (n, tokens, size) -> same shape."""
         query, key, value = self.query_key_value(tokens).chunk(3, dim=-1)
         weights = torch.softmax(query @ key.transpose(-2, -1) * self.scale, dim=-1)  # (n, tokens, tokens)
         return tokens + weights @ value
 
 
 class KanLayer(nn.Module):
-    """Eq. 7 for every pair of input and output, summed over the inputs: (n, inputs) -> (n, outputs).
+    """Kolmogorov-Arnold layer: Eq. 7 for every pair of input and output, summed over the inputs, plus a bias.
 
-    w_b silu(x) + w_s sum_i c_i B_i(x) is one matrix product over [B | silu]; w_s and c_i occur only as a
-    product, so that product is what is learned.
+    w_b silu(x) + w_s sum_i c_i B_i(x) is one matrix product over [B | silu]. w_s and c_i occur only as a product,
+    so the layer learns that product.
     """
 
     def __init__(self, inputs: int, outputs: int, intervals: int):
@@ -101,15 +105,20 @@ class KanLayer(nn.Module):
         nn.init.normal_(self.base, std=1 / math.sqrt(inputs))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the outputs: (n, inputs) -> (n, outputs)."""
         basis = cubic_basis(x, self.intervals).flatten(1)  # (n, inputs * (intervals + 3))
         return torch.cat((basis, F.silu(x)), dim=1) @ torch.cat((self.spline, self.base)) + self.bias
 
 
 class Network(nn.Module):
-    """Features (n, 55) as ``READING_NAMES`` lists them -> goals (n, 25).
+    """The whole network: features in the order of ``READING_NAMES`` -> goals in that of the robot's servos.
 
-    Goals are not clamped here: beyond [0, 1] a gradient must remain, and ``Policy`` clips once.
+    The goals are not clamped here: outside [0, 1] training needs a gradient, and ``Policy`` clips them once.
     """
+
+    centre: Tensor
+    spread: Tensor
+    positions: Tensor
 
     def __init__(self, config: NetworkConfig):
         super().__init__()
@@ -124,9 +133,10 @@ class Network(nn.Module):
         self.layers = nn.ModuleList(KanLayer(inputs, outputs, config.intervals) for inputs, outputs in pairwise(widths))
 
     def fit_scale(self, features: Tensor) -> None:
-        """Learn from training features (n, 55) how to bring each input to about [-1, 1]; part of the graph.
+        """Set the normalisation of each input to about [-1, 1] from training features (n, 55).
 
-        From the 0.5th to the 99.5th percentile, so that no single odd frame sets a scale.
+        It spans the 0.5th to the 99.5th percentile, so that no single outlier sets a scale. It is part of the
+        exported graph.
         """
         low, high = torch.quantile(self._inputs(features), torch.tensor([0.005, 0.995]), dim=0)
         least = torch.full_like(low, LEAST_SPREAD_LOG_ODDS)
@@ -135,16 +145,18 @@ class Network(nn.Module):
         self.spread.copy_(torch.maximum((high - low) / 2, least))
 
     def forward(self, features: Tensor) -> Tensor:
+        """Return goals (n, 25), not clamped, for features (n, 55)."""
         normalised = (self._inputs(features) - self.centre) / self.spread
         coefficients, pose = normalised.split((self.config.coefficients, self.config.pose), dim=1)
-        # tanh: a real person's coefficients may lie far outside what the robot ever showed.
+        # tanh: a real person's coefficients may lie far outside the range of the robot's own.
         tokens = torch.tanh(coefficients)[..., None] * self.embedding + self.positions  # (n, 52, token)
         x = self.readout(self.attention(tokens)).flatten(1)  # (n, 52 * readout)
         x = torch.cat((torch.tanh(x), pose), dim=1)
         for layer in self.layers[:-1]:
-            x = torch.tanh(layer(x))  # keeps what the next layer sees on its grid
+            x = torch.tanh(layer(x))  # keeps the inputs of the next layer on its grid
         return self.layers[-1](x)
 
     def _inputs(self, features: Tensor) -> Tensor:
+        """Return the log odds of the coefficients and the pose, (n, 55)."""
         coefficients, pose = features.split((self.config.coefficients, self.config.pose), dim=1)
         return torch.cat((log_odds(coefficients, self.config.floor), pose), dim=1)

@@ -1,5 +1,6 @@
-"""Pictures of a training run and of an evaluation, as PNG files."""
+"""Plots of a training run and of an evaluation, as PNG files."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
@@ -7,24 +8,29 @@ import numpy as np
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from rena_ros.base.arrays import FloatArray
+from rena_ros.base.files import replacing
 
 
-def learning_curves(path: Path, losses: list[float], errors: list[float | None], best_epoch: int) -> None:
-    """Training loss, and validation RMSE where there is one, over the epochs."""
+def learning_curves(path: Path, losses: Sequence[float], errors: Sequence[float | None], best_epoch: int) -> None:
+    """Plot the training loss of every epoch, and its validation RMSE if there is a validation part."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     epochs = np.arange(1, len(losses) + 1)
     left.plot(epochs, losses)
     left.set(xlabel="epoch", ylabel="training loss", yscale="log")
-    if errors[-1] is not None:
-        right.plot(epochs, 100 * np.array(errors))
-        right.axvline(best_epoch + 1, color="grey", linewidth=1, label=f"best: {100 * errors[best_epoch]:.2f} %")
+    percent = [100 * error for error in errors if error is not None]
+    if percent:
+        right.plot(epochs, percent)
+        right.axvline(best_epoch + 1, color="grey", linewidth=1, label=f"best: {percent[best_epoch]:.2f} %")
         right.legend()
     right.set(xlabel="epoch", ylabel="validation RMSE of goals, %", yscale="log")
     _save(figure, path)
 
 
-def cumulative_errors(path: Path, errors: dict[str, np.ndarray]) -> None:
-    """Share of samples (vertical) whose RMSE stays below a value (horizontal), for each model's errors (n,)."""
+def cumulative_errors(path: Path, errors: dict[str, FloatArray]) -> None:
+    """Plot the share of samples with an RMSE below a value over that value, for each model's errors (n,)."""
     figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
     for name, values in errors.items():
         axes.plot(100 * np.sort(values), np.arange(1, len(values) + 1) / len(values), label=name)
@@ -34,8 +40,8 @@ def cumulative_errors(path: Path, errors: dict[str, np.ndarray]) -> None:
     _save(figure, path)
 
 
-def servo_errors(path: Path, servo_names: tuple[str, ...], errors: dict[str, np.ndarray]) -> None:
-    """RMSE of every servo, one row of bars a servo, for each model's errors (25,)."""
+def servo_errors(path: Path, servo_names: tuple[str, ...], errors: dict[str, FloatArray]) -> None:
+    """Plot the RMSE of every servo as bars, one row for each servo, for each model's errors (25,)."""
     figure, axes = plt.subplots(figsize=(7, 9), layout="constrained")
     rows, height = np.arange(len(servo_names)), 0.8 / len(errors)
     for i, (name, values) in enumerate(errors.items()):
@@ -48,6 +54,7 @@ def servo_errors(path: Path, servo_names: tuple[str, ...], errors: dict[str, np.
     _save(figure, path)
 
 
-def _save(figure, path: Path) -> None:
-    figure.savefig(path, dpi=120)
+def _save(figure: Figure, path: Path) -> None:
+    with replacing(path) as fresh:
+        figure.savefig(fresh, dpi=120, format="png")
     plt.close(figure)

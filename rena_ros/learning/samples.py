@@ -1,9 +1,11 @@
-"""From a dataset to what training sees: the training and validation parts, and mirror images."""
+"""The samples that training sees: their split from a dataset, their check, and their mirror images."""
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
 
+from rena_ros.base.arrays import FloatArray
 from rena_ros.base.errors import RenaError
 from rena_ros.learning.symmetry import mirror_features, mirror_goals
 from rena_ros.recording.dataset import Dataset
@@ -13,26 +15,27 @@ TEST_SAMPLES = 1000  # as in the paper: 8,000 to train, the last 1,000 to test
 
 @dataclass(frozen=True)
 class Samples:
-    """features float32 (n, 55) and goals float32 (n, 25), row by row."""
+    """Pairs of features, float32 (n, 55), and goals, float32 (n, 25), row by row."""
 
-    features: np.ndarray
-    goals: np.ndarray
+    features: FloatArray
+    goals: FloatArray
 
 
 def training_part(dataset: Dataset, test: int = TEST_SAMPLES) -> Dataset:
-    """All but the test samples: nothing in training looks at those."""
+    """Return all samples except the last ``test``, which training never sees."""
     return dataset.split(test)[0]
 
 
 def split_validation(dataset: Dataset, validation: int) -> tuple[Samples, Samples]:
-    """(training, validation): the last ``validation`` samples of a training part, as one block.
+    """Split a training part into (training, validation): the last ``validation`` samples, as one block.
 
-    Neighbours in a dataset may resemble each other, so a validation set strewn in among the training
-    samples would flatter. ``validation`` 0 leaves that part empty. Raises RenaError when nothing is left.
+    Neighbouring samples may resemble each other, so validation samples from among the training samples would
+    show too small an error. With ``validation`` 0 that part is empty. Raises RenaError when no training sample
+    is left, or when a sample is not finite or has goals outside [0, 1].
     """
     rows = len(dataset) - validation
     if validation < 0 or rows < 1:
-        raise RenaError(f"--validation {validation} leaves nothing of the {len(dataset)} training samples")
+        raise RenaError(f"--validation {validation} leaves none of the {len(dataset)} samples to train on")
     _check(dataset)
     return (
         Samples(dataset.features[:rows], dataset.goals[:rows]),
@@ -40,18 +43,38 @@ def split_validation(dataset: Dataset, validation: int) -> tuple[Samples, Sample
     )
 
 
-def with_mirror_images(samples: Samples, feature_names: tuple[str, ...], names: tuple[str, ...]) -> Samples:
-    """Every sample and its mirror image: twice as many, and no side is favoured."""
+def with_mirror_images(samples: Samples, feature_names: tuple[str, ...], servo_names: tuple[str, ...]) -> Samples:
+    """Return the samples followed by their mirror images, (2n, ...), so that the model favours neither side."""
     return Samples(
         np.concatenate((samples.features, mirror_features(samples.features, feature_names))),
-        np.concatenate((samples.goals, mirror_goals(samples.goals, names))),
+        np.concatenate((samples.goals, mirror_goals(samples.goals, servo_names))),
     )
+
+
+def robot_rest(dataset: Dataset) -> FloatArray:
+    """Return the robot's own reading with its face at neutral, float32 (55,).
+
+    Raises RenaError when the dataset does not hold it.
+    """
+    rest = dataset.meta.get("robot_rest")
+    if rest is None or len(rest) != len(dataset.feature_names):
+        raise RenaError(
+            f"{dataset.directory} does not say how the robot reads at rest (robot_rest in meta.json); collect it again"
+        )
+    return np.asarray(rest, np.float32)
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """Return the SHA-256 of all features and goals, 64 hexadecimal digits."""
+    return hashlib.sha256(dataset.features.tobytes() + dataset.goals.tobytes()).hexdigest()
 
 
 def _check(dataset: Dataset) -> None:
     for what, array in (("features", dataset.features), ("goals", dataset.goals)):
         bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
         if bad.size:
-            raise RenaError(f"{dataset.directory}: the {what} of sample {dataset.index[bad[0]]} are not finite")
+            raise RenaError(
+                f"{dataset.directory}: the {what} of sample {dataset.index[bad[0]]} are not finite; collect it again"
+            )
     if dataset.goals.min() < 0 or dataset.goals.max() > 1:
         raise RenaError(f"{dataset.directory} holds goals outside [0, 1]; collect it again")

@@ -1,9 +1,8 @@
-"""What a model is worth on the held-out samples, beside the baselines that it must beat. Needs no torch."""
+"""Scores of a model and of its baselines on the held-out samples. Needs no torch."""
 
 from dataclasses import dataclass
 
-import numpy as np
-
+from rena_ros.base.arrays import FloatArray
 from rena_ros.base.errors import RenaError
 from rena_ros.behaviour.policy import Policy
 from rena_ros.learning import baselines, metrics
@@ -14,21 +13,25 @@ MODEL, RIDGE, MEAN = "model", "ridge regression", "training mean"
 
 @dataclass(frozen=True)
 class Score:
-    """Errors of one model. ``rmse`` and ``per_servo`` (25,) over all samples, ``per_sample`` (n,) over all servos,
-    all in units of the goal range; ``left_right_gap``: Eq. 8 of what it predicts.
+    """Errors of one model, in units of the goal range.
+
+    rmse: over all samples and servos
+    per_servo: (25,), RMSE over all samples
+    per_sample: (n,), RMSE over all servos
+    left_right_gap: Eq. 8 of the predicted goals
     """
 
     rmse: float
-    per_servo: np.ndarray
-    per_sample: np.ndarray
+    per_servo: FloatArray
+    per_sample: FloatArray
     left_right_gap: float
 
 
 def held_out_scores(policy: Policy, dataset: Dataset, test: int, with_baselines: bool = True) -> dict[str, Score]:
-    """Scores on the last ``test`` samples by model name, the baselines fitted to all samples before them.
+    """Return the scores on the last ``test`` samples by model name; the baselines are fitted to all earlier samples.
 
-    The model is run through ``Policy``, so what is measured is what ships. Raises RenaError when the data
-    is of another robot than the model.
+    The model runs through ``Policy``, so the scores are those of the model that ships. Raises RenaError when
+    the data was collected with other servos than the model's, or when it has no more than ``test`` samples.
     """
     if dataset.names != policy.robot.names:
         raise RenaError(f"{dataset.directory} was collected with other servos than those of {policy.path}")
@@ -40,10 +43,10 @@ def held_out_scores(policy: Policy, dataset: Dataset, test: int, with_baselines:
     return {name: _score(goals, held_out.goals, dataset.names) for name, goals in predicted.items()}
 
 
-def _score(predicted: np.ndarray, goals: np.ndarray, names: tuple[str, ...]) -> Score:
+def _score(predicted: FloatArray, goals: FloatArray, servo_names: tuple[str, ...]) -> Score:
     return Score(
         metrics.rmse(predicted, goals),
         metrics.rmse_per_servo(predicted, goals),
         metrics.rmse_per_sample(predicted, goals),
-        metrics.left_right_gap(predicted, names),
+        metrics.left_right_gap(predicted, servo_names),
     )

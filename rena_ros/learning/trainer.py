@@ -1,136 +1,151 @@
-"""The training loop: from samples and settings to the best network, an epoch at a time."""
+"""The training loop: from samples and settings to the best network, one epoch at a time."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch.optim.lr_scheduler import OneCycleLR
 
+from rena_ros.base.arrays import FloatArray
 from rena_ros.base.errors import RenaError
 from rena_ros.learning import checkpoint
 from rena_ros.learning.losses import FaceLoss
 from rena_ros.learning.metrics import rmse
-from rena_ros.learning.network import Network, NetworkConfig
+from rena_ros.learning.network import Network
 from rena_ros.learning.samples import Samples
-from rena_ros.learning.schedule import one_cycle
+from rena_ros.learning.settings import Settings
 
 GRADIENT_NORM = 1.0
-
-
-@dataclass(frozen=True)
-class Settings:
-    """All that a run depends on besides its data.
-
-    AdamW with one cycle of the learning rate, not the paper's Adam at a constant 1e-5: that needs about a
-    thousand epochs for what this reaches in tens. ``consistency`` is lambda of Eq. 10. ``noise``: standard
-    deviation of what is added to the features in training, in units of a coefficient (and rad): small changes
-    of a real face must not mean more than they do.
-    """
-
-    epochs: int = 60
-    seed: int = 0
-    learning_rate: float = 5e-3
-    batch_size: int = 256
-    weight_decay: float = 0.1
-    consistency: float = 0.01
-    noise: float = 0.001
-    mirror: bool = False
-    validation: int = 800
-    network: NetworkConfig = field(default_factory=NetworkConfig)
+WARM_UP = 0.25  # share of the steps in which the learning rate rises
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """One line of the learning curve. ``loss``: mean training loss; RMSE of goals on the validation part."""
+    """One point of the learning curve: mean training loss, and RMSE of the validation goals if there are any."""
 
     loss: float
     rmse: float | None
 
 
-class Trainer:
-    """One run. ``history`` holds the epochs that are done; ``step()`` does the next one and saves it.
+def one_cycle(optimiser: torch.optim.Optimizer, peak: float, steps: int) -> OneCycleLR:
+    """Return the schedule of a whole run: a cosine from peak / 25 up to ``peak``, then one down to peak / 250,000.
 
-    With a validation part the weights of its best epoch win, without one those of the last.
+    Source: Smith and Topin, "Super-Convergence". The momentum stays as it is.
+    """
+    # With a rise of exactly one step OneCycleLR divides by zero.
+    warm_up = WARM_UP if steps * WARM_UP != 1 else WARM_UP + 0.05
+    return OneCycleLR(
+        optimiser,
+        max_lr=peak,
+        total_steps=steps,
+        pct_start=warm_up,
+        anneal_strategy="cos",
+        cycle_momentum=False,
+        div_factor=25,
+        final_div_factor=1e4,
+    )
+
+
+class Trainer:
+    """One run. ``history`` holds the finished epochs; ``step()`` trains the next one and saves the run.
+
+    With a validation part ``best`` holds the weights of the epoch with the least validation error, without one
+    those of the last epoch.
     """
 
-    def __init__(self, path: Path, settings: Settings, names: tuple[str, ...], fingerprint: str):
+    def __init__(self, path: Path, settings: Settings, servo_names: tuple[str, ...], fingerprint: str):
         self.path, self.settings, self.fingerprint = path, settings, fingerprint
-        self.loss = FaceLoss(names, settings.consistency)
+        self.loss = FaceLoss(servo_names, settings.consistency)
         self.history: list[Epoch] = []
         self.best_epoch = -1
 
     def begin(self, training: Samples, validation: Samples) -> None:
-        """Take up the run where its checkpoint left it, or begin it. Raises RenaError for a run of other data."""
+        """Continue the run from its checkpoint, or start it where there is none.
+
+        Raises RenaError for the checkpoint of a run on other data, of another format, or a damaged one.
+        """
         with torch.random.fork_rng():
             torch.manual_seed(self.settings.seed)
             self.network = Network(self.settings.network)
-        self.optimiser = torch.optim.AdamW(self.network.parameters(), weight_decay=self.settings.weight_decay)
         self.features, self.goals = torch.from_numpy(training.features), torch.from_numpy(training.goals)
         self.network.fit_scale(self.features)
+        self.optimiser = torch.optim.AdamW(self.network.parameters(), weight_decay=self.settings.weight_decay)
+        steps = self.settings.epochs * -(-len(self.features) // self.settings.batch_size)
+        self.schedule = one_cycle(self.optimiser, self.settings.learning_rate, steps)
         self.validation = validation
         self.best = checkpoint.snapshot(self.network)
         if not self.path.exists():
             return
-        self.best, state = checkpoint.load(self.path, self.network, self.optimiser)
-        if state["data"] != self.fingerprint:
-            raise RenaError(f"{self.path} was trained on other data; use another --out, or remove it to begin anew")
-        self.history = [Epoch(**epoch) for epoch in state["history"]]
-        self.best_epoch = state["best_epoch"]
+        self.best, progress = checkpoint.load(self.path, self.network, self.optimiser, self.schedule)
+        if progress["data"] != self.fingerprint:
+            raise RenaError(f"{self.path} was trained on other data; use another --out, or remove it to start again")
+        self.history = [Epoch(**epoch) for epoch in progress["history"]]
+        self.best_epoch = progress["best_epoch"]
 
     @property
     def finished(self) -> bool:
         """Whether all epochs are done."""
         return len(self.history) >= self.settings.epochs
 
+    @property
+    def best_rmse(self) -> float | None:
+        """Validation RMSE of the best epoch; None before the first epoch and without a validation part."""
+        return self.history[self.best_epoch].rmse if self.history else None
+
     def step(self) -> Epoch:
-        """Do one epoch, keep the weights if they are the best so far, and save."""
-        loss = self._train()
-        error = (
-            rmse(self.predict(self.validation.features), self.validation.goals) if self.settings.validation else None
-        )
+        """Train one epoch, keep its weights if they are the best so far, and save the run.
+
+        Raises RenaError when the loss is no longer finite, or when the checkpoint cannot be written.
+        """
+        loss, error = self._train_epoch(), None
+        if self.settings.validation:
+            error = rmse(self.predict(self.validation.features), self.validation.goals)
+        best = self.best_rmse
         self.history.append(Epoch(loss, error))
-        if error is None or self.best_epoch < 0 or error < self.history[self.best_epoch].rmse:
+        if error is None or best is None or error < best:
             self.best_epoch, self.best = len(self.history) - 1, checkpoint.snapshot(self.network)
-        state = {
+        progress = {
             "data": self.fingerprint,
             "history": [vars(epoch) for epoch in self.history],
             "best_epoch": self.best_epoch,
         }
-        checkpoint.save(self.path, self.network, self.optimiser, self.best, state)
+        checkpoint.save(self.path, self.network, self.optimiser, self.schedule, self.best, progress)
         return self.history[-1]
 
-    def predict(self, features: np.ndarray) -> np.ndarray:
-        """Goals (n, 25) for features (n, 55), clipped to [0, 1]."""
+    def predict(self, features: FloatArray) -> FloatArray:
+        """Return goals (n, 25) for features (n, 55), clipped to [0, 1]."""
         self.network.eval()
         with torch.no_grad():
             return self.network(torch.from_numpy(features)).clamp(0, 1).numpy()
 
     def best_network(self) -> Network:
-        """The network with the weights that won."""
+        """Return the network with the best weights."""
         self.network.load_state_dict(self.best)
         return self.network.eval()
 
-    def _train(self) -> float:
-        """One pass over the training samples; the mean loss. Its chance depends on seed and epoch alone."""
+    def _train_epoch(self) -> float:
+        """Pass once over the training samples; returns the mean loss.
+
+        Order and noise depend on the seed and the epoch's number alone, so a continued run draws the same ones.
+        """
         settings, epoch, rows = self.settings, len(self.history), len(self.features)
         seed = int(np.random.SeedSequence([settings.seed, epoch]).generate_state(1)[0])
-        chance = torch.Generator().manual_seed(seed)
-        batches = torch.randperm(rows, generator=chance).split(settings.batch_size)
-        steps, total = settings.epochs * len(batches), 0.0
+        generator = torch.Generator().manual_seed(seed)
+        total = 0.0
         self.network.train()
-        for i, batch in enumerate(batches):
-            for group in self.optimiser.param_groups:
-                group["lr"] = one_cycle(epoch * len(batches) + i, steps, settings.learning_rate)
+        for batch in torch.randperm(rows, generator=generator).split(settings.batch_size):
             features = self.features[batch]
             if settings.noise:
-                features = features + settings.noise * torch.randn(features.shape, generator=chance)
+                features = features + settings.noise * torch.randn(features.shape, generator=generator)
             self.optimiser.zero_grad()
             loss = self.loss(self.network(features), self.goals[batch])
             loss.backward()
-            # At the peak of the cycle a single bad batch can otherwise throw the run off for good.
+            # At the peak of the cycle a single bad batch could otherwise ruin the weights for good.
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
             self.optimiser.step()
+            self.schedule.step()
             total += float(loss.detach()) * len(batch)
         if not np.isfinite(total):
-            raise RenaError(f"the loss is no longer a number after epoch {epoch}; use a lower --learning-rate")
+            raise RenaError(f"the loss is not finite in epoch {epoch + 1}; use a lower --learning-rate")
         return total / rows

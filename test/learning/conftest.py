@@ -1,4 +1,4 @@
-"""A small dataset on disk, written as `rena collect` writes one, of a made-up face that is easy to read."""
+"""A small dataset on disk, written as `rena collect` writes one, of an invented face that is easy to read."""
 
 import numpy as np
 import pytest
@@ -11,8 +11,8 @@ from rena_ros.robot.file import load_robot
 SHARD = 100
 
 
-def made_up_readings(goals: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Goals (n, 25) -> features float32 (n, 55): smooth, curved, a little noisy; the pose is the neck's."""
+def invented_readings(goals: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Goals (n, 25) -> features float32 (n, 55): smooth, not linear, with a little noise; the pose is the neck's."""
     mixing = np.random.default_rng(5).uniform(-1, 1, (25, 52)) * (np.random.default_rng(6).random((25, 52)) < 0.15)
     coefficients = 1 / (1 + np.exp(-3 * (goals @ mixing) + 1)) + rng.normal(0, 0.01, (len(goals), 52))
     pose = (goals[:, -3:] - 0.5) * [1.05, 0.63, 0.63]
@@ -24,13 +24,13 @@ def dataset_directory(tmp_path_factory):
     directory = tmp_path_factory.mktemp("dataset")
     robot, rng = load_robot(), np.random.default_rng(1)
     meta = {
-        "command": "made up by a test",
+        "command": "invented by a test",
         "samples": 500,
         "seed": 1,
         "shard_size": SHARD,
         "names": list(robot.names),
         "feature_names": list(READING_NAMES),
-        "robot_rest": made_up_readings(robot.neutral_goals[None], rng)[0].tolist(),
+        "robot_rest": invented_readings(robot.neutral_goals[None], rng)[0].tolist(),
         "image": {},
         "robot": "",
         "strategy": "",
@@ -44,7 +44,7 @@ def dataset_directory(tmp_path_factory):
         arrays = {
             "goals": goals,
             "positions": robot.positions(goals),
-            "features": made_up_readings(goals, rng),
+            "features": invented_readings(goals, rng),
             "landmarks": np.zeros((len(part), 478, 3), np.float32),
             "groups": np.array(["mouth"] * len(part), "U32"),
             "attempts": np.zeros(len(part), np.uint8),

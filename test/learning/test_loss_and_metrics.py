@@ -1,4 +1,4 @@
-"""Eq. 8 to 10 and the figures that are reported, by hand."""
+"""Eq. 8 to 10 and the reported figures against values computed by hand."""
 
 import numpy as np
 import pytest
@@ -18,9 +18,9 @@ def goals_with(**values) -> np.ndarray:
     return goals
 
 
-def test_gap_counts_eyes_and_brows_only():
+def test_the_left_right_gap_counts_eyes_and_brows_only():
     assert left_right_gap(goals_with(), NAMES) == 0
-    # Eyes: yaw and pitch, so the mean of two; brows: raise and frown, likewise; a wink is allowed.
+    # Each term is the mean of two servos: yaw and pitch of the eyes, raise and frown of the brows. A wink is allowed.
     assert left_right_gap(goals_with(eye_left_yaw=0.9), NAMES) == pytest.approx(0.4 / 2)
     assert left_right_gap(goals_with(brow_right_frown=0.2, eye_left_pitch=0.6), NAMES) == pytest.approx(
         0.3 / 2 + 0.1 / 2
@@ -28,7 +28,7 @@ def test_gap_counts_eyes_and_brows_only():
     assert left_right_gap(goals_with(lid_left=1.0, corner_left_up=1.0), NAMES) == 0
 
 
-def test_loss_is_mean_squared_error_plus_lambda_times_the_gap():
+def test_the_loss_is_the_mean_squared_error_plus_lambda_times_the_gap():
     rng = np.random.default_rng(0)
     predicted, goals = rng.random((2, 8, 25)).astype(np.float32)
     gap = left_right_gap(predicted, NAMES)
@@ -37,7 +37,7 @@ def test_loss_is_mean_squared_error_plus_lambda_times_the_gap():
         assert float(found) == pytest.approx(((predicted - goals) ** 2).mean() + weight * gap, rel=1e-5)
 
 
-def test_rmse_overall_per_servo_and_per_sample():
+def test_the_rmse_overall_per_servo_and_per_sample():
     predicted, goals = np.zeros((2, 25), np.float32), np.zeros((2, 25), np.float32)
     goals[0, 3] = 0.6
     assert rmse(predicted, goals) == pytest.approx(np.sqrt(0.36 / 50))

@@ -21,7 +21,7 @@ from rena_ros.learning.network import (
 
 
 @pytest.mark.parametrize("intervals", [1, 5, 8])
-def test_cubic_basis_is_scipys(intervals):
+def test_the_cubic_basis_equals_scipys(intervals):
     step = 2 / intervals
     knots = -1 + step * np.arange(-3, intervals + 4)
     x = np.linspace(-1, 1, 201)[:-1]  # SciPy's half-open intervals leave the last point to extrapolation
@@ -32,14 +32,14 @@ def test_cubic_basis_is_scipys(intervals):
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_inputs_beyond_the_grid_do_not_fade():
+def test_inputs_beyond_the_grid_count_as_its_ends():
     inside = cubic_basis(torch.tensor([-1.0, 1.0]), 5)
     beyond = cubic_basis(torch.tensor([-7.0, 1.6]), 5)
     torch.testing.assert_close(beyond, inside)
     torch.testing.assert_close(beyond.sum(dim=1), torch.ones(2))
 
 
-def test_kan_layer_is_equation_7_summed_over_the_inputs():
+def test_a_kan_layer_is_equation_7_summed_over_the_inputs():
     torch.manual_seed(0)
     layer = KanLayer(3, 2, 5)
     x = torch.rand(6, 3) * 1.8 - 0.9
@@ -55,7 +55,7 @@ def test_kan_layer_is_equation_7_summed_over_the_inputs():
             assert float(layer(x)[row, q].detach()) == pytest.approx(expected, abs=1e-5)
 
 
-def test_positional_encoding_is_the_formula_element_by_element():
+def test_the_positional_encoding_is_the_formula_element_by_element():
     found = positional_encoding(52, 16).numpy()
     for position in (0, 1, 17, 51):
         for i in range(8):
@@ -64,8 +64,8 @@ def test_positional_encoding_is_the_formula_element_by_element():
             assert found[position, 2 * i + 1] == pytest.approx(math.cos(angle), abs=1e-5)
 
 
-def test_the_printed_exponent_would_not_tell_coefficients_apart():
-    """Why 10000^{2i} is read as 10000^{2i/d}: as printed, coefficients 0 and 44 almost coincide."""
+def test_the_printed_exponent_does_not_make_coefficients_distinct():
+    """The reason to read 10000^{2i} as 10000^{2i/d}: as printed, coefficients 0 and 44 almost coincide."""
     angles = np.arange(52)[:, None] / 10000.0 ** (2.0 * np.arange(8))
     printed = np.concatenate((np.sin(angles), np.cos(angles)), axis=1)
     assert np.ptp(printed[:, [i for i in range(16) if i not in (0, 8)]], axis=0).max() < 1e-6
@@ -75,14 +75,14 @@ def test_the_printed_exponent_would_not_tell_coefficients_apart():
     assert distances.min() > 0.5
 
 
-def test_self_attention_is_torchs():
+def test_self_attention_equals_torchs():
     torch.manual_seed(1)
     attention, tokens = SelfAttention(16), torch.randn(4, 52, 16)
     query, key, value = attention.query_key_value(tokens).chunk(3, dim=-1)
     torch.testing.assert_close(attention(tokens) - tokens, F.scaled_dot_product_attention(query, key, value))
 
 
-def test_log_odds_undo_a_sigmoid():
+def test_log_odds_invert_a_sigmoid():
     x = torch.linspace(-8, 8, 33)
     torch.testing.assert_close(log_odds(torch.sigmoid(x), 0.0), x, atol=1e-3, rtol=1e-3)
     ends = log_odds(torch.tensor([-0.5, 0.0, 0.5, 1.0, 2.0]), 0.01)
@@ -90,7 +90,7 @@ def test_log_odds_undo_a_sigmoid():
     torch.testing.assert_close(ends, torch.tensor([-top, -top, 0.0, top, top]))
 
 
-def test_the_scale_brings_training_inputs_to_the_unit_range():
+def test_the_normalisation_maps_training_inputs_to_the_unit_range():
     network = Network(NetworkConfig())
     features = torch.rand(4000, 55)
     features[:, 7] *= 1e-5  # a coefficient that the robot never moves
@@ -103,7 +103,7 @@ def test_the_scale_brings_training_inputs_to_the_unit_range():
     assert network.spread[7] == LEAST_SPREAD_LOG_ODDS > 100 * (high[7] - low[7])
 
 
-def test_network_stays_finite_far_from_its_data():
+def test_the_network_stays_finite_far_from_its_data():
     torch.manual_seed(2)
     network = Network(NetworkConfig()).eval()
     network.fit_scale(torch.rand(100, 55) * 0.01)

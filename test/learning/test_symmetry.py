@@ -1,4 +1,4 @@
-"""Mirror images: twice is none, and left becomes right without the nose becoming the ear."""
+"""Mirror images: mirroring twice changes nothing; left becomes right, and towards the nose stays towards the nose."""
 
 import numpy as np
 
@@ -22,15 +22,19 @@ def test_the_neutral_face_is_its_own_mirror_image():
 
 
 def test_features_change_sides():
-    def seen(**values):
+    def features_with(**values):
         row = np.zeros((1, 55), np.float32)
         for name, value in values.items():
             row[0, READING_NAMES.index(name)] = value
         return row
 
-    # Looking to the left: the left eye outwards, the right one inwards. Mirrored, it is a look to the right.
-    left = seen(eyeLookOutLeft=0.8, eyeLookInRight=0.7, mouthLeft=0.1, jawOpen=0.4, head_yaw=0.2, head_pitch=0.1)
-    right = seen(eyeLookOutRight=0.8, eyeLookInLeft=0.7, mouthRight=0.1, jawOpen=0.4, head_yaw=-0.2, head_pitch=0.1)
+    # A look to the left turns the left eye outwards and the right eye inwards. Its mirror image looks to the right.
+    left = features_with(
+        eyeLookOutLeft=0.8, eyeLookInRight=0.7, mouthLeft=0.1, jawOpen=0.4, head_yaw=0.2, head_pitch=0.1
+    )
+    right = features_with(
+        eyeLookOutRight=0.8, eyeLookInLeft=0.7, mouthRight=0.1, jawOpen=0.4, head_yaw=-0.2, head_pitch=0.1
+    )
     np.testing.assert_array_equal(mirror_features(left, READING_NAMES), right)
 
 

@@ -1,4 +1,4 @@
-"""Training end to end on a made-up face: it learns, it resumes exactly, and what it exports is what it trained."""
+"""Training end to end on an invented face: it learns, it resumes exactly, and it exports the trained network."""
 
 import argparse
 import json
@@ -7,15 +7,16 @@ import math
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from rena_ros.base.errors import RenaError
 from rena_ros.behaviour.policy import Policy
 from rena_ros.learning import checkpoint, train_command
 from rena_ros.learning.network import Network, NetworkConfig
 from rena_ros.learning.samples import split_validation, training_part, with_mirror_images
-from rena_ros.learning.schedule import one_cycle
 from rena_ros.learning.scores import held_out_scores
-from rena_ros.learning.trainer import GRADIENT_NORM, Settings, Trainer
+from rena_ros.learning.settings import Settings
+from rena_ros.learning.trainer import GRADIENT_NORM, Trainer, one_cycle
 from rena_ros.recording.dataset import load_dataset
 
 
@@ -26,7 +27,7 @@ def arguments(*words: object) -> argparse.Namespace:
 
 
 def run_words(data, out, epochs: int, test: int = 100) -> tuple:
-    """The command line of a small run, without `rena train`."""
+    """Options of `rena train` for a small run."""
     counts = ("--epochs", epochs, "--test", test, "--validation", 50, "--threads", 1)
     return ("--data", data, "--out", out, *counts)
 
@@ -40,8 +41,8 @@ def trained(dataset_directory, tmp_path_factory):
     return out
 
 
-def test_it_beats_the_mean_and_says_so(trained, dataset):
-    """The made-up face is not symmetric, so mirror images are left out."""
+def test_the_model_beats_the_mean_and_its_figures_agree(trained, dataset):
+    """The invented face is not symmetric, so mirror images are left out."""
     scores = held_out_scores(Policy(trained / "model.onnx"), dataset, 100)
     assert scores["model"].rmse < 0.7 * scores["training mean"].rmse
     figures = json.loads((trained.parent / "figures.json").read_text())
@@ -50,15 +51,16 @@ def test_it_beats_the_mean_and_says_so(trained, dataset):
     assert (trained / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_model_file_says_where_it_comes_from(trained, dataset):
+def test_the_model_file_holds_its_provenance(trained, dataset):
     policy = Policy(trained / "model.onnx")
     assert policy.provenance["seed"] == 0
-    assert policy.provenance["data"]["command"] == "made up by a test"
+    assert policy.provenance["data"]["command"] == "invented by a test"
+    assert policy.provenance["settings"]["batch_size"] == 64
     assert set(policy.provenance["held_out"]["rmse_per_servo"]) == set(dataset.names)
     np.testing.assert_allclose(policy.robot_rest, dataset.meta["robot_rest"], atol=1e-6)
 
 
-def test_onnx_is_what_torch_trained(trained, dataset):
+def test_the_onnx_file_computes_what_torch_trained(trained, dataset):
     network = Network(NetworkConfig()).eval()
     tensors, _ = checkpoint.read(trained / "checkpoint.safetensors")
     network.load_state_dict({name[5:]: tensor for name, tensor in tensors.items() if name.startswith("best.")})
@@ -76,30 +78,33 @@ def small_trainer(folder, dataset, settings) -> Trainer:
     return trainer
 
 
-def test_a_bad_batch_cannot_throw_a_run_off(tmp_path, dataset):
+def test_the_gradient_of_a_bad_batch_is_clipped(tmp_path, dataset):
     trainer = small_trainer(tmp_path / "run", dataset, Settings(epochs=1, batch_size=128, validation=50))
-    trainer.goals = 1000 * trainer.goals  # makes a gradient about as many times too large
+    trainer.goals = 1000 * trainer.goals  # the gradient grows about as much
     trainer.step()
     squares = sum(float((parameter.grad**2).sum()) for parameter in trainer.network.parameters())
     assert math.sqrt(squares) <= GRADIENT_NORM * (1 + 1e-4)
 
 
-def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(tmp_path, dataset):
+def test_an_interrupted_run_ends_with_the_bits_of_an_uninterrupted_one(tmp_path, dataset):
     settings = Settings(epochs=3, batch_size=128, validation=50, network=NetworkConfig(hidden=16, token=8))
     whole = small_trainer(tmp_path / "whole", dataset, settings)
     while not whole.finished:
         whole.step()
     first = small_trainer(tmp_path / "parts", dataset, settings)
     first.step()
-    first._train()  # an epoch that was under way when the power failed
+    saved = first.path.read_bytes()
+    first.step()
+    first.path.write_bytes(saved)  # as if the power failed before the second epoch was saved
     second = small_trainer(tmp_path / "parts", dataset, settings)
     assert len(second.history) == 1
+    assert second.schedule.last_epoch == 6  # steps of one epoch: 700 samples in batches of 128
     while not second.finished:
         second.step()
     assert second.history == whole.history
     assert second.best_epoch == whole.best_epoch
-    for name, tensor in whole.network.state_dict().items():
-        torch.testing.assert_close(second.network.state_dict()[name], tensor, rtol=0, atol=0)
+    assert second.schedule.state_dict() == whole.schedule.state_dict()
+    assert second.path.read_bytes() == whole.path.read_bytes()  # weights, moments, learning rate and progress
 
 
 def test_ctrl_c_keeps_what_is_done(tmp_path, dataset_directory, monkeypatch):
@@ -121,6 +126,15 @@ def test_ctrl_c_keeps_what_is_done(tmp_path, dataset_directory, monkeypatch):
     assert "held_out" not in provenance  # the test part is touched only when asked for
 
 
+def test_a_checkpoint_without_the_schedule_is_refused(tmp_path, dataset_directory):
+    """Version 0.1.0 computed the learning rate from the step and stored no state of it."""
+    words = run_words(dataset_directory, tmp_path, 1)
+    progress = {"data": "", "history": [], "best_epoch": -1}
+    save_file({"network.bias": torch.zeros(1)}, tmp_path / "checkpoint.safetensors", {"rena": json.dumps(progress)})
+    with pytest.raises(RenaError, match=f"{tmp_path} holds a run of another version.*another --out"):
+        train_command.run(arguments(*words))
+
+
 def test_a_run_refuses_other_settings_and_other_data(tmp_path, dataset_directory):
     words = run_words(dataset_directory, tmp_path, 1)
     assert train_command.run(arguments(*words)) == 0
@@ -131,12 +145,24 @@ def test_a_run_refuses_other_settings_and_other_data(tmp_path, dataset_directory
     (tmp_path / "checkpoint.safetensors").write_bytes(b"torn")
     with pytest.raises(RenaError, match="not a checkpoint"):
         train_command.run(arguments(*words))
+    for damage in ("{", "3"):
+        (tmp_path / "run.json").write_text(damage)
+        with pytest.raises(RenaError, match=r"run\.json is damaged"):
+            train_command.run(arguments(*words))
 
 
 @pytest.mark.parametrize(
-    "words", [("--epochs", 0), ("--learning-rate", 0), ("--learning-rate", "nan"), ("--token", 7), ("--noise", -1)]
+    "words",
+    [
+        ("--epochs", 0),
+        ("--learning-rate", 0),
+        ("--learning-rate", "nan"),
+        ("--learning-rate", "inf"),
+        ("--token", 7),
+        ("--noise", -1),
+    ],
 )
-def test_settings_that_make_no_sense_are_refused(tmp_path, dataset_directory, words):
+def test_settings_out_of_their_range_are_refused(tmp_path, dataset_directory, words):
     with pytest.raises(RenaError, match=words[0]):
         train_command.run(arguments("--data", dataset_directory, "--out", tmp_path, *words))
 
@@ -148,19 +174,36 @@ def test_training_never_sees_the_test_samples(dataset):
     assert len(validation.features) == 50
 
 
-def test_samples_that_are_no_numbers_are_refused(dataset_directory):
+def test_samples_that_are_not_finite_are_refused(dataset_directory):
     dataset = load_dataset(dataset_directory)
     dataset.features[7, 3] = np.nan
     with pytest.raises(RenaError, match="sample 7"):
         split_validation(training_part(dataset, 100), 50)
 
 
-def test_one_cycle_is_torchs():
-    parameter = torch.nn.Parameter(torch.zeros(1))
-    optimiser = torch.optim.SGD([parameter], lr=1.0)
-    cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=0.02, total_steps=80, pct_start=0.25)
-    for step in range(80):
-        assert math.isclose(one_cycle(step, 80, 0.02), cycle.get_last_lr()[0], rel_tol=1e-9)
+def learning_rates(peak: float, steps: int) -> list[float]:
+    optimiser = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))])
+    schedule, rates = one_cycle(optimiser, peak, steps), []
+    for _ in range(steps):
+        rates.append(optimiser.param_groups[0]["lr"])
         optimiser.step()
-        if step < 79:
-            cycle.step()
+        schedule.step()
+    assert optimiser.param_groups[0]["betas"] == (0.9, 0.999)  # the momentum is not cycled
+    return rates
+
+
+@pytest.mark.parametrize("steps", [3, 8, 80, 1920])
+def test_the_learning_rate_is_a_cosine_up_and_a_cosine_down(steps):
+    """Second implementation: from peak / 25 to the peak in a quarter of the steps, then to peak / 250,000."""
+    peak, top = 0.02, steps / 4 - 1
+    for step, rate in enumerate(learning_rates(peak, steps)):
+        if step <= top:
+            start, end, share = peak / 25, peak, step / top
+        else:
+            start, end, share = peak, peak / 250_000, (step - top) / (steps - 1 - top)
+        assert rate == pytest.approx(end + (start - end) * (1 + math.cos(math.pi * share)) / 2, rel=1e-9)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5])
+def test_the_shortest_runs_have_a_learning_rate(steps):
+    assert all(0 < rate <= 0.02 for rate in learning_rates(0.02, steps))

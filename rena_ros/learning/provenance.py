@@ -1,0 +1,29 @@
+"""Where a model comes from: version, settings, figures of the training and data, as its file records them."""
+
+import datetime
+from dataclasses import asdict
+from typing import Any
+
+from rena_ros import __version__
+from rena_ros.base.commit import source_commit
+from rena_ros.learning.settings import Settings
+from rena_ros.recording.dataset import Dataset
+
+_OF_THE_DATA = ("command", "samples", "seed", "commit", "versions")  # keys of meta.json
+
+
+def provenance(settings: Settings, figures: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
+    """Return the provenance of a model as JSON data.
+
+    ``figures`` are those of the training; "held_out" among them is also listed at the top, where ``Policy`` shows it.
+    """
+    origin = {
+        "rena_version": __version__,
+        "commit": source_commit(),
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "seed": settings.seed,
+        "settings": asdict(settings),
+        "training": figures,
+        "data": {key: dataset.meta.get(key) for key in _OF_THE_DATA},
+    }
+    return origin | {"held_out": figures["held_out"]} if "held_out" in figures else origin
