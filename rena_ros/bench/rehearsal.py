@@ -1,8 +1,12 @@
-"""The real servos node on emulated servos in virtual time: no topics, no pty, no waiting.
+"""The servos node on emulated servos in virtual time: no topics, no pty, no waiting.
 
-Messages go straight into the node's callbacks and its timers are rung here, in the order of a clock that moves only
-with what happens on the wire. For the fuzz and for tests of what takes long or happens in an instant.
+Messages go straight into the node's callbacks, and its timers are called in the order of a clock that moves only with
+what happens on the wire. For the fuzz, and for tests of events that take minutes or happen in an instant.
 """
+
+import json
+from collections.abc import Callable
+from functools import partial
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -14,81 +18,87 @@ from std_srvs.srv import SetBool, Trigger
 from rena_ros.bus.bus import Bus
 from rena_ros.emulator.bank import ServoBank
 from rena_ros.emulator.virtual_port import VirtualPort
+from rena_ros.emulator.virtual_time import VirtualTimers
 from rena_ros.nodes.servos import ServosNode
 from rena_ros.robot.file import load_robot
 
-TICK_S, SECOND_S = 0.01, 1.0
-
 
 class Rehearsal:
-    """``bank``: the servos; ``node``: the servos node, its other parameters as by default. To be closed."""
+    """``bank``: the servos; ``node``: the servos node; ``gate``: the node's gate. Ends with ``close``."""
 
-    def __init__(self, bank: ServoBank | None = None, *, autostart: bool = False, quiet: bool = False) -> None:
-        """``quiet``: the node keeps its warnings to itself."""
-        self.bank = ServoBank(load_robot()) if bank is None else bank
-        self._context = Context()
-        rclpy.init(args=["--ros-args", "-p", f"autostart:={str(autostart).lower()}"], context=self._context)
-        self.node = ServosNode(self._open_bus, lambda: self.bank.now_s, self._context)
+    def __init__(
+        self,
+        bank: ServoBank | None = None,
+        open_bus: Callable[[], Bus] | None = None,
+        *,
+        quiet: bool = False,
+        **parameters: object,
+    ) -> None:
+        """Start the node with these ROS parameters.
+
+        ``bank``: default, the servos of the Rena that ships; ``open_bus``: default, a bus on a new port of the bank;
+        ``quiet``: the node logs nothing.
+        """
+        self.bank = bank = ServoBank(load_robot()) if bank is None else bank
+        self._context = context_with(parameters)
+        open_bus = open_bus or (lambda: Bus(VirtualPort(bank), bank.robot))
+        self.node = ServosNode(open_bus, lambda: bank.now_s, self._context)
         if quiet:
             self.node.get_logger().set_level(LoggingSeverity.FATAL)
         self.gate = self.node.gate
-        self._next_tick_s, self._next_second_s = self.now_s, self.now_s + SECOND_S
+        self._timers = VirtualTimers(bank)
+        for timer in self.node.timers:
+            self._timers.add(timer.timer_period_ns * 1e-9, timer.callback)
 
     @property
     def now_s(self) -> float:
         """Virtual time."""
         return self.bank.now_s
 
-    def live(self, seconds: float) -> None:
-        """Let time pass, with the node's timers ringing."""
-        self.live_until(self.now_s + seconds)
-
-    def live_until(self, time_s: float) -> None:
-        """As ``live``; a timer that is late rings once, as in ROS."""
-        while (due_s := min(self._next_tick_s, self._next_second_s)) <= time_s:
-            self._wait_until(due_s)
-            if due_s == self._next_tick_s:
-                self._next_tick_s += TICK_S * max(1, (self.now_s - due_s) // TICK_S)
-                self.node.on_tick()
-            else:
-                self._next_second_s += SECOND_S
-                self.node.on_second()
-        self._wait_until(time_s)
+    def live(self, seconds: float, **positions: float) -> None:
+        """Let time pass while the node's timers run; with positions (rad by joint), command them at 50 Hz."""
+        stream = partial(self.command, list(positions), list(positions.values()))
+        self._timers.run(seconds, stream if positions else None)
 
     def status(self, name: str) -> DiagnosticStatus:
-        """The newest diagnostics of the bus ("bus") or of one servo."""
+        """Return the newest diagnostics of the bus ("bus") or of one servo."""
         return next(status for status in self.node.statuses if status.name == f"servos: {name}")
 
+    def values(self, name: str) -> dict[str, str]:
+        """Return the values of the newest diagnostics of the bus ("bus") or of one servo, by key."""
+        return {pair.key: pair.value for pair in self.status(name).values}
+
     def command(self, names: list[str], positions: list[float]) -> None:
-        """A message on ``servos/command``."""
+        """Send a message on ``servos/command``."""
         self.node.on_command(JointState(name=names, position=positions))
 
     def set_torque(self, on: bool) -> SetBool.Response:
-        """The service."""
+        """Call the service ``set_torque``."""
         return self.node.on_set_torque(SetBool.Request(data=on), SetBool.Response())
 
     def stop(self) -> Trigger.Response:
-        """The service."""
+        """Call the service ``stop``."""
         return self.node.on_stop(Trigger.Request(), Trigger.Response())
 
     def reset(self) -> Trigger.Response:
-        """The service."""
+        """Call the service ``reset``."""
         return self.node.on_reset(Trigger.Request(), Trigger.Response())
 
     def neutral(self) -> Trigger.Response:
-        """The service."""
+        """Call the service ``neutral``."""
         return self.node.on_neutral(Trigger.Request(), Trigger.Response())
 
     def close(self) -> None:
-        """The node leaves as it does at Ctrl-C."""
+        """End the node as Ctrl-C does."""
         self.node.leave()
         self.node.get_logger().set_level(LoggingSeverity.UNSET)  # levels belong to names and outlive their nodes
         self.node.destroy_node()
         self._context.try_shutdown()
 
-    def _open_bus(self) -> Bus:
-        return Bus(VirtualPort(self.bank), self.bank.robot)
 
-    def _wait_until(self, time_s: float) -> None:
-        if time_s > self.now_s:
-            self.bank.advance(time_s - self.now_s)
+def context_with(parameters: dict[str, object]) -> Context:
+    """Make a ROS context in which nodes get these parameters."""
+    words = [word for name, value in parameters.items() for word in ("-p", f"{name}:={json.dumps(value)}")]
+    context = Context()
+    rclpy.init(args=["--ros-args", *words], context=context)
+    return context

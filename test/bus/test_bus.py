@@ -2,44 +2,33 @@
 
 import numpy as np
 import pytest
+from servo_stand import NAMES, ROBOT, ServoStand
 
 from rena_ros.bus import protocol
 from rena_ros.bus.bus import Bus
 from rena_ros.bus.poll_schedule import SILENT_AFTER, SILENT_POLL_S, SLOW_POLL_S
 from rena_ros.bus.port import PortLost
-from rena_ros.emulator.bank import ServoBank
-from rena_ros.emulator.virtual_port import VirtualPort
-from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import RAD_PER_TICK
 
-ROBOT = load_robot()
-NAMES = ROBOT.names
 JAW = ROBOT.index["jaw"]
 JAW_ID = ROBOT.servos[JAW].id
 CYCLE_S = 0.02
 WIRE_S = (83 + 33 + 25 * 14) * 10 / 1e6  # goals, request, replies
 
 
-class Bench:
-    """A bus over emulated servos. ``sent``: every packet written; ``spoil(frames)`` changes what comes back."""
+class BusStand(ServoStand):
+    """A stand with a bus. ``alter(replies)`` changes the replies on their way to the port."""
 
-    def __init__(self, **options):
-        self.bank = ServoBank(ROBOT)
-        self.port = VirtualPort(self.bank)
-        self.sent = []
-        self.spoil = lambda answers: answers
-        plain_write, plain_answers = self.port.write, self.bank.replies
-
-        def write(data):
-            self.sent += protocol.Parser().feed(data)
-            return plain_write(data)
-
-        self.port.write = write
-        self.bank.replies = lambda *request: self.spoil(plain_answers(*request))
-        self.bus = Bus(self.port, ROBOT, **options)
+    def __init__(self, positions=None, **options):
+        super().__init__(positions)
+        self.bus = self.open_bus(**options)
+        self.port = self.ports[-1]
+        self.alter = lambda replies: replies
+        plain = self.bank.replies
+        self.bank.replies = lambda *request: self.alter(plain(*request))
 
     def cycle(self):
-        """Goals and states, as fifty times a second; how long it took, and what was read."""
+        """Write goals and read states, as fifty times a second; return the seconds it took and the state."""
         began_s = self.port.now()
         self.bus.write_goals(ROBOT.neutral_ticks)
         state = self.bus.read_state()
@@ -54,65 +43,65 @@ class Bench:
         assert self.bus.silent == tuple(name for name in NAMES if name in names)
 
     def written(self, address):
-        """(id, data) of every WRITE to an address, and of every row of a SYNC_WRITE."""
+        """Return (id, data) of every WRITE to an address and of every row of a SYNC_WRITE."""
         found = [(p.id, p.params[1:]) for p in self.sent if p.code == 0x03 and p.params[0] == address]
         for packet in (p for p in self.sent if p.code == 0x83 and p.params[0] == address):
             rows = np.frombuffer(packet.params[2:], np.uint8).reshape(-1, packet.params[1] + 1)
             found += [(int(row[0]), row[1:].tobytes()) for row in rows]
         return found
 
-    def asked(self):
-        """Ids in the last SYNC_READ."""
+    def polled(self):
+        """Return the ids in the last SYNC_READ."""
         return [p for p in self.sent if p.code == 0x82][-1].params[2:]
 
 
 @pytest.fixture
-def bench():
-    bench = Bench(retries=1)
-    bench.bus.read_return_delays()
-    bench.sent.clear()
-    return bench
+def stand():
+    stand = BusStand(retries=1)
+    stand.bus.read_return_delays()
+    stand.sent.clear()
+    return stand
 
 
 @pytest.fixture
-def bus(bench):
-    return bench.bus
+def bus(stand):
+    return stand.bus
 
 
 def test_connecting_sends_nothing():
-    assert Bench().sent == []
+    assert BusStand().sent == []
 
 
 # Goals
 
 
-def test_goals_are_one_sync_write_of_positions(bench, bus):
+def test_goals_are_one_sync_write_of_positions(stand, bus):
     ticks = ROBOT.neutral_ticks.copy()
     ticks[JAW] = 2100
-    before_s = bench.port.now()
+    before_s = stand.port.now()
     assert bus.write_goals(ticks) == pytest.approx(before_s + 83 * 10 / 1e6)
-    (packet,) = bench.sent
+    (packet,) = stand.sent
     rows = b"".join(bytes([i]) + int(t).to_bytes(2, "little") for i, t in zip(ROBOT.ids, ticks, strict=True))
     assert (packet.id, packet.code, packet.params) == (0xFE, 0x83, bytes([42, 2]) + rows)
     assert bus.counters.sync_writes == 1
 
 
-def test_goals_go_to_the_selected_servos_only_but_all_goals_are_checked(bench, bus):
+def test_goals_go_to_the_selected_servos_only_but_all_goals_are_checked(stand, bus):
     ticks = ROBOT.neutral_ticks.copy()
     ticks[JAW] = 2100
     selected = np.zeros(len(NAMES), bool)
-    assert bus.write_goals(ticks, selected) == bench.port.now() and bench.sent == []
+    assert bus.write_goals(ticks, selected) == stand.port.now() and stand.sent == []
     selected[JAW] = True
     bus.write_goals(ticks, selected)
-    assert bench.sent[0].params == bytes([42, 2, JAW_ID]) + bytes.fromhex("34 08")
+    assert stand.sent[0].params == bytes([42, 2, JAW_ID]) + bytes.fromhex("34 08")
     ticks[0] = -1
     with pytest.raises(ValueError, match=NAMES[0]):
         bus.write_goals(ticks, selected)
-    assert len(bench.sent) == 1
+    assert len(stand.sent) == 1
 
 
 @pytest.mark.parametrize("wrong", [2047, 2469, -1, 70_000])
-def test_a_goal_outside_the_robots_limits_raises_and_is_not_sent(bench, bus, wrong):
+def test_a_goal_outside_the_robots_limits_raises_and_is_not_sent(stand, bus, wrong):
     ticks = ROBOT.neutral_ticks.copy()
     ticks[JAW] = wrong
     with pytest.raises(ValueError, match=f"jaw: goal {wrong}"):
@@ -121,14 +110,14 @@ def test_a_goal_outside_the_robots_limits_raises_and_is_not_sent(bench, bus, wro
         bus.write_goals(ROBOT.neutral_ticks.astype(float))
     with pytest.raises(ValueError, match="25 integer"):
         bus.write_goals(ROBOT.neutral_ticks[:3])
-    assert bench.sent == []
+    assert stand.sent == []
 
 
 # States
 
 
-def test_states_are_read_from_all_servos_at_the_speed_of_the_wire(bench, bus):
-    took_s, state = bench.cycle()
+def test_states_are_read_from_all_servos_at_the_speed_of_the_wire(stand, bus):
+    took_s, state = stand.cycle()
     assert took_s == pytest.approx(WIRE_S)
     assert state.fresh.all() and (state.age_s == 0).all() and state.stamp_s == state.seen_s[0]
     assert state.ticks.tolist() == ROBOT.neutral_ticks.tolist()
@@ -136,59 +125,59 @@ def test_states_are_read_from_all_servos_at_the_speed_of_the_wire(bench, bus):
     assert bus.counters.reads == 1 and bus.counters.stale_readings == 0
 
 
-def test_position_speed_and_load_keep_their_signs(bench, bus):
+def test_position_speed_and_load_keep_their_signs(stand, bus):
     values = bytes.fromhex("05 80 0A 80 F4 05 3C 1E")  # -5 ticks, -10 ticks/s, -50.0 % (bit 10), 6 V, 30 C
 
-    def spoil(replies):
+    def alter(replies):
         return [type(a)(a.delay_s, protocol.reply(a.frame[2], 0, values)) for a in replies]
 
-    bench.spoil = spoil
+    stand.alter = alter
     state = bus.read_state()
     assert (state.ticks[JAW], state.speed[JAW], state.load[JAW]) == (-5, -10, -0.5)
 
 
-def test_a_stale_servo_keeps_its_last_values_and_their_age(bench, bus):
+def test_a_stale_servo_keeps_its_last_values_and_their_age(stand, bus):
     before = bus.read_state()
-    bench.bank.receive(protocol.write(JAW_ID, 40, b"\1") + protocol.write(JAW_ID, 42, protocol.to_word(2200)))
-    bench.bank.inject("dead", "jaw")
-    bench.port.sleep_until(bench.port.now() + 1.0)
+    stand.bank.receive(protocol.write(JAW_ID, 40, b"\1") + protocol.write(JAW_ID, 42, protocol.to_word(2200)))
+    stand.bank.inject("dead", "jaw")
+    stand.port.sleep_until(stand.port.now() + 1.0)
     state = bus.read_state()
     assert not state.fresh[JAW] and state.fresh.sum() == 24
     assert state.ticks[JAW] == 2048 and state.seen_s[JAW] == before.seen_s[JAW]
     assert 1.0 < state.age_s[JAW] < 1.03
-    bench.bank.clear()
+    stand.bank.clear()
     assert bus.read_state().ticks[JAW] == 2200
 
 
-def test_the_age_of_a_servo_is_infinite_before_its_first_reply(bench, bus):
-    bench.bank.inject("dead", "jaw")
+def test_the_age_of_a_servo_is_infinite_before_its_first_reply(stand, bus):
+    stand.bank.inject("dead", "jaw")
     state = bus.read_state()
     assert state.age_s[JAW] == np.inf and state.ticks[JAW] == 0
 
 
-def test_a_returned_state_does_not_change_afterwards(bench, bus):
+def test_a_returned_state_does_not_change_afterwards(stand, bus):
     first = bus.read_state()
     values = {name: getattr(first, name).copy() for name in ("ticks", "fresh", "load", "status", "seen_s")}
-    bench.bank.inject("overheat", "jaw")
-    bench.bank.inject("dead", "pucker")
-    bench.cycle()
+    stand.bank.inject("overheat", "jaw")
+    stand.bank.inject("dead", "pucker")
+    stand.cycle()
     assert all((getattr(first, name) == value).all() for name, value in values.items())
 
 
-def test_a_condition_is_reported_with_its_values(bench, bus):
-    bench.bank.inject("overheat", "jaw", temperature_c=75)
+def test_a_condition_is_reported_with_its_values(stand, bus):
+    stand.bank.inject("overheat", "jaw", temperature_c=75)
     state = bus.read_state()
     assert state.fresh.all() and state.status[JAW] == 4 and state.temperature_c[JAW] == 75
 
 
-def test_errors_are_counted_for_each_servo(bench, bus):
+def test_errors_are_counted_for_each_servo(stand, bus):
     bus.read_state()
     for kind, name in (("dead", "pucker"), ("reject", "jaw"), ("corrupt", "neck_yaw")):
-        bench.bank.inject(kind, name)
+        stand.bank.inject(kind, name)
         state = bus.read_state()
         assert [NAMES[i] for i in np.flatnonzero(~state.fresh)] == [name]
-        bench.bank.clear()
-        bench.port.sleep_until(bench.port.now() + 2.0)
+        stand.bank.clear()
+        stand.port.sleep_until(stand.port.now() + 2.0)
     errors = {
         name: [NAMES[i] for i in np.flatnonzero(getattr(bus.errors, name))]
         for name in ("missed", "rejected", "corrupt")
@@ -197,10 +186,10 @@ def test_errors_are_counted_for_each_servo(bench, bus):
     assert bus.counters.stale_readings == 3
 
 
-def test_a_servo_that_rejects_requests_is_not_silent(bench, bus):
-    bench.bank.inject("reject", "jaw")
+def test_a_servo_that_rejects_requests_is_not_silent(stand, bus):
+    stand.bank.inject("reject", "jaw")
     for _ in range(10):
-        took_s, state = bench.cycle()
+        took_s, state = stand.cycle()
         assert took_s == pytest.approx(WIRE_S) and state.fresh.sum() == 24
     assert bus.silent == () and bus.errors.rejected[JAW] == 10
 
@@ -209,152 +198,152 @@ def test_a_servo_that_rejects_requests_is_not_silent(bench, bus):
 
 
 @pytest.mark.parametrize("index", [0, 12, 24])
-def test_a_dead_servo_costs_the_others_nothing(bench, bus, index):
-    bench.bank.inject("dead", NAMES[index])
+def test_a_dead_servo_costs_the_others_nothing(stand, bus, index):
+    stand.bank.inject("dead", NAMES[index])
     took = []
     for _ in range(100):
-        took_s, state = bench.cycle()
+        took_s, state = stand.cycle()
         took.append(took_s)
         assert np.flatnonzero(~state.fresh).tolist() == [index]
     assert bus.silent == (NAMES[index],)
     assert max(took[(index == 24) :]) <= 2 * WIRE_S  # only a missing last reply is awaited, once
-    assert bus.errors.missed[index] == SILENT_AFTER + sum(p.code == 0x02 for p in bench.sent)
+    assert bus.errors.missed[index] == SILENT_AFTER + sum(p.code == 0x02 for p in stand.sent)
     # It is polled singly, four times a second.
-    assert 6 <= sum(p.code == 0x02 for p in bench.sent) <= 8
+    assert 6 <= sum(p.code == 0x02 for p in stand.sent) <= 8
     assert sum(took_s < WIRE_S for took_s in took) >= 85
 
 
-def test_a_silent_servo_returns_to_the_group_when_it_replies(bench, bus):
-    bench.fall_silent("jaw")
-    bench.bank.clear()
+def test_a_silent_servo_returns_to_the_group_when_it_replies(stand, bus):
+    stand.fall_silent("jaw")
+    stand.bank.clear()
     cycles = 0
-    while not bench.cycle()[1].fresh[JAW]:
+    while not stand.cycle()[1].fresh[JAW]:
         cycles += 1
     assert cycles <= SILENT_POLL_S / CYCLE_S
-    assert bus.silent == () and bench.cycle()[1].fresh.all() and len(bench.asked()) == 25
+    assert bus.silent == () and stand.cycle()[1].fresh.all() and len(stand.polled()) == 25
 
 
-def test_when_one_silent_servo_replies_all_are_polled_at_once(bench, bus):
-    bench.fall_silent(*NAMES[5:20])
-    bench.bank.clear()
+def test_when_one_silent_servo_replies_all_are_polled_at_once(stand, bus):
+    stand.fall_silent(*NAMES[5:20])
+    stand.bank.clear()
     cycles = 0
-    while not bench.cycle()[1].fresh.all():
+    while not stand.cycle()[1].fresh.all():
         cycles += 1
     assert cycles <= SILENT_POLL_S / CYCLE_S + 1
 
 
-def test_the_return_delay_of_a_servo_is_read_when_it_returns(bench):
-    bench = Bench()
-    bench.bank.inject("dead", "jaw")
-    assert "jaw" not in bench.bus.read_return_delays()
+def test_the_return_delay_of_a_servo_is_read_when_it_returns(stand):
+    stand = BusStand()
+    stand.bank.inject("dead", "jaw")
+    assert "jaw" not in stand.bus.read_return_delays()
     for _ in range(SILENT_AFTER):
-        bench.cycle()
-    bench.bank.clear()
+        stand.cycle()
+    stand.bank.clear()
     for _ in range(80):  # it returns after 0.25 s; one second later no late reply is expected any more
-        bench.cycle()
+        stand.cycle()
     # With the factory's 500 us every read would take that much longer.
-    assert bench.cycle()[0] == pytest.approx(WIRE_S)
+    assert stand.cycle()[0] == pytest.approx(WIRE_S)
 
 
-def test_a_bus_without_power_is_polled_four_times_a_second_and_all_servos_return_at_once(bench, bus):
-    bench.bank.inject("dead")
+def test_a_bus_without_power_is_polled_four_times_a_second_and_all_servos_return_at_once(stand, bus):
+    stand.bank.inject("dead")
     for _ in range(SILENT_AFTER):
-        bench.cycle()
+        stand.cycle()
     assert bus.silent == NAMES
     for _ in range(50):  # the fast polls, in case an adapter has stalled
-        bench.cycle()
-    bench.sent.clear()
+        stand.cycle()
+    stand.sent.clear()
     for _ in range(50):
-        assert not bench.cycle()[1].fresh.any()
-    reads = [p for p in bench.sent if p.code in (0x02, 0x82)]
+        assert not stand.cycle()[1].fresh.any()
+    reads = [p for p in stand.sent if p.code in (0x02, 0x82)]
     assert 3 <= len(reads) <= 5
     # Three single polls, one of all servos, and so on.
     assert sorted(p.code for p in reads) in ([0x02] * 3 + [0x82], [0x02] * 2 + [0x82])
-    bench.bank.clear()
+    stand.bank.clear()
     for _ in range(round(SILENT_POLL_S / CYCLE_S)):
-        bench.cycle()
-    assert bus.silent == () and bench.cycle()[1].fresh.all()
+        stand.cycle()
+    assert bus.silent == () and stand.cycle()[1].fresh.all()
 
 
 @pytest.mark.parametrize("index", [0, 12, 24])
 @pytest.mark.parametrize("delay_ms", [30, 120])
-def test_a_servo_whose_late_replies_hold_up_all_others_does_not_make_them_silent(bench, bus, index, delay_ms):
-    bench.cycle()
-    bench.bank.inject("late", NAMES[index], delay_ms=delay_ms, hold=True)
+def test_a_servo_whose_late_replies_hold_up_all_others_does_not_make_them_silent(stand, bus, index, delay_ms):
+    stand.cycle()
+    stand.bank.inject("late", NAMES[index], delay_ms=delay_ms, hold=True)
     for _ in range(round(4.0 / CYCLE_S)):
-        bench.cycle()
-    fresh = np.mean([bench.cycle()[1].fresh for _ in range(100)], axis=0)
+        stand.cycle()
+    fresh = np.mean([stand.cycle()[1].fresh for _ in range(100)], axis=0)
     assert fresh[index] == 0 and np.delete(fresh, index).min() > 0.8
-    bench.bank.clear()
+    stand.bank.clear()
     for _ in range(round((SLOW_POLL_S + 0.1) / CYCLE_S)):
-        bench.cycle()
-    assert bus.silent == () and bench.cycle()[1].fresh.all()
+        stand.cycle()
+    assert bus.silent == () and stand.cycle()[1].fresh.all()
 
 
 @pytest.mark.parametrize("delay_ms", [4, 8, 11])
-def test_a_silent_servo_returns_on_a_slow_adapter_too(bench, bus, delay_ms):
-    bench.bank.inject("late", delay_ms=delay_ms)
+def test_a_silent_servo_returns_on_a_slow_adapter_too(stand, bus, delay_ms):
+    stand.bank.inject("late", delay_ms=delay_ms)
     for _ in range(10):
-        assert bench.cycle()[1].fresh.all()
-    bench.bank.inject("dead", "jaw", for_s=0.3)
+        assert stand.cycle()[1].fresh.all()
+    stand.bank.inject("dead", "jaw", for_s=0.3)
     for _ in range(round(5.0 / CYCLE_S)):
-        bench.cycle()
-    assert bus.silent == () and bench.cycle()[1].fresh.all()
+        stand.cycle()
+    assert bus.silent == () and stand.cycle()[1].fresh.all()
     # One lost read of all torque registers, after which all servos seem absent, makes no servo fail either.
-    bench.bank.inject("dead", for_s=0.01)
+    stand.bank.inject("dead", for_s=0.01)
     assert bus.set_torque(True) == {}
 
 
-def test_a_missing_torque_register_is_requested_once_more(bench, bus):
+def test_a_missing_torque_register_is_requested_once_more(stand, bus):
     bus.set_torque(True)
-    bench.bank.inject("torque_lost", "jaw")
-    bench.bank.inject("dead", "jaw", every=2)
+    stand.bank.inject("torque_lost", "jaw")
+    stand.bank.inject("dead", "jaw", every=2)
     known = [bus.read_health().torque[JAW] for _ in range(6)]
     assert set(known) == {0}
 
 
-def test_scattered_lost_replies_do_not_stop_other_servos_from_being_read(bench):
+def test_scattered_lost_replies_do_not_stop_other_servos_from_being_read(stand):
     """Missing replies block lengths; a servo that shares no free length with the others is polled with its own."""
-    bench.bank.inject("dead", probability=0.05)
-    fresh = np.mean([bench.cycle()[1].fresh.mean() for _ in range(300)])
+    stand.bank.inject("dead", probability=0.05)
+    fresh = np.mean([stand.cycle()[1].fresh.mean() for _ in range(300)])
     assert 0.93 < fresh < 0.97
 
 
 @pytest.mark.parametrize("hold", [False, True])
-def test_late_replies_are_not_taken_as_states_and_make_no_servo_silent(bench, bus, hold):
+def test_late_replies_are_not_taken_as_states_and_make_no_servo_silent(stand, bus, hold):
     serial = 0
 
-    def spoil(replies):  # every state carries the number of its request
+    def alter(replies):  # every state carries the number of its request
         return [
             type(a)(a.delay_s, protocol.reply(a.frame[2], 0, serial.to_bytes(2, "little") + a.frame[7:-1]), a.late_s)
             for a in replies
             if len(a.frame) >= 14
         ]
 
-    bench.spoil = spoil
+    stand.alter = alter
     fresh = 0
     for serial in range(200):
         if serial % 50 == 0:
-            bench.bank.inject("late", "jaw", delay_ms=120, hold=hold, for_s=CYCLE_S / 2)
-        state = bench.cycle()[1]
+            stand.bank.inject("late", "jaw", delay_ms=120, hold=hold, for_s=CYCLE_S / 2)
+        state = stand.cycle()[1]
         assert (state.ticks[state.fresh] == serial).all()
         fresh += state.fresh.sum()
     assert bus.silent == ()
     assert fresh >= 200 * 25 - (4 * 25 * 8 if hold else 4)
 
 
-def test_a_corrupt_reply_is_not_taken_as_a_state_and_costs_no_time(bench, bus):
-    bench.bank.inject("corrupt", "jaw", every=10)
+def test_a_corrupt_reply_is_not_taken_as_a_state_and_costs_no_time(stand, bus):
+    stand.bank.inject("corrupt", "jaw", every=10)
     for k in range(1, 101):
-        took_s, state = bench.cycle()
+        took_s, state = stand.cycle()
         assert took_s == pytest.approx(WIRE_S)
         assert np.flatnonzero(~state.fresh).tolist() == ([JAW] if k % 10 == 0 else [])
     assert bus.errors.corrupt[JAW] == 10 and bus.counters.bad_checksums >= 10 and bus.silent == ()
 
 
-def test_two_servos_on_one_id_cost_the_others_nothing(bench, bus):
-    bench.bank.inject("same_id", "jaw", **{"with": "pucker"})
-    fresh = sum(bench.cycle()[1].fresh for _ in range(50))
+def test_two_servos_on_one_id_cost_the_others_nothing(stand, bus):
+    stand.bank.inject("same_id", "jaw", **{"with": "pucker"})
+    fresh = sum(stand.cycle()[1].fresh for _ in range(50))
     others = ~np.isin(np.arange(25), (JAW, ROBOT.index["pucker"]))
     assert (fresh[others] >= 48).all() and fresh[JAW] == 0
 
@@ -362,111 +351,99 @@ def test_two_servos_on_one_id_cost_the_others_nothing(bench, bus):
 # Torque
 
 
-def test_switching_torque_on_moves_no_servo(bench, bus):
-    bench.bank.receive(protocol.write(0xFE, 40, b"\1") + protocol.write(JAW_ID, 42, protocol.to_word(2200)))
-    bench.bank.advance(1.0)
-    bench.bank.receive(protocol.write(0xFE, 40, b"\0"))
-    before = bench.bank.positions
+def test_switching_torque_on_moves_no_servo(stand, bus):
+    stand.bank.receive(protocol.write(0xFE, 40, b"\1") + protocol.write(JAW_ID, 42, protocol.to_word(2200)))
+    stand.bank.advance(1.0)
+    stand.bank.receive(protocol.write(0xFE, 40, b"\0"))
+    before = stand.bank.positions
     assert bus.set_torque(True) == {}
-    bench.bank.advance(1.0)
-    assert bench.bank.torque.all() and (bench.bank.positions == before).all()
-    assert dict(bench.written(41))[JAW_ID][1:3] == bytes.fromhex("98 08")
-    assert bus.set_torque(False) == {} and not bench.bank.torque.any()
+    stand.bank.advance(1.0)
+    assert stand.bank.torque.all() and (stand.bank.positions == before).all()
+    assert dict(stand.written(41))[JAW_ID][1:3] == bytes.fromhex("98 08")
+    assert bus.set_torque(False) == {} and not stand.bank.torque.any()
 
 
-def test_torque_stays_off_unless_the_goal_is_known_to_be_the_present_position(bench, bus):
+def test_torque_stays_off_unless_the_goal_is_known_to_be_the_present_position(stand, bus):
     prepared = []
 
-    def spoil(replies):  # the jaw acknowledges its goal but holds another
+    def alter(replies):  # the jaw acknowledges its goal but holds another
         for reply in replies:
             if reply.frame[2] == JAW_ID and len(reply.frame) == 6 and not prepared:
                 prepared.append(reply)
-                bench.bank.receive(protocol.write(JAW_ID, 42, protocol.to_word(2300)))
+                stand.bank.receive(protocol.write(JAW_ID, 42, protocol.to_word(2300)))
         return replies
 
-    bench.spoil = spoil
+    stand.alter = alter
     assert bus.set_torque(True, ["jaw"]) == {"jaw": "did not take its present position as its goal (status 0)"}
-    assert not bench.bank.torque.any()
+    assert not stand.bank.torque.any()
 
 
-def test_a_servo_outside_its_limits_moves_slowly_to_the_nearer_one(bench):
+def test_a_servo_outside_its_limits_moves_slowly_to_the_nearer_one():
     away = ROBOT.neutral_ticks.copy()
     away[JAW] = 1900
-    bench.bank = ServoBank(ROBOT, away)
-    bus = Bus(Watching(bench), ROBOT)
+    stand = BusStand(away)
+    bus = stand.bus
     bus.set_torque(True)
     fast = round(ROBOT.max_speed_rad_s[JAW] * 1.2 / RAD_PER_TICK)
-    goal_and_speed = dict(bench.written(41))[JAW_ID]
+    goal_and_speed = dict(stand.written(41))[JAW_ID]
     assert goal_and_speed[1:3] == (2048).to_bytes(2, "little")
     assert goal_and_speed[5:] == round(fast / 4).to_bytes(2, "little")
     bus.set_speed_limits()
-    assert dict(bench.written(46))[JAW_ID] == fast.to_bytes(2, "little")
-    assert len(bench.written(46)) == 25
+    assert dict(stand.written(46))[JAW_ID] == fast.to_bytes(2, "little")
+    assert len(stand.written(46)) == 25
 
 
-class Watching(VirtualPort):
-    """A port that records the written packets, for a bench with another bank."""
-
-    def __init__(self, bench):
-        super().__init__(bench.bank)
-        self._bench = bench
-
-    def write(self, data):
-        self._bench.sent += protocol.Parser().feed(data)
-        return super().write(data)
-
-
-def test_torque_is_switched_for_the_named_servos_only(bench, bus):
+def test_torque_is_switched_for_the_named_servos_only(stand, bus):
     assert bus.set_torque(True, ["jaw", "pucker"]) == {}
-    assert {NAMES[i] for i in np.flatnonzero(bench.bank.torque)} == {"jaw", "pucker"}
+    assert {NAMES[i] for i in np.flatnonzero(stand.bank.torque)} == {"jaw", "pucker"}
     assert bus.set_torque(False, ["jaw"]) == {}
-    assert {NAMES[i] for i in np.flatnonzero(bench.bank.torque)} == {"pucker"}
+    assert {NAMES[i] for i in np.flatnonzero(stand.bank.torque)} == {"pucker"}
     assert bus.set_torque(False, []) == {} and bus.set_torque(True, ()) == {}
     with pytest.raises(KeyError):
         bus.set_torque(True, ["nose"])
 
 
-def test_torque_of_the_others_is_off_although_some_servos_refuse_or_are_dead(bench, bus):
+def test_torque_of_the_others_is_off_although_some_servos_refuse_or_are_dead(stand, bus):
     bus.set_torque(True)
-    bench.bank.inject("overload", "jaw", "pucker")
-    bench.bank.inject("dead", "neck_yaw")
-    bench.sent.clear()
+    stand.bank.inject("overload", "jaw", "pucker")
+    stand.bank.inject("dead", "neck_yaw")
+    stand.sent.clear()
     failures = bus.set_torque(False)
     assert failures == {
         "jaw": "refuses: its torque is still on (status 32)",
         "pucker": "refuses: its torque is still on (status 32)",
         "neck_yaw": "does not reply",
     }
-    assert {NAMES[i] for i in np.flatnonzero(bench.bank.torque)} == {"jaw", "pucker", "neck_yaw"}
+    assert {NAMES[i] for i in np.flatnonzero(stand.bank.torque)} == {"jaw", "pucker", "neck_yaw"}
     # Each of them is also tried singly.
-    singly = {packet.id for packet in bench.sent if packet.code == 0x03}
+    singly = {packet.id for packet in stand.sent if packet.code == 0x03}
     assert singly == {ROBOT.servos[ROBOT.index[name]].id for name in failures}
 
 
-def test_servos_that_missed_the_common_frame_are_switched_off_one_by_one(bench, bus):
+def test_servos_that_missed_the_common_frame_are_switched_off_one_by_one(stand, bus):
     bus.set_torque(True)
-    plain = bench.port.write
-    bench.port.write = lambda data: bench.port.now() if data[4] == 0x83 else plain(data)
-    assert bus.set_torque(False) == {} and not bench.bank.torque.any()
+    plain = stand.port.write
+    stand.port.write = lambda data: stand.port.now() if data[4] == 0x83 else plain(data)
+    assert bus.set_torque(False) == {} and not stand.bank.torque.any()
 
 
-def test_switching_off_a_dead_bus_takes_less_than_half_a_second(bench, bus):
+def test_switching_off_a_dead_bus_takes_less_than_half_a_second(stand, bus):
     bus.set_torque(True)
-    bench.fall_silent(*NAMES)
-    before_s = bench.port.now()
+    stand.fall_silent(*NAMES)
+    before_s = stand.port.now()
     assert set(bus.set_torque(False)) == set(NAMES)
-    assert bench.port.now() - before_s < 0.5
+    assert stand.port.now() - before_s < 0.5
 
 
-def test_switching_on_waits_only_briefly_for_dead_servos(bench, bus):
-    bench.fall_silent(*NAMES[1:])
-    before_s = bench.port.now()
+def test_switching_on_waits_only_briefly_for_dead_servos(stand, bus):
+    stand.fall_silent(*NAMES[1:])
+    before_s = stand.port.now()
     assert bus.set_torque(True) == dict.fromkeys(NAMES[1:], "does not reply")
-    assert bench.port.now() - before_s < 0.15
-    assert np.flatnonzero(bench.bank.torque).tolist() == [0]
+    assert stand.port.now() - before_s < 0.15
+    assert np.flatnonzero(stand.bank.torque).tolist() == [0]
 
 
-def test_128_is_never_written_to_the_torque_register_nor_anything_to_eeprom(bench, bus):
+def test_128_is_never_written_to_the_torque_register_nor_anything_to_eeprom(stand, bus):
     bus.read_return_delays()
     bus.set_torque(True)
     bus.write_goals(ROBOT.neutral_ticks)
@@ -474,18 +451,18 @@ def test_128_is_never_written_to_the_torque_register_nor_anything_to_eeprom(benc
     bus.read_health()
     bus.set_torque(False)
     bus.read_state()
-    writes = [packet for packet in bench.sent if packet.code in (0x03, 0x04, 0x83)]
+    writes = [packet for packet in stand.sent if packet.code in (0x03, 0x04, 0x83)]
     assert len(writes) == 53  # 25 prepared and switched on; goals, speed limits and torque off at once
     assert all(packet.params[0] >= 40 for packet in writes)
-    assert {data for _, data in bench.written(40)} == {b"\0", b"\1"}
+    assert {data for _, data in stand.written(40)} == {b"\0", b"\1"}
 
 
-def test_health_contains_torque_and_motion(bench, bus):
+def test_health_contains_torque_and_motion(stand, bus):
     bus.set_torque(True, ["jaw"])
-    bench.bank.inject("torque_lost", "jaw")
+    stand.bank.inject("torque_lost", "jaw")
     health = bus.read_health()
     assert health.fresh.all() and not health.torque.any() and health.torque.dtype == np.int8
-    bench.bank.clear()
+    stand.bank.clear()
     bus.set_torque(True, ["jaw"])
     goals = ROBOT.neutral_ticks.copy()
     goals[JAW] = 2300
@@ -493,22 +470,22 @@ def test_health_contains_torque_and_motion(bench, bus):
     health = bus.read_health()
     assert np.flatnonzero(health.torque == 1).tolist() == [JAW]
     assert np.flatnonzero(health.moving).tolist() == [JAW]
-    bench.bank.inject("dead", "lid_left")
+    stand.bank.inject("dead", "lid_left")
     assert np.flatnonzero(~bus.read_health().fresh).tolist() == [ROBOT.index["lid_left"]]
-    bench.bank.clear()
-    bench.fall_silent("pucker")
+    stand.bank.clear()
+    stand.fall_silent("pucker")
     health = bus.read_health()
     assert np.flatnonzero(health.torque == -1).tolist() == [ROBOT.index["pucker"]]
     assert np.flatnonzero(~health.fresh).tolist() == [ROBOT.index["pucker"]]
 
 
-def test_current_is_in_amperes(bench, bus):
-    def spoil(replies):  # moving, two unused bytes, 100 counts
+def test_current_is_in_amperes(stand, bus):
+    def alter(replies):  # moving, two unused bytes, 100 counts
         return [type(a)(a.delay_s, protocol.reply(a.frame[2], 0, bytes((1, 0, 0, 100, 0)))) for a in replies]
 
     plain = bus.line.sync_read
     bus.line.sync_read = lambda ids, address, *rest: (
-        setattr(bench, "spoil", spoil if address == 66 else lambda replies: replies) or plain(ids, address, *rest)
+        setattr(stand, "alter", alter if address == 66 else lambda replies: replies) or plain(ids, address, *rest)
     )
     health = bus.read_health()
     assert health.current_a.tolist() == pytest.approx([0.65] * 25) and health.moving.all()
@@ -517,33 +494,33 @@ def test_current_is_in_amperes(bench, bus):
 # Return delays, echo, pulled cable
 
 
-def test_return_delays_are_returned_for_the_servos_that_reply(bench, bus):
-    bench.bank.inject("dead", "jaw")
-    bench.bank.receive(protocol.write(0xFE, 7, b"\5"))
+def test_return_delays_are_returned_for_the_servos_that_reply(stand, bus):
+    stand.bank.inject("dead", "jaw")
+    stand.bank.receive(protocol.write(0xFE, 7, b"\5"))
     assert bus.read_return_delays() == {name: 10 for name in NAMES if name != "jaw"}
 
 
-def test_missing_return_delays_are_requested_again(bench, bus):
-    bench.bank.inject("dead", "jaw", for_s=0.001)
+def test_missing_return_delays_are_requested_again(stand, bus):
+    stand.bank.inject("dead", "jaw", for_s=0.001)
     assert len(bus.read_return_delays()) == 25 and bus.counters.retries == 1
-    assert bench.asked() == bytes([JAW_ID])
+    assert stand.polled() == bytes([JAW_ID])
 
 
-def test_known_return_delays_are_part_of_the_deadline(bench):
-    slow = Bench()
+def test_known_return_delays_are_part_of_the_deadline(stand):
+    slow = BusStand()
     slow.bank.receive(protocol.write(0xFE, 7, bytes([250])))
     slow.bus.read_return_delays()
     took_s, state = slow.cycle()
     assert state.fresh.all() and took_s == pytest.approx(WIRE_S + 25 * 500e-6)
 
 
-def test_an_adapter_that_echoes_changes_nothing(bench, bus):
-    bench.bank.inject("echo")
-    assert bench.cycle()[1].fresh.all()
+def test_an_adapter_that_echoes_changes_nothing(stand, bus):
+    stand.bank.inject("echo")
+    assert stand.cycle()[1].fresh.all()
     assert bus.set_torque(True) == {} and bus.set_torque(False) == {}
     assert len(bus.read_return_delays()) == 25
     assert bus.counters.echoes > 100 and bus.counters.reply_errors == 0
-    bench.bank.inject("dead")
+    stand.bank.inject("dead")
     assert bus.read_return_delays() == {}  # the echo is not taken for a reply
 
 

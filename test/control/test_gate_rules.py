@@ -3,7 +3,7 @@ behind of its ports."""
 
 import numpy as np
 import pytest
-from gate_stand import COUNT, PERIOD_S, ROBOT, GateStand, ticks_of
+from servo_stand import COUNT, PERIOD_S, ROBOT, ServoStand, ticks_of
 
 from rena_ros.bus.port import PortLost
 from rena_ros.bus.registers import REGISTERS
@@ -15,7 +15,7 @@ JAW, NECK = ROBOT.index["jaw"], ROBOT.index["neck_yaw"]
 
 @pytest.fixture
 def stand():
-    return GateStand()
+    return ServoStand().with_gate()
 
 
 def top_speed(stand):
@@ -39,7 +39,7 @@ def test_commands_in_the_first_second_after_torque_on_are_followed_at_half_the_s
 def test_torque_on_sets_out_for_neutral_at_once():
     away = ROBOT.neutral_ticks.copy()
     away[JAW] += 300
-    stand = GateStand(away)
+    stand = ServoStand(away).with_gate()
     assert stand.gate.set_torque(True) == {}
     stand.live(0.3)
     assert stand.bank.goals.frames[-1].ticks[JAW] < away[JAW] - 100
@@ -48,7 +48,7 @@ def test_torque_on_sets_out_for_neutral_at_once():
 @pytest.mark.parametrize("pause_s", [0.08, 0.24])
 @pytest.mark.parametrize("first", ["tick", "command"])
 def test_after_a_pause_goals_go_on_from_where_they_stopped(stand, pause_s, first):
-    stand.up()
+    stand.torque_on()
     stand.command(jaw=0.6)
     stand.live(0.05)
     last = stand.bank.goals.take()[-1].ticks[JAW]
@@ -64,7 +64,7 @@ def test_after_a_pause_goals_go_on_from_where_they_stopped(stand, pause_s, first
 
 
 def test_when_nobody_follows_any_more_commands_are_refused(stand):
-    stand.up()
+    stand.torque_on()
     stand.bank.inject("torque_lost")
     stand.live(1.1)
     assert stand.gate.torque and not stand.gate.torque_state.driven.any()
@@ -73,7 +73,7 @@ def test_when_nobody_follows_any_more_commands_are_refused(stand):
 
 
 def test_what_was_asked_too_much_is_counted(stand):
-    stand.up()
+    stand.torque_on()
     assert stand.command(jaw=9.0).clamped == ("jaw",) and stand.command(jaw=0.1).clamped == ()
     assert (stand.gate.commands.clamped, stand.gate.commands.written) == (1, 2)
 
@@ -81,7 +81,7 @@ def test_what_was_asked_too_much_is_counted(stand):
 def test_who_came_in_from_outside_stays_slow_until_the_first_second_is_over():
     away = ROBOT.neutral_ticks.copy()
     away[JAW] = ROBOT.max_ticks[JAW] + 20
-    stand = GateStand(away)
+    stand = ServoStand(away).with_gate()
     speed = REGISTERS["goal_speed"]
 
     def allowed():
@@ -99,7 +99,7 @@ def test_who_came_in_from_outside_stays_slow_until_the_first_second_is_over():
 
 
 def test_a_port_that_vanished_is_given_back(stand):
-    stand.up()
+    stand.torque_on()
     stand.bank.inject("unplugged")
     with pytest.raises(PortLost):
         stand.live(0.1)
@@ -119,7 +119,7 @@ def test_a_port_that_vanishes_while_it_is_connected_is_given_back(stand):
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_leaving_gives_the_port_back_even_if_it_vanishes_meanwhile(stand, fails):
-    stand.up()
+    stand.torque_on()
     if fails:
         stand.bank.inject("unplugged", at_s=0.001)
     assert stand.gate.release() == (None if fails else {})
@@ -128,7 +128,7 @@ def test_leaving_gives_the_port_back_even_if_it_vanishes_meanwhile(stand, fails)
 
 
 def test_a_port_that_is_looked_for_once_more_at_leaving_is_given_back_too(stand):
-    stand.up()
+    stand.torque_on()
     stand.gate.drop_port()
     assert stand.gate.release() == {} and not np.any(stand.bank.torque)
     assert [port.closed for port in stand.ports] == [True, True]

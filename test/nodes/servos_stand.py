@@ -1,30 +1,22 @@
 """The servos node in virtual time with ROS parameters of its own; what it publishes is kept."""
 
-import json
 from contextlib import ExitStack, contextmanager
 
-import rclpy
-from rclpy.context import Context
+from servo_stand import ServoStand
 
-from rena_ros.bench.rehearsal import SECOND_S, Rehearsal
-from rena_ros.bus.bus import Bus
-from rena_ros.emulator.bank import ServoBank
-from rena_ros.nodes.servos import ServosNode
-from rena_ros.robot.file import load_robot
+from rena_ros.bench.rehearsal import Rehearsal
 
 
 class Stage(Rehearsal):
     """``tries``: when the node looked for its port; ``states``: the joint states it published."""
 
     def __init__(self, bank=None, **parameters):
-        self.bank = ServoBank(load_robot()) if bank is None else bank
-        self.tries, self.states = [], []
-        self._context = context_with(parameters)
-        self.node = ServosNode(self._open_bus, lambda: self.bank.now_s, self._context)
-        self.gate = self.node.gate
+        stand, self.states = ServoStand(), []
+        stand.bank = stand.bank if bank is None else bank
+        super().__init__(stand.bank, stand.open_bus, **parameters)
+        self.tries = stand.opened_s
         publisher = next(one for one in self.node.publishers if one.topic_name == "/joint_states")
         publisher.publish = self.states.append
-        self._next_tick_s, self._next_second_s = self.now_s, self.now_s + SECOND_S
 
     def up(self):
         """Torque on; everything is at neutral. (For a second from here on, commands are followed slowly.)"""
@@ -34,26 +26,7 @@ class Stage(Rehearsal):
 
     def act(self, seconds, **positions):
         """Commands (rad by name) at 50 Hz."""
-        end_s = self.now_s + seconds
-        while self.now_s < end_s:
-            self.command(list(positions), list(positions.values()))
-            self.live(0.02)
-
-    def values(self, name):
-        """What the newest diagnostics of the bus ("bus") or of one servo show, by key."""
-        return {pair.key: pair.value for pair in self.status(name).values}
-
-    def _open_bus(self) -> Bus:
-        self.tries.append(self.now_s)
-        return super()._open_bus()
-
-
-def context_with(parameters):
-    """A ROS context in which nodes get these parameters."""
-    words = [word for name, value in parameters.items() for word in ("-p", f"{name}:={json.dumps(value)}")]
-    context = Context()
-    rclpy.init(args=["--ros-args", *words], context=context)
-    return context
+        self.live(seconds, **positions)
 
 
 @contextmanager

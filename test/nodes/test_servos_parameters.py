@@ -5,10 +5,11 @@ import re
 from contextlib import ExitStack
 
 import pytest
-from servos_stand import context_with, stages
+from servos_stand import stages
 
 from rena_ros.base.errors import RenaError
 from rena_ros.base.resources import share_path
+from rena_ros.bench.rehearsal import context_with
 from rena_ros.bus.port import PortMissing
 from rena_ros.nodes import servos
 from rena_ros.nodes.servos import ServosNode

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tool_stand import NAMES, ROBOT, Stand
+from tool_stand import NAMES, ROBOT, ToolStand
 
 from rena_ros.base.errors import RenaError
 from rena_ros.base.resources import share_path
@@ -137,7 +137,7 @@ def by_hand(name, zero, one, rest):
 
 @pytest.fixture
 def stand(monkeypatch):
-    return Stand(monkeypatch)
+    return ToolStand(monkeypatch)
 
 
 @pytest.fixture

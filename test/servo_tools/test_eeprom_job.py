@@ -3,10 +3,9 @@
 import signal
 
 import pytest
-from tool_stand import ROBOT, Stand, TouchyPort
+from tool_stand import ROBOT, ToolStand
 
 from rena_ros.bus.access import write_register
-from rena_ros.bus.line import Line
 from rena_ros.servo_tools.dialogue import Dialogue
 from rena_ros.servo_tools.eeprom_job import Change, EepromJob
 from rena_ros.servo_tools.interrupts import deferred_interrupts
@@ -16,21 +15,21 @@ JAW, PUCKER = (ROBOT.servos[ROBOT.index[name]] for name in ("jaw", "pucker"))
 
 @pytest.fixture
 def stand(monkeypatch):
-    return Stand(monkeypatch)
+    return ToolStand(monkeypatch)
 
 
 def carried_out(stand, *changes):
-    """The work, done on a port that can be touched; what it says is in ``stand.lines``."""
+    """Carry out the changes and return the job; what it prints is in ``stand.lines``."""
 
     def said(text):
         stand.lines.append(text)
         stand.heard(text)
 
-    work = EepromJob(Line(TouchyPort(stand, 1_000_000)), changes, Dialogue(write=said))
+    work = EepromJob(stand.line(), changes, Dialogue(write=said))
     try:
         work.run()
     finally:
-        stand.touch_at = None
+        stand.before_request.clear()
     return work
 
 
@@ -41,15 +40,11 @@ def change(servo, register, old, new):
 def test_a_signal_to_end_waits_until_the_value_is_written_and_locked(monkeypatch, asking):
     changes = [change(JAW, "max_torque", 1000, 900), change(PUCKER, "max_torque", 1000, 900)]
 
-    def touched(at):
-        stand = Stand(monkeypatch)
-        stand.touch_at, stand.touch = at, lambda: signal.raise_signal(asking)
-        return stand
-
-    whole = Stand(monkeypatch)
+    whole = ToolStand(monkeypatch)
     assert carried_out(whole, *changes).complete
     for at in range(1, whole.requests + 1):
-        stand = touched(at)
+        stand = ToolStand(monkeypatch)
+        stand.before_request[at] = lambda: signal.raise_signal(asking)
         with pytest.raises(KeyboardInterrupt):
             carried_out(stand, *changes)
         written = {"jaw": 900, "pucker": 900 if at > whole.requests / 2 else 1000}

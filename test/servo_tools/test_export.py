@@ -9,7 +9,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tool_stand import NAMES, ROBOT, Stand, ctrl_c
+from tool_stand import NAMES, ROBOT, ToolStand, ctrl_c
 
 from rena_ros.base.errors import RenaError
 from rena_ros.bus.eeprom import write_eeprom
@@ -25,7 +25,7 @@ JAW = 21
 
 @pytest.fixture
 def stand(monkeypatch):
-    return Stand(monkeypatch)
+    return ToolStand(monkeypatch)
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_the_file_holds_every_register_of_every_servo(stand, saved):
 
 
 def test_saved_values_are_restored_and_no_others_are_written(monkeypatch, saved):
-    other = Stand(monkeypatch)
+    other = ToolStand(monkeypatch)
     assert other.run(restore, str(saved), answers=["y"]) == 0
     assert "Write 4 value(s) to the EEPROM of 1 servo(s)?" in other.text
     assert {name: other.kept(name, ("jaw",))["jaw"] for name in CHANGED} == CHANGED
@@ -66,7 +66,7 @@ def test_saved_values_are_restored_and_no_others_are_written(monkeypatch, saved)
 
 
 def test_nothing_is_restored_without_a_yes(monkeypatch, saved):
-    other = Stand(monkeypatch)
+    other = ToolStand(monkeypatch)
     assert other.run(restore, str(saved), answers=["n"]) == 1
     assert other.now("max_torque", ("jaw",)) == {"jaw": 1000}
 
@@ -108,8 +108,8 @@ def test_ctrl_c_while_a_rate_changes_still_locks_it(monkeypatch, saved):
     edit(saved, lambda servos: servos["jaw"]["eeprom"].update(baud_code=1))
 
     def restored(at):
-        stand = Stand(monkeypatch)
-        stand.touch_at, stand.touch = at, ctrl_c
+        stand = ToolStand(monkeypatch)
+        stand.before_request[at] = ctrl_c
         stand.heard = lambda text: counts.append(stand.requests) if "baud_code" in text else None
         with contextlib.suppress(KeyboardInterrupt):
             assert stand.run(restore, str(saved), "--bauds", "--only", "jaw", "--yes") == 0
@@ -149,7 +149,7 @@ def test_a_full_device_is_reported(stand, full_device):
 
 def test_an_interrupted_export_leaves_the_earlier_file_unchanged(stand, saved):
     before = saved.read_text()
-    stand.touch_at, stand.touch = stand.requests + 20, ctrl_c
+    stand.before_request[stand.requests + 20] = ctrl_c
     with pytest.raises(KeyboardInterrupt):
         stand.run(export, str(saved))
     assert saved.read_text() == before and list(saved.parent.iterdir()) == [saved]

@@ -1,7 +1,7 @@
 """`rena servo set-return-delay`, and what every EEPROM tool does when it is interrupted, on emulated servos."""
 
 import pytest
-from tool_stand import NAMES, ROBOT, Stand, ctrl_c
+from tool_stand import NAMES, ROBOT, ToolStand, ctrl_c
 
 from rena_ros.base.errors import RenaError
 from rena_ros.bus.access import write_register
@@ -11,7 +11,7 @@ from rena_ros.servo_tools import return_delay
 
 @pytest.fixture
 def stand(monkeypatch):
-    return Stand(monkeypatch, return_delay_us=500)
+    return ToolStand(monkeypatch, return_delay_us=500)
 
 
 def all_locked(stand, names=NAMES):
@@ -116,7 +116,7 @@ PAIR = ("jaw", "pucker")
 
 
 def requests_of_a_whole_run(monkeypatch):
-    stand = Stand(monkeypatch, return_delay_us=500)
+    stand = ToolStand(monkeypatch, return_delay_us=500)
     assert stand.run(return_delay, *PAIR, "--yes") == 0
     return stand.requests
 
@@ -124,8 +124,8 @@ def requests_of_a_whole_run(monkeypatch):
 def test_ctrl_c_at_any_request_leaves_every_servo_locked_and_reports_what_was_done(monkeypatch):
     said_cut_off = 0
     for at in range(1, requests_of_a_whole_run(monkeypatch) + 1):
-        stand = Stand(monkeypatch, return_delay_us=500)
-        stand.touch_at, stand.touch = at, ctrl_c
+        stand = ToolStand(monkeypatch, return_delay_us=500)
+        stand.before_request[at] = ctrl_c
         with pytest.raises(KeyboardInterrupt):
             stand.run(return_delay, *PAIR, "--yes")
         assert all_locked(stand)
@@ -136,7 +136,7 @@ def test_ctrl_c_at_any_request_leaves_every_servo_locked_and_reports_what_was_do
             assert {name for name in PAIR if kept[name] == 250} == not_written
         else:  # before the first write, or after the last one
             assert len(set(kept.values())) == 1
-        stand.touch_at = None
+        stand.before_request.clear()
         assert stand.run(return_delay, *PAIR, "--yes") == 0
         assert stand.kept("return_delay", PAIR) == {"jaw": 0, "pucker": 0}
     assert said_cut_off > 5
@@ -145,8 +145,8 @@ def test_ctrl_c_at_any_request_leaves_every_servo_locked_and_reports_what_was_do
 def test_a_cable_pulled_at_any_request_is_reported_and_the_next_run_completes_the_work(monkeypatch):
     unlocked = 0
     for at in range(1, requests_of_a_whole_run(monkeypatch) + 1):
-        stand = Stand(monkeypatch, return_delay_us=500)
-        stand.touch_at, stand.touch = at, lambda stand=stand: stand.bank.inject("unplugged")
+        stand = ToolStand(monkeypatch, return_delay_us=500)
+        stand.before_request[at] = lambda stand=stand: stand.bank.inject("unplugged")
         with pytest.raises(PortLost):
             stand.run(return_delay, *PAIR, "--yes")
         stand.bank.clear()
@@ -157,7 +157,7 @@ def test_a_cable_pulled_at_any_request_is_reported_and_the_next_run_completes_th
         assert all(values[name] == 0 for name in written) and all(values[name] == 250 for name in not_written)
         if open_locks:
             assert f"Interrupted while writing {open_locks[0]}" in stand.text and "unlocked" in stand.text
-        stand.touch_at = None
+        stand.before_request.clear()
         assert stand.run(return_delay, *PAIR, "--yes") == 0
         assert all(f"{name} (id" in stand.text for name in open_locks)
         assert all_locked(stand, PAIR)

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from tool_stand import Stand
+from tool_stand import ToolStand
 
 from rena_ros.bus.line import Line
 from rena_ros.bus.registers import REGISTERS
@@ -153,7 +153,7 @@ def test_one_command_without_names_locks_all_eeproms():
 
 
 def test_the_command_that_scan_recommends_locks_an_unlocked_eeprom(monkeypatch, tmp_path, capsys):
-    stand, path = Stand(monkeypatch, return_delay_us=120), tmp_path / "scan.json"
+    stand, path = ToolStand(monkeypatch, return_delay_us=120), tmp_path / "scan.json"
     for servo_id in (13, 21):
         stand.line().write(servo_id, REGISTERS["lock"].address, b"\0")
     assert scan_on(stand, monkeypatch, "--json", path) == 1

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tool_stand import NAMES, ROBOT, Stand, ctrl_c
+from tool_stand import NAMES, ROBOT, ToolStand, ctrl_c
 
 from rena_ros.base.errors import RenaError
 from rena_ros.bus.access import read_register, write_register
@@ -56,7 +56,7 @@ class Lab:
 
 @pytest.fixture
 def stand(monkeypatch):
-    stand = Stand(monkeypatch, factory=True)
+    stand = ToolStand(monkeypatch, factory=True)
     stand.bank.attach()
     return stand
 
@@ -169,7 +169,7 @@ def test_an_invalid_wait_is_refused_in_words(stand, wait, capsys):
 
 def replaced(monkeypatch):
     """A robot that is set up, except for a new servo in place of the lower lip's."""
-    stand = Stand(monkeypatch)
+    stand = ToolStand(monkeypatch)
     stand.bank.attach("lip_lower_left")
     assert write_eeprom(stand.line(), IDS["lip_lower_left"], "id", 1) is None
     stand.bank.attach(*NAMES)
@@ -211,7 +211,7 @@ def test_a_servo_that_does_not_take_its_id_is_reported(stand):
 
 
 def test_servos_with_another_rate_get_the_robots_rate(monkeypatch):
-    stand = Stand(monkeypatch)
+    stand = ToolStand(monkeypatch)
     stand.bank.inject("wrong_baud", "jaw", "pucker", baud=500_000)
     assert set_up(stand, "jaw", "pucker", "--baud", "500000", "--yes") == 0
     stand.bank.power_cycle()
@@ -221,7 +221,7 @@ def test_servos_with_another_rate_get_the_robots_rate(monkeypatch):
 
 def test_ctrl_c_at_any_request_of_an_assignment_leaves_the_servo_locked_under_one_of_its_ids(monkeypatch):
     def fresh():
-        stand = Stand(monkeypatch, factory=True)
+        stand = ToolStand(monkeypatch, factory=True)
         stand.bank.attach()
         Lab(stand)
         return stand
@@ -240,7 +240,7 @@ def test_ctrl_c_at_any_request_of_an_assignment_leaves_the_servo_locked_under_on
     first, last = marks
     for at in range(first + 1, last + 1, 4):
         stand = fresh()
-        stand.touch_at, stand.touch = at, ctrl_c
+        stand.before_request[at] = ctrl_c
         with pytest.raises(KeyboardInterrupt):
             set_up(stand, "jaw", "--yes")
         stand.bank.attach("jaw")
@@ -248,7 +248,7 @@ def test_ctrl_c_at_any_request_of_an_assignment_leaves_the_servo_locked_under_on
         found = [servo_id for servo_id in (1, IDS["jaw"]) if read_register(line, servo_id, "id") == servo_id]
         assert len(found) == 1 and read_register(line, found[0], "lock") == 1
         assert ("Without their ids: jaw." in stand.text) == (found == [1])
-        stand.touch_at = None
+        stand.before_request.clear()
         assert set_up(stand, "jaw", answers=["y"] * 2) == 0
         assert stand.kept("id", ("jaw",)) == {"jaw": IDS["jaw"]}
         assert stand.now("return_delay", ("jaw",)) == {"jaw": 0}

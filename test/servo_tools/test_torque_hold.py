@@ -3,7 +3,7 @@
 import signal
 
 import pytest
-from tool_stand import ROBOT, Stand, TouchyPort
+from tool_stand import ROBOT, ToolStand
 
 from rena_ros.bus.line import Line
 from rena_ros.emulator.virtual_port import VirtualPort
@@ -15,22 +15,22 @@ JAW = ROBOT.servos[ROBOT.index["jaw"]]
 
 @pytest.fixture
 def stand(monkeypatch):
-    return Stand(monkeypatch)
+    return ToolStand(monkeypatch)
 
 
 def test_a_signal_while_torque_is_released_waits_until_it_is_off(stand, asking):
-    def held_until(touched):
-        """Return how many requests the release took; ``touched``: at which of them a signal arrives."""
-        line = Line(TouchyPort(stand, 1_000_000))
+    def release(signal_at=None):
+        """Hold torque and release it; return the number of requests of the release. A signal arrives at one of them."""
+        line = stand.line()
         with hold_torque(line, JAW, 200):
             began = stand.requests
-            stand.touch_at = touched and began + touched
+            if signal_at is not None:
+                stand.before_request[began + signal_at] = lambda: signal.raise_signal(asking)
         return stand.requests - began
 
-    stand.touch = lambda: signal.raise_signal(asking)
-    for at in range(1, held_until(None) + 1):
+    for at in range(1, release() + 1):
         with pytest.raises(KeyboardInterrupt):
-            held_until(at)
+            release(at)
         assert not stand.bank.torque.any(), f"held at request {at}"
 
 
