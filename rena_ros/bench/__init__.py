@@ -1,1 +1,1 @@
-"""Benchmarks of the way from goals to servos: how fast, how honest under faults, how enduring."""
+"""Benchmarks of the path from goals to servos: speed, behaviour under faults, endurance, robustness."""

@@ -1,4 +1,4 @@
-"""`rena bench …`: one line per benchmark; each is imported only when it is called."""
+"""`rena bench …`: one subcommand for each benchmark; a benchmark's module is imported only when it is called."""
 
 import argparse
 
@@ -6,7 +6,7 @@ from rena_ros.base.subcommands import add_subcommands
 
 COMMANDS = {
     "bus": ("rena_ros.bench.cycle", "time and CPU of one cycle with all servos, beside the wire and the vendor's SDK"),
-    "faults": ("rena_ros.bench.fault_table", "what drivers make of dead, corrupt and late answers"),
+    "faults": ("rena_ros.bench.fault_table", "what drivers report when replies are missing, corrupt or late"),
     "soak": ("rena_ros.bench.soak", "hours with random faults: does memory, do files, does the cycle time grow?"),
     "fuzz": ("rena_ros.bench.fuzz_command", "random commands through the servos node: does a bad goal get through?"),
 }

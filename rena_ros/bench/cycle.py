@@ -1,4 +1,4 @@
-"""`rena bench bus`: time and CPU of one cycle (goals out, states in) of each driver, at wire speed, in one run."""
+"""`rena bench bus`: time and CPU of one cycle (send goals, read states) of each driver, at wire speed, in one run."""
 
 import argparse
 import contextlib
@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from rena_ros.base.arrays import BoolArray
 from rena_ros.base.errors import RenaError
+from rena_ros.bench.drivers import DRIVERS, STATE_BYTES, VENDOR, installed
 from rena_ros.bench.machine import Machine
 from rena_ros.bench.measure import Record
-from rena_ros.bench.peers import DRIVERS, STATE_BYTES, VENDOR, installed
 from rena_ros.bench.processes import busy_process, emulated_bus, interruptible
-from rena_ros.bench.report import console_for_tables, make_folder, pyplot, save_plot, write_json
+from rena_ros.bench.report import begin, progress_bar, pyplot, save_figures, save_plot
 from rena_ros.bus.protocol import OVERHEAD_BYTES, wire_time_s
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import Robot
@@ -24,13 +24,13 @@ from rena_ros.robot.model import Robot
 BAUD = 1_000_000
 DEAD = "lip_lower_left"
 WARM_UP = 60
-SLOW_CYCLES = 100  # for a driver that waits 40 ms a cycle for the dead
+SLOW_CYCLES = 100  # for a driver that waits 40 ms a cycle for a dead servo
 TITLES = {"rena": "Rena", "rena-position": "Rena, 2-byte goals", "vendor": "vendor's SDK", "bare": "bare client"}
 CAPTION = f"""\
-Goals are of 6 bytes (position, time, speed), and of 2 (position) as Rena runs. fresh: of the living servos' readings.
-others: processors that other programs used. The bare client checks nothing: what it takes beyond the wire, the emulator
-and the operating system take. The vendor's SDK is {VENDOR}."""
-Records = dict[str, dict[str, list[Record]]]  # scene -> driver -> one record a round
+Goals have 6 bytes (position, time, speed), or 2 (position) as Rena runs. fresh: share of the living servos' readings.
+others: processors in use by other programs. The bare client checks nothing: its time beyond that of the wire is that of
+the emulator and the operating system. The vendor's SDK is {VENDOR}."""
+Records = dict[str, dict[str, list[Record]]]  # scene -> driver -> one record for each round
 ALONE, BUSY, ONE_DEAD = "alone", "beside a busy process", "one servo dead"
 SCENES = {
     ALONE: ("bare", "rena", "rena-position", "vendor"),
@@ -41,7 +41,10 @@ SCENES = {
 
 @dataclass(frozen=True)
 class Figures:
-    """One driver in one scene; times in ms. ``fresh``: share of the living servos' readings that were new, 0..1."""
+    """One driver in one scene; times in ms.
+
+    ``fresh``: share of the living servos' readings that were new, 0..1; ``others_cores``: processors in use by others.
+    """
 
     driver: str
     wire_ms: float
@@ -55,11 +58,11 @@ class Figures:
 
     @property
     def ratio(self) -> float:
-        """Median cycle beside the wire's time."""
+        """The median cycle as a multiple of the wire's time."""
         return self.p50_ms / self.wire_ms
 
     def as_dict(self) -> dict:
-        """Ready for JSON."""
+        """Return the figures, rounded, with their ratios, ready for JSON."""
         rounded = {name: round(value, 4) for name, value in vars(self).items() if isinstance(value, float)}
         return {
             **vars(self),
@@ -70,17 +73,17 @@ class Figures:
 
 
 def wire_ms(servos: int, goal_bytes: int) -> float:
-    """What the wire needs for one cycle: goals to all, one request, everybody's answer; ms at 1 Mbps."""
+    """Return the wire's time for one cycle: goals to all servos, one request, a reply of each; ms at 1 Mbps."""
     goals = OVERHEAD_BYTES + 2 + servos * (1 + goal_bytes)
     request = OVERHEAD_BYTES + 2 + servos
     return wire_time_s(goals + request + servos * (OVERHEAD_BYTES + STATE_BYTES), BAUD) * 1e3
 
 
-def figures(driver: str, records: list[Record], alive: np.ndarray) -> Figures:
-    """Put the rounds of one driver together: all cycles in one heap, the CPU as the median of the rounds.
+def figures(driver: str, records: list[Record], alive: BoolArray) -> Figures:
+    """Summarise the rounds of one driver: all their cycles together, the CPU time as the median of the rounds.
 
-    Cycles in less than half the wire's time (the driver asked nobody, because nobody had answered lately) do not count
-    as cycles, but as readings that are not fresh they do.
+    A cycle shorter than half the wire's time does not count as a cycle (the driver asked no servo, since none replied
+    lately); its readings count as not fresh. ``alive`` bool (n,): the servos that count.
     """
     wire = wire_ms(len(alive), DRIVERS[driver].goal_bytes)
     cycle_ms = np.concatenate([record.cycle_s for record in records]) * 1e3
@@ -111,75 +114,60 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--scene", choices=tuple(SCENES), help="only this scene")
     parser.add_argument("--robot-file", metavar="FILE", help="servos and limits; default: config/rena.yaml")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="leave bus.json and bus.png there")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write bus.json and bus.png there")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and print. Returns 0: whether the aims were met stands in the table, not in the exit code."""
+    """Measure and print. Returns 0, also for missed aims, which the output shows; 130 after an interrupt."""
     if args.cycles < 10 or args.rounds < 1:
         raise RenaError("--cycles must be at least 10 and --rounds at least 1")
     if not -20 <= args.niceness <= 19:
         raise RenaError(f"--niceness {args.niceness} is outside -20 (first) to 19 (last)")
-    if args.out:
-        make_folder(args.out)
-    console = console_for_tables()
     robot = load_robot(args.robot_file)
-    machine = Machine.now()
-    console.print(f"{machine}", highlight=False)
+    console, machine = begin(args.out)
     drivers = installed(tuple(DRIVERS), console)
     scenes = {name: [d for d in SCENES[name] if d in drivers] for name in SCENES if args.scene in (None, name)}
     records: Records = {name: {d: [] for d in wanted} for name, wanted in scenes.items()}
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     try:
-        with interruptible(), Progress(*columns, console=console, transient=True) as progress:
+        with interruptible(), progress_bar(console) as progress:
             bar = progress.add_task("", total=args.rounds * sum(map(len, scenes.values())))
             for scene, driver, record in _measurements(scenes, args):
                 records[scene][driver].append(record)
                 progress.update(bar, advance=1, description=f"{scene}: {TITLES[driver]}")
     except KeyboardInterrupt:
-        console.print("interrupted: what was measured until then", style="yellow")
+        console.print("interrupted: the measurements until then", style="yellow")
     results = _results(records, robot)
     for scene, rows in results.items():
         console.print(_table(scene, rows))
     console.print(CAPTION, style="dim", highlight=False)
     _verdicts(results, console)
     if args.out and results:
-        told = {
-            "machine": machine.as_dict(),
-            "load_at_end": Machine.now().load,
-            "baud": BAUD,
-            "dead": DEAD,
-            "niceness": args.niceness,
-        }
-        scenes_told = {scene: [row.as_dict() for row in rows] for scene, rows in results.items()}
-        path = write_json(
-            args.out, "bus", {**told, "baud": BAUD, "dead": DEAD, "warm_up": WARM_UP, "scenes": scenes_told}
-        )
-        console.print(f"figures: {path}", highlight=False, soft_wrap=True)
+        header = {"machine": machine.as_dict(), "load_at_end": Machine.now().load, "baud": BAUD, "dead": DEAD}
+        header |= {"niceness": args.niceness, "warm_up": WARM_UP}
+        rows_of_scenes = {scene: [row.as_dict() for row in rows] for scene, rows in results.items()}
+        save_figures(console, args.out, "bus", {**header, "scenes": rows_of_scenes})
         _plot(records, robot, args.out, console)
     return 0 if len(results) == len(scenes) else 130
 
 
 def _measurements(scenes: dict[str, list[str]], args: argparse.Namespace) -> Iterator[tuple[str, str, Record]]:
-    """Every measurement, one after the other; the drivers take turns, forwards and backwards alternately."""
+    """Yield scene, driver and record of each measurement; the drivers take turns in alternating order."""
     for scene, drivers in scenes.items():
         faults = [{"kind": "dead", "servo": DEAD}] if scene == ONE_DEAD else []
         for turn in range(args.rounds):
             for driver in drivers if turn % 2 == 0 else drivers[::-1]:
                 cycles = min(args.cycles, SLOW_CYCLES) if (scene, driver) == (ONE_DEAD, "vendor") else args.cycles
                 neighbour = busy_process() if scene == BUSY else contextlib.nullcontext()
-                with emulated_bus(faults=faults, robot_file=args.robot_file) as stand, neighbour:
-                    yield scene, driver, stand.measure(driver, cycles, WARM_UP, niceness=args.niceness)
+                with emulated_bus(faults=faults, robot_file=args.robot_file) as bus, neighbour:
+                    yield scene, driver, bus.measure(driver, cycles, WARM_UP, niceness=args.niceness)
 
 
 def _results(records: Records, robot: Robot) -> dict[str, list[Figures]]:
-    """The figures of every driver that was measured at all."""
-    everyone = np.ones(len(robot.names), bool)
+    """Return the figures of every driver with at least one record, by scene."""
+    every = np.ones(len(robot.names), bool)
     living = np.array([name != DEAD for name in robot.names])
     results = {
-        scene: [
-            figures(d, rounds, living if scene == ONE_DEAD else everyone) for d, rounds in drivers.items() if rounds
-        ]
+        scene: [figures(d, rounds, living if scene == ONE_DEAD else every) for d, rounds in drivers.items() if rounds]
         for scene, drivers in records.items()
     }
     return {scene: rows for scene, rows in results.items() if rows}
@@ -197,7 +185,7 @@ def _table(scene: str, rows: list[Figures]) -> Table:
 
 
 def _verdicts(results: dict[str, list[Figures]], console: Console) -> None:
-    """The aims, met or missed."""
+    """Print which aims are met and which are missed."""
     by_scene = {scene: {row.driver: row for row in rows} for scene, rows in results.items()}
     ours, vendor = (by_scene.get(ALONE, {}).get(driver) for driver in ("rena", "vendor"))
     aims = []
@@ -215,7 +203,7 @@ def _verdicts(results: dict[str, list[Figures]], console: Console) -> None:
 
 
 def _plot(records: Records, robot: Robot, folder: Path, console: Console) -> None:
-    """How many cycles took how long, each driver beside its wire time."""
+    """Plot the distribution of the cycle times, each driver relative to its wire time."""
     plt = pyplot()
     if plt is None:
         console.print("no plot: matplotlib is not installed", style="yellow")

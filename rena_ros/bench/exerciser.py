@@ -1,7 +1,7 @@
-"""exerciser node: keeps the servos moving at 50 Hz and tells on stdout, as JSON lines, how the bus does.
+"""exerciser node: moves the servos at 50 Hz and prints the state of the bus on stdout, as JSON lines.
 
-For endurance runs (`rena bench soak`). It asks for torque again when the robot is connected and not all of its
-servos follow, after a pulled cable for instance, as a person would.
+For endurance runs (`rena bench soak`). When the robot is connected but not all of its servos follow, as after a pulled
+cable, the node asks for torque again, as an operator would.
 """
 
 import json
@@ -21,7 +21,7 @@ from rena_ros.robot.file import load_robot
 
 BUS = "servos: bus"
 ASK_AGAIN_S = 5.0
-SLOWEST_S, FASTEST_S = 1.2, 4.0  # periods of the servos' movements
+LONGEST_S, SHORTEST_S = 4.0, 1.2  # periods of the servos' movements
 PARAMETERS = (
     ParameterSpec("robot_file", "", "robot file (YAML); empty: the Rena that ships"),
     ParameterSpec("rate_hz", 50.0, "commands per second, Hz", (1, 500)),
@@ -29,13 +29,13 @@ PARAMETERS = (
 
 
 class Exerciser(Node):
-    """See the module."""
+    """Publishes commands, prints the diagnostics of the bus, and asks for torque; see the module."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__("exerciser")
         given = declare(self, PARAMETERS)
         self.robot = load_robot(given["robot_file"])
-        self._periods_s = np.linspace(FASTEST_S, SLOWEST_S, len(self.robot.names))
+        self._periods_s = np.linspace(LONGEST_S, SHORTEST_S, len(self.robot.names))
         self._names = list(self.robot.names)
         self._asked_s = -np.inf
         self._commands = self.create_publisher(JointState, "servos/command", QoSProfile(depth=1))
@@ -44,19 +44,19 @@ class Exerciser(Node):
         self.create_timer(1 / given["rate_hz"], self.on_tick, clock=STEADY)
 
     def on_tick(self) -> None:
-        """Each servo to and fro between its limits, each at its own pace."""
+        """Move each servo to and fro between its limits, each with its own period."""
         goals = 0.5 + 0.5 * np.sin(2 * np.pi * time.monotonic() / self._periods_s)
         positions = self.robot.lower + goals * (self.robot.upper - self.robot.lower)
         self._commands.publish(JointState(name=self._names, position=positions.tolist()))
 
     def on_diagnostics(self, message: DiagnosticArray) -> None:
-        """Pass on what is said of the bus; ask for torque where somebody has none."""
+        """Print the status of the bus; ask for torque when a servo is not driven."""
         for status in message.status:
-            if status.name.rpartition("/")[2] != BUS:  # before it stands the namespace
+            if status.name.rpartition("/")[2] != BUS:  # the namespace comes before it
                 continue
             values = {value.key: value.value for value in status.values}
             level = int.from_bytes(status.level, "little")
-            print(json.dumps({"time_s": time.monotonic(), "level": level, "says": status.message, **values}))
+            print(json.dumps({"time_s": time.monotonic(), "level": level, "message": status.message, **values}))
             sys.stdout.flush()
             if values.get("connected") == "true" and int(values.get("driven", 0)) < len(self._names):
                 self._ask_for_torque()

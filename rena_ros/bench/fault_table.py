@@ -1,7 +1,7 @@
-"""`rena bench faults`: what drivers make of a dead servo, of corrupt and of late answers.
+"""`rena bench faults`: what drivers report with a dead servo, with corrupt and with late replies.
 
-The servos' horns follow at once (rena_ros.bench.instant_servos) and every cycle has a goal of its own, so a reading that
-a driver offers as new either is this cycle's goal or is stale.
+The servos' horns follow at once (``instant_servos``) and every cycle has a goal of its own, so a reading that a driver
+offers as new either is this cycle's goal or is stale.
 """
 
 import argparse
@@ -10,24 +10,23 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from rena_ros.base.errors import RenaError
+from rena_ros.bench.drivers import VENDOR, installed
 from rena_ros.bench.machine import Machine
 from rena_ros.bench.measure import Record
-from rena_ros.bench.peers import VENDOR, installed
 from rena_ros.bench.processes import emulated_bus, interruptible
-from rena_ros.bench.report import console_for_tables, make_folder, write_json
+from rena_ros.bench.report import begin, progress_bar, save_figures
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import Robot
 
 INSTANT = "rena_ros.bench.instant_servos"
-FAULTY = 12  # the 13th of 25 servos: there are some before and some after it
+FAULTY = 12  # the 13th of 25 servos: some come before it and some after
 OURS = "rena-position"
 RATE_HZ = 50.0  # as a control loop runs
-# What goes wrong with one servo -> the fault, as in a fault file.
-FAULTS = {
+# Name of a row -> the fault of one servo, as in a fault file.
+FAULTS: dict[str, dict[str, object]] = {
     "none": {},
     "dead": {"kind": "dead"},
     "1 in 10 corrupt": {"kind": "corrupt", "every": 10},
@@ -36,18 +35,18 @@ FAULTS = {
 }
 NAMES = {"vendor": "vendor's SDK", OURS: "Rena"}
 CAPTION = f"""\
-late: by 120 ms, with all that comes after it, or alone. ok: cycles that the driver called successful. new: readings
-that it offered as new. stale: those among them that were not of this cycle (in cycles called successful). healthy:
-the other servos' readings that were new and true. lost: other servos without one in the last quarter of the run.
-raised: cycles that ended in an exception. The vendor's SDK is {VENDOR}."""
+late: by 120 ms, with all replies after it, or alone. ok: cycles that the driver reported as successful. new: readings
+that it offered as new. stale: those of them that were not of this cycle (in brackets: in successful cycles). healthy:
+the other servos' readings that were new and true. lost: other servos without such a reading in the last quarter of the
+run. raised: cycles that ended in an exception. The vendor's SDK is {VENDOR}."""
 
 
 @dataclass(frozen=True)
 class FaultRow:
     """One driver under one fault.
 
-    ``success``: cycles that the driver called successful; ``offered``: readings that it gave as new; ``stale``:
-    those among them that were not; ``stale_in_success``: those of them in cycles that it called successful;
+    ``success``: cycles that the driver reported as successful; ``offered``: readings that it offered as new;
+    ``stale``: those of them that were not of their cycle; ``stale_in_success``: those of these in successful cycles;
     ``healthy``: share of the other servos' readings that were offered and true, 0..1; ``lost``: other servos
     without any true reading in the last quarter of the run; ``raised``: cycles that ended in an exception.
     """
@@ -66,7 +65,7 @@ class FaultRow:
 
 
 def summarise(driver: str, fault: str, record: Record, faulty: int | None) -> FaultRow:
-    """Make a row of a record. ``faulty``: index of the servo that the fault happens to, None without a fault."""
+    """Summarise a record in a row; ``faulty``: index of the servo with the fault, None without a fault."""
     others = np.arange(record.offered.shape[1]) != (-1 if faulty is None else faulty)
     stale = record.offered & ~record.true
     right = (record.offered & record.true)[:, others]
@@ -90,53 +89,53 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `rena bench faults` takes."""
     parser.add_argument("--cycles", type=int, default=200, metavar="N", help="cycles under each fault (default 200)")
     parser.add_argument("--robot-file", metavar="FILE", help="servos and limits; default: config/rena.yaml")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="leave faults.json there")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write faults.json there")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and print. Returns 1 when Rena's driver offered a stale reading as new or lost a healthy servo."""
+    """Measure and print.
+
+    Returns 0; 1 when Rena's driver offered a stale reading as new or lost a healthy servo; 130 after an interrupt.
+    """
     if args.cycles < 10:
         raise RenaError("--cycles must be at least 10")
-    if args.out:
-        make_folder(args.out)
-    console = console_for_tables()
     robot = load_robot(args.robot_file)
-    machine = Machine.now()
-    console.print(f"{machine}", highlight=False)
+    console, machine = begin(args.out)
     drivers = installed(("vendor", OURS), console)
     rows, whole = _rows(drivers, robot, args, console)
     faulty = robot.names[_faulty(robot)]
     console.print(
-        _table(rows, f"What goes wrong with {faulty}, one of {len(robot.names)} servos; {args.cycles} cycles at 50 Hz")
+        _table(rows, f"Faults of {faulty}, one of {len(robot.names)} servos; {args.cycles} cycles at {RATE_HZ:g} Hz")
     )
     console.print(CAPTION, style="dim", highlight=False)
     wrong = [row for row in rows if row.driver == OURS and (row.stale or row.lost)]
     for row in wrong:
         console.print(f"wrong: {row.fault}: {row.stale} stale readings, {row.lost} healthy servos lost", style="red")
     if args.out and rows:
-        told = {"machine": machine.as_dict(), "load_at_end": Machine.now().load, "faulty": faulty, "rate_hz": RATE_HZ}
-        path = write_json(args.out, "faults", {**told, "rows": [asdict(row) for row in rows]})
-        console.print(f"figures: {path}", highlight=False, soft_wrap=True)
+        header = {"machine": machine.as_dict(), "load_at_end": Machine.now().load, "faulty": faulty}
+        header |= {"rate_hz": RATE_HZ}
+        save_figures(console, args.out, "faults", {**header, "rows": [asdict(row) for row in rows]})
     if not whole:
-        console.print("interrupted: what was measured until then", style="yellow")
+        console.print("interrupted: the measurements until then", style="yellow")
         return 130
     return 1 if wrong else 0
 
 
-def _rows(drivers: tuple, robot: Robot, args: argparse.Namespace, console: Console) -> tuple[list[FaultRow], bool]:
-    """All rows, or those that were ready when Ctrl-C came, and whether all are there."""
+def _rows(
+    drivers: tuple[str, ...], robot: Robot, args: argparse.Namespace, console: Console
+) -> tuple[list[FaultRow], bool]:
+    """Return the rows that were ready when Ctrl-C came, or all of them, and whether they are all."""
     rows: list[FaultRow] = []
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     faulty = _faulty(robot)
     try:
-        with interruptible(), Progress(*columns, console=console, transient=True) as progress:
+        with interruptible(), progress_bar(console) as progress:
             bar = progress.add_task("", total=len(FAULTS) * len(drivers))
             for name, values in FAULTS.items():
                 faults = [{**values, "servo": robot.names[faulty]}] if values else []
                 for driver in drivers:
                     progress.update(bar, description=f"{NAMES[driver]}: {name}")
-                    with emulated_bus(INSTANT, faults, args.robot_file) as stand:
-                        record = stand.measure(driver, args.cycles, warm_up=0, rate_hz=RATE_HZ)
+                    with emulated_bus(INSTANT, faults, args.robot_file) as bus:
+                        record = bus.measure(driver, args.cycles, warm_up=0, rate_hz=RATE_HZ)
                     rows.append(summarise(driver, name, record, faulty if values else None))
                     progress.update(bar, advance=1)
     except KeyboardInterrupt:

@@ -1,8 +1,8 @@
-"""Random commands through the servos node's own callback, and what of them crossed the wire.
+"""Random commands through the servos node's own callback, and checks of what crossed the wire.
 
-Everything anybody may put into a JointState: sound commands, NaN, infinities, numbers beyond any limit, nothing at
-all, unknown and repeated names, lists of different lengths, antagonists that both pull; in floods and with pauses, in
-between the services. The node is the real one, servos and time are emulated (nodes/rehearsal.py).
+The commands are of every shape that fits into a JointState: valid ones, NaN, infinities, numbers beyond any limit,
+empty lists, unknown and repeated names, lists of different lengths, antagonists that both pull. They come in floods and
+with pauses, between calls of the services. The node is the real one; servos and time are emulated (``rehearsal``).
 """
 
 import math
@@ -16,20 +16,22 @@ from rena_ros.bench.rehearsal import Rehearsal
 from rena_ros.emulator.goal_check import GoalCheck
 from rena_ros.robot.model import Robot
 
-BATCH = 1000  # commands between two looks at the log of goals
+BATCH = 1000  # commands between two checks of the goal log
 _NUMBERS = (math.nan, math.inf, -math.inf, 1e308, -1e308, 5e-324, -0.0, 1e9, -1e9)
 _NAMES = ("", "nose", "JAW", "jaw ", "jaw\n", "köpf", "x" * 5000, "neck_yaw\0")
-# Mean seconds between commands: a flood, as fast as a computer can, a camera's stream.
+# Mean seconds between commands: a flood, a fast program, a camera's stream.
 _GAPS_S = (0.0002, 0.002, 0.02)
-_PAUSE_S = 1.2  # now and then: long enough to ease to neutral
+_PAUSE_S = 1.2  # long enough for the servos to ease to neutral
 
 Command = tuple[list[str], list[float]]
 
 
 @dataclass(frozen=True)
 class FuzzResult:
-    """What was sent and what came of it. ``misjudged``: commands refused though sound, or the other way around;
-    ``limp``: goals that were sent while torque was off.
+    """Counts of one run.
+
+    ``misjudged``: valid commands refused, or invalid ones followed; ``limp``: goals sent while the node was limp
+    (torque off on every servo); ``limits`` to ``acceleration`` as in ``GoalCheck``.
     """
 
     commands: int
@@ -50,35 +52,35 @@ class FuzzResult:
     examples: tuple[str, ...]
 
     @property
-    def good(self) -> bool:
-        """Whether nothing got through that should not have."""
+    def passed(self) -> bool:
+        """Whether there was no violation, and at least one command was followed."""
         return not (
             self.limits + self.antagonists + self.speed + self.acceleration + self.limp + self.misjudged
         ) and bool(self.frames and self.accepted)
 
 
 class CommandMaker:
-    """Commands of every shape, with whether each is sound, by chance."""
+    """Makes random commands of every shape."""
 
     def __init__(self, robot: Robot, rng: np.random.Generator) -> None:
         self._robot, self._rng = robot, rng
-        self._shapes = (self._whole, self._partial, self._far, self._pulling, self._corners)
-        self._faulty = (self._empty, self._not_finite, self._unknown, self._twice, self._uneven)
+        self._valid_shapes = (self._whole, self._partial, self._far, self._pulling, self._corners)
+        self._invalid_shapes = (self._empty, self._not_finite, self._unknown, self._twice, self._uneven)
 
     def make(self) -> tuple[Command, bool]:
-        """A command and whether it is to be followed; two in three are."""
-        sound = bool(self._rng.random() < 2 / 3)
-        shapes = self._shapes if sound else self._faulty
+        """Return a command and whether it is valid; two in three are."""
+        valid = bool(self._rng.random() < 2 / 3)
+        shapes = self._valid_shapes if valid else self._invalid_shapes
         names, positions = shapes[self._rng.integers(len(shapes))]()
-        return (names, [float(position) for position in positions]), sound
+        return (names, [float(position) for position in positions]), valid
 
     def _whole(self) -> Command:
         robot = self._robot
-        return list(robot.names), robot.positions(self._rng.random(len(robot.names)))
+        return list(robot.names), robot.positions(self._rng.random(len(robot.names))).tolist()
 
     def _corners(self) -> Command:
         robot = self._robot
-        return list(robot.names), robot.positions(self._rng.integers(0, 2, len(robot.names)))
+        return list(robot.names), robot.positions(self._rng.integers(0, 2, len(robot.names))).tolist()
 
     def _partial(self) -> Command:
         names, positions = self._whole()
@@ -87,8 +89,8 @@ class CommandMaker:
 
     def _far(self) -> Command:
         names, positions = self._partial()
-        positions = [position * 10.0 ** self._rng.integers(0, 300) for position in positions]
-        positions[0] = self._rng.choice(_NUMBERS[3:])
+        positions = [float(position * 10.0 ** self._rng.integers(0, 300)) for position in positions]
+        positions[0] = float(self._rng.choice(_NUMBERS[3:]))
         return names, positions
 
     def _pulling(self) -> Command:
@@ -99,7 +101,7 @@ class CommandMaker:
         goals = robot.positions(self._rng.random(len(robot.names)))
         ends = np.where(np.abs(robot.upper) > np.abs(robot.lower), robot.upper, robot.lower)
         pulls = np.where(self._rng.random(2) < 0.5, ends[list(pair)], goals[list(pair)])
-        return [robot.names[i] for i in pair], pulls
+        return [robot.names[i] for i in pair], pulls.tolist()
 
     def _empty(self) -> Command:
         return [], []
@@ -124,26 +126,28 @@ class CommandMaker:
 
 
 def fuzz(commands: int, seed: int, progress: Callable[[int], None] = lambda done: None) -> FuzzResult:
-    """Send that many random commands; ``progress`` is told how many are done. The same seed, the same commands."""
+    """Send random commands; the same seed makes the same commands. ``progress`` is called with the count so far."""
     rng = np.random.default_rng(seed)
     rehearsal, begun_s = Rehearsal(quiet=True), time.perf_counter()
     try:
         run = _Run(rehearsal, rng)
-        run.up()
+        run.start()
         for i in range(commands):
             run.step()
             if i % BATCH == BATCH - 1:
-                run.look()
-                run.ask_a_service()
+                run.check()
+                run.call_service()
                 progress(i + 1)
         rehearsal.live(_PAUSE_S)
-        run.look()
+        run.check()
     finally:
         rehearsal.close()
     return run.result(commands, time.perf_counter() - begun_s)
 
 
 class _Run:
+    """One run: sends commands to a rehearsal and counts what is wrong."""
+
     def __init__(self, rehearsal: Rehearsal, rng: np.random.Generator) -> None:
         robot = rehearsal.bank.robot
         self._rehearsal, self._rng = rehearsal, rng
@@ -152,32 +156,32 @@ class _Run:
         self._gap_s = _GAPS_S[0]
         self._misjudged = self._limp = self._services = 0
 
-    def up(self) -> None:
-        """Limp and connected, then torque."""
+    def start(self) -> None:
+        """Connect, limp, then switch torque on. Raises RuntimeError when that fails."""
         self._rehearsal.live(0.1)
-        self._take_limp()
+        self._count_limp_goals()
         if not self._rehearsal.set_torque(True).success:
-            raise RuntimeError("the emulated servos did not switch on")
+            raise RuntimeError("the emulated servos did not switch torque on")
         self._rehearsal.live(0.1)
 
     def step(self) -> None:
-        """One command, and some time."""
-        (names, positions), sound = self._make()
+        """Send one command and let some time pass."""
+        (names, positions), valid = self._make()
         refused = self._rehearsal.gate.commands.refused
         self._rehearsal.command(names, positions)
-        self._misjudged += (self._rehearsal.gate.commands.refused == refused) != sound
+        self._misjudged += (self._rehearsal.gate.commands.refused == refused) != valid
         if self._rng.random() < 0.01:
             self._gap_s = _GAPS_S[self._rng.integers(len(_GAPS_S))]
         self._rehearsal.live(float(self._rng.exponential(self._gap_s)))
         if self._rng.random() < 0.0003:
             self._rehearsal.live(_PAUSE_S)
 
-    def look(self) -> None:
-        """Check what crossed the wire since the last time."""
+    def check(self) -> None:
+        """Check the goals that crossed the wire since the last check."""
         self._check.add(self._rehearsal.bank.goals.take())
 
-    def ask_a_service(self) -> None:
-        """Neutral, or limp in the middle of a movement; while limp, nothing may be sent, whatever is commanded."""
+    def call_service(self) -> None:
+        """Go to neutral, or limp during a movement, or neither; while limp, no command may send a goal."""
         rehearsal = self._rehearsal
         self._services += 1
         chance = self._rng.integers(8)
@@ -186,15 +190,15 @@ class _Run:
                 rehearsal.neutral()
             return
         rehearsal.set_torque(False) if chance else rehearsal.stop()
-        self.look()
+        self.check()
         for _ in range(10):
             rehearsal.command(*self._make()[0])
             rehearsal.live(0.005)
-        self._take_limp()
+        self._count_limp_goals()
         rehearsal.reset()
-        self.up()
+        self.start()
 
-    def _take_limp(self) -> None:
+    def _count_limp_goals(self) -> None:
         self._limp += sum(int((goals.ticks >= 0).sum()) for goals in self._rehearsal.bank.goals.take())
 
     def result(self, commands: int, wall_s: float) -> FuzzResult:

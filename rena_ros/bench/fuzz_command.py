@@ -1,4 +1,4 @@
-"""`rena bench fuzz`: random commands through the servos node's callback, by the million, on all cores."""
+"""`rena bench fuzz`: millions of random commands through the servos node's callback, on all cores."""
 
 import argparse
 import multiprocessing
@@ -19,23 +19,22 @@ from rich.table import Table
 from rena_ros.base.errors import RenaError
 from rena_ros.base.signals import ASKING
 from rena_ros.bench.fuzz import FuzzResult, fuzz
-from rena_ros.bench.machine import Machine
 from rena_ros.bench.processes import interruptible
-from rena_ros.bench.report import console_for_tables, make_folder, write_json
+from rena_ros.bench.report import begin, save_figures
 
 CHUNK = 10_000  # commands to one freshly started node
 MEANINGS = {
     "limits": "goals outside the servo's limits",
     "antagonists": "antagonists that both pull",
     "speed": "goals faster than the servo's limit",
-    "acceleration": "goals more sudden than the servo's limit",
+    "acceleration": "goals with more acceleration than the servo's limit",
     "limp": "goals while torque was off",
-    "misjudged": "commands refused though sound, or followed though not",
+    "misjudged": "valid commands refused, or invalid ones followed",
 }
 
 
 def merge(results: Sequence[FuzzResult]) -> FuzzResult:
-    """One result of several: counts added, the fastest of the top speeds, the first few examples."""
+    """Merge results into one: counts added, the highest top speed, the first few examples."""
     total = results[0]
     for result in results[1:]:
         top_speed = max(total.top_speed, result.top_speed)
@@ -47,25 +46,24 @@ def merge(results: Sequence[FuzzResult]) -> FuzzResult:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `rena bench fuzz` takes."""
     parser.add_argument("--commands", type=int, default=1_000_000, metavar="N", help="default: a million")
-    parser.add_argument("--seed", type=int, default=0, help="which commands (default 0)")
+    parser.add_argument("--seed", type=int, default=0, help="of the random commands (default 0)")
     parser.add_argument("--workers", type=int, metavar="N", help="processes side by side (default: one per core)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="leave fuzz.json there")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write fuzz.json there")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Send them and count. Returns 1 when anything got through that should not have."""
+    """Send commands and count violations.
+
+    Returns 0; 1 when a goal broke a limit or a command was misjudged; 130 after an interrupt.
+    """
     if args.commands < 1 or args.seed < 0 or (args.workers is not None and args.workers < 1):
         raise RenaError("--commands and --workers must be at least 1, and --seed not negative")
-    if args.out:
-        make_folder(args.out)
-    console = console_for_tables()
-    machine = Machine.now()
-    console.print(f"{machine}", highlight=False)
+    console, machine = begin(args.out)
     jobs = list(_jobs(args.commands, args.seed))
     begun_s = time.monotonic()
     results, whole = _work(jobs, args.workers or machine.cores, console)
     if not results:
-        console.print("interrupted before anything was done", style="yellow")
+        console.print("interrupted before the first result", style="yellow")
         return 130
     total = merge(results)
     took_s = time.monotonic() - begun_s
@@ -73,22 +71,21 @@ def run(args: argparse.Namespace) -> int:
     for example in total.examples:
         console.print(f"wrong: {example}", style="red", highlight=False, markup=False)
     if args.out:
-        told = {"machine": machine.as_dict(), "seed": args.seed, "whole": whole, "took_s": round(took_s, 1)}
-        path = write_json(args.out, "fuzz", {**told, **asdict(total)})
-        console.print(f"figures: {path}", highlight=False, soft_wrap=True)
-    if not total.good:
+        header = {"machine": machine.as_dict(), "seed": args.seed, "whole": whole, "took_s": round(took_s, 1)}
+        save_figures(console, args.out, "fuzz", {**header, **asdict(total)})
+    if not total.passed:
         return 1
     return 0 if whole else 130
 
 
 def _jobs(commands: int, seed: int) -> Iterator[tuple[int, int]]:
-    """(commands, seed) of each job; no two runs of different ``seed`` share one."""
+    """Yield the commands and the seed of each job; runs of different ``seed`` share none."""
     for k, done in enumerate(range(0, commands, CHUNK)):
         yield min(CHUNK, commands - done), seed * 1_000_000 + k
 
 
 def _work(jobs: list[tuple[int, int]], workers: int, console: Console) -> tuple[list[FuzzResult], bool]:
-    """The results, or those that were ready when Ctrl-C came, and whether all are there."""
+    """Return the results that were ready when Ctrl-C came, or all of them, and whether they are all."""
     columns = (TextColumn("commands"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     results: list[FuzzResult] = []
     context = multiprocessing.get_context("spawn")  # a ROS context does not survive a fork
@@ -108,8 +105,8 @@ def _work(jobs: list[tuple[int, int]], workers: int, console: Console) -> tuple[
 
 
 def _pool(context: SpawnContext, workers: int) -> Pool:
-    """Processes that Ctrl-C does not reach, not even while they start: a blocked signal stays so in children."""
-    resource_tracker.ensure_running()  # whoever starts it unblocks the signal
+    """Return a pool that Ctrl-C does not reach, not even while it starts: children inherit a blocked signal."""
+    resource_tracker.ensure_running()  # its start unblocks the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         return context.Pool(workers, _leave_interrupts_to_the_parent)

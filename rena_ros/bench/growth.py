@@ -1,17 +1,19 @@
-"""Does a figure grow over time? Pure.
+"""Whether a figure grows over the time of a run. Pure.
 
-The first sixth of a run is settling and does not count. Of the rest, the median of the last third is compared
-with the median of the first third: single spikes, such as a file that is open while a cable is out, do not count.
+The first sixth of a run is settling and does not count. Of the rest, the median of the last third is compared with the
+median of the first third: single spikes, such as an open file while a cable is unplugged, do not count.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from rena_ros.base.arrays import Array
+
 
 @dataclass(frozen=True)
 class Growth:
-    """``early`` and ``late`` medians of a figure, and how high the late one may be."""
+    """The ``early`` and ``late`` medians of a figure; ``allowed``: the highest late median that is no growth."""
 
     name: str
     early: float
@@ -20,19 +22,19 @@ class Growth:
 
     @property
     def grew(self) -> bool:
-        """Whether it grew by more than is allowed."""
+        """Whether the figure grew by more than is allowed."""
         return self.late > self.allowed
 
     def as_dict(self) -> dict:
-        """Ready for JSON."""
+        """Return the figures, rounded, and ``grew``, ready for JSON."""
         return {**{k: round(v, 3) if isinstance(v, float) else v for k, v in vars(self).items()}, "grew": self.grew}
 
 
-def measure_growth(name: str, values: np.ndarray, absolute: float, relative: float = 0.0) -> Growth:
-    """Judge ``values`` (m,), m >= 6, taken at even intervals; NaN where there was nothing to measure.
+def measure_growth(name: str, values: Array, absolute: float, relative: float = 0.0) -> Growth:
+    """Compare early and late ``values`` (m,), m >= 6, taken at even intervals; NaN: nothing to measure.
 
     Allowed: ``absolute`` more than the early median, or ``relative`` (0.1 = 10 %) more, whichever is higher.
-    Raises ValueError when there is too little to compare.
+    Raises ValueError for fewer than 6 numbers.
     """
     values = np.asarray(values, float)
     values = values[~np.isnan(values)]

@@ -1,4 +1,4 @@
-"""What the machine is, and how busy, from /proc: figures without that are worth little."""
+"""The machine that figures were measured on, and the load of its processes, from /proc."""
 
 import os
 import platform
@@ -25,7 +25,7 @@ class Machine:
 
     @classmethod
     def now(cls) -> "Machine":
-        """This machine, now."""
+        """Return this machine at this moment."""
         return cls(
             processor=_processor(),
             cores=len(os.sched_getaffinity(0)),
@@ -36,7 +36,7 @@ class Machine:
         )
 
     def as_dict(self) -> dict:
-        """Ready for JSON."""
+        """Return the fields, ready for JSON."""
         return asdict(self)
 
     def __str__(self) -> str:
@@ -45,7 +45,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class ProcessState:
-    """What one process holds: memory in MiB, open files, threads."""
+    """The resources of one process: memory in MiB, open files, threads."""
 
     rss_mib: float
     files: int
@@ -53,20 +53,20 @@ class ProcessState:
 
     @classmethod
     def of(cls, pid: int) -> "ProcessState":
-        """A process, now. Raises FileNotFoundError or ProcessLookupError when there is none."""
+        """Return the present state of a process. Raises FileNotFoundError or ProcessLookupError without it."""
         folder = Path(f"/proc/{pid}")
         pages = int((folder / "statm").read_text().split()[1])
         return cls(pages * _PAGE / 2**20, len(os.listdir(folder / "fd")), len(os.listdir(folder / "task")))
 
 
 def machine_busy_s() -> float:
-    """Processor time that all processes together have used since the machine started, seconds."""
+    """Return the processor time of all processes since the machine started, seconds."""
     columns = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
     return sum(int(columns[i]) for i in _BUSY) * _TICK_S
 
 
 def cpu_of(pid: int) -> float:
-    """Processor time that one process has used so far, seconds (in steps of 10 ms)."""
+    """Return the processor time of one process so far, seconds (in steps of 10 ms)."""
     after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(after_name[11]) + int(after_name[12])) * _TICK_S
 

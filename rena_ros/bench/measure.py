@@ -1,7 +1,7 @@
 """One driver, measured in a process of its own: `python -m rena_ros.bench.measure --driver NAME --port PORT …`.
 
-Every cycle has goals of its own, so that on servos whose horns follow at once (rena_ros.bench.instant_servos) a
-position tells in which cycle it was taken: what a driver offers as new is true or stale, and nothing between.
+Every cycle has goals of its own. On servos whose horns follow at once (``instant_servos``) a position shows in which
+cycle it was taken, so a reading that a driver offers as new is either true or stale.
 """
 
 import argparse
@@ -11,82 +11,85 @@ import sys
 import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from rena_ros.base.arrays import BoolArray, FloatArray, IntArray
 from rena_ros.base.errors import RenaError
 from rena_ros.base.priority import be_nice
+from rena_ros.bench.drivers import DRIVERS, CycleResult, Driver
 from rena_ros.bench.machine import cpu_of, machine_busy_s
-from rena_ros.bench.peers import DRIVERS, CycleResult
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import Robot
 
 
 @dataclass(frozen=True)
 class Record:
-    """What happened in m cycles with n servos.
+    """The measurements of m cycles with n servos.
 
-    ``cycle_s`` (m,): how long each took. ``offered`` bool (m, n): the driver gave this reading as new;
-    ``true`` bool (m, n): it equals this cycle's goal. ``success`` bool (m,): the driver reported success;
+    ``cycle_s`` (m,): duration of each cycle. ``offered`` bool (m, n): the driver offered this reading as new;
+    ``true`` bool (m, n): the reading equals the cycle's goal. ``success`` bool (m,): the driver reported success;
     ``raised`` bool (m,): it raised an exception. ``cpu_s``: processor time of the driver's process in all m
-    cycles. ``others_cores``: processors in use by everything but that process and the emulator, on average.
+    cycles. ``others_cores``: mean number of processors in use by all but that process and the emulator.
     """
 
-    cycle_s: np.ndarray
-    offered: np.ndarray
-    true: np.ndarray
-    success: np.ndarray
-    raised: np.ndarray
+    cycle_s: FloatArray
+    offered: BoolArray
+    true: BoolArray
+    success: BoolArray
+    raised: BoolArray
     cpu_s: float
     others_cores: float
 
     def save(self, path: Path) -> None:
-        """Write it to a file (NumPy's npz)."""
+        """Write the record to a file (NumPy's npz)."""
         np.savez(path, **asdict(self))
 
     @classmethod
     def load(cls, path: Path) -> "Record":
-        """Read what ``save`` wrote."""
+        """Read a record that ``save`` wrote."""
         with np.load(path) as arrays:
-            values = {field.name: arrays[field.name] for field in fields(cls)}
-        return cls(**{name: value if value.ndim else float(value) for name, value in values.items()})
+            values: dict[str, Any] = {field.name: arrays[field.name] for field in fields(cls)}
+        values |= {name: float(value) for name, value in values.items() if not value.ndim}
+        return cls(**values)
 
 
-def goals_of_cycle(robot: Robot, cycle: int) -> np.ndarray:
-    """Goals int (n,) that no other cycle nearby has: one tick further each cycle, within every servo's limits."""
+def goals_of_cycle(robot: Robot, cycle: int) -> IntArray:
+    """Return goals int (n,) that no other cycle nearby has: one tick further each cycle, within the limits."""
     span = int((robot.max_ticks - robot.min_ticks).min()) + 1
     return robot.min_ticks + cycle % span
 
 
-def measure(driver, robot: Robot, cycles: int, warm_up: int, emulator_pid: int, rate_hz: float = 0.0) -> Record:
+def measure(driver: Driver, robot: Robot, cycles: int, warm_up: int, emulator_pid: int, rate_hz: float = 0.0) -> Record:
     """Run ``warm_up`` cycles, then ``cycles`` that count; at ``rate_hz``, or back to back (0)."""
     count = len(robot.names)
     nothing = CycleResult(np.zeros(count, np.int64), np.zeros(count, bool), False)
     goals = [goals_of_cycle(robot, k) for k in range(warm_up + cycles)]
-    cycle_s, raised, offers = np.zeros(cycles), np.zeros(cycles, bool), [nothing] * cycles
+    cycle_s, raised, results = np.zeros(cycles), np.zeros(cycles, bool), [nothing] * cycles
     start_s = time.perf_counter()
     for k in range(-warm_up, cycles):
         if k == 0:
             gc.collect()
-            gc.freeze()  # as the servos node does; and the same for every driver
+            gc.freeze()  # as the servos node does; the same for every driver
             busy_s, emulator_s, began_s = machine_busy_s(), cpu_of(emulator_pid), time.monotonic()
             cpu_s = time.process_time()
         start_s = _next_start(start_s, rate_hz)
         try:
-            offer = driver.cycle(goals[k + warm_up])
-        except Exception:  # a control loop around this driver would have to go on somehow
-            offer = None
+            result = driver.cycle(goals[k + warm_up])
+        except Exception:  # a control loop around this driver would have to continue
+            result = None
         if k >= 0:
-            cycle_s[k], raised[k] = time.perf_counter() - start_s, offer is None
-            offers[k] = offer or nothing
+            cycle_s[k], raised[k] = time.perf_counter() - start_s, result is None
+            results[k] = result or nothing
     cpu_s = time.process_time() - cpu_s
     others_s = machine_busy_s() - busy_s - (cpu_of(emulator_pid) - emulator_s) - cpu_s
-    ticks = np.array([offer.ticks for offer in offers])
+    ticks = np.array([result.ticks for result in results])
     return Record(
         cycle_s=cycle_s,
-        offered=np.array([offer.offered for offer in offers]),
+        offered=np.array([result.offered for result in results]),
         true=ticks == np.array(goals[warm_up:]),
-        success=np.array([offer.success for offer in offers]),
+        success=np.array([result.success for result in results]),
         raised=raised,
         cpu_s=cpu_s,
         others_cores=max(0.0, others_s / (time.monotonic() - began_s)),
@@ -94,14 +97,14 @@ def measure(driver, robot: Robot, cycles: int, warm_up: int, emulator_pid: int, 
 
 
 def _next_start(last_s: float, rate_hz: float) -> float:
-    """Wait until a cycle's time after the last one; when that is past already, start at once."""
+    """Wait until one period after the last start, if that is still to come; return the time."""
     if rate_hz:
         time.sleep(max(0.0, last_s + 1 / rate_hz - time.perf_counter()))
     return time.perf_counter()
 
 
 def main() -> int:
-    """Measure one driver and write the record. Returns 0, or 2 for something the user can mend."""
+    """Measure one driver and write the record. Returns 0, or 2 for what the user can correct."""
     parser = argparse.ArgumentParser(prog="measure", description=__doc__.splitlines()[0])
     parser.add_argument("--driver", choices=DRIVERS, required=True)
     parser.add_argument("--port", required=True)

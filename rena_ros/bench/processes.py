@@ -1,7 +1,6 @@
-"""The test stand: an emulator as a user starts it, drivers measured in processes of their own, a busy neighbour."""
+"""The processes that a benchmark starts: an emulator as a user starts it, measured drivers, a busy process."""
 
 import contextlib
-import json
 import signal
 import subprocess
 import sys
@@ -9,8 +8,10 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rena_ros.base.errors import RenaError
+from rena_ros.base.files import write_json
 from rena_ros.base.signals import ASKING
 from rena_ros.bench.measure import Record
 
@@ -20,7 +21,7 @@ _BUSY = "import os, sys\nparent = os.getppid()\nwhile os.getppid() == parent:\n 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Let every signal that asks to end do it as Ctrl-C does: nothing that a benchmark started stays behind."""
+    """Let every signal that asks to end raise KeyboardInterrupt, so that no process of a benchmark stays behind."""
     before = {number: signal.signal(number, _interrupt) for number in ASKING}
     try:
         yield
@@ -30,31 +31,26 @@ def interruptible() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def child_process(command: Sequence[str], *, stop_s: float = 5.0, **options) -> Iterator[subprocess.Popen]:
-    """A process that is asked to end (SIGTERM, then SIGKILL) when the block is left, however that happens.
+def child_process(command: Sequence[str], *, stop_s: float = 5.0, **options: Any) -> Iterator[subprocess.Popen]:
+    """Run a process; end it (SIGTERM, then SIGKILL after ``stop_s``) when the block is left, however that happens.
 
-    It has a session of its own, so that Ctrl-C reaches only us and the order of leaving is ours.
+    It has a session of its own: Ctrl-C reaches only this process, which decides the order of ending.
     """
     process = subprocess.Popen(list(command), start_new_session=True, **options)
     try:
         yield process
     finally:
-        stop_process(process, stop_s)
-
-
-def stop_process(process: subprocess.Popen, stop_s: float = 5.0) -> int:
-    """Ask a process to end, wait, and kill it if it does not; returns its exit code."""
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(stop_s)
-        except subprocess.TimeoutExpired:
-            process.kill()
-    return process.wait()
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(stop_s)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        process.wait()
 
 
 class EmulatedBus:
-    """An emulator's process and its link."""
+    """A bus of emulated servos: the emulator's process and its link."""
 
     def __init__(self, process: subprocess.Popen, link: Path, robot_file: str | None) -> None:
         self.process = process
@@ -64,7 +60,7 @@ class EmulatedBus:
     def measure(self, driver: str, cycles: int, warm_up: int, rate_hz: float = 0.0, niceness: int = 0) -> Record:
         """Measure one driver in a process of its own (of that ``niceness``), at ``rate_hz`` or back to back (0).
 
-        Raises RenaError, with its words, when it fails.
+        Raises RenaError, with the message of that process, when it fails.
         """
         path = self.link.parent / "record.npz"
         options = {"--driver": driver, "--port": self.link, "--cycles": cycles, "--warm-up": warm_up, "--out": path}
@@ -74,9 +70,9 @@ class EmulatedBus:
         command = [sys.executable, "-m", "rena_ros.bench.measure"]
         command += [str(part) for option in options.items() for part in option]
         with child_process(command, stderr=subprocess.PIPE, text=True) as process:
-            complaint = process.communicate()[1]
+            message = process.communicate()[1]
         if process.returncode:
-            raise RenaError(f"the driver {driver} could not be measured: {complaint.strip() or process.returncode}")
+            raise RenaError(f"the driver {driver} could not be measured: {message.strip() or process.returncode}")
         return Record.load(path)
 
 
@@ -84,15 +80,16 @@ class EmulatedBus:
 def emulated_bus(
     module: str = "rena_ros.emulator.emulator", faults: Sequence[Mapping] = (), robot_file: str | None = None
 ) -> Iterator[EmulatedBus]:
-    """Servos behind a pty, paced at wire speed: the emulator's process, ready.
+    """Run an emulator's process: servos behind a pty, at wire speed.
 
-    ``faults``: as in an emulator's fault file. Raises RenaError when the emulator does not start.
+    ``faults``: as in a fault file. Raises RenaError when the emulator does not start.
     """
     with tempfile.TemporaryDirectory(prefix="rena-bench-") as folder:
         link = Path(folder) / "servos"
         command = [sys.executable, "-m", module, "--link", str(link)]
         if faults:
-            (file := Path(folder) / "faults.yaml").write_text(json.dumps({"faults": list(faults)}))  # JSON is YAML
+            file = Path(folder) / "faults.yaml"
+            write_json(file, {"faults": list(faults)})  # JSON is YAML
             command += ["--faults", str(file)]
         if robot_file:
             command += ["--robot-file", robot_file]
@@ -102,7 +99,10 @@ def emulated_bus(
 
 
 def wait_for_link(link: Path, emulator: subprocess.Popen, why: str = "") -> None:
-    """Wait until an emulator has put its link there. Raises RenaError when it does not, with ``why`` or its words."""
+    """Wait until an emulator has made its link.
+
+    Raises RenaError when it has not after ``START_S`` or has ended, with ``why`` or its own message.
+    """
     limit_s = time.monotonic() + START_S
     while not link.is_symlink():
         if emulator.poll() is not None or time.monotonic() > limit_s:
@@ -113,7 +113,7 @@ def wait_for_link(link: Path, emulator: subprocess.Popen, why: str = "") -> None
 
 @contextlib.contextmanager
 def busy_process() -> Iterator[subprocess.Popen]:
-    """A Python process that does nothing but calculate; it ends with us whatever happens."""
+    """Run a Python process that only calculates; it ends with this process whatever happens."""
     with child_process([sys.executable, "-c", _BUSY]) as process:
         yield process
 

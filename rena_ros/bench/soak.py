@@ -1,6 +1,6 @@
-"""`rena bench soak`: the emulator with random faults, the real servos node, 50 commands a second, for long.
+"""`rena bench soak`: an endurance run of the servos node on emulated servos with random faults, 50 commands a second.
 
-Memory, open files and threads of both processes and the time that reading all states takes, minute by minute.
+It reports memory, open files and threads of both processes and the time to read all states, minute by minute.
 """
 
 import argparse
@@ -13,49 +13,52 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rich.console import Console, Group
 from rich.live import Live
 
 from rena_ros.base.errors import RenaError
+from rena_ros.base.files import write_json
 from rena_ros.bench.machine import Machine, ProcessState
 from rena_ros.bench.processes import child_process, interruptible, wait_for_link
-from rena_ros.bench.report import console_for_tables, make_folder, write_json
+from rena_ros.bench.report import begin, save_figures
 from rena_ros.bench.soak_report import Soak, judge_growth, per_minute, plot, table
 from rena_ros.robot.file import load_robot
 
 SAMPLE_S = 1.0
-MAX_DOMAIN = 232  # beyond, its ports would be above 65535
+MAX_DOMAIN = 232  # the ports of a higher domain would be above 65535
 WATCHED = ("emulator", "servos")
 FAULT_LASTS_S = (0.3, 4.0)
-# All that can happen by itself to a robot that has been set up.
-KINDS = ("dead", "late", "corrupt", "truncated", "duplicated", "wrong_id", "echo", "return_delay", "overload")
-KINDS += ("overheat", "undervoltage", "stuck", "torque_lost", "reject", "encoder", "unplugged")
+# The kinds of fault that occur on a robot that has been set up.
+FAULT_KINDS = (
+    *("dead", "late", "corrupt", "truncated", "duplicated", "wrong_id", "echo", "return_delay", "overload"),
+    *("overheat", "undervoltage", "stuck", "torque_lost", "reject", "encoder", "unplugged"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `rena bench soak` takes."""
     parser.add_argument("--minutes", type=float, default=30.0, metavar="M", help="how long (default 30)")
     parser.add_argument("--rate", type=float, default=10.0, metavar="N", help="faults per minute (default 10)")
-    parser.add_argument("--seed", type=int, default=0, help="which faults (default 0)")
+    parser.add_argument("--seed", type=int, default=0, help="of the random faults (default 0)")
     parser.add_argument("--robot-file", metavar="FILE", help="servos and limits; default: config/rena.yaml")
     parser.add_argument("--domain", type=int, metavar="ID", help="ROS domain; default: one that is hardly in use")
     parser.add_argument("--out", type=Path, default=Path("out/soak"), metavar="DIR", help="default: out/soak")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Let it run, then judge. Returns 1 when something grew, a process died or a goal broke a limit."""
+    """Run, then judge.
+
+    Returns 0; 1 when a figure grew, a process died or a goal broke a limit; 130 after an interrupt.
+    """
     if not (0 < args.minutes < math.inf and 0 <= args.rate <= 6000 and args.seed >= 0):
         raise RenaError("--minutes must be above 0, --rate 0 to 6000, and --seed not negative")
     if args.domain is not None and not 0 <= args.domain <= MAX_DOMAIN:
         raise RenaError(f"--domain {args.domain} is outside 0..{MAX_DOMAIN}")
-    load_robot(args.robot_file)  # its faults are better told now
-    console = console_for_tables()
-    machine = Machine.now()
-    console.print(f"{machine}", highlight=False)
-    make_folder(args.out)
+    load_robot(args.robot_file)  # reports its faults before the run
+    console, machine = begin(args.out)
     soak, died, whole = Soak(), "", True
     with interruptible():
         try:
@@ -74,15 +77,15 @@ def run(args: argparse.Namespace) -> int:
             highlight=False,
         )
     if report:
-        told = ", ".join(f"{name} {value}" for name, value in report.items() if isinstance(value, (int, dict)))
-        console.print(f"the emulator counted: {told}", highlight=False)
+        counts = ", ".join(f"{name} {value}" for name, value in report.items() if isinstance(value, (int, dict)))
+        console.print(f"the emulator counted: {counts}", highlight=False)
     wrong = [f"{verdict.name} grows" for verdict in verdicts if verdict.grew]
     wrong += [died] if died else []
     wrong += ["goals outside the limits"] if report and report.get("limit_violations") else []
-    figures = {"machine": machine.as_dict(), "load_at_end": Machine.now().load, "minutes": args.minutes}
+    figures: dict = {"machine": machine.as_dict(), "load_at_end": Machine.now().load, "minutes": args.minutes}
     figures |= {"faults_per_minute": args.rate, "seed": args.seed, "whole": whole, "wrong": wrong, "emulator": report}
     figures |= {"growth": [verdict.as_dict() for verdict in verdicts], "per_minute": per_minute(soak)}
-    console.print(f"figures: {write_json(args.out, 'soak', figures)}", highlight=False, soft_wrap=True)
+    save_figures(console, args.out, "soak", figures)
     if path := plot(soak, args.out):
         console.print(f"plot: {path}", highlight=False, soft_wrap=True)
     for what in wrong:
@@ -94,14 +97,19 @@ def run(args: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def _processes(args: argparse.Namespace) -> Iterator[tuple[dict[str, subprocess.Popen], queue.Queue]]:
-    """Emulator, servos node and exerciser, started in this order and ended in the other; the exerciser's lines."""
+    """Run emulator, servos node and exerciser, ended in reverse order; yield them and the exerciser's lines."""
     link = args.out / "servos"
     robot = ("--robot-file", args.robot_file) if args.robot_file else ()
-    emulator = ("--link", str(link), "--report", str(args.out / "emulator.json"), *robot)
+    emulator: tuple[str, ...] = ("--link", str(link), "--report", str(args.out / "emulator.json"), *robot)
     if args.rate:
         faults = args.out / "faults.yaml"
-        random = {"seed": args.seed, "rate_per_minute": args.rate, "kinds": list(KINDS), "for_s": list(FAULT_LASTS_S)}
-        faults.write_text(json.dumps({"random": random}, indent=1) + "\n")  # JSON is YAML
+        random = {
+            "seed": args.seed,
+            "rate_per_minute": args.rate,
+            "kinds": list(FAULT_KINDS),
+            "for_s": list(FAULT_LASTS_S),
+        }
+        write_json(faults, {"random": random})  # JSON is YAML
         emulator += ("--faults", str(faults))
     ros = ("--ros-args", "-r", "__ns:=/soak", *(("-p", f"robot_file:={args.robot_file}") if args.robot_file else ()))
     domain = args.domain if args.domain is not None else 10 + os.getpid() % 80
@@ -127,23 +135,23 @@ def _processes(args: argparse.Namespace) -> Iterator[tuple[dict[str, subprocess.
         yield processes, lines
 
 
-def _pass_on(stream, lines: queue.Queue) -> None:
+def _pass_on(stream: Iterable[str], lines: queue.Queue) -> None:
     for line in stream:
         lines.put(line)
 
 
 def _watch(soak: Soak, processes: dict, lines: queue.Queue, length_s: float, console: Console) -> str:
-    """Look once a second until the time is over; returns which process died, or nothing."""
+    """Observe the run once a second until its end; return which process died, or nothing."""
     end_s = soak.began_s + length_s
     with Live(console=console, refresh_per_second=2, transient=True) as live:
         while (now_s := time.monotonic()) < end_s:
             for name, process in processes.items():
                 if process.poll() is not None:
                     return f"{name} ended with code {process.returncode}"
-            soak.states.append({"time_s": now_s, **{name: ProcessState.of(processes[name].pid) for name in WATCHED}})
+            soak.processes.append({"time_s": now_s, **{name: ProcessState.of(processes[name].pid) for name in WATCHED}})
             with contextlib.suppress(queue.Empty):
                 while True:
-                    soak.says.append(json.loads(lines.get_nowait()))
+                    soak.bus.append(json.loads(lines.get_nowait()))
             live.update(Group(table(soak), f"{now_s - soak.began_s:.0f} of {length_s:.0f} s; Ctrl-C ends it early"))
             time.sleep(max(0.0, now_s + SAMPLE_S - time.monotonic()))
     return ""

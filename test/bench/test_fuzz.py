@@ -1,4 +1,4 @@
-"""The fuzz run itself, small; and that the check it relies on can find what it is for."""
+"""A small fuzz run, and the check that it relies on."""
 
 import dataclasses
 import multiprocessing
@@ -22,26 +22,26 @@ JAW, UP, DOWN = (ROBOT.index[name] for name in ("jaw", "corner_left_up", "corner
 SYNC_WRITE = protocol.sync_write([1], 42, np.zeros((1, 2), np.uint8))
 
 
-def test_random_commands_bring_nothing_wrong_to_the_wire(monkeypatch):
+def test_random_commands_cause_no_violation_on_the_wire(monkeypatch):
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "OFF")
     result = fuzz(800, seed=3)
-    assert result.good, result
+    assert result.passed, result
     assert result.accepted > 400 and result.refused > 200 and result.goals > 10_000
-    assert 0.9 < result.top_speed <= 1.0  # the commands do bring the motion to its limits
+    assert 0.9 < result.top_speed <= 1.0  # the commands drive the motion to its limits
 
 
-def test_a_limiter_that_lets_something_through_is_found_out(monkeypatch):
+def test_violations_of_a_faulty_limiter_are_found(monkeypatch):
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "OFF")
     careless = dataclasses.replace(
         ROBOT, servos=tuple(dataclasses.replace(servo, antagonists=()) for servo in ROBOT.servos)
     )
     monkeypatch.setattr("rena_ros.nodes.servos.load_robot", lambda path: careless)
     result = fuzz(300, seed=3)
-    assert result.antagonists > 0 and result.limits == 0 and not result.good
+    assert result.antagonists > 0 and result.limits == 0 and not result.passed
     monkeypatch.setattr("rena_ros.nodes.servos.load_robot", lambda path: ROBOT)
     monkeypatch.setattr(Motion, "_top_speed", property(lambda self: ROBOT.max_speed_rad_s * 1.2))
     result = fuzz(300, seed=3)
-    assert result.speed > 0 and result.top_speed > 1.05 and not result.good
+    assert result.speed > 0 and result.top_speed > 1.05 and not result.passed
 
 
 def goals(time_s, **changes):
@@ -52,7 +52,7 @@ def goals(time_s, **changes):
 
 
 @pytest.mark.parametrize(
-    ("second", "found"),
+    ("second", "broken"),
     [
         (goals(0.02), ""),
         (goals(0.02, jaw=2047), "limits"),
@@ -64,11 +64,11 @@ def goals(time_s, **changes):
         (goals(0.02, jaw=2076), "speed"),
     ],
 )
-def test_the_check_finds_what_breaks_a_rule(second, found):
+def test_the_check_finds_a_broken_rule(second, broken):
     check = GoalCheck(ROBOT)
     check.add([goals(0.01), second])
-    broken = [name for name in ("limits", "antagonists", "speed") if getattr(check, name)]
-    assert broken == found.split()
+    found = [name for name in ("limits", "antagonists", "speed") if getattr(check, name)]
+    assert found == broken.split()
 
 
 def test_the_check_finds_a_sudden_turn():
@@ -85,22 +85,22 @@ def test_the_check_finds_a_sudden_turn():
 def test_commands_of_every_shape_are_made():
     maker = CommandMaker(ROBOT, np.random.default_rng(0))
     made = [maker.make() for _ in range(2000)]
-    for (names, positions), sound in made:
-        really = (
+    for (names, positions), valid in made:
+        expected = (
             bool(names)
             and len(names) == len(positions) == len(set(names))
             and set(names) <= set(ROBOT.names)
             and bool(np.isfinite(positions).all())
         )
-        assert really == sound
-    faulty = [command for command, sound in made if not sound]
-    assert any(not names for names, _ in faulty)
-    assert any(len(names) != len(positions) for names, positions in faulty)
-    assert any(np.isnan(positions).any() for _, positions in faulty)
-    assert any(1e308 in positions for (_, positions), sound in made if sound)
+        assert valid == expected
+    invalid = [command for command, valid in made if not valid]
+    assert any(not names for names, _ in invalid)
+    assert any(len(names) != len(positions) for names, positions in invalid)
+    assert any(np.isnan(positions).any() for _, positions in invalid)
+    assert any(1e308 in positions for (_, positions), valid in made if valid)
 
 
-def test_ctrl_c_does_not_reach_its_processes_even_while_they_start():
+def test_ctrl_c_does_not_reach_the_worker_processes_even_while_they_start():
     with fuzz_command._pool(multiprocessing.get_context("spawn"), 1) as pool:
         assert signal.SIGINT in pool.apply(signal.pthread_sigmask, (signal.SIG_BLOCK, ()))
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())

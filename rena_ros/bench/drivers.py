@@ -1,18 +1,20 @@
-"""The drivers that are compared, each behind the same two methods: ``cycle(ticks) -> CycleResult`` and ``close()``.
+"""The drivers that are compared, each with the same two methods: ``cycle(ticks) -> CycleResult`` and ``close()``.
 
 A cycle is what a control loop does: goals to all servos, then position, speed, load, voltage and temperature
-(8 bytes from register 56 on) of all of them. Every driver gets goals as an int array (n,) in the order of
-``Robot.names`` and hands positions back as one. None of them needs torque to be on.
+(8 bytes from register 56 on) of all of them. A driver takes goals as an int array (n,) of ticks in the order of
+``Robot.names`` and returns positions as another. None needs torque on.
 """
 
 import importlib
 import importlib.metadata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 from rich.console import Console
 
+from rena_ros.base.arrays import BoolArray, IntArray
 from rena_ros.base.errors import RenaError
 from rena_ros.bus import protocol
 from rena_ros.bus.bus import Bus
@@ -23,26 +25,26 @@ from rena_ros.bus.state_block import STATE_ADDRESS, STATE_BYTES
 from rena_ros.robot.model import Robot
 
 GOAL = REGISTERS["goal_position"].address
-SPEED = 1000  # ticks/s, sent along where goals are of six bytes
+SPEED = 1000  # ticks/s, part of goals of six bytes
 VENDOR = "feetech-servo-sdk"
-HOW_TO_INSTALL = f"`pip install {VENDOR}==1.0.0` brings it (the test set does)"
+HOW_TO_INSTALL = f"`pip install {VENDOR}==1.0.0` installs it (so does the test set)"
 
 
 @dataclass(frozen=True)
 class CycleResult:
-    """What a driver hands its caller after one cycle.
+    """What a driver returns to its caller after one cycle.
 
-    ``ticks`` int (n,), a reading where ``offered`` bool (n,) says that there is a new one; ``success``: the
-    driver reports that everything went well.
+    ``ticks`` int (n,): positions; ``offered`` bool (n,): which of them the driver offers as new; ``success``: whether
+    the driver reports no failure.
     """
 
-    ticks: np.ndarray
-    offered: np.ndarray
+    ticks: IntArray
+    offered: BoolArray
     success: bool
 
 
-class Rena:
-    """This project's driver as the servos node uses it: goals are positions only, 2 bytes a servo."""
+class RenaDriver:
+    """This project's driver as the servos node uses it: a goal is a position only, 2 bytes."""
 
     goal_bytes = 2
 
@@ -50,8 +52,8 @@ class Rena:
         self._bus = Bus(port, robot)
         self._bus.read_return_delays()
 
-    def cycle(self, ticks: np.ndarray) -> CycleResult:
-        """Goals out, states in."""
+    def cycle(self, ticks: IntArray) -> CycleResult:
+        """Send goals and read states."""
         self._bus.write_goals(ticks)
         state = self._bus.read_state()
         return CycleResult(state.ticks, state.fresh, bool(state.fresh.all()))
@@ -61,8 +63,8 @@ class Rena:
         self._bus.close()
 
 
-class RenaSixBytes(Rena):
-    """The same with goals of position, time and speed, as the vendor's examples send them."""
+class RenaSixByteDriver(RenaDriver):
+    """The same driver with goals of position, time and speed, 6 bytes, as in the vendor's examples."""
 
     goal_bytes = 6
 
@@ -72,18 +74,18 @@ class RenaSixBytes(Rena):
         self._ids = robot.ids.tolist()
         self._rows = np.tile(np.array((0, 0, SPEED), "<u2"), (len(self._ids), 1))
 
-    def cycle(self, ticks: np.ndarray) -> CycleResult:
-        """Goals out, states in."""
+    def cycle(self, ticks: IntArray) -> CycleResult:
+        """Send goals and read states."""
         self._rows[:, 0] = ticks
         self._line.sync_write(self._ids, GOAL, self._rows.view(np.uint8))
         state = self._bus.read_state()
         return CycleResult(state.ticks, state.fresh, bool(state.fresh.all()))
 
 
-class Bare:
-    """The least a client can do: two writes, one sleep, read until the last byte; nothing is checked.
+class BareClient:
+    """The minimum of a client: two writes, one sleep, a read until the last byte, no checks.
 
-    Not a driver: what it takes beyond the wire time is what the emulator and the operating system take.
+    It is not a driver: its time beyond that of the wire is the time of the emulator and the operating system.
     """
 
     goal_bytes = 6
@@ -95,8 +97,8 @@ class Bare:
         self._request = protocol.sync_read(self._ids, STATE_ADDRESS, STATE_BYTES)
         self._size = len(self._ids) * (OVERHEAD_BYTES + STATE_BYTES)
 
-    def cycle(self, ticks: np.ndarray) -> CycleResult:
-        """Goals out, bytes in."""
+    def cycle(self, ticks: IntArray) -> CycleResult:
+        """Send goals and read bytes."""
         self._rows[:, 0] = ticks
         self._port.write(protocol.sync_write(self._ids, GOAL, self._rows.view(np.uint8)))
         expected_s = self._port.write(self._request) + wire_time_s(self._size, self._port.baud)
@@ -109,11 +111,11 @@ class Bare:
         self._port.close()
 
 
-class Vendor:
-    """feetech-servo-sdk as its own examples use it: one group to write, one to read.
+class VendorDriver:
+    """feetech-servo-sdk as in its own examples: one group to write, one to read.
 
-    Its example asks ``isAvailable`` for each servo after a read, and prints the result without acting on it;
-    so what ``isAvailable`` says is what it offers.
+    Its example calls ``isAvailable`` for each servo after a read and only prints the result, so the result of
+    ``isAvailable`` counts as ``offered``.
     """
 
     goal_bytes = 6
@@ -132,8 +134,8 @@ class Vendor:
             self._write.addParam(servo_id, _goal(ticks))
             self._read.addParam(servo_id)
 
-    def cycle(self, ticks: np.ndarray) -> CycleResult:
-        """Goals out, states in. Raises whatever the SDK raises."""
+    def cycle(self, ticks: IntArray) -> CycleResult:
+        """Send goals and read states. Raises every exception of the SDK."""
         for servo_id, goal in zip(self._ids, ticks.tolist(), strict=True):
             self._write.changeParam(servo_id, _goal(goal))
         written = self._write.txPacket()
@@ -147,16 +149,17 @@ class Vendor:
         self._port.closePort()
 
 
-DRIVERS: dict[str, Callable[[str, Robot], Rena | Bare | Vendor]] = {
-    "rena": RenaSixBytes,
-    "rena-position": Rena,
-    "vendor": Vendor,
-    "bare": Bare,
+Driver = RenaDriver | BareClient | VendorDriver
+DRIVERS: dict[str, type[Driver]] = {
+    "rena": RenaSixByteDriver,
+    "rena-position": RenaDriver,
+    "vendor": VendorDriver,
+    "bare": BareClient,
 }
 
 
-def vendor_sdk():
-    """The vendor's SDK as a module. Raises RenaError, saying how to install it, where it is not.
+def vendor_sdk() -> ModuleType:
+    """Import the vendor's SDK. Raises RenaError, with how to install it, when it is missing.
 
     Another package, ftservo-python-sdk, installs a module of the same name with another interface.
     """
@@ -171,15 +174,15 @@ def vendor_sdk():
 
 
 def _goal(ticks: int) -> list[int]:
-    """Position, time 0 and speed, little-endian."""
+    """Return the bytes of position, time 0 and speed, little-endian."""
     return [ticks & 0xFF, ticks >> 8, 0, 0, SPEED & 0xFF, SPEED >> 8]
 
 
 def installed(drivers: Sequence[str], console: Console) -> tuple[str, ...]:
-    """Those of the drivers that are there; says why when the vendor's is not."""
+    """Return the drivers that are installed; print why when the vendor's SDK is not among them."""
     try:
         vendor_sdk()
     except RenaError as error:
-        console.print(f"without a peer: {error}", style="yellow", highlight=False)
+        console.print(f"without comparison: {error}", style="yellow", highlight=False)
         return tuple(driver for driver in drivers if driver != "vendor")
     return tuple(drivers)
