@@ -1,7 +1,7 @@
 """The table of `rena servo monitor`: one row per servo from the bus's state, drawn for a terminal's width. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from rich.table import Table
@@ -68,38 +68,34 @@ def _row(robot: Robot, view: MonitorView, i: int) -> MonitorRow:
     servo, state, health = robot.servos[i], view.state, view.health
     seen = bool(np.isfinite(state.seen_s[i]))
     torque = None if health.torque[i] < 0 else bool(health.torque[i])
-    load = float(state.load[i]) if seen else None
-    voltage_v = float(state.voltage_v[i]) if seen else None
-    temperature_c = int(state.temperature_c[i]) if seen else None
-    current_a = float(health.current_a[i]) if torque is not None else None
-    age_s = max(0.0, float(state.age_s[i])) if seen else None
+    row = MonitorRow(
+        id=servo.id,
+        name=servo.name,
+        ticks=int(state.ticks[i]) if seen else None,
+        load=float(state.load[i]) if seen else None,
+        voltage_v=float(state.voltage_v[i]) if seen else None,
+        temperature_c=int(state.temperature_c[i]) if seen else None,
+        current_a=float(health.current_a[i]) if torque is not None else None,
+        torque=torque,
+        age_s=max(0.0, float(state.age_s[i])) if seen else None,
+        level=Level.OK,
+        remark="",
+    )
     verdict = judge_servo(
         robot.thresholds,
         ServoHealth(
-            age_s=age_s,
+            age_s=row.age_s,
             fresh=float(view.fresh[i]),
-            temperature_c=temperature_c,
-            voltage_v=voltage_v,
-            load=None if load is None else abs(load),
-            current_a=current_a,
+            temperature_c=row.temperature_c,
+            voltage_v=row.voltage_v,
+            load=None if row.load is None else abs(row.load),
+            current_a=row.current_a,
             conditions=condition_names(int(state.status[i])) if seen else (),
             torque=torque,
             commanded=torque,  # the monitor does not know what was commanded, so torque is never a fault here
         ),
     )
-    return MonitorRow(
-        id=servo.id,
-        name=servo.name,
-        ticks=int(state.ticks[i]) if seen else None,
-        load=load,
-        voltage_v=voltage_v,
-        temperature_c=temperature_c,
-        current_a=current_a,
-        torque=torque,
-        age_s=age_s,
-        level=int(verdict.level),
-        remark=verdict.message,
-    )
+    return replace(row, level=int(verdict.level), remark=verdict.message)
 
 
 def draw_table(rows: Sequence[MonitorRow], width: int, *, wrap: bool) -> Table:

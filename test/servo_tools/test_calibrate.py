@@ -26,7 +26,7 @@ TURN = 4096
 
 
 def recorded(*places, step=500):
-    """A horn that is moved by hand to three places, counted without the wrap-around, as its servo reports it."""
+    """Return the recording of a horn moved by hand to three places; its servo reports them modulo one turn."""
     here, recording = places[0], Recording()
     for place in places:
         way = range(here, place, step if place > here else -step)
@@ -101,7 +101,7 @@ def test_only_fields_that_differ_are_changed():
 
 
 class Hands:
-    """Keys in virtual time; what stands between them is done to the servos: a function, or (servo, ticks) by hand."""
+    """Keys in virtual time. Between keys the script calls a function, or turns a horn by hand: (servo, ticks)."""
 
     def __init__(self, stand, *script):
         self._stand, self._script = stand, list(script)
@@ -114,7 +114,7 @@ class Hands:
         pass
 
     def forget(self):
-        """Everything in the script comes after it was asked for."""
+        """Discard nothing: every key of the script follows its question."""
 
     def pressed(self, timeout_s):
         bank = self._stand.bank
@@ -131,7 +131,7 @@ class Hands:
 
 
 def by_hand(name, zero, one, rest):
-    """One servo's three places, and yes. Every other key is one without a meaning."""
+    """Return the script for one servo's three places and a yes, with keys without a meaning in between."""
     return ((name, zero), "x", "enter", (name, one), None, "enter", (name, rest), None, "enter", "?", "enter")
 
 
@@ -295,7 +295,7 @@ def test_the_file_that_ships_with_rena_stays_as_it_is(stand):
 
 def test_a_torque_limit_left_lowered_is_restored(stand, face):
     servo = ROBOT.servos[ROBOT.index["jaw"]]
-    write_register(stand.line(), servo.id, "torque_limit", 400)  # as a calibration leaves it that loses the cable
+    write_register(stand.line(), servo.id, "torque_limit", 400)  # as a calibration leaves it when the cable is pulled
     assert stand.now("torque_limit", ("jaw",)) == {"jaw": 400}
     calibrated(stand, face, "jaw", script=("q",))
     assert stand.now("torque_limit", ("jaw",)) == {"jaw": 1000}

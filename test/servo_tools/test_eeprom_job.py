@@ -1,4 +1,4 @@
-"""EEPROM changes as all tools carry them out: cut off between two of them, never within one, and accounted for."""
+"""EEPROM changes as all tools write them: interrupted between two changes, never within one, and reported."""
 
 import signal
 
@@ -25,12 +25,12 @@ def carried_out(stand, *changes):
         stand.lines.append(text)
         stand.heard(text)
 
-    work = EepromJob(stand.line(), changes, Dialogue(write=said))
+    job = EepromJob(stand.line(), changes, Dialogue(write=said))
     try:
-        work.run()
+        job.run()
     finally:
         stand.before_request.clear()
-    return work
+    return job
 
 
 def change(servo, register, old, new):
@@ -68,11 +68,11 @@ def test_signals_that_arrive_repeatedly_are_raised_once_each_afterwards():
 
 def test_after_a_failure_only_the_other_servos_are_written(stand):
     stand.bank.inject("eeprom_locked", "jaw")
-    # From the failure on the jaw would take everything: it is left alone all the same.
+    # After the failure the jaw would take every value; its other changes are skipped all the same.
     stand.heard = lambda text: "FAILED" in text and stand.bank.clear()
     first = change(JAW, "max_torque", 1000, 900)
-    work = carried_out(stand, first, change(JAW, "position_p", 32, 20), change(PUCKER, "position_p", 32, 20))
-    assert not work.complete and [done.name for done in work.done] == ["pucker"]
+    job = carried_out(stand, first, change(JAW, "position_p", 32, 20), change(PUCKER, "position_p", 32, 20))
+    assert not job.complete and [done.name for done in job.done] == ["pucker"]
     assert stand.kept("position_p", ("jaw", "pucker")) == {"jaw": 32, "pucker": 20}
     assert "Failed: jaw (id 21): position_p 32 -> 20: skipped, because max_torque failed." in stand.text
 

@@ -42,7 +42,7 @@ def line(bank):
 
 @pytest.fixture
 def jogged(line, monkeypatch):
-    """Run the command with these arguments in virtual time; its exit code."""
+    """Run the command with these arguments in virtual time and return its exit code."""
 
     def run(*arguments):
         monkeypatch.setattr(jog, "open_line", lambda _: line)
@@ -77,7 +77,7 @@ class Pressed:
 
 
 def with_speed(folder, speed_rad_s):
-    """A robot file in which the jaw has this speed limit."""
+    """Write a robot file in which the jaw has this speed limit."""
     path = folder / "my_face.yaml"
     path.write_text(edited(Path(ROBOT.source).read_text(), {"jaw": {"max_speed_rad_s": speed_rad_s}}))
     return path
@@ -92,7 +92,7 @@ def test_the_goal_stays_within_the_lead_ahead_of_the_servo():
     assert jog.step_goal(2148, 2100, 5, 50) == 2150
     assert jog.step_goal(2150, 2100, 5, 50) == 2150
     assert jog.step_goal(2050, 2100, -5, 50) == 2050
-    assert jog.step_goal(2400, 2100, 5, 50) == 2400  # a goal far away that was asked for in another way is kept
+    assert jog.step_goal(2400, 2100, 5, 50) == 2400  # a goal that is farther ahead already stays
     assert jog.step_goal(2400, 2100, -5, 50) == 2395
 
 
@@ -197,7 +197,7 @@ def test_keys_move_the_servo_until_q(bank, line, jogged, monkeypatch, capsys):
     assert bank.positions[ROBOT.index["jaw"]] == 2048 + 2 * 50 and torque_on(bank) == []
 
 
-# 0 would be no limit at all, and what is above 0x7FFF does not fit: bit 15 is the sign (FEETECH's memory table).
+# 0 means no limit, and a speed above 0x7FFF does not fit: bit 15 is the sign (FEETECH's memory table).
 @pytest.mark.parametrize(
     ("limit_rad_s", "asked", "written"),
     [

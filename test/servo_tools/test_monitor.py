@@ -31,15 +31,15 @@ def watch(bank):
     return BusWatch(Bus(VirtualPort(bank), ROBOT))
 
 
-def looked(watch, times=1):
-    """The rows of the last of so many looks, by name."""
+def read_rows(watch, times=1):
+    """Return the rows of the last of ``times`` reads, by servo name."""
     for _ in range(times):
         snapshot = watch.look()
     return {row.name: row for row in monitor_rows(ROBOT, snapshot)}
 
 
 def test_rows_hold_what_the_servos_report(watch):
-    found = looked(watch)
+    found = read_rows(watch)
     assert [row.ticks for row in found.values()] == POSITIONS.tolist()
     assert {(row.voltage_v, row.temperature_c, row.torque, row.age_s) for row in found.values()} == {
         (6.0, 30, False, 0.0)
@@ -49,23 +49,23 @@ def test_rows_hold_what_the_servos_report(watch):
 
 def test_torque_is_shown_and_is_no_fault(watch):
     watch.bus.line.write(21, REGISTERS["torque_enable"].address, b"\x01")
-    found = looked(watch)
+    found = read_rows(watch)
     assert (found["jaw"].torque, found["jaw"].level, found["jaw"].remark) == (True, Level.OK, "torque on")
 
 
 def test_a_servo_without_any_reply_has_no_values(bank, watch):
     bank.inject("dead", "jaw")
-    jaw = looked(BusWatch(Bus(VirtualPort(bank), ROBOT)), 5)["jaw"]
+    jaw = read_rows(BusWatch(Bus(VirtualPort(bank), ROBOT)), 5)["jaw"]
     assert (jaw.ticks, jaw.load, jaw.voltage_v, jaw.torque, jaw.age_s) == (None,) * 5
     assert jaw.level == Level.STALE and jaw.remark.startswith("has never answered")
 
 
 def test_only_the_values_of_a_silent_servo_age(bank, watch):
-    looked(watch)
+    read_rows(watch)
     bank.inject("dead", "jaw")
     for _ in range(12):
         bank.advance(0.1)
-        found = looked(watch)
+        found = read_rows(watch)
     assert found["jaw"].age_s > 1 and found["jaw"].level == Level.STALE
     assert found["jaw"].ticks == POSITIONS[ROBOT.index["jaw"]]
     assert all(row.age_s < 0.1 and row.level == Level.OK for name, row in found.items() if name != "jaw")
@@ -74,13 +74,13 @@ def test_only_the_values_of_a_silent_servo_age(bank, watch):
 def test_conditions_are_in_the_remark(bank, watch):
     bank.inject("overload", "jaw")
     bank.inject("overheat", "pucker", temperature_c=90)
-    found = looked(watch)
+    found = read_rows(watch)
     assert "reports overload" in found["jaw"].remark and found["jaw"].level == Level.ERROR
     assert "90 C" in found["pucker"].remark and found["pucker"].temperature_c == 90
 
 
 def drawn(found, width, wrap):
-    """The table on a terminal of this width, as lines; and its header."""
+    """Draw the table for a terminal of this width; return its header's words and its lines."""
     console = Console(file=io.StringIO(), width=width, height=100)
     console.print(draw_table(found, width, wrap=wrap))
     header, *lines = console.file.getvalue().splitlines()

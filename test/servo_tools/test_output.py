@@ -31,13 +31,15 @@ def bank(monkeypatch):
 
 
 def run_with_output(arguments, output, monkeypatch, capsys):
-    """Exit code and complaints of a tool whose standard output is this file, which is then closed, as Python does
-    at its end: what is left in it must not make it complain again."""
+    """Run a tool with this file as standard output, then close the file as Python does at its end.
+
+    Returns the exit code and the lines on standard error; text left in the file's buffer must add none.
+    """
     with monkeypatch.context() as patch:
         patch.setattr("sys.stdout", output)
         try:
             code = main(["servo", *arguments])
-        except SystemExit as end:  # rich ends a program whose reader is gone
+        except SystemExit as end:  # rich ends a program with a closed pipe
             code = end.code
     output.close()
     return code, capsys.readouterr().err.splitlines()
@@ -81,6 +83,7 @@ def test_a_full_output_is_one_line_on_standard_error(bank, arguments, full_devic
 def test_a_closed_pipe_is_no_python_error(bank, arguments, monkeypatch, capsys):
     reader, writer = os.pipe()
     os.close(reader)
-    code, lines = run_with_output(arguments, open(writer, "w"), monkeypatch, capsys)  # noqa: SIM115 (run_with_output closes it)
+    output = open(writer, "w")  # noqa: SIM115 (run_with_output closes it)
+    code, lines = run_with_output(arguments, output, monkeypatch, capsys)
     assert code != 0 and (len(lines) <= 1 or arguments == ["scan", "--json", "-"])
     assert not any("Errno" in line or "Traceback" in line for line in lines) and not bank.torque.any()

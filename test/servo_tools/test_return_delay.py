@@ -23,7 +23,7 @@ def test_all_servos_keep_the_delay_after_a_power_cycle(stand):
     assert "25 servo(s) wait 500 us" in stand.text and "Please type y or n" in stand.text
     assert all_locked(stand)
     assert set(stand.kept("return_delay").values()) == {0}
-    assert stand.run(return_delay) == 0  # asks nothing: there is nothing to do
+    assert stand.run(return_delay) == 0  # no question: nothing differs
 
 
 def test_some_servos_by_name_and_id(stand):
@@ -103,8 +103,8 @@ def test_a_bus_without_servos_is_an_error(stand):
         stand.run(return_delay, "--yes")
 
 
-def account(stand):
-    """What the tool said it had done: names written, names not written."""
+def reported(stand):
+    """Return the servos that the tool reports as written, and as not written."""
     written = {line.split()[0] for line in stand.lines if "locked again" in line and line.startswith("  ")}
     not_written = {
         line.split()[2] for text in stand.lines for line in text.split("\n") if line.startswith("Not written")
@@ -129,7 +129,7 @@ def test_ctrl_c_at_any_request_leaves_every_servo_locked_and_reports_what_was_do
         with pytest.raises(KeyboardInterrupt):
             stand.run(return_delay, *PAIR, "--yes")
         assert all_locked(stand)
-        _, not_written = account(stand)
+        _, not_written = reported(stand)
         kept = stand.kept("return_delay", PAIR)
         if "To continue: " in stand.text:
             said_cut_off += 1
@@ -153,7 +153,7 @@ def test_a_cable_pulled_at_any_request_is_reported_and_the_next_run_completes_th
         open_locks = [name for name, lock in stand.now("lock", PAIR).items() if lock == 0]
         unlocked += len(open_locks)
         values = stand.now("return_delay", PAIR)
-        written, not_written = account(stand)
+        written, not_written = reported(stand)
         assert all(values[name] == 0 for name in written) and all(values[name] == 250 for name in not_written)
         if open_locks:
             assert f"Interrupted while writing {open_locks[0]}" in stand.text and "unlocked" in stand.text

@@ -24,7 +24,7 @@ BAUD = 1_000_000
 
 
 def well(servo_id, **changes):
-    """A servo as it should be, but for the changes."""
+    """Return a servo without faults, except for the changes."""
     return replace(FoundServo(servo_id, BAUD, model=521, firmware="3.10", return_delay_us=0), **changes)
 
 
@@ -181,7 +181,7 @@ def test_model_names(number, name):
 
 
 def scan_on(stand, monkeypatch, *arguments):
-    """The command on a stand's servos; its exit code."""
+    """Run the command on a stand's servos and return its exit code."""
     monkeypatch.setattr(scan, "open_line", lambda _, baud: stand.line(baud))
     parser = argparse.ArgumentParser()
     scan.add_arguments(parser)

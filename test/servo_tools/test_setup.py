@@ -26,7 +26,7 @@ OWN_ONE = NAMES[0]  # the servo with the factory's id, 1
 
 
 def wanted_now(text):
-    """Which servo the tool asks for, if it does."""
+    """Return the servo that the tool asks for; None when it does not ask."""
     return text.split("is to become ")[1].split()[0] if "is to become " in text else None
 
 

@@ -42,8 +42,8 @@ def test_every_signal_to_end_raises_keyboard_interrupt(asking):
 
 
 def test_a_servo_that_releases_torque_only_after_a_new_goal_is_released(stand):
-    class Relenting(VirtualPort):
-        """The overload is over as soon as a goal crosses the wire."""
+    class OverloadUntilGoal(VirtualPort):
+        """Servos with an overload that ends as soon as a goal crosses the wire."""
 
         def write(self, data):
             goals = bank.goals.count
@@ -53,7 +53,7 @@ def test_a_servo_that_releases_torque_only_after_a_new_goal_is_released(stand):
             return sent_s
 
     bank, here = stand.bank, stand.bank.positions.tolist()
-    with hold_torque(Line(Relenting(bank)), JAW, 200):
+    with hold_torque(Line(OverloadUntilGoal(bank)), JAW, 200):
         bank.goals.take()
         bank.inject("overload", "jaw")
     assert not bank.torque.any() and bank.positions.tolist() == here
