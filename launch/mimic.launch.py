@@ -1,7 +1,7 @@
 """`ros2 launch rena mimic.launch.py`: the same nodes as `rena mimic`, without its film and summary.
 
-A node that crashed or was killed is started again: until then the servos node eases the robot to neutral, or,
-when it is the servos node itself, the servos hold. A node that ends in any other way ends them all.
+A node that crashes or is killed is started again; meanwhile the servos node eases the robot to neutral or, when it is
+the servos node itself, the servos hold their positions. A node that ends in any other way ends all nodes.
 """
 
 import time
@@ -23,21 +23,25 @@ from launch_ros.actions import Node
 from rena_ros.base.resources import share_path
 from rena_ros.graph import environment_defaults, mimic_graph
 
-STEADY_S = 5.0  # who is killed sooner after its start would be so again
+STEADY_S = 5.0  # a node that is killed sooner after its start is not started again: it would be killed again
 # argument -> (default, description, choices)
 ARGUMENTS = {
-    "source": ("performer", "Whom to mirror: 'performer', a video file, or a camera's index (0 is /dev/video0).", None),
+    "source": (
+        "performer",
+        "The face to mirror: 'performer', a video file, or a camera's index (0: /dev/video0).",
+        None,
+    ),
     "robot": ("twin", "'twin' (a drawn robot behind emulated servos) or the serial port of a real one.", None),
     "model": ("", "ONNX model, coefficients to goals; empty: the one that ships with Rena.", None),
-    "mirror": ("false", "Turn the camera's picture around, as a looking-glass would.", ["true", "false"]),
+    "mirror": ("false", "Flip the camera's picture left to right, as a mirror does.", ["true", "false"]),
     "robot_file": ("", "The robot as data (servos and limits); empty: config/rena.yaml.", None),
     "autostart": ("false", "Switch a real robot's torque on at start; the twin always does.", ["true", "false"]),
-    "loop": ("false", "Start the clip or the performer over at its end.", ["true", "false"]),
+    "loop": ("false", "Begin the clip or the performer again at its end.", ["true", "false"]),
     "realtime": ("true", "Play a video file at its own speed; false: as fast as it can be read.", ["true", "false"]),
     "namespace": ("", "ROS namespace for all nodes.", None),
     "params_file": (str(share_path("config/nodes.yaml")), "Parameters of every node.", None),
-    "link": ("/tmp/rena-servos", "Where the emulator puts its serial port (twin only).", None),
-    "report": ("", "JSON file for what the emulator counted (twin only); empty: none.", None),
+    "link": ("/tmp/rena-servos", "Path of the emulator's serial port (twin only).", None),
+    "report": ("", "JSON file for the emulator's counters (twin only); empty: none.", None),
 }
 
 
@@ -60,16 +64,16 @@ def _processes(context) -> list:
 
 
 def _watched(process, namespace: str, params_file: str) -> list:
-    """The action that starts a node, and what happens at its end."""
+    """The action that starts a node, and the handler of its end."""
     action, started_s = _node(process, namespace, params_file), time.monotonic()
 
     def after(event, context) -> list:
         steady = time.monotonic() - started_s > STEADY_S
-        killed = event.returncode < 0  # a crash, the kernel's want of memory, somebody's `kill -9`
+        killed = event.returncode < 0  # a crash, the kernel out of memory, or `kill -9`
         if killed and steady and not context.is_shutdown:
-            told = LogInfo(msg=f"{process.name} was killed by signal {-event.returncode}: starting it again")
-            return [told, *_watched(process, namespace, params_file)]
-        # Half a robot is worse than none: when one process leaves, the others leave too.
+            notice = LogInfo(msg=f"{process.name} was killed by signal {-event.returncode}: starting it again")
+            return [notice, *_watched(process, namespace, params_file)]
+        # The nodes are of no use without each other: when one ends, all end.
         return [EmitEvent(event=Shutdown(reason=f"{process.name} has ended"))]
 
     return [action, RegisterEventHandler(OnProcessExit(target_action=action, on_exit=after))]

@@ -1,7 +1,7 @@
 """launch/mimic.launch.py, loaded and run by the real `launch`: the processes of graph.py, with their parameters.
 
-The nodes' executables are stood in for by a program that tells what rclpy made of its command line; the
-emulator is the real one.
+A program that reports what rclpy made of its command line takes the place of each node's executable; the emulator is
+the real one.
 """
 
 import importlib.util
@@ -16,7 +16,7 @@ import pytest
 from rena_ros.graph import mimic_graph
 
 WHY = "`launch` comes with a ROS 2 installation only, not as a wheel"
-# Its modules, not only `launch`: without the real package this folder's own name would pass for it.
+# Its modules as well as `launch`: without the real package the name of this folder would pass for it.
 actions = pytest.importorskip("launch.actions", reason=WHY)
 sources = pytest.importorskip("launch.launch_description_sources", reason=WHY)
 launch = pytest.importorskip("launch", reason=WHY)
@@ -41,7 +41,7 @@ folder = pathlib.Path({folder!r})
 (folder / "part").with_suffix("." + node.get_name()).rename(folder / (node.get_name() + ".json"))
 node.destroy_node()
 rclpy.shutdown()
-# The first to leave ends the launch: wait for the others, and for the emulator.
+# The first process that ends ends the launch: wait for the others, and for the emulator.
 deadline = time.monotonic() + 60
 link = {link!r}
 there = lambda: len(list(folder.glob("*.json"))) == {count} and (not link or os.path.islink(link))
@@ -58,13 +58,13 @@ EMULATOR = f"#!{sys.executable}\nimport sys\nfrom rena_ros.nodes.emulator import
 
 
 def stood_in(*args, **options):
-    """The processes of the graph that a stand-in plays: all but the emulator."""
+    """The processes of the graph that the stand-in replaces: all but the emulator."""
     return [process for process in mimic_graph(*args, **options) if process.name != "emulator"]
 
 
 @pytest.fixture
 def run_launch(tmp_path, ros_domain):
-    """Run the launch file with these arguments until every stand-in has spoken. Returns node name -> what it saw."""
+    """Run the launch file with these arguments until every stand-in has reported. Returns its report by node name."""
 
     def run(**arguments: str) -> dict[str, dict]:
         nodes = stood_in(robot=arguments.get("robot", "twin"))
@@ -80,7 +80,7 @@ def run_launch(tmp_path, ros_domain):
         for name, text in {process.executable: stand_in for process in nodes}.items() | {("emulator_node", EMULATOR)}:
             (programs / name).write_text(text)
             (programs / name).chmod(0o755)
-        # launch sets variables in this very process: put them back afterwards.
+        # launch sets variables in this process: they are restored afterwards.
         ours = {"AMENT_PREFIX_PATH": str(tmp_path / "prefix"), "ROS_LOG_DIR": str(tmp_path)}
         ours["ROS_DOMAIN_ID"] = str(ros_domain)
         with mock.patch.dict(os.environ, ours):
@@ -122,7 +122,7 @@ def test_it_starts_the_nodes_of_the_graph_with_their_parameters(run_launch, tmp_
         assert node["environment"]["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
         assert Path(node["environment"]["FASTRTPS_DEFAULT_PROFILES_FILE"]).is_file()
     assert seen["servos"]["parameters"]["rate_hz"] == 50.0, "config/nodes.yaml reaches the nodes"
-    assert report.exists() and not link.exists(), "the emulator ran, and left cleanly"
+    assert report.exists() and not link.exists(), "the emulator ran, and ended cleanly"
 
 
 def test_a_real_robot_has_no_emulator_and_keeps_its_torque_off(run_launch):
@@ -131,10 +131,10 @@ def test_a_real_robot_has_no_emulator_and_keeps_its_torque_off(run_launch):
     assert {node["namespace"] for node in seen.values()} == {"/lab1"}
     assert seen["servos"]["parameters"]["port"] == "/dev/ttyUSB9"
     assert seen["servos"]["parameters"]["autostart"] is False
-    assert seen["camera"]["parameters"]["source"] == "0", "a text: the camera node would refuse an integer"
+    assert seen["camera"]["parameters"]["source"] == "0", "a text, as it was given"
 
 
-def test_a_node_that_was_killed_is_started_again_and_one_that_leaves_ends_all(tmp_path, monkeypatch):
+def test_a_killed_node_is_started_again_and_one_that_ends_by_itself_ends_all(tmp_path, monkeypatch):
     marker, program = tmp_path / "marker", tmp_path / "node"
     program.write_text(KILLED_ONCE.format(marker=marker))
     program.chmod(0o755)
