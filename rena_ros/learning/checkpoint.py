@@ -22,12 +22,7 @@ Tensors = dict[str, Tensor]
 
 
 def save(
-    path: Path,
-    network: nn.Module,
-    optimiser: Optimizer,
-    schedule: LRScheduler,
-    best: Tensors,
-    progress: dict[str, Any],
+    path: Path, network: nn.Module, optimiser: Optimizer, schedule: LRScheduler, best: Tensors, progress: dict[str, Any]
 ) -> None:
     """Write the network, the optimiser, its schedule, the best weights so far and ``progress`` (JSON data).
 

@@ -64,9 +64,9 @@ def robot_rest(dataset: Dataset) -> FloatArray:
     return np.asarray(rest, np.float32)
 
 
-def fingerprint(dataset: Dataset) -> str:
-    """Return the SHA-256 of all features and goals, 64 hexadecimal digits."""
-    return hashlib.sha256(dataset.features.tobytes() + dataset.goals.tobytes()).hexdigest()
+def fingerprint(*parts: Samples) -> str:
+    """Return the SHA-256 of the features and goals of all parts in turn, 64 hexadecimal digits."""
+    return hashlib.sha256(b"".join(part.features.tobytes() + part.goals.tobytes() for part in parts)).hexdigest()
 
 
 def _check(dataset: Dataset) -> None:

@@ -64,10 +64,8 @@ def settings_from(args: argparse.Namespace) -> Settings:
     values = {setting.name: getattr(args, setting.name) for setting in _settable()}
     for name, value in values.items():
         _, least = _OPTIONS[name]
-        if not value >= least:
-            raise RenaError(f"{_flag(name)} must be at least {least}, not {value}")
-        if not math.isfinite(value):
-            raise RenaError(f"{_flag(name)} must be a finite number, not {value}")
+        if not least <= value < math.inf:
+            raise RenaError(f"{_flag(name)} must be at least {least} and finite, not {value}")
     if values["token"] % 2:
         raise RenaError(f"--token must be even (sines and cosines come in pairs), not {values['token']}")
     shape = {setting.name: values.pop(setting.name) for setting in fields(NetworkConfig) if setting.name in values}

@@ -21,14 +21,7 @@ from rena_ros.behaviour.policy import Policy
 from rena_ros.learning.export import Labels, export_onnx, replace_provenance
 from rena_ros.learning.metrics import rmse
 from rena_ros.learning.provenance import provenance
-from rena_ros.learning.samples import (
-    TEST_SAMPLES,
-    fingerprint,
-    robot_rest,
-    split_validation,
-    training_part,
-    with_mirror_images,
-)
+from rena_ros.learning.samples import TEST_SAMPLES, robot_rest, split_validation, training_part, with_mirror_images
 from rena_ros.learning.scores import MODEL, held_out_scores
 from rena_ros.learning.settings import Settings, add_options, record, settings_from
 from rena_ros.learning.trainer import Trainer
@@ -100,8 +93,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _trainer(folder: Path, settings: Settings, dataset: Dataset, test: int) -> Trainer:
     """Return the trainer of the run in ``folder``, at the run's present state."""
-    part = training_part(dataset, test)
-    training, validation = split_validation(part, settings.validation)
+    training, validation = split_validation(training_part(dataset, test), settings.validation)
     if settings.mirror:
         training = with_mirror_images(training, dataset.feature_names, dataset.names)
     try:
@@ -109,7 +101,7 @@ def _trainer(folder: Path, settings: Settings, dataset: Dataset, test: int) -> T
     except OSError as error:
         raise RenaError(f"cannot make the folder {folder}: {error.strerror}") from error
     record(folder / "run.json", settings)
-    trainer = Trainer(folder / "checkpoint.safetensors", settings, dataset.names, fingerprint(part))
+    trainer = Trainer(folder / "checkpoint.safetensors", settings, dataset.names)
     trainer.begin(training, validation)
     return trainer
 

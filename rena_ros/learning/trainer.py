@@ -13,7 +13,7 @@ from rena_ros.learning import checkpoint
 from rena_ros.learning.losses import FaceLoss
 from rena_ros.learning.metrics import rmse
 from rena_ros.learning.network import Network
-from rena_ros.learning.samples import Samples
+from rena_ros.learning.samples import Samples, fingerprint
 from rena_ros.learning.settings import Settings
 
 GRADIENT_NORM = 1.0
@@ -35,15 +35,8 @@ def one_cycle(optimiser: torch.optim.Optimizer, peak: float, steps: int) -> OneC
     """
     # With a rise of exactly one step OneCycleLR divides by zero.
     warm_up = WARM_UP if steps * WARM_UP != 1 else WARM_UP + 0.05
-    return OneCycleLR(
-        optimiser,
-        max_lr=peak,
-        total_steps=steps,
-        pct_start=warm_up,
-        anneal_strategy="cos",
-        cycle_momentum=False,
-        div_factor=25,
-        final_div_factor=1e4,
+    return OneCycleLR(  # div_factor: peak / first rate; final_div_factor: first rate / last rate
+        optimiser, peak, steps, pct_start=warm_up, cycle_momentum=False, div_factor=25, final_div_factor=1e4
     )
 
 
@@ -54,8 +47,8 @@ class Trainer:
     those of the last epoch.
     """
 
-    def __init__(self, path: Path, settings: Settings, servo_names: tuple[str, ...], fingerprint: str):
-        self.path, self.settings, self.fingerprint = path, settings, fingerprint
+    def __init__(self, path: Path, settings: Settings, servo_names: tuple[str, ...]):
+        self.path, self.settings = path, settings
         self.loss = FaceLoss(servo_names, settings.consistency)
         self.history: list[Epoch] = []
         self.best_epoch = -1
@@ -73,7 +66,7 @@ class Trainer:
         self.optimiser = torch.optim.AdamW(self.network.parameters(), weight_decay=self.settings.weight_decay)
         steps = self.settings.epochs * -(-len(self.features) // self.settings.batch_size)
         self.schedule = one_cycle(self.optimiser, self.settings.learning_rate, steps)
-        self.validation = validation
+        self.validation, self.fingerprint = validation, fingerprint(training, validation)
         self.best = checkpoint.snapshot(self.network)
         if not self.path.exists():
             return

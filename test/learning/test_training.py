@@ -3,6 +3,8 @@
 import argparse
 import json
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from safetensors.torch import save_file
 
 from rena_ros.base.errors import RenaError
 from rena_ros.behaviour.policy import Policy
-from rena_ros.learning import checkpoint, train_command
+from rena_ros.learning import checkpoint, evaluate_command, train_command
 from rena_ros.learning.network import Network, NetworkConfig
 from rena_ros.learning.samples import split_validation, training_part, with_mirror_images
 from rena_ros.learning.scores import held_out_scores
@@ -51,6 +53,33 @@ def test_the_model_beats_the_mean_and_its_figures_agree(trained, dataset):
     assert (trained / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_evaluate_prints_and_writes_the_same_scores(trained, dataset, tmp_path, capsys):
+    parser = argparse.ArgumentParser()
+    evaluate_command.add_arguments(parser)
+    words = ("--data", dataset.directory, "--model", trained / "model.onnx", "--test", 100)
+    files = ("--json", tmp_path / "scores.json", "--out", tmp_path / "plots")
+    assert evaluate_command.run(parser.parse_args([str(word) for word in words + files])) == 0
+    figures = json.loads((tmp_path / "scores.json").read_text())
+    held_out = dataset.goals[-100:].astype(float)
+    error = held_out - dataset.goals[:-100].mean(axis=0)
+    assert figures["training mean"]["rmse"] == pytest.approx(np.sqrt((error**2).mean()), rel=1e-5)
+    error = held_out - Policy(trained / "model.onnx").batch(dataset.features[-100:])
+    assert figures["model"]["rmse"] == pytest.approx(np.sqrt((error**2).mean()), rel=1e-5)
+    assert figures["model"]["rmse_per_servo"]["jaw"] == pytest.approx(
+        np.sqrt((error[:, dataset.names.index("jaw")] ** 2).mean()), rel=1e-5
+    )
+    overall = next(line for line in capsys.readouterr().out.splitlines() if "overall" in line)
+    assert f"{100 * figures['model']['rmse']:.2f}" in overall
+    assert f"{100 * figures['training mean']['rmse']:.2f}" in overall
+    for name in ("cumulative_errors.png", "servo_errors.png"):
+        assert (tmp_path / "plots" / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_evaluate_does_not_import_torch():
+    code = "import sys, rena_ros.learning.evaluate_command; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_the_model_file_holds_its_provenance(trained, dataset):
     policy = Policy(trained / "model.onnx")
     assert policy.provenance["seed"] == 0
@@ -73,7 +102,7 @@ def small_trainer(folder, dataset, settings) -> Trainer:
     folder.mkdir(exist_ok=True)
     training, validation = split_validation(training_part(dataset, 100), settings.validation)
     training = with_mirror_images(training, dataset.feature_names, dataset.names)
-    trainer = Trainer(folder / "checkpoint.safetensors", settings, dataset.names, "data")
+    trainer = Trainer(folder / "checkpoint.safetensors", settings, dataset.names)
     trainer.begin(training, validation)
     return trainer
 
