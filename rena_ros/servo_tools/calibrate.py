@@ -17,18 +17,11 @@ from rena_ros.bus.line import Line
 from rena_ros.bus.registers import TICKS_PER_TURN
 from rena_ros.robot.edit import RobotFileEdit
 from rena_ros.robot.model import Robot, Servo
+from rena_ros.servo_tools import options
 from rena_ros.servo_tools.connection import open_line
 from rena_ros.servo_tools.dialogue import Dialogue, label
 from rena_ros.servo_tools.interrupts import interrupt_on_signals
 from rena_ros.servo_tools.keys import Keys
-from rena_ros.servo_tools.options import (
-    add_common_arguments,
-    add_servos_argument,
-    command_line,
-    find_servo,
-    select_servos,
-    whole_number,
-)
 from rena_ros.servo_tools.range_recording import (
     PLACES,
     WRAP_MARGIN_TICKS,
@@ -64,12 +57,12 @@ _KEYS = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    add_common_arguments(parser)
-    add_servos_argument(parser)
+    options.add_common_arguments(parser)
+    options.add_servos_argument(parser)
     parser.add_argument("--from", dest="first", metavar="SERVO", help="begin with this servo")
     parser.add_argument(
         "--torque",
-        type=whole_number(5, 100),
+        type=options.whole_number(5, 100),
         default=40,
         metavar="%",
         help="torque limit of the arrow keys; default: 40",
@@ -82,13 +75,14 @@ def run(args: argparse.Namespace, dialogue: Dialogue | None = None, keys: Keys |
     if args.robot_file is None:
         raise RenaError(
             "this writes to your own robot file; the one that ships with Rena stays as it is. Begin with\n"
-            f"  cp {share_path('config/rena.yaml')} my_face.yaml\n  {command_line(args)} --robot-file my_face.yaml"
+            f"  cp {share_path('config/rena.yaml')} my_face.yaml\n"
+            f"  {options.command_line(args)} --robot-file my_face.yaml"
         )
     dialogue, keys = dialogue or Dialogue(), keys or Keys("run this in a terminal")
     edit = RobotFileEdit(args.robot_file)
-    servos = select_servos(edit.robot, args.servos)
+    servos = options.select_servos(edit.robot, args.servos)
     if args.first:
-        first = find_servo(edit.robot, args.first)
+        first = options.find_servo(edit.robot, args.first)
         if first not in servos:
             raise RenaError(f"--from {args.first}: this servo is not among the servos named on the command line")
         servos = servos[servos.index(first) :]
@@ -265,7 +259,7 @@ class Calibration:
         if left := [servo.name for servo in servos if servo.name not in outcomes]:
             rest = ("--from", left[0]) if not self._args.servos else tuple(left)
             more = f" and {len(left) - 1} more" if len(left) > 1 else ""
-            say(f"Not calibrated yet: {left[0]}{more}.\nTo continue: {command_line(self._args, *rest)}")
+            say(f"Not calibrated yet: {left[0]}{more}.\nTo continue: {options.command_line(self._args, *rest)}")
 
 
 def _without_limits(robot: Robot, servo: Servo) -> Robot:

@@ -10,9 +10,9 @@ from rena_ros.base.errors import RenaError
 from rena_ros.base.files import back_up, write_text
 from rena_ros.bus.line import Line
 from rena_ros.robot.model import Servo
+from rena_ros.servo_tools import options
 from rena_ros.servo_tools.connection import open_line
 from rena_ros.servo_tools.dialogue import Dialogue
-from rena_ros.servo_tools.options import add_common_arguments, add_only_argument, load, select_servos
 from rena_ros.servo_tools.register_file import MEMORY_BYTES, decoded, formatted
 
 _CHUNK = 40  # bytes of one READ
@@ -21,15 +21,15 @@ _STANDARD_OUTPUT = ("-", "/dev/stdout")  # the second may be redirected to a fil
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    add_common_arguments(parser)
+    options.add_common_arguments(parser)
     parser.add_argument("file", type=Path, metavar="FILE", help="file to write, YAML; - for standard output")
-    add_only_argument(parser)
+    options.add_only_argument(parser)
 
 
 def run(args: argparse.Namespace, dialogue: Dialogue | None = None) -> int:
     """Read all registers, then write the file as a whole. Returns 1 when a servo did not reply."""
     dialogue = dialogue or Dialogue()
-    servos = select_servos(load(args), args.only)
+    servos = options.select_servos(options.load_robot(args), args.only)
     if not args.file.parent.is_dir():
         raise RenaError(f"cannot write {args.file}: there is no folder {args.file.parent}")
     with contextlib.closing(open_line(args)) as line:

@@ -17,11 +17,11 @@ from rena_ros.bus.access import read_register
 from rena_ros.bus.line import Line
 from rena_ros.bus.registers import Status
 from rena_ros.robot.model import RAD_PER_TICK, Robot, Servo
+from rena_ros.servo_tools import options
 from rena_ros.servo_tools.connection import open_line
 from rena_ros.servo_tools.dialogue import label
 from rena_ros.servo_tools.interrupts import interrupt_on_signals
 from rena_ros.servo_tools.keys import Keys
-from rena_ros.servo_tools.options import add_common_arguments, find_servo, load, whole_number
 from rena_ros.servo_tools.torque_hold import (
     ARRIVED_TICKS,
     MAX_SPEED_TICKS_S,
@@ -46,21 +46,21 @@ _HELP = "left/right: {step} ticks   up/down: {large}   n: neutral   q: quit (tor
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    add_common_arguments(parser)
+    options.add_common_arguments(parser)
     parser.add_argument("servo", metavar="SERVO", help="name or id of the servo")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--to", metavar="TICKS", help="move there, or to `min`, `neutral` or `max`, then release torque")
     how.add_argument("--by", type=int, metavar="TICKS", help="move this far from where it is, then release torque")
     parser.add_argument(
         "--step",
-        type=whole_number(1),
+        type=options.whole_number(1),
         default=5,
         metavar="TICKS",
         help="step of left and right, a tenth of up and down; default: 5",
     )
     parser.add_argument(
         "--speed",
-        type=whole_number(1),
+        type=options.whole_number(1),
         metavar="TICKS/S",
         help="at most the limit in the robot file; default: a tenth of that limit",
     )
@@ -68,8 +68,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Move the servo. Returns 0, or 1 when it did not reach its goal."""
-    robot = load(args)
-    servo = find_servo(robot, args.servo)
+    robot = options.load_robot(args)
+    servo = options.find_servo(robot, args.servo)
     ticks = None if args.to is None else wanted_ticks(servo, args.to)
     keys = Keys("use --to or --by") if ticks is None and args.by is None else None
     speed = register_speed(servo, args.speed or slow_speed_ticks_s(servo))

@@ -22,10 +22,10 @@ from rena_ros.bus.bus import Bus
 from rena_ros.bus.port import PortLost
 from rena_ros.bus.states import HealthState
 from rena_ros.control.health import Level
+from rena_ros.servo_tools import options
 from rena_ros.servo_tools.connection import open_bus
 from rena_ros.servo_tools.interrupts import interrupt_on_signals
 from rena_ros.servo_tools.monitor_table import MonitorView, draw_table, monitor_rows
-from rena_ros.servo_tools.options import add_common_arguments, load, number_above_zero, select_servos
 
 _HEALTH_S = 1.0  # how often torque, current and motion are read
 _RETRY_S = 0.25
@@ -34,9 +34,9 @@ _OTHER_LINES = 3  # the headline, the table's header, and the line that the curs
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    add_common_arguments(parser)
+    options.add_common_arguments(parser)
     parser.add_argument("servo", nargs="*", metavar="SERVO", help="names or ids to show; default: all")
-    rate = number_above_zero("number of reads per second", most=100)
+    rate = options.number_above_zero("number of reads per second", most=100)
     parser.add_argument("--rate", type=rate, default=10.0, metavar="HZ", help="reads per second; default: 10")
     parser.add_argument("--once", action="store_true", help="print one table and end")
     parser.add_argument(
@@ -46,8 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Show the table until Ctrl-C. With --once or --json, returns 0 when all servos shown are well, else 1."""
-    robot = load(args)
-    shown = [robot.index[servo.name] for servo in select_servos(robot, args.servo)]
+    robot = options.load_robot(args)
+    shown = [robot.index[servo.name] for servo in options.select_servos(robot, args.servo)]
     console = Console(highlight=False)
     once = args.once or args.json is not None
     if not once and not console.is_terminal:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from rena_ros.base.errors import RenaError
 from rena_ros.bus.port import RATES
-from rena_ros.robot.file import load_robot
+from rena_ros.robot import file as robot_file
 from rena_ros.robot.model import Robot, Servo
 
 _DEFAULT_BAUD = 1_000_000
@@ -44,9 +44,9 @@ def add_yes_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="answer every question with yes; for scripts")
 
 
-def load(args: argparse.Namespace) -> Robot:
+def load_robot(args: argparse.Namespace) -> Robot:
     """Load the robot of --robot-file. Raises RenaError that lists every fault of the file."""
-    return load_robot(args.robot_file)
+    return robot_file.load_robot(args.robot_file)
 
 
 def find_servo(robot: Robot, name: str) -> Servo:

@@ -13,19 +13,12 @@ from rena_ros.base.files import read_text
 from rena_ros.bus.line import Line
 from rena_ros.bus.registers import BAUDS, REGISTERS
 from rena_ros.robot.model import Servo
+from rena_ros.servo_tools import options
 from rena_ros.servo_tools.connection import open_line
 from rena_ros.servo_tools.dialogue import Dialogue, label
 from rena_ros.servo_tools.eeprom_job import Change, EepromJob, confirm_changes, relock_eeprom, verify_baud_rates
 from rena_ros.servo_tools.export import read_registers
 from rena_ros.servo_tools.interrupts import interrupt_on_signals
-from rena_ros.servo_tools.options import (
-    add_common_arguments,
-    add_only_argument,
-    add_yes_argument,
-    command_line,
-    load,
-    select_servos,
-)
 from rena_ros.servo_tools.register_file import Values, parsed
 
 _LAST = ("id", "baud_code")  # after them a servo replies under another id, or no longer at this rate
@@ -41,21 +34,21 @@ class Plan:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    add_common_arguments(parser)
+    options.add_common_arguments(parser)
     parser.add_argument("file", type=Path, metavar="FILE", help="register file, as `rena servo export` writes it")
-    add_only_argument(parser)
+    options.add_only_argument(parser)
     parser.add_argument("--ids", action="store_true", help="also restore ids")
     parser.add_argument("--bauds", action="store_true", help="also restore baud rates")
-    add_yes_argument(parser)
+    options.add_yes_argument(parser)
 
 
 def run(args: argparse.Namespace, dialogue: Dialogue | None = None) -> int:
     """Read, show what differs, ask, write. Returns 1 when something was not restored."""
     interrupt_on_signals()
     dialogue = dialogue or Dialogue(args.yes)
-    robot = load(args)
+    robot = options.load_robot(args)
     saved = parsed(read_text(args.file, "register file"), robot.names, str(args.file))
-    selected = select_servos(robot, args.only)
+    selected = options.select_servos(robot, args.only)
     servos = [servo for servo in selected if servo.name in saved]
     if missing := [servo.name for servo in selected if args.only and servo.name not in saved]:
         raise RenaError(f"{args.file} has no registers of {', '.join(missing)}")
@@ -164,5 +157,5 @@ def _finish(job: EepromJob, args: argparse.Namespace, dialogue: Dialogue) -> boo
 
 
 def _resume(args: argparse.Namespace) -> str:
-    options = [option for option, wanted in (("--ids", args.ids), ("--bauds", args.bauds)) if wanted]
-    return command_line(args, str(args.file), *(f"--only={name}" for name in args.only), *options)
+    flags = [option for option, wanted in (("--ids", args.ids), ("--bauds", args.bauds)) if wanted]
+    return options.command_line(args, str(args.file), *(f"--only={name}" for name in args.only), *flags)

@@ -8,18 +8,11 @@ from rena_ros.base.errors import RenaError
 from rena_ros.bus.access import read_register
 from rena_ros.bus.line import Line
 from rena_ros.robot.model import Servo
+from rena_ros.servo_tools import options
 from rena_ros.servo_tools.connection import open_line
 from rena_ros.servo_tools.dialogue import Dialogue
 from rena_ros.servo_tools.eeprom_job import Change, EepromJob, confirm_changes, relock_eeprom
 from rena_ros.servo_tools.interrupts import interrupt_on_signals
-from rena_ros.servo_tools.options import (
-    add_common_arguments,
-    add_servos_argument,
-    add_yes_argument,
-    command_line,
-    load,
-    select_servos,
-)
 from rena_ros.servo_tools.search import RETURN_DELAY_COUNT_US
 
 MAX_US = 500
@@ -27,12 +20,12 @@ MAX_US = 500
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    add_common_arguments(parser)
-    add_servos_argument(parser)
+    options.add_common_arguments(parser)
+    options.add_servos_argument(parser)
     parser.add_argument(
         "--us", type=int, default=0, metavar="US", help="delay in microseconds, 0 to 500, even; default: 0"
     )
-    add_yes_argument(parser)
+    options.add_yes_argument(parser)
 
 
 def run(args: argparse.Namespace, dialogue: Dialogue | None = None) -> int:
@@ -40,9 +33,11 @@ def run(args: argparse.Namespace, dialogue: Dialogue | None = None) -> int:
     interrupt_on_signals()
     counts = to_counts(args.us)
     dialogue = dialogue or Dialogue(args.yes)
-    servos = select_servos(load(args), args.servos)
+    servos = options.select_servos(options.load_robot(args), args.servos)
     with contextlib.closing(open_line(args)) as line:
-        return set_delays(line, servos, counts, dialogue, command_line(args, *args.servos, "--us", str(args.us)))
+        return set_delays(
+            line, servos, counts, dialogue, options.command_line(args, *args.servos, "--us", str(args.us))
+        )
 
 
 def to_counts(us: int) -> int:

@@ -19,15 +19,15 @@ from rena_ros.bus.line import Line
 from rena_ros.bus.protocol import MAX_ID
 from rena_ros.bus.registers import BAUDS
 from rena_ros.robot.model import Robot
+from rena_ros.servo_tools import options
 from rena_ros.servo_tools.connection import open_line
 from rena_ros.servo_tools.diagnosis import Diagnosis, diagnose, model_name
-from rena_ros.servo_tools.options import add_common_arguments, load
 from rena_ros.servo_tools.search import FoundServo, search_ids
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    add_common_arguments(parser)
+    options.add_common_arguments(parser)
     parser.add_argument(
         "--all-bauds",
         action="store_true",
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Search, print the table and the advice. Returns 0 when all is well, else 1."""
-    robot = load(args)
+    robot = options.load_robot(args)
     to_stdout = args.json is not None and str(args.json) == "-"
     console = Console(stderr=to_stdout)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:

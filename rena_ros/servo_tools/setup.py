@@ -14,21 +14,12 @@ from rena_ros.bus.access import read_register
 from rena_ros.bus.protocol import MAX_ID
 from rena_ros.bus.registers import BAUDS
 from rena_ros.robot.model import Robot, Servo
+from rena_ros.servo_tools import options
 from rena_ros.servo_tools import setup_steps as steps
 from rena_ros.servo_tools.connection import open_line
 from rena_ros.servo_tools.dialogue import Dialogue
 from rena_ros.servo_tools.eeprom_job import Change, EepromJob, relock_eeprom, verify_baud_rates
 from rena_ros.servo_tools.interrupts import interrupt_on_signals
-from rena_ros.servo_tools.options import (
-    add_common_arguments,
-    add_servos_argument,
-    add_yes_argument,
-    command_line,
-    find_servo,
-    load,
-    number_above_zero,
-    select_servos,
-)
 from rena_ros.servo_tools.return_delay import set_delays
 from rena_ros.servo_tools.search import FACTORY_ID, RETURN_DELAY_COUNT_US, FoundServo, probe_id, search_ids
 from rena_ros.servo_tools.torque_hold import confirm_torque_off
@@ -40,26 +31,26 @@ _HINT_S = 20.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    add_common_arguments(parser)
-    add_servos_argument(parser)
+    options.add_common_arguments(parser)
+    options.add_servos_argument(parser)
     parser.add_argument(
         "--to-baud", type=int, choices=BAUDS, default=BAUDS[0], metavar="RATE", help="rate to set; default: 1000000"
     )
     parser.add_argument(
         "--wait",
-        type=number_above_zero("number of seconds"),
+        type=options.number_above_zero("number of seconds"),
         metavar="S",
         help="end when no new servo is connected for S seconds",
     )
-    add_yes_argument(parser)
+    options.add_yes_argument(parser)
 
 
 def run(args: argparse.Namespace, dialogue: Dialogue | None = None) -> int:
     """Set up servos until all have their ids. Returns 0, or 1 when it was ended before."""
     interrupt_on_signals()
     dialogue = dialogue or Dialogue(args.yes)
-    robot = load(args)
-    return Setup(robot, select_servos(robot, args.servos), args, dialogue).run()
+    robot = options.load_robot(args)
+    return Setup(robot, options.select_servos(robot, args.servos), args, dialogue).run()
 
 
 @dataclass(frozen=True)
@@ -200,7 +191,7 @@ class Setup:
             if reply in ("n", "no", "q", ""):
                 return None
             try:
-                named = find_servo(self._robot, reply)
+                named = options.find_servo(self._robot, reply)
             except RenaError:
                 dialogue.say(f"{reply!r} is neither y, n nor a servo of the robot file.")
                 continue
@@ -258,7 +249,7 @@ class Setup:
         )
 
     def _resume(self) -> str:
-        return command_line(self._args, *self._args.servos)
+        return options.command_line(self._args, *self._args.servos)
 
 
 def _instruction(step: steps.Connect | steps.Refuse) -> str:
