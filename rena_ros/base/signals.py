@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable
+from types import FrameType
 
 # Ctrl-C, `kill`, a closed terminal, and the key that people press when Ctrl-C seems not to work (Ctrl-\).
 ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
@@ -9,7 +10,7 @@ ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 HOLDING = (*ASKING, signal.SIGTSTP)
 
 
-def on_end(handler: Callable[[int, object], None], numbers: tuple[signal.Signals, ...] = ASKING) -> None:
+def on_end(handler: Callable[[int, FrameType | None], None], numbers: tuple[signal.Signals, ...] = ASKING) -> None:
     """Let ``handler`` (number, frame) be called by every signal of ``numbers``; under `nohup`, SIGHUP stays ignored.
 
     From the main thread only.

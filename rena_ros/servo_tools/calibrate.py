@@ -22,14 +22,7 @@ from rena_ros.servo_tools.connection import open_line
 from rena_ros.servo_tools.dialogue import Dialogue, label
 from rena_ros.servo_tools.interrupts import interrupt_on_signals
 from rena_ros.servo_tools.keys import Keys
-from rena_ros.servo_tools.range_recording import (
-    PLACES,
-    WRAP_MARGIN_TICKS,
-    Range,
-    Recording,
-    changed_fields,
-    to_range,
-)
+from rena_ros.servo_tools.range_recording import PLACES, WRAP_MARGIN_TICKS, Range, Recording, changed_fields, to_range
 from rena_ros.servo_tools.torque_hold import (
     ServoSnapshot,
     confirm_torque_off,

@@ -3,7 +3,6 @@
 import contextlib
 import signal
 from collections.abc import Iterator
-from types import FrameType
 
 from rena_ros.base.signals import HOLDING, on_end
 
@@ -11,13 +10,9 @@ from rena_ros.base.signals import HOLDING, on_end
 def interrupt_on_signals() -> None:
     """Raise KeyboardInterrupt on every signal that asks a tool to end or to stop (Ctrl-Z), as Ctrl-C does.
 
-    A tool that were stopped or killed would leave its servo under torque.
+    A tool that a signal kills or stops would leave its servo under torque.
     """
-
-    def interrupt(number: int, frame: object) -> None:
-        signal.default_int_handler(number, frame if isinstance(frame, FrameType) else None)
-
-    on_end(interrupt, HOLDING)
+    on_end(signal.default_int_handler, HOLDING)
 
 
 @contextlib.contextmanager

@@ -14,13 +14,7 @@ from rena_ros.bus.access import write_register
 from rena_ros.bus.eeprom import write_eeprom
 from rena_ros.robot.file import load_robot
 from rena_ros.servo_tools import calibrate
-from rena_ros.servo_tools.range_recording import (
-    WRAP_MARGIN_TICKS,
-    Range,
-    Recording,
-    changed_fields,
-    to_range,
-)
+from rena_ros.servo_tools.range_recording import WRAP_MARGIN_TICKS, Range, Recording, changed_fields, to_range
 
 TURN = 4096
 
