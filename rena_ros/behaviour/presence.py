@@ -23,7 +23,7 @@ class Presence:
         self._share_s = 0.0  # time for which _share holds
 
     def seen(self, goals: FloatArray, now_s: float) -> FloatArray:
-        """Note a face whose goals are ``goals`` (n,); return the goals to command now, float32 (n,)."""
+        """Note a face and its ``goals`` (n,); return the goals to command now, float32 (n,)."""
         if not self.is_present(now_s):
             self._fade_out(now_s)
             self._share_s = now_s

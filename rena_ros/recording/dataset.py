@@ -114,7 +114,7 @@ def read_meta(directory: Path) -> dict[str, Any] | None:
 
 
 def read_shard(directory: Path, first: int) -> dict[str, Array] | None:
-    """Return the arrays of the shard whose first sample is ``first``, or None when the file does not exist.
+    """Return the arrays of the shard that starts with sample ``first``, or None when the file does not exist.
 
     Raises RenaError when the file is damaged.
     """
@@ -129,7 +129,7 @@ def read_shard(directory: Path, first: int) -> dict[str, Array] | None:
 
 
 def shard_path(directory: Path, first: int) -> Path:
-    """Return the path of the shard whose first sample is ``first``."""
+    """Return the path of the shard that starts with sample ``first``."""
     return directory / "shards" / f"{first:05d}.npz"
 
 

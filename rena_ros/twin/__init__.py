@@ -1,1 +1,1 @@
-"""The drawn robot: servo goals in, an image out; and the performer, a second drawn head."""
+"""The drawn robot, servo goals to an image, and the performer, a second drawn head."""

@@ -1,20 +1,20 @@
-"""Compile the drawn face's kernels ahead of time, and say how fast it draws here: ``python -m rena_ros.twin``."""
+"""Compile the kernels of the drawn face ahead of time, and time its frames: ``python -m rena_ros.twin``."""
 
 import argparse
-import json
 import time
 from pathlib import Path
 
 import numpy as np
 
+from rena_ros.base.files import write_json
 from rena_ros.twin.face import TwinFace
 
 FRAMES = 200
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Print, and with --json also write, the milliseconds a frame takes; returns the exit code."""
-    parser = argparse.ArgumentParser(description="compile the drawn face's kernels and measure a frame")
+    """Print how many milliseconds a frame takes, with --json also write it; return the exit code."""
+    parser = argparse.ArgumentParser(description="compile the kernels of the drawn face and time its frames")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     args = parser.parse_args(argv)
     started = time.perf_counter()
@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     }
     print("drawn face: " + ", ".join(f"{name} {value}" for name, value in figures.items()))
     if args.json:
-        args.json.write_text(json.dumps(figures, indent=2) + "\n")
+        write_json(args.json, figures)
     return 0
 
 

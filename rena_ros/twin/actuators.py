@@ -1,22 +1,23 @@
-"""What each servo does to the face: goals -> weights of sculpted displacements, gaze and head pose.
+"""The effect of each servo on the face: goals -> weights of sculpted displacements, gaze and head pose.
 
-The face units are sculpted after ARKit's names. A **channel** is the sum of some of them, on one side only
-(split with a smoothstep across the middle of the face); the weight of a channel follows one or two servos.
+The sculpted face units have ARKit's names. A **channel** is a weighted sum of face units, for most channels on one side
+of the face (split with a smoothstep across the middle); the weight of a channel follows one or two servos.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from rena_ros.base.arrays import FloatArray, IntArray
 from rena_ros.robot.model import Robot
 
 GAZE_RAD = np.radians(28.0)
 NECK_RAD = np.radians([30.0, 18.0, 18.0])  # yaw, pitch, roll
 LID_REST = 0.3
-SIDE_BLEND = 0.12  # mesh units: half the width over which the two sides of the face melt into one another
-BASE = {"eyeWideLeft": 0.45, "eyeWideRight": 0.45}  # the resting face: the sculpted one looks sleepy
+SIDE_BLEND = 0.12  # mesh units: half the width over which the two sides of the face are blended
+BASE = {"eyeWideLeft": 0.45, "eyeWideRight": 0.45}  # the resting face; without it the lids hang
 
-# channel -> (face unit, weight); {S} is Left or Right, and what is not named after a side is split in the middle
+# channel -> (face unit, weight); {S} is Left or Right; a unit without {S} is split in the middle
 SIDED = {
     "brow_raise": (("browOuterUp{S}", 1.35), ("browInnerUp", 1.35)),
     "brow_frown": (("browDown{S}", 1.8), ("noseSneer{S}", 0.1)),
@@ -34,15 +35,15 @@ CENTRAL = {
     "jaw": (("jawOpen", 1.15),),
     "pucker": (("mouthPucker", 1.0), ("mouthFunnel", 0.3)),
 }
-# A lower lip is pulled where it is soft, close to the mouth; the chin stays where the jaw is.
+# The lower lip moves only close to the mouth; the chin moves with the jaw.
 LOCAL = {("lip_lower", "jawOpen"), ("lip_lower", "mouthLowerDown")}
 LOCAL_CENTRE = np.array([0.0, 6.7, 1.5])
 LOCAL_RADIUS = 0.4
 
 
 def _channels() -> dict[str, tuple[tuple[str, float, int], ...]]:
-    """Channel name -> (unit, weight, side): side +1 left, -1 right, 0 both."""
-    channels = {}
+    """Return channel name -> (unit, weight, side): side +1 left, -1 right, 0 both."""
+    channels: dict[str, tuple[tuple[str, float, int], ...]] = {}
     for name, parts in SIDED.items():
         for side, sign in (("left", 1), ("right", -1)):
             units = tuple((unit.format(S=side.title()), w, 0 if "{S}" in unit else sign) for unit, w in parts)
@@ -57,20 +58,23 @@ UNITS = tuple(sorted({unit for parts in CHANNELS.values() for unit, _, _ in part
 
 @dataclass(frozen=True)
 class Pose:
-    """What the servos ask of the face.
+    """The state of the face that belongs to the goals of all servos.
 
-    ``weights`` float64 (len(CHANNELS),); ``gaze`` rad (2, 2): left eye, right eye: yaw (+ left), pitch (+ down);
-    ``neck`` rad (3,): yaw (+ left), pitch (+ down), roll (+ right shoulder); ``lids`` (2,): 0 wide, 1 closed.
+    ``weights`` float64 (len(CHANNELS),). ``gaze`` rad (2, 2): left eye, right eye: yaw (+ left), pitch (+ down).
+    ``neck`` rad (3,): yaw (+ left), pitch (+ down), roll (+ right shoulder). ``lids`` (2,): 0 wide, 1 closed.
     """
 
-    weights: np.ndarray
-    gaze: np.ndarray
-    neck: np.ndarray
-    lids: np.ndarray
+    weights: FloatArray
+    gaze: FloatArray
+    neck: FloatArray
+    lids: FloatArray
 
 
-def sculpt(units: dict[str, tuple[np.ndarray, np.ndarray]], points: np.ndarray) -> list[np.ndarray]:
-    """Displacement of each channel, float64 (n, 3) each, from the face units (moved points, displacement)."""
+def sculpt(units: dict[str, tuple[IntArray, FloatArray]], points: FloatArray) -> list[FloatArray]:
+    """Return the displacement of each channel, float64 (n, 3) each.
+
+    ``units``: face unit -> (moved points (m,), displacement (m, 3)). ``points`` (n, 3): of the head at rest.
+    """
     share = _smoothstep((points[:, 0] + SIDE_BLEND) / (2 * SIDE_BLEND))
     distance = np.linalg.norm((points - LOCAL_CENTRE) / (1.0, 1.0, 1.6), axis=1)
     near = _smoothstep((LOCAL_RADIUS - distance) / (0.6 * LOCAL_RADIUS))
@@ -89,8 +93,8 @@ def sculpt(units: dict[str, tuple[np.ndarray, np.ndarray]], points: np.ndarray) 
     return dense
 
 
-def pose(robot: Robot, goals: np.ndarray) -> Pose:
-    """Goals (n,) in [0, 1], in the order of ``robot.names`` -> Pose."""
+def pose(robot: Robot, goals: FloatArray) -> Pose:
+    """Return the pose for goals (n,) in [0, 1], order of ``robot.names``."""
     goal = dict(zip(robot.names, np.asarray(goals, np.float64).tolist(), strict=True))
     weight = dict.fromkeys(CHANNELS, 0.0)
     gaze, lids = np.zeros((2, 2)), np.zeros(2)
@@ -113,6 +117,6 @@ def pose(robot: Robot, goals: np.ndarray) -> Pose:
     return Pose(np.array([weight[name] for name in CHANNELS]), gaze, neck, lids)
 
 
-def _smoothstep(x: np.ndarray) -> np.ndarray:
+def _smoothstep(x: FloatArray) -> FloatArray:
     x = np.clip(x, 0, 1)
     return x * x * (3 - 2 * x)

@@ -1,23 +1,27 @@
-"""How much of the sky each vertex of the resting head sees: soft shadows in its folds. Bake time only."""
+"""Ambient light: the share of the sky that each vertex of the resting head sees. Used only to bake the asset."""
 
 import numba
 import numpy as np
 
+from rena_ros.base.arrays import FloatArray, IntArray
 from rena_ros.twin.asset import EYE_RADIUS, Part
 
 DIRECTIONS = 256
 SIZE = 384  # pixels of each depth map
 SPAN = 4.4  # mesh units across one depth map
 BIAS = 0.035
-# Inside the mouth light fades towards the throat: (depth z where it is dark, and where it is full, and how full)
+# Light inside the mouth fades towards the throat: part -> (z where it is dark, z where it is brightest, its maximum)
 INSIDE = {Part.TEETH: (1.18, 1.47, 0.8), Part.TONGUE: (0.95, 1.5, 0.3), Part.MOUTH: (1.0, 1.55, 0.22)}
 MIDDLE = np.array([0.0, 7.0, 0.3])
 
 
 def sky_light(
-    points: np.ndarray, vertex_point: np.ndarray, vertex_part: np.ndarray, triangles: np.ndarray, eyes: np.ndarray
-) -> np.ndarray:
-    """Cosine-weighted share of unobstructed directions, float64 (v,) in [0, 1]."""
+    points: FloatArray, vertex_point: IntArray, vertex_part: IntArray, triangles: IntArray, eyes: FloatArray
+) -> FloatArray:
+    """Return the cosine-weighted share of unobstructed directions of each vertex, float64 (v,) in [0, 1].
+
+    ``points`` (n, 3), ``eyes`` (2, 3) in mesh units; the other arrays as in ``asset.Head``.
+    """
     solid = triangles[vertex_part[triangles[:, 0]] != Part.LASH]
     corners = vertex_point[solid]
     normals = np.zeros_like(points)
@@ -46,13 +50,15 @@ def sky_light(
     return light
 
 
-def _sphere(count: int) -> np.ndarray:
+def _sphere(count: int) -> FloatArray:
+    """Return evenly distributed unit vectors, (count, 3): a Fibonacci lattice."""
     k = np.arange(count) + 0.5
     polar, turn = np.arccos(1 - 2 * k / count), np.pi * (1 + 5**0.5) * k
     return np.stack([np.cos(turn) * np.sin(polar), np.cos(polar), np.sin(turn) * np.sin(polar)], 1)
 
 
-def _stamp_ball(depth: np.ndarray, centre: np.ndarray, radius: float) -> None:
+def _stamp_ball(depth: FloatArray, centre: FloatArray, radius: float) -> None:
+    """Draw a ball into a depth map; all in pixels, ``centre`` relative to the middle of the map."""
     y, x = np.ogrid[:SIZE, :SIZE]
     height = radius**2 - (x - SIZE / 2 - centre[0]) ** 2 - (y - SIZE / 2 - centre[1]) ** 2
     inside = height > 0
@@ -60,7 +66,8 @@ def _stamp_ball(depth: np.ndarray, centre: np.ndarray, radius: float) -> None:
 
 
 @numba.njit(cache=True)
-def _depth_map(corners: np.ndarray, size: int) -> np.ndarray:
+def _depth_map(corners: FloatArray, size: int) -> FloatArray:
+    """Return the largest z of the triangles (t, 3, 3) in each pixel, (size, size); -1e9 where there is none."""
     depth = np.full((size, size), -1e9)
     for t in range(len(corners)):
         x0, y0, x1, y1 = corners[t, 0, 0], corners[t, 0, 1], corners[t, 1, 0], corners[t, 1, 1]

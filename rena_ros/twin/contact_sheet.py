@@ -1,4 +1,4 @@
-"""Twelve expressions on one sheet: ``python -m rena_ros.twin.contact_sheet --out docs/``."""
+"""Draws twelve expressions on one sheet: ``python -m rena_ros.twin.contact_sheet --out docs/``."""
 
 import argparse
 from pathlib import Path
@@ -6,13 +6,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from rena_ros.base.arrays import ByteArray, FloatArray
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import Robot
 from rena_ros.twin.asset import LOOKS
 from rena_ros.twin.face import TwinFace
 
-# expression -> servo: goal, {} for both sides
-EXPRESSIONS = {
+# expression -> servo -> goal; {} stands for both sides
+EXPRESSIONS: dict[str, dict[str, float]] = {
     "neutral": {},
     "smile": {"corner_{}_up": 0.9, "corner_{}_back": 0.4, "lip_upper_{}": 0.2, "lid_{}": 0.4},
     "sad": {"corner_{}_down": 0.95, "brow_{}_raise": 0.3, "lid_{}": 0.48, "eye_{}_pitch": 0.62, "neck_pitch": 0.6},
@@ -30,8 +31,8 @@ COLUMNS = 4
 CROP = slice(120, 520)
 
 
-def goals_of(robot: Robot, expression: dict[str, float]) -> np.ndarray:
-    """Goals float32 (n,) of an expression; what it does not name is at rest."""
+def goals_of(robot: Robot, expression: dict[str, float]) -> FloatArray:
+    """Return the goals of an expression, float32 (n,); a servo that it does not name stays at neutral."""
     goals = robot.neutral_goals.copy()
     for pattern, goal in expression.items():
         for name in {pattern.format(side) for side in ("left", "right")}:
@@ -39,8 +40,8 @@ def goals_of(robot: Robot, expression: dict[str, float]) -> np.ndarray:
     return goals
 
 
-def contact_sheet(look: str = "rena") -> np.ndarray:
-    """The sheet, uint8 RGB (1440, 1600, 3)."""
+def contact_sheet(look: str = "rena") -> ByteArray:
+    """Draw the sheet, uint8 RGB (1440, 1600, 3)."""
     robot = load_robot()
     tiles = []
     with TwinFace(robot, look=look) as face:
@@ -52,7 +53,7 @@ def contact_sheet(look: str = "rena") -> np.ndarray:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Write the sheet; returns the exit code."""
+    """Write the sheet; return the exit code."""
     parser = argparse.ArgumentParser(description="draw twelve expressions of the drawn face on one sheet")
     parser.add_argument("--out", type=Path, required=True, help="the directory to write into")
     parser.add_argument("--look", choices=LOOKS, default="rena")

@@ -1,18 +1,19 @@
-"""The eyeball: the front of a sphere with a cornea, looking along z."""
+"""The mesh of an eyeball: the front of a sphere with a cornea, facing +z."""
 
 import numpy as np
 
+from rena_ros.base.arrays import FloatArray, IntArray
 from rena_ros.twin.asset import EYE_RADIUS
 
 RINGS = 16
 SPOKES = 28
-EDGE = np.radians(80.0)  # the texture's edge; nothing further round is ever seen
+EDGE = np.radians(80.0)  # angle from the axis at the edge of the texture; the rest is never visible
 CORNEA = np.radians(29.0)
 BULGE = 0.025  # of the radius
 
 
-def eyeball() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Points float32 (n, 3) about the eye's centre, texture coordinates (n, 2), triangles int32 (t, 3)."""
+def eyeball() -> tuple[FloatArray, FloatArray, IntArray]:
+    """Return points float32 (n, 3) relative to the centre, texture coordinates (n, 2), triangles int32 (t, 3)."""
     angle = np.linspace(0, 1, RINGS + 1)[1:] * EDGE
     turn = np.arange(SPOKES) * (2 * np.pi / SPOKES)
     polar, spoke = (grid.ravel() for grid in np.meshgrid(angle, turn, indexing="ij"))

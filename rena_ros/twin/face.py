@@ -1,17 +1,17 @@
-"""The drawn robot: servo goals -> the picture a camera in front of Rena would take. No GL, no display.
+"""The drawn robot: servo goals -> the picture of a camera in front of Rena. No GL, no display.
 
-Why an own rasteriser in numba and not Panda3D's software display (p3tinydisplay), the other candidate:
+Reasons for a rasteriser in numba instead of Panda3D's software display (p3tinydisplay), the alternative:
 
-- looks: the four samples per pixel here smooth every edge, lashes and irises above all, and light is added up in
-  linear RGB with highlights and skin that lets red through; tinydisplay has one sample, and colours that only darken
-  a texture. Drawing it four times as large and shrinking it gives its edges the same quality, not its light;
-- speed at 640x480, one thread, neighbours busy: here 7.0-7.6 ms a frame, everything included. The same triangles in
-  tinydisplay, with unfiltered texture and ready-made vertex colours: 3.1 ms, at four samples 6.0 ms, to which shrinking
-  and the 0.8 ms of deforming and lighting would come;
-- size: numba and llvmlite 165 MB installed, 46 MB to download; Panda3D 114 MB;
-- certainty: the same goals give the same pixels because no sum here depends on a thread count or a driver.
+- appearance: four samples per pixel smooth every edge, above all lashes and irises; light is added in linear RGB, with
+  highlights and red light that passes through skin. tinydisplay has one sample, and its colours only darken a texture;
+  drawing at four times the size and shrinking gives the same edges, but not the same light.
+- speed at 640x480, one thread, other cores busy: 7.0 to 7.6 ms per frame, everything included. tinydisplay draws the
+  same triangles, with unfiltered texture and given vertex colours, in 3.1 ms, with four samples in 6.0 ms; shrinking
+  and 0.8 ms for deformation and light would be added.
+- size: numba and llvmlite 165 MB installed, 46 MB to download; Panda3D 114 MB.
+- repeatability: the same goals give the same pixels, because no sum depends on the number of threads or on a driver.
 
-The price is compiling: 6 to 12 s once per machine (``python -m rena_ros.twin`` does it ahead); later starts take 0.7 s.
+Its cost is compilation, 6 to 12 s once per machine, ahead with ``python -m rena_ros.twin``; later starts take 0.7 s.
 """
 
 import math
@@ -19,6 +19,7 @@ import math
 import cv2
 import numpy as np
 
+from rena_ros.base.arrays import ByteArray, FloatArray, IntArray
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import Robot
 from rena_ros.twin import geometry, raster
@@ -27,16 +28,16 @@ from rena_ros.twin.asset import EYE_RADIUS, SWATCHES, Head, Part, load_head
 from rena_ros.twin.eyeball import eyeball
 from rena_ros.twin.scene import backdrop, lamps, tone_tables
 
-FOCAL = 1150.0 / 480  # of the picture's height
+FOCAL = 1150.0 / 480  # in heights of the picture
 DISTANCE = 8.0
 CAMERA_HEIGHT = 7.08
 NEAR, FAR = 4.5, 10.5
 NECK_PIVOT = np.array([0.0, 6.35, 0.1], np.float32)
 NECK_STEPS = 8
-TEXELS = 640  # the texture's side at 480 lines
-LID_CLEARANCE = 1.035  # of the eye's radius
+TEXELS = 640  # side of the texture for a picture of 480 lines
+LID_CLEARANCE = 1.035  # in radii of the eye
 LASH_CLEARANCE = 1.075
-RIM_MARGIN = 4.0  # pixels at 480 lines, around the lips' opening
+RIM_MARGIN = 4.0  # around the opening between the lips, pixels of a picture of 480 lines
 GLOSS = {
     Part.SKIN: 0.05,
     Part.MOUTH: 0.02,
@@ -61,7 +62,7 @@ class TwinFace:
         self._camera = (np.float32(FOCAL * height), np.float32(DISTANCE), np.float32(CAMERA_HEIGHT))
         self._backdrop = backdrop(look, width, height)
         self._lamps = lamps()
-        # about as fine as the picture: a finer texture would flicker, and miss the processor's caches
+        # about as fine as the picture: a finer texture would flicker, and not fit into the processor's caches
         side = min(len(head.texture), TEXELS * height // 480)
         self._texture = cv2.resize(head.texture, (side, side), interpolation=cv2.INTER_AREA)
         self._linear, self._tone = tone_tables()
@@ -73,28 +74,28 @@ class TwinFace:
     def __enter__(self) -> "TwinFace":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """Nothing to release; here so that a face can be used like every other device."""
+        """Do nothing: a face holds no resource. For use as a context manager, like a reader or a camera."""
 
-    def render(self, goals: np.ndarray) -> np.ndarray:
-        """Goals (25,) in [0, 1], in the order of ``robot.names`` -> uint8 RGB (height, width, 3), C-contiguous.
+    def render(self, goals: FloatArray) -> ByteArray:
+        """Draw goals (25,) in [0, 1], order of ``robot.names``; return uint8 RGB (height, width, 3), C-contiguous.
 
-        The same goals always give the same pixels. Raises ValueError for another shape, and for values that are not
+        The same goals always give the same pixels. Raises ValueError for another shape, and for a goal that is not
         finite or outside [0, 1].
         """
-        asked = pose(self.robot, self._checked(goals))
+        shown = pose(self.robot, self._checked(goals))
         points = np.empty_like(self._rest)
-        geometry.deform(self._rest, asked.weights, *self._channels, points)
+        geometry.deform(self._rest, shown.weights, *self._channels, points)
         sky = self._sky.copy()
         for side, eye in enumerate(self._head.eyes):
             geometry.clear_eye(points, self._lids[side], eye, np.float32(LID_CLEARANCE * EYE_RADIUS))
             geometry.clear_eye(points, self._lashes[side], eye, np.float32(LASH_CLEARANCE * EYE_RADIUS))
-            self._place_eye(side, asked, points, sky)
+            self._place_eye(side, shown, points, sky)
         self._darken_mouth(points, sky)
-        geometry.turn(points, self._share, _rotations(asked.neck), NECK_PIVOT)
+        geometry.turn(points, self._share, _rotations(shown.neck), NECK_PIVOT)
         normals, screen = np.empty_like(points), np.empty_like(points)
         geometry.smooth_normals(points, self._corners, normals)
         lit = self._lit.copy()
@@ -102,7 +103,7 @@ class TwinFace:
         geometry.project(points, *self._camera, self.width, self.height, screen)
         return self._draw(screen, lit)
 
-    def _draw(self, screen: np.ndarray, lit: np.ndarray) -> np.ndarray:
+    def _draw(self, screen: FloatArray, lit: FloatArray) -> ByteArray:
         self._keys.fill(raster.EMPTY)
         raster.rasterise(
             screen,
@@ -135,14 +136,14 @@ class TwinFace:
         )
         return picture
 
-    def _bounds(self, screen: np.ndarray) -> np.ndarray:
-        """First and last column and row of the picture, and of the lips' opening in it, int64 (2, 4)."""
+    def _bounds(self, screen: FloatArray) -> IntArray:
+        """Return first and last column and row of the picture, and of the opening between the lips, int64 (2, 4)."""
         rim, margin = screen[self._rim, :2], RIM_MARGIN * self.height / 480
         left, top = np.maximum(0, rim.min(0) - margin)
         right, bottom = np.minimum((self.width - 1, self.height - 1), rim.max(0) + margin)
         return np.array([(0, self.width - 1, 0, self.height - 1), (left, right, top, bottom)], np.int64)
 
-    def _checked(self, goals: np.ndarray) -> np.ndarray:
+    def _checked(self, goals: FloatArray) -> FloatArray:
         goals = np.asarray(goals, np.float64)
         if goals.shape != (len(self.robot.names),):
             raise ValueError(f"expected {len(self.robot.names)} goals, got shape {goals.shape}")
@@ -152,7 +153,7 @@ class TwinFace:
         return goals
 
     def _build_mesh(self, head: Head) -> None:
-        """One list of triangles: the solid parts, both eyeballs, and last the lashes, which are cut out."""
+        """Build one list of triangles: the solid parts, both eyeballs, and last the lashes, which are cut out."""
         self._ball, ball_uv, ball_triangles = eyeball()
         n, v, k = len(head.points), len(head.vertex_point), len(self._ball)
         parts = head.vertex_part[head.triangles[:, 0]]
@@ -179,6 +180,7 @@ class TwinFace:
         self._mouth = np.flatnonzero(np.isin(self._vertex_part, (Part.TEETH, Part.TONGUE, Part.MOUTH)))
 
     def _build_motion(self, head: Head) -> None:
+        """Find the points that move: with the channels, with the neck, around the eyes and between the lips."""
         rest = head.points.astype(np.float64)
         for unit, weight in BASE.items():
             index, delta = head.units[unit]
@@ -206,23 +208,23 @@ class TwinFace:
             self._lashes.append(np.intersect1d(near, lashes))
             self._upper_lashes.append(self._lashes[-1][rest[self._lashes[-1], 1] > eye[1] - 0.005])
 
-    def _place_eye(self, side: int, asked: Pose, points: np.ndarray, sky: np.ndarray) -> None:
-        """Write the turned eyeball into points, and the upper lid's shadow on it into sky."""
-        yaw, pitch = asked.gaze[side]
+    def _place_eye(self, side: int, shown: Pose, points: FloatArray, sky: FloatArray) -> None:
+        """Write the turned eyeball into ``points``, and the shadow of the upper lid on it into ``sky``."""
+        yaw, pitch = shown.gaze[side]
         turned = np.einsum("ij,kj->ki", _rotation(yaw, pitch, 0.0), self._ball) + self._head.eyes[side]
         points[self._eye_points[side]] = turned
         lid = points[self._upper_lashes[side], 1].min()
         sky[self._eye_vertices[side]] = 0.3 + 0.65 * np.clip((lid - turned[:, 1]) / 0.06, 0, 1)
 
-    def _darken_mouth(self, points: np.ndarray, sky: np.ndarray) -> None:
-        """Lips that are nearly closed leave the mouth dark."""
+    def _darken_mouth(self, points: FloatArray, sky: FloatArray) -> None:
+        """Darken the inside of the mouth in ``sky`` as the lips close."""
         upper, lower = self._lips
         gap = points[upper, 1] - points[lower, 1]
         sky[self._mouth] *= 0.25 + 0.75 * min(max((gap - 0.01) / 0.12, 0.0), 1.0)
 
 
-def _rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
-    """Rotation float64 (3, 3) in mesh axes: yaw + to the subject's left, pitch + down, roll + to its right shoulder."""
+def _rotation(yaw: float, pitch: float, roll: float) -> FloatArray:
+    """Return a rotation in mesh axes, float64 (3, 3), of angles in rad with the signs of ``Pose.neck``."""
     cy, sy, cp, sp = math.cos(yaw), math.sin(yaw), math.cos(pitch), math.sin(pitch)
     cr, sr = math.cos(roll), math.sin(roll)
     return np.array(
@@ -234,8 +236,8 @@ def _rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
     )
 
 
-def _rotations(neck: np.ndarray) -> np.ndarray:
-    """The neck's rotation float32 (NECK_STEPS + 1, 3, 3), from none to all."""
+def _rotations(neck: FloatArray) -> FloatArray:
+    """Return the rotation of the neck in equal steps, float32 (NECK_STEPS + 1, 3, 3), from none to all of it."""
     yaw, pitch, roll = neck.tolist()
     steps = [k / NECK_STEPS for k in range(NECK_STEPS + 1)]
     return np.array([_rotation(yaw * s, pitch * s, roll * s) for s in steps], np.float32)

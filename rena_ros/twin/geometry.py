@@ -1,4 +1,4 @@
-"""The points of the face, frame by frame: deform, clear the eyes, turn with the neck, project, light. Numba kernels."""
+"""Numba kernels for the points of the face: deform, clear the eyes, turn with the neck, project, light."""
 
 import numba
 import numpy as np
@@ -7,15 +7,15 @@ from rena_ros.twin.asset import Part
 
 F = np.float32
 TEETH, EYE = int(Part.TEETH), int(Part.EYE)
-WRAP = (0.34, 0.17, 0.12)  # how far light reaches around the edge of a shadow: in skin, red furthest
-RIM = 0.10  # how much brighter a surface is that is seen edge-on
+WRAP = (0.34, 0.17, 0.12)  # how far light reaches into a shadow, R, G, B: in skin red reaches furthest
+RIM = 0.10  # additional light of a surface that is seen edge-on
 
 _jit = numba.njit(cache=True, error_model="numpy")
 
 
 @_jit
 def deform(rest, weights, starts, moved, delta, points):
-    """Points = rest + sum over k of weights[k] * channel k, whose rows are starts[k]:starts[k + 1] of moved, delta."""
+    """Set points to rest + sum of weights[k] * channel k; channel k is rows starts[k]:starts[k + 1] of moved, delta."""
     points[:] = rest
     for k in range(len(weights)):
         w = F(weights[k])
@@ -29,7 +29,7 @@ def deform(rest, weights, starts, moved, delta, points):
 
 @_jit
 def clear_eye(points, near, eye, radius):
-    """Push those of the points ``near`` an eye that would sink into it out to ``radius`` from its centre."""
+    """Push those of the points ``near`` that lie inside the eye outwards to ``radius`` from its centre ``eye``."""
     for i in near:
         x, y, z = points[i, 0] - eye[0], points[i, 1] - eye[1], points[i, 2] - eye[2]
         distance = np.sqrt(x * x + y * y + z * z)
@@ -40,9 +40,9 @@ def clear_eye(points, near, eye, radius):
 
 @_jit
 def turn(points, share, rotations, pivot):
-    """Turn each point about the pivot by its share [0, 1] of the neck's motion.
+    """Turn each point about the pivot by its share, [0, 1], of the rotation of the neck.
 
-    ``rotations`` float32 (k, 3, 3): the neck's rotation in equal steps from none to all.
+    ``rotations`` float32 (k, 3, 3): the rotation of the neck in equal steps, from none to all of it.
     """
     steps = len(rotations) - 1
     for i in range(len(points)):
@@ -60,7 +60,7 @@ def turn(points, share, rotations, pivot):
 
 @_jit
 def smooth_normals(points, corners, normals):
-    """Unit normals of all points, from triangles int64 (t, 3) of points, weighted by area."""
+    """Write the unit normals of all points; ``corners`` (t, 3): points of each triangle. Weighted by area."""
     normals[:] = 0
     for t in range(len(corners)):
         a, b, c = corners[t, 0], corners[t, 1], corners[t, 2]
@@ -80,7 +80,7 @@ def smooth_normals(points, corners, normals):
 
 @_jit
 def project(points, focal, distance, level, width, height, screen):
-    """Camera on the z axis at ``distance``, level with y = ``level``: screen = x, y in pixels and depth."""
+    """Write ``screen``: x and y in pixels, and depth, for a camera at z = ``distance``, y = ``level``."""
     for i in range(len(points)):
         depth = distance - points[i, 2]
         screen[i, 0] = F(0.5) * F(width) + focal * points[i, 0] / depth
@@ -90,10 +90,10 @@ def project(points, focal, distance, level, width, height, screen):
 
 @_jit
 def light(normals, vertex_point, part, sky, gloss, lamps, lit):
-    """Fill columns 2..7 of ``lit`` (v, 8): light RGB, highlight, and the normal's x, y.
+    """Write columns 2..7 of ``lit`` (v, 8): light RGB, highlight, x and y of the normal.
 
-    ``lamps`` float32 (k, 6), rows of direction and linear RGB: first the key lamp, last two the sky and the ground.
-    ``sky`` (v,): share of the sky that a vertex sees; ``gloss`` (v,): strength of its highlight.
+    ``lamps`` float32 (k, 6): direction and linear RGB of each; the first is the key lamp, the last two sky and ground.
+    ``sky`` (v,): share of the sky that a vertex sees. ``gloss`` (v,): strength of its highlight.
     """
     last = len(lamps) - 2
     hx, hy, hz = lamps[0, 0], lamps[0, 1], lamps[0, 2] + F(1)  # halfway between the key lamp and the camera
@@ -102,9 +102,9 @@ def light(normals, vertex_point, part, sky, gloss, lamps, lit):
     for v in range(len(vertex_point)):
         p = vertex_point[v]
         nx, ny, nz = normals[p, 0], normals[p, 1], normals[p, 2]
-        if part[v] == TEETH:  # lit flat: shaded, such crude teeth look like fangs
+        if part[v] == TEETH:  # flat light: with shading, these simple teeth look like fangs
             nx, ny, nz = F(0), F(0.1), F(0.99)
-        elif part[v] == EYE:  # softer than a ball: an eyeball glows a little
+        elif part[v] == EYE:  # softer than the shading of a ball, because light enters an eyeball
             nx, ny, nz = nx * F(0.5), ny * F(0.5), F(0.5) + nz * F(0.5)
         open_ = F(0.25) + F(0.75) * sky[v]
         up = F(0.5) + F(0.5) * ny

@@ -1,23 +1,24 @@
-"""Where each vertex of the head lies in the skin texture, and looking things up in textures. Bake time only."""
+"""The place of each vertex of the head in the skin texture, and texture look-ups. Used only to bake the asset."""
 
 import numba
 import numpy as np
 
+from rena_ros.base.arrays import Array, FloatArray, IntArray
 from rena_ros.twin.asset import SWATCHES, Part
 
-SIZE = 1024  # pixels, the skin texture is square
-CENTRE = np.array([0.0, 7.05, 0.3])  # the head seen from here fills the texture: the face in its middle
-LOWER_LASHES = 1.9  # how much shorter than the upper ones
-COLLAR_SPAN = 0.3  # mesh units that the shirt's swatch shows above and below the collar
+SIZE = 1024  # side of the skin texture, pixels
+CENTRE = np.array([0.0, 7.05, 0.3])  # the texture shows the head as seen from this point, the face in the middle
+LOWER_LASHES = 1.9  # length of the upper lashes relative to the lower ones
+COLLAR_SPAN = 0.3  # height that the swatch of the shirt covers above and below the collar, mesh units
 
 
-def project(points: np.ndarray) -> np.ndarray:
-    """Points on the head (n, 3) -> texture coordinates (n, 2), v downwards, inside a disc of radius .5.
+def project(points: FloatArray) -> FloatArray:
+    """Return texture coordinates (n, 2), v downwards, of points on the head (n, 3), inside a disc of radius .5.
 
-    Azimuthal around the axis out of the face, with the middle (eyes, mouth) enlarged.
+    The projection is azimuthal around the axis out of the face; the middle (eyes, mouth) is enlarged.
     """
     direction = points - CENTRE
-    direction[:, 2] -= 2.0 * np.maximum(0, 6.0 - points[:, 1])  # or the neck would hide behind chin and chest
+    direction[:, 2] -= 2.0 * np.maximum(0, 6.0 - points[:, 1])  # otherwise chin and chest would cover the neck
     across = np.hypot(direction[:, 0], direction[:, 1])
     angle = np.arctan2(across, direction[:, 2]) / np.pi
     radius = 0.5 * np.minimum(1, angle / 0.83) ** 0.75
@@ -26,9 +27,12 @@ def project(points: np.ndarray) -> np.ndarray:
 
 
 def texture_coordinates(
-    points: np.ndarray, vertex_point: np.ndarray, vertex_part: np.ndarray, triangles: np.ndarray, corner_uv: np.ndarray
-) -> np.ndarray:
-    """Texture coordinates of every vertex, float64 (v, 2) in [0, 1], v downwards."""
+    points: FloatArray, vertex_point: IntArray, vertex_part: IntArray, triangles: IntArray, corner_uv: FloatArray
+) -> FloatArray:
+    """Return the texture coordinates of every vertex, float64 (v, 2) in [0, 1], v downwards.
+
+    ``corner_uv`` (t, 3, 2): MakeHuman's own; the other arrays as in ``asset.Head``.
+    """
     own = np.zeros((len(vertex_point), 2))
     own[triangles.ravel()] = corner_uv.reshape(-1, 2)
     uv = project(points[vertex_point])
@@ -46,25 +50,25 @@ def texture_coordinates(
         here = (vertex_part == Part.LASH) & (strip_of == strip)
         low, span = own[here].min(0), np.ptp(own[here], axis=0)
         uv[here] = (own[here] - low) / span
-        # the upper lashes are laid out tips first; the lower ones are short
+        # in MakeHuman's layout the tips of the upper lashes come first; the lower lashes are shorter
         uv[here, 1] = 1 - uv[here, 1] if strip % 2 == 0 else np.maximum(0, 1 - LOWER_LASHES * (1 - uv[here, 1]))
     return uv
 
 
-def below_collar(points: np.ndarray) -> np.ndarray:
-    """How far points (..., 3) lie below the shirt's collar, mesh units, negative above it."""
+def below_collar(points: FloatArray) -> FloatArray:
+    """Return how far points (..., 3) lie below the collar of the shirt, mesh units; negative above it."""
     below = 5.86 - 0.3 * np.clip(points[..., 2], 0, 1) - points[..., 1]
-    shoulder = 0.5 * (np.abs(points[..., 0]) - 0.9)  # the collar stays at the neck
+    shoulder = 0.5 * (np.abs(points[..., 0]) - 0.9)  # keeps the collar at the neck
     return np.where(points[..., 1] < 6.0, np.maximum(below, shoulder), below)
 
 
-def makehuman(uv: np.ndarray) -> np.ndarray:
-    """MakeHuman's texture coordinates, v upwards -> v downwards."""
+def makehuman(uv: FloatArray) -> FloatArray:
+    """Convert MakeHuman's texture coordinates (..., 2), v upwards, to v downwards."""
     return np.stack([uv[..., 0], 1 - uv[..., 1]], -1)
 
 
-def sample(picture: np.ndarray, uv: np.ndarray) -> np.ndarray:
-    """Nearest pixels of a picture (h, w, ...) at uv (..., 2) in [0, 1], v downwards."""
+def sample(picture: Array, uv: FloatArray) -> Array:
+    """Return the nearest pixels of a picture (h, w, ...) at uv (..., 2) in [0, 1], v downwards."""
     height, width = picture.shape[:2]
     x = np.clip((uv[..., 0] * width).astype(int), 0, width - 1)
     y = np.clip((uv[..., 1] * height).astype(int), 0, height - 1)
@@ -72,8 +76,11 @@ def sample(picture: np.ndarray, uv: np.ndarray) -> np.ndarray:
 
 
 @numba.njit(cache=True)
-def spread(uv: np.ndarray, attributes: np.ndarray, size: int) -> np.ndarray:
-    """Fill triangles in texture space: uv (t, 3, 2), attributes (t, 3, k) -> (size, size, k), NaN where empty."""
+def spread(uv: FloatArray, attributes: FloatArray, size: int) -> FloatArray:
+    """Fill triangles in texture space; return (size, size, k), NaN where there is no triangle.
+
+    ``uv`` (t, 3, 2): texture coordinates of the corners. ``attributes`` (t, 3, k): interpolated between the corners.
+    """
     out = np.full((size, size, attributes.shape[2]), np.nan)
     for t in range(len(uv)):
         x0, y0 = uv[t, 0, 0] * size - 0.5, uv[t, 0, 1] * size - 0.5

@@ -1,4 +1,4 @@
-"""The two people that can be drawn: their shape (MakeHuman targets) and their colours (sRGB, 0..255)."""
+"""The two looks of the drawn head: shape (MakeHuman targets) and colours (sRGB, 0..255)."""
 
 from dataclasses import dataclass
 
@@ -7,15 +7,18 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours of one look; ``brow``: strokes as (x, y, thickness) from the inner end, mesh units above the eye."""
+    """Colours of one look.
+
+    ``brow_line``: points (x, y above the eye, half the thickness) from the inner end of the brow, mesh units.
+    """
 
     skin: Colour
     blush: Colour
-    shade: Colour  # lids, under the eyes
+    shade: Colour  # lids and below the eyes
     lip: Colour
     brow: Colour
     hair: Colour
-    hairline: float  # mesh units, height of the hairline over the forehead
+    hairline: float  # height of the hairline above the forehead, mesh units
     stubble: float  # 0..1
     freckles: int
     iris: Colour
@@ -68,7 +71,7 @@ PALETTES = {
         ),
     ),
 }
-# look -> MakeHuman targets (without .target.gz) and their weights
+# look -> MakeHuman target (without .target.gz) -> weight
 SHAPES: dict[str, dict[str, float]] = {
     "rena": {"macrodetails/caucasian-female-young": 0.5},
     "performer": {"macrodetails/caucasian-male-young": 0.8, "head/head-square": 0.5, "nose/nose-scale-vert-incr": 0.3},

@@ -1,27 +1,42 @@
-"""Painting skin, lips, brows, hair and irises from numbers, in texture space. Bake time only; seeded."""
+"""Paints skin, lips, brows, hair and irises in texture space, from seeded noise. Used only to bake the asset."""
 
 import cv2
 import numpy as np
 from scipy.spatial import cKDTree
 
+from rena_ros.base.arrays import Array, ByteArray, FloatArray, IntArray
 from rena_ros.twin import layout
 from rena_ros.twin.asset import SWATCHES, Part
 from rena_ros.twin.looks import Palette
 
 SEED = 2
 IRIS_SIZE = 256
-IRIS_EDGE = 0.335  # radius of the iris in its texture, whose edge lies at 80 deg from the eye's axis
+IRIS_EDGE = 0.335  # radius of the iris; 1 is the edge of the texture, 80 deg from the axis of the eye
 PUPIL = 0.125
 
 
 class Canvas:
-    """The skin texture's pixels and what lies there: ``at`` (h, w, 3) mesh positions, and masks (h, w) in [0, 1]."""
+    """The pixels of the skin texture.
 
-    def __init__(self, points, vertex_point, vertex_part, triangles, uv, corner_uv, masks):
+    ``at`` (h, w, 3): their positions on the mesh. ``masks``: name -> (h, w) in [0, 1]. ``empty`` bool (h, w): pixels
+    outside the head; they have the values of the nearest pixel of the head. ``lash_roots`` (k, 3): points of the mesh.
+    """
+
+    def __init__(
+        self,
+        points: FloatArray,
+        vertex_point: IntArray,
+        vertex_part: IntArray,
+        triangles: IntArray,
+        uv: FloatArray,
+        corner_uv: FloatArray,
+        masks: dict[str, FloatArray],
+    ) -> None:
+        """Take the arrays as in ``bake.Mesh``, ``uv`` (v, 2) in the skin texture, ``masks`` in MakeHuman's texture."""
         outside = vertex_part[triangles[:, 0]] == Part.SKIN
         corners = triangles[outside]
         attributes = np.concatenate([points[vertex_point[corners]], layout.makehuman(corner_uv[outside])], 2)
-        # Back to front: where the ear folds over itself, its outside is what is seen.
+        # Back to front, so that the outside of the ear covers the folds behind it.
         order = np.argsort(attributes[:, :, 2].mean(1))
         filled = layout.spread(uv[corners][order], attributes[order], layout.SIZE)
         self.empty = np.isnan(filled[..., 0])
@@ -40,19 +55,23 @@ class Canvas:
         self.lash_roots = points[lash[distance < np.quantile(distance, 0.4)]]
         self.rng = np.random.default_rng(SEED)
 
-    def noise(self, blur: float) -> np.ndarray:
-        """Smooth noise (h, w), standard deviation 1, features of about ``blur`` pixels."""
-        field = cv2.GaussianBlur(self.rng.standard_normal((layout.SIZE, layout.SIZE)), (0, 0), blur)
+    def noise(self, blur: float) -> FloatArray:
+        """Draw smooth noise (h, w), standard deviation 1, with details of about ``blur`` pixels."""
+        field = np.asarray(cv2.GaussianBlur(self.rng.standard_normal((layout.SIZE, layout.SIZE)), (0, 0), blur))
         return field / field.std()
 
-    def near(self, place, width) -> np.ndarray:
-        """A soft spot on both sides of the face: 1 at ``place`` (|x|, y, z), falling off over ``width``."""
+    def near(self, place: FloatArray | tuple[float, float, float], width: tuple[float, float, float]) -> FloatArray:
+        """Return a Gaussian spot (h, w) on both sides: 1 at ``place`` (|x|, y, z), standard deviations ``width``."""
         mirrored = np.concatenate([np.abs(self.at[..., :1]), self.at[..., 1:]], -1)
-        return np.exp(-0.5 * (((mirrored - place) / width) ** 2).sum(-1))
+        spot: FloatArray = np.exp(-0.5 * (((mirrored - place) / width) ** 2).sum(-1))
+        return spot
 
 
-def texture(canvas: Canvas, palette: Palette, eyes: np.ndarray) -> np.ndarray:
-    """The texture of one look, uint8 RGB (SIZE, SIZE, 3): the skin, and swatches for what is not skin."""
+def texture(canvas: Canvas, palette: Palette, eyes: FloatArray) -> ByteArray:
+    """Paint the texture of one look, uint8 RGB (SIZE, SIZE, 3): the skin, and swatches for the other parts.
+
+    ``eyes`` (2, 3): their centres, mesh units.
+    """
     at, eye = canvas.at, eyes[0]
     picture = np.ones((layout.SIZE, layout.SIZE, 3)) * palette.skin
     blotch = 0.6 * canvas.noise(28) + 0.4 * canvas.noise(9)
@@ -76,13 +95,13 @@ def texture(canvas: Canvas, palette: Palette, eyes: np.ndarray) -> np.ndarray:
     return _swatches(np.clip(picture, 0, 255).astype(np.uint8), palette)
 
 
-def _mix(picture: np.ndarray, colour, amount: np.ndarray) -> np.ndarray:
-    amount = np.clip(amount, 0, 1)[..., None]
-    return picture * (1 - amount) + np.asarray(colour, float) * amount
+def _mix(picture: FloatArray, colour: FloatArray | tuple[float, ...], amount: Array) -> FloatArray:
+    share: FloatArray = np.clip(amount, 0, 1)[..., None]
+    return picture * (1 - share) + np.asarray(colour, float) * share
 
 
-def _freckles(canvas: Canvas, picture: np.ndarray, palette: Palette, eye: np.ndarray) -> np.ndarray:
-    spots = np.zeros(picture.shape[:2])
+def _freckles(canvas: Canvas, picture: FloatArray, palette: Palette, eye: FloatArray) -> FloatArray:
+    spots: Array = np.zeros(picture.shape[:2])
     for _ in range(palette.freckles):
         place = np.array([canvas.rng.normal(0, 0.33), eye[1] - 0.3 + canvas.rng.normal(0, 0.13), 1.5])
         px = layout.project(place[None])[0] * layout.SIZE
@@ -90,15 +109,16 @@ def _freckles(canvas: Canvas, picture: np.ndarray, palette: Palette, eye: np.nda
             spots,
             (int(px[0] * 16), int(px[1] * 16)),
             int(canvas.rng.uniform(8, 22)),
-            canvas.rng.uniform(0.1, 0.3),
+            (canvas.rng.uniform(0.1, 0.3),),
             -1,
             cv2.LINE_AA,
             4,
         )
-    return _mix(picture, palette.shade, cv2.GaussianBlur(spots, (0, 0), 0.8))
+    spots = cv2.GaussianBlur(spots, (0, 0), 0.8)
+    return _mix(picture, palette.shade, spots)
 
 
-def _beard(canvas: Canvas, eye: np.ndarray) -> np.ndarray:
+def _beard(canvas: Canvas, eye: FloatArray) -> FloatArray:
     x, y, z = (canvas.at[..., k] for k in range(3))
     jaw = np.clip((6.92 - 0.10 * np.cos(4 * x) - y) / 0.16, 0, 1) * np.clip((y - 6.0) / 0.12, 0, 1)
     jaw *= np.clip((z - 0.25) / 0.35, 0, 1)
@@ -107,7 +127,7 @@ def _beard(canvas: Canvas, eye: np.ndarray) -> np.ndarray:
     return jaw * (1 - 0.9 * cheek) * grain
 
 
-def _lips(canvas: Canvas, picture: np.ndarray, palette: Palette) -> np.ndarray:
+def _lips(canvas: Canvas, picture: FloatArray, palette: Palette) -> FloatArray:
     mask = np.clip(canvas.masks["lips"] * 1.25, 0, 1) ** 1.2
     creases = cv2.GaussianBlur(canvas.rng.standard_normal((1, layout.SIZE)), (0, 0), 1.3)
     creases = creases / creases.std() * 0.022 + 0.02 * canvas.noise(1.5)
@@ -115,9 +135,9 @@ def _lips(canvas: Canvas, picture: np.ndarray, palette: Palette) -> np.ndarray:
     return _mix(picture, lip, 0.92 * mask)
 
 
-def _hair(canvas: Canvas, picture: np.ndarray, palette: Palette) -> np.ndarray:
+def _hair(canvas: Canvas, picture: FloatArray, palette: Palette) -> FloatArray:
     x, y, z = (canvas.at[..., k] for k in range(3))
-    # The hairline: over the forehead, down the temples in front of the ears, around them, to the nape.
+    # The hairline runs over the forehead, down the temples in front of the ears, and around them to the nape.
     side = np.clip((np.abs(x) - 0.45) / 0.4, 0, 1)
     front = palette.hairline + 0.05 * np.cos(9 * x) * (1 - side) - 0.10 * side
     behind = np.clip((0.85 - z) / 0.35, 0, 1)
@@ -128,8 +148,8 @@ def _hair(canvas: Canvas, picture: np.ndarray, palette: Palette) -> np.ndarray:
     return _mix(picture, np.array(palette.hair, float) * shade[..., None], 0.97 / (1 + np.exp(-5 * inside)))
 
 
-def _strands(canvas: Canvas) -> np.ndarray:
-    """Noise drawn out along the way hair grows, away from the crown (h, w)."""
+def _strands(canvas: Canvas) -> FloatArray:
+    """Draw noise (h, w) that is smeared in the direction in which hair grows, away from the crown."""
     crown = layout.project(np.array([[0.0, 8.45, -0.3]]))[0] * layout.SIZE
     grid_y, grid_x = np.mgrid[: layout.SIZE, : layout.SIZE]
     way_x, way_y = grid_x - crown[0], grid_y - crown[1]
@@ -147,8 +167,8 @@ def _strands(canvas: Canvas) -> np.ndarray:
     return np.clip(total / total.std(), -2, 2)
 
 
-def _surface(canvas: Canvas, xy: np.ndarray) -> np.ndarray:
-    """Texture pixels (n, 2) of the places on the front of the face that lie at xy (n, 2)."""
+def _surface(canvas: Canvas, xy: FloatArray) -> FloatArray:
+    """Return the texture pixels (n, 2) of the points on the front of the face at xy (n, 2), mesh units."""
     front = (canvas.at[..., 2] > 0.5) & ~canvas.empty
     rows = np.argwhere(front)
     tree = cKDTree(canvas.at[front][:, :2])
@@ -158,12 +178,12 @@ def _surface(canvas: Canvas, xy: np.ndarray) -> np.ndarray:
     return (rows[found][..., ::-1] * weight[..., None]).sum(1)
 
 
-def _brows(canvas: Canvas, picture: np.ndarray, palette: Palette, eye: np.ndarray) -> np.ndarray:
+def _brows(canvas: Canvas, picture: FloatArray, palette: Palette, eye: FloatArray) -> FloatArray:
     scale = 2
-    hair = np.zeros((layout.SIZE * scale, layout.SIZE * scale), np.float32)
+    hair: Array = np.zeros((layout.SIZE * scale, layout.SIZE * scale), np.float32)
     line = np.array(palette.brow_line)
     along = np.linspace(0, 1, len(line))
-    for side in (1, -1):  # both sides alike: a face whose brows differ reads as moving one of them
+    for side in (1, -1):  # the same on both sides: of two different brows, one reads as moved
         canvas.rng = np.random.default_rng(SEED)
         count = 420
         t = np.sort(canvas.rng.uniform(0, 1, count))
@@ -180,14 +200,16 @@ def _brows(canvas: Canvas, picture: np.ndarray, palette: Palette, eye: np.ndarra
         ends = np.stack([root, tip], 1).reshape(-1, 2) * (side, 1)
         px = (_surface(canvas, ends).reshape(-1, 2, 2) + 0.5) * scale * 16
         for stroke, strength in zip(px.astype(int), canvas.rng.uniform(0.5, 1, count), strict=True):
-            cv2.line(hair, tuple(stroke[0].tolist()), tuple(stroke[1].tolist()), float(strength), 2, cv2.LINE_AA, 4)
+            cv2.line(hair, tuple(stroke[0].tolist()), tuple(stroke[1].tolist()), (float(strength),), 2, cv2.LINE_AA, 4)
     hair = cv2.GaussianBlur(cv2.resize(hair, (layout.SIZE, layout.SIZE), interpolation=cv2.INTER_AREA), (0, 0), 0.5)
     under = cv2.GaussianBlur(hair, (0, 0), 3)
     return _mix(_mix(picture, palette.brow, 0.35 * under), palette.brow, 0.9 * hair)
 
 
-def _swatches(picture: np.ndarray, palette: Palette) -> np.ndarray:
+def _swatches(picture: ByteArray, palette: Palette) -> ByteArray:
+    """Paint the swatches into the picture, in place."""
     colours = {Part.MOUTH: (126, 52, 52), Part.TONGUE: (186, 96, 96), Part.LASH: (36, 24, 22)}
+    tile: Array
     for part, (left, top, width, height) in SWATCHES.items():
         left, top, width, height = (round(v * layout.SIZE) for v in (left, top, width, height))
         if part == Part.EYE:
@@ -207,15 +229,15 @@ def _swatches(picture: np.ndarray, palette: Palette) -> np.ndarray:
     return picture
 
 
-def _teeth(width: int, height: int) -> np.ndarray:
-    """Both rows, the arch laid out from left to right."""
+def _teeth(width: int, height: int) -> FloatArray:
+    """Paint the teeth of both rows, the dental arch from left to right."""
     x = np.linspace(0, 14, width, endpoint=False)
     gap = np.exp(-0.5 * ((x - np.rint(x)) / 0.06) ** 2)
     return np.ones((height, 1, 1)) * (222, 212, 194) * (1 - 0.30 * gap)[None, :, None]
 
 
-def iris(palette: Palette, size: int) -> np.ndarray:
-    """The eyeball's texture, uint8 RGB (size, size, 3): the eye's axis in the middle, 80 deg from it at the edge."""
+def iris(palette: Palette, size: int) -> ByteArray:
+    """Paint the texture of the eyeball, uint8 RGB (size, size, 3): middle on the axis, edge 80 deg from it."""
     rng = np.random.default_rng(SEED)
     y, x = (np.mgrid[:IRIS_SIZE, :IRIS_SIZE] + 0.5) / IRIS_SIZE - 0.5
     radius, turn = np.hypot(x, y) * 2, np.arctan2(y, x)
@@ -230,7 +252,7 @@ def iris(palette: Palette, size: int) -> np.ndarray:
                 [(0.5 + r / 2 * np.cos(angle)) * IRIS_SIZE * 16, (0.5 + r / 2 * np.sin(angle)) * IRIS_SIZE * 16]
             )
             angle, r = angle + rng.normal(0, 0.05), r - 0.03
-        cv2.polylines(veins, [np.array(path, np.int32)], False, float(rng.uniform(0.15, 0.4)), 1, cv2.LINE_AA, 4)
+        cv2.polylines(veins, [np.array(path, np.int32)], False, (rng.uniform(0.15, 0.4),), 1, cv2.LINE_AA, 4)
     white = _mix(white, (190, 96, 92), veins)
     fibres = np.zeros_like(radius)
     for wave in rng.integers(9, 70, 24):
@@ -241,13 +263,14 @@ def iris(palette: Palette, size: int) -> np.ndarray:
     colour = _mix(colour, np.array(palette.iris) * (1.15, 0.95, 0.7), 0.5 * np.exp(-0.5 * ((inner - 0.12) / 0.12) ** 2))
     picture = _mix(white, colour, np.clip((IRIS_EDGE - radius) / 0.02 + 0.5, 0, 1))
     picture = _mix(picture, (10, 8, 8), np.clip((PUPIL - radius) / 0.015 + 0.5, 0, 1))
-    return cv2.resize(np.clip(picture, 0, 255).astype(np.uint8), (size, size), interpolation=cv2.INTER_AREA)
+    painted = np.clip(picture, 0, 255).astype(np.uint8)
+    return np.asarray(cv2.resize(painted, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def lashes() -> np.ndarray:
-    """Opacity of a strip of lashes, uint8 (64, 256), roots at the lower edge.
+def lashes() -> ByteArray:
+    """Paint the opacity of a strip of lashes, uint8 (64, 256), roots at the lower edge.
 
-    Single hairs would be finer than a pixel: the strip thins out towards an uneven edge instead.
+    A single hair would be finer than a pixel; instead, the strip becomes thinner towards an uneven edge.
     """
     rng = np.random.default_rng(SEED)
     uneven = cv2.GaussianBlur(rng.standard_normal((1, 256)), (0, 0), 2.5)

@@ -1,9 +1,10 @@
-"""The performer: a second drawn head that acts a scripted, natural half minute; the source when there is no camera."""
+"""The performer: a second drawn head that plays a scripted half minute; the default source without a camera."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from rena_ros.base.arrays import ByteArray, FloatArray
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import Robot
 from rena_ros.twin.face import TwinFace
@@ -13,9 +14,10 @@ LEFT_RIGHT = ("left", "right")
 
 @dataclass(frozen=True)
 class Chapter:
-    """One part of the script. ``face``: servo -> goal, ``{}`` for both sides; what is not named is at rest.
+    """One part of the script.
 
-    The face is reached in ``ease_s`` from ``start_s`` on, with the least jerk, and held until the next chapter.
+    ``face``: servo -> goal; ``{}`` stands for both sides; a servo that is not named is at neutral. The face is reached
+    within ``ease_s`` from ``start_s`` on, with the least jerk, and held until the next chapter.
     """
 
     name: str
@@ -52,7 +54,7 @@ SCRIPT = (
     Chapter("tilt", 24.9, 0.6, {"neck_roll": 0.82, "corner_{}_up": 0.4}),
     Chapter("calm", 26.0, 0.6, {}),
     Chapter("ooh", 26.8, 0.4, {"pucker": 0.85}),
-    # the one abrupt change: from pursed lips to a wide grin with the head thrown round, within two frames
+    # the one abrupt change: within two frames, from pursed lips to a wide grin with the head turned
     Chapter("abrupt grin", 27.8, 0.06, {**JOY, "lip_upper_{}": 0.6, "lip_lower_{}": 0.35, "neck_yaw": 0.66}),
     Chapter("calm", 29.0, 0.8, {}),
 )
@@ -60,7 +62,7 @@ BLINKS_S = (1.5, 2.7, 6.4, 9.5, 13.1, 15.8, 17.35, 20.15, 23.1, 26.3, 29.5)
 BLINK_S = (0.09, 0.05, 0.14)  # closing, closed, opening
 DURATION_S = 30.5
 CHAPTERS = tuple((chapter.name, chapter.start_s) for chapter in SCRIPT)
-# The living body: servo -> (amplitude in goals, period s, phase); breathing and sway never quite repeat
+# Breathing and sway: servo -> (amplitude in goals, period in s, phase) of each wave; the sum hardly repeats
 IDLE = {
     "neck_pitch": ((0.022, 3.9, 0.0), (0.010, 1.7, 1.0)),
     "neck_yaw": ((0.020, 5.3, 0.7), (0.008, 2.3, 2.0)),
@@ -68,15 +70,16 @@ IDLE = {
     "corner_left_up": ((0.02, 7.9, 0.0),),
     "corner_right_up": ((0.02, 7.9, 0.3),),
 }
-FIXATION_S = 0.7  # the eyes rest this long on one spot, then hop a little
-FIXATION = 0.025  # goals, standard deviation of the hops
-HOP_S = 0.04
+FIXATION_S = 0.7  # the eyes fix one point for this long, then move to the next
+FIXATION = 0.025  # standard deviation of the points, in goals
+SACCADE_S = 0.04  # duration of a movement of the eyes
 
 
-def performance(t_s: float, robot: Robot | None = None) -> np.ndarray:
-    """The performer's goals at a time, float32 (25,) in [0, 1], in the order of the robot's names.
+def performance(t_s: float, robot: Robot | None = None) -> FloatArray:
+    """Return the goals of the performer at ``t_s``, float32 (25,) in [0, 1], order of ``robot.names``.
 
-    The script repeats after ``DURATION_S``. Raises ValueError when the time is not finite.
+    ``robot``: by default that of the default robot file. The script repeats after ``DURATION_S``. Raises ValueError
+    when the time is not finite.
     """
     if not np.isfinite(t_s):
         raise ValueError(f"{t_s} is not a time")
@@ -88,7 +91,7 @@ def performance(t_s: float, robot: Robot | None = None) -> np.ndarray:
     return np.clip(goals, 0, 1).astype(np.float32)
 
 
-def _scripted(t_s: float, robot: Robot) -> np.ndarray:
+def _scripted(t_s: float, robot: Robot) -> FloatArray:
     goals = robot.neutral_goals.astype(np.float64)
     for chapter in SCRIPT:
         if t_s <= chapter.start_s:
@@ -97,7 +100,7 @@ def _scripted(t_s: float, robot: Robot) -> np.ndarray:
     return goals
 
 
-def _face(chapter: Chapter, robot: Robot) -> np.ndarray:
+def _face(chapter: Chapter, robot: Robot) -> FloatArray:
     goals = robot.neutral_goals.astype(np.float64)
     for pattern, goal in chapter.face.items():
         for name in {pattern.format(side) for side in LEFT_RIGHT}:
@@ -106,26 +109,30 @@ def _face(chapter: Chapter, robot: Robot) -> np.ndarray:
 
 
 def _least_jerk(x: float) -> float:
-    """From 0 at x = 0 to 1 at x = 1 with the least jerk (Flash and Hogan 1985)."""
+    """Ease from 0 at x = 0 to 1 at x = 1 with the least jerk (Flash and Hogan 1985)."""
     x = min(max(x, 0.0), 1.0)
     return x**3 * (10 - 15 * x + 6 * x * x)
 
 
-def _breathe(t_s: float, robot: Robot, goals: np.ndarray) -> None:
-    fade = _least_jerk(t_s) * _least_jerk(DURATION_S - t_s)  # so that the end joins the beginning
+def _breathe(t_s: float, robot: Robot, goals: FloatArray) -> None:
+    """Add breathing, sway and small movements of the eyes to the goals, in place."""
+    fade = _least_jerk(t_s) * _least_jerk(DURATION_S - t_s)  # 0 at start and end, so that the script can repeat
     for name, waves in IDLE.items():
         for amplitude, period_s, phase in waves:
             goals[robot.index[name]] += fade * amplitude * np.sin(2 * np.pi * t_s / period_s + phase)
-    spot = int(t_s / FIXATION_S)
-    share = _least_jerk((t_s - spot * FIXATION_S) / HOP_S)
-    before, after = (np.random.default_rng((7, k)).normal(0, FIXATION, 2) for k in (spot - 1 if spot else 10**6, spot))
-    hop = fade * (before + share * (after - before))
+    point = int(t_s / FIXATION_S)
+    share = _least_jerk((t_s - point * FIXATION_S) / SACCADE_S)
+    before, after = (
+        np.random.default_rng((7, k)).normal(0, FIXATION, 2) for k in (point - 1 if point else 10**6, point)
+    )
+    shift = fade * (before + share * (after - before))
     for side in LEFT_RIGHT:
-        goals[robot.index[f"eye_{side}_yaw"]] += hop[0]
-        goals[robot.index[f"eye_{side}_pitch"]] += hop[1]
+        goals[robot.index[f"eye_{side}_yaw"]] += shift[0]
+        goals[robot.index[f"eye_{side}_pitch"]] += shift[1]
 
 
-def _blink(t_s: float, robot: Robot, goals: np.ndarray) -> None:
+def _blink(t_s: float, robot: Robot, goals: FloatArray) -> None:
+    """Close the lids in the goals where the script blinks, in place."""
     closing, closed, opening = BLINK_S
     for start_s in BLINKS_S:
         since = t_s - start_s
@@ -136,21 +143,21 @@ def _blink(t_s: float, robot: Robot, goals: np.ndarray) -> None:
 
 
 class Performer:
-    """Draws the performance."""
+    """Draws the performance; a context manager."""
 
     def __init__(self, width: int = 640, height: int = 480):
-        """``width``, ``height``: of the frames, pixels."""
+        """Load the drawn face; ``width``, ``height``: of the frames, pixels."""
         self._robot = load_robot()
         self._face = TwinFace(self._robot, width, height, look="performer")
 
     def __enter__(self) -> "Performer":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    def frame(self, t_s: float) -> np.ndarray:
-        """The picture at a time, uint8 RGB (height, width, 3), C-contiguous; the same for the same time."""
+    def frame(self, t_s: float) -> ByteArray:
+        """Draw the frame at ``t_s``, uint8 RGB (height, width, 3), C-contiguous; equal times give equal pixels."""
         return self._face.render(performance(t_s, self._robot))
 
     def close(self) -> None:

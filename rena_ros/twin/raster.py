@@ -1,7 +1,8 @@
 """Triangles to pixels: visibility and colour, on one thread, in a fixed order of operations.
 
-Every pixel has four samples. A sample holds one 32-bit key, depth above triangle number, so the nearest triangle
-wins whatever the order; colours are computed once per pixel afterwards (once per surface where surfaces meet).
+Every pixel has four samples. A sample holds one 32-bit key: the depth in the upper bits, the number of the triangle in
+the lower bits. The smallest key belongs to the nearest triangle, in any order of drawing. Colours are computed
+afterwards, once per pixel (once per surface where surfaces meet).
 """
 
 import numba
@@ -13,19 +14,19 @@ TRIANGLE_BITS = np.uint32(14)
 TRIANGLE_MASK = np.uint32((1 << 14) - 1)
 DEPTH_STEPS = (1 << 18) - 2
 EMPTY = np.uint32(0xFFFFFFFF)
-APART = np.uint32(1600)  # depth steps between two surfaces of one pixel that are coloured separately
-SUB = 256  # steps per pixel to which corners are rounded: shared edges then meet exactly
+APART = np.uint32(1600)  # depth steps from which two surfaces in one pixel are coloured separately
+SUB = 256  # steps per pixel; corners are rounded to them, so that shared edges coincide
 SAMPLES = ((96, 32), (224, 96), (32, 160), (160, 224))  # rotated grid, x and y in steps
 SAMPLES_X = tuple(x / SUB for x, _ in SAMPLES)
 SAMPLES_Y = tuple(y / SUB for _, y in SAMPLES)
-CUT = (0.2, 0.4, 0.6, 0.8)  # opacity from which each sample of a cut-out surface is covered
+CUT = (0.2, 0.4, 0.6, 0.8)  # opacity from which a cut-out surface covers each sample
 TONES = 4096
 EYE, MOUTH, TONGUE = int(Part.EYE), int(Part.MOUTH), int(Part.TONGUE)
 F = np.float32
-# Where the lamp is mirrored in the eye: towards the eye's normal (x, y), and its size
+# The reflection of the lamp in the eye: x and y of the normal at its centre, and its radius
 GLINT_X, GLINT_Y, GLINT_SIZE = 0.26, 0.36, 0.15
 
-# The four samples of a pixel are one vector operation then; it must be set before anything is compiled.
+# Makes the four samples of a pixel one vector operation; must be set before the first compilation.
 numba.config.SLP_VECTORIZE = 1
 _jit = numba.njit(cache=True, error_model="numpy")
 
@@ -34,11 +35,12 @@ _jit = numba.njit(cache=True, error_model="numpy")
 def rasterise(screen, triangles, vertex_point, bounds, part, cut_from, uv, opacity, near, far, keys, setup, width):
     """Find the nearest triangle of each sample.
 
-    ``screen`` float32 (n, 3): x, y in pixels, depth. ``triangles`` int32 (t, 3) of vertices, ``part`` (t,) theirs.
-    Triangles from number ``cut_from`` on are cut out by ``opacity`` float32 (h, w) at ``uv`` and seen from both sides.
-    ``bounds`` int64 (2, 4): first and last column and row of the picture, and of the lips' opening, outside of which
-    nothing in the mouth is seen. Updates ``keys`` uint32 (height * width * 4), EMPTY at first. Writes ``setup``
-    float32 (t, 6): per triangle the weights of its corners 1 and 2 as affine functions of the pixel.
+    ``screen`` float32 (n, 3): x, y in pixels, and depth. ``triangles`` int32 (t, 3): vertex numbers. ``part`` (t,):
+    part of each triangle. Those from number ``cut_from`` on are cut out by ``opacity``, float32 (h, w), at ``uv``,
+    and are visible from both sides. ``bounds`` int64 (2, 4): first and last column and row of the picture, and of the
+    opening between the lips; the parts inside the mouth are visible only there. Updates ``keys`` uint32
+    (height * width * 4), initially EMPTY. Writes ``setup`` float32 (t, 6): the weights of corners 1 and 2 as affine
+    functions of the pixel.
     """
     scale = F(DEPTH_STEPS / (far - near))
     (ax, ay), (bx, by), (cx, cy), (dx, dy) = SAMPLES
@@ -48,7 +50,7 @@ def rasterise(screen, triangles, vertex_point, bounds, part, cut_from, uv, opaci
         x1, y1 = np.int64(np.rint(screen[p1, 0] * SUB)), np.int64(np.rint(screen[p1, 1] * SUB))
         x2, y2 = np.int64(np.rint(screen[p2, 0] * SUB)), np.int64(np.rint(screen[p2, 1] * SUB))
         area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
-        if area == 0 or (area > 0 and t < cut_from):  # y points down: a positive area faces away
+        if area == 0 or (area > 0 and t < cut_from):  # y points down, so a positive area is seen from behind
             continue
         sign = np.int64(1) if area > 0 else np.int64(-1)
         within = bounds[1 if MOUTH <= part[t] <= TONGUE else 0]
@@ -67,7 +69,7 @@ def rasterise(screen, triangles, vertex_point, bounds, part, cut_from, uv, opaci
         z_0 = F(z0 + (z1 - z0) * b_0 + (z2 - z0) * c_0 - near) * scale
         if z_0 + zx * left + zy * top < 0 or z_0 + zx * right + zy * bottom < 0:
             continue
-        # edge functions, >= 0 inside; u* per step in x, v* per step in y
+        # edge functions, >= 0 inside; u* and v* are their changes per step in x and y
         u0, v0 = -(y2 - y1) * sign, (x2 - x1) * sign
         u1, v1 = -(y0 - y2) * sign, (x0 - x2) * sign
         u2, v2 = -(y1 - y0) * sign, (x1 - x0) * sign
@@ -89,7 +91,7 @@ def rasterise(screen, triangles, vertex_point, bounds, part, cut_from, uv, opaci
             for px in range(left, right + 1):
                 if (e0 + best0) | (e1 + best1) | (e2 + best2) >= 0:
                     z = z_0 + zx * F(px) + zy * F(py)
-                    # all ones where a sample lies outside, which makes its key EMPTY
+                    # all bits set where a sample lies outside, which makes its key EMPTY
                     out_a = np.uint32(((e0 + a0) | (e1 + a1) | (e2 + a2)) >> 63)
                     out_b = np.uint32(((e0 + b0) | (e1 + b1) | (e2 + b2)) >> 63)
                     out_c = np.uint32(((e0 + c0) | (e1 + c1) | (e2 + c2)) >> 63)
@@ -122,7 +124,7 @@ def rasterise(screen, triangles, vertex_point, bounds, part, cut_from, uv, opaci
 
 @numba.njit(cache=True, error_model="numpy", inline="never")
 def _opacity(opacity, uv, triangles, t, b_0, b_x, b_y, c_0, c_x, c_y, px, py):
-    """Opacity of a cut-out triangle at the middle of a pixel."""
+    """Return the opacity of a cut-out triangle in the middle of a pixel."""
     height, width = opacity.shape
     b = b_0 + b_x * (px + 0.5) + b_y * (py + 0.5)
     c = c_0 + c_x * (px + 0.5) + c_y * (py + 0.5)
@@ -134,7 +136,7 @@ def _opacity(opacity, uv, triangles, t, b_0, b_x, b_y, c_0, c_x, c_y, px, py):
 
 @_jit
 def _planes(t, setup, triangles, lit, planes):
-    """What ``lit`` holds, as affine functions of the pixel within triangle t: per x, per y, at the origin."""
+    """Write row t of ``planes``: columns of ``lit`` as affine functions of the pixel: per x, per y, at the origin."""
     i, j, k = triangles[t, 0], triangles[t, 1], triangles[t, 2]
     for q in range(8):
         along_b, along_c = lit[j, q] - lit[i, q], lit[k, q] - lit[i, q]
@@ -143,14 +145,13 @@ def _planes(t, setup, triangles, lit, planes):
         planes[t, 16 + q] = lit[i, q] + along_b * setup[t, 2] + along_c * setup[t, 5]
 
 
-@_jit
-def colour(keys, setup, triangles, part, lit, texture, linear, tone, planes, ready, out):
-    """Colour the picture ``out`` uint8 (h, w, 3), which holds the backdrop, in place.
+@_jit  # One function: with the shading of a sample as a function of its own, the same pixels take a quarter longer.
+def colour(keys, setup, triangles, part, lit, texture, linear, tone, planes, ready, out):  # noqa: C901
+    """Colour the picture ``out``, uint8 (h, w, 3), in place; at first it holds the backdrop.
 
-    ``lit`` float32 (v, 8): texture coordinates, RGB of the light that falls on the vertex, its highlight, and for
-    eyes the normal's x and y. ``texture`` uint8 (side, side, 4). ``linear`` (1025,): quarter steps of sRGB ->
-    linear; ``tone`` uint8 (TONES,): linear [0, 2) -> sRGB. ``planes`` float32 (t, 24) and ``ready`` uint8 (t,) are
-    room to work in.
+    ``lit`` float32 (v, 8): texture coordinates, RGB of the light on the vertex, its highlight, and for eyes x and y of
+    the normal. ``texture`` uint8 (side, side, 4). ``linear`` (1025,): quarter steps of sRGB -> linear. ``tone`` uint8
+    (TONES,): linear [0, 2) -> sRGB. ``planes`` float32 (t, 24) and ``ready`` uint8 (t,) are work space.
     """
     height, width = out.shape[:2]
     ready.fill(0)
@@ -192,7 +193,7 @@ def colour(keys, setup, triangles, part, lit, texture, linear, tone, planes, rea
                     if not ready[t]:
                         ready[t] = 1
                         _planes(t, setup, triangles, lit, planes)
-                    # at the sample, not at the pixel's middle: that may lie beside a narrow triangle
+                    # at the sample: the middle of the pixel may lie outside a narrow triangle
                     x, y = F(px) + offset_x[s], F(py) + offset_y[s]
                     u = planes[t, 0] * x + planes[t, 8] * y + planes[t, 16]
                     v = planes[t, 1] * x + planes[t, 9] * y + planes[t, 17]

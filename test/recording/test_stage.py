@@ -12,8 +12,8 @@ from rena_ros.robot.file import load_robot
 from rena_ros.strategy.expert import load_strategy
 
 ROBOT = load_robot()
-# Of `rena collect --samples 24 --seed 1` with version 0.1.0, whose stage made its frames itself: the SHA-256 of
-# the arrays `goals` (float32) and `positions` (float64, rad).
+# The SHA-256 of the arrays `goals` (float32) and `positions` (float64, rad) of `rena collect --samples 24 --seed 1`
+# with version 0.1.0, in which the stage made its frames without the driver.
 GOALS_OF_SEED_1 = "4625f98d307e826d"
 POSITIONS_OF_SEED_1 = "c8dc7f1547e6cf70"
 

@@ -1,4 +1,4 @@
-"""The drawn robot: the same goals give the same pixels, bad goals are refused, and every servo shows."""
+"""The drawn robot: the same goals give the same pixels, invalid goals are refused, every servo is visible."""
 
 import hashlib
 import subprocess
@@ -15,7 +15,7 @@ from rena_ros.twin.face import TwinFace
 
 ROBOT = load_robot()
 READING = {name: i for i, name in enumerate(READING_NAMES)}
-VISIBLE = 0.15  # of a coefficient's range
+VISIBLE = 0.15  # change of a coefficient
 VISIBLE_RAD = np.radians(8.0)
 
 
@@ -34,7 +34,7 @@ def face():
 
 @pytest.fixture(scope="module")
 def read(face):
-    """Goals -> what MediaPipe reads in the picture, float32 (55,)."""
+    """A function from goals to MediaPipe's reading of the picture, float32 (55,)."""
     with FaceReader(video=False) as reader:
 
         def read(goals: np.ndarray) -> np.ndarray:
@@ -45,7 +45,7 @@ def read(face):
         yield read
 
 
-def test_the_same_goals_give_the_same_pixels_whatever_was_drawn_before(face):
+def test_the_same_goals_give_the_same_pixels_after_any_other_picture(face):
     rng = np.random.default_rng(3)
     smile, other = rng.random((2, 25))
     first = face.render(smile)
@@ -69,7 +69,7 @@ def test_another_process_draws_the_same_pixels(face):
     assert done.stdout.strip() == here
 
 
-def test_a_returned_picture_is_not_drawn_over(face):
+def test_a_returned_picture_is_not_overwritten(face):
     first = face.render(ROBOT.neutral_goals)
     copy = first.copy()
     face.render(posed(jaw=1.0))
@@ -87,41 +87,41 @@ def test_a_returned_picture_is_not_drawn_over(face):
         np.full(25, np.inf),
     ],
 )
-def test_bad_goals_are_refused(face, goals):
+def test_invalid_goals_are_refused(face, goals):
     with pytest.raises(ValueError, match="goal"):
         face.render(goals)
 
 
 def test_an_unknown_look_is_refused():
     with pytest.raises(ValueError, match="look"):
-        TwinFace(ROBOT, look="nobody")
+        TwinFace(ROBOT, look="unknown")
 
 
-def test_every_size_shows_the_same_face(face):
+def test_the_face_is_the_same_in_every_size(face):
     with TwinFace(ROBOT, width=1280, height=960) as large:
         doubled = large.render(ROBOT.neutral_goals)
     halved = doubled.reshape(480, 2, 640, 2, 3).mean((1, 3))
     assert np.abs(halved - face.render(ROBOT.neutral_goals)).mean() < 2.5
 
 
-def test_neutral_goals_pull_at_nothing():
-    asked = pose(ROBOT, ROBOT.neutral_goals)
-    assert np.abs(asked.weights).max() < 1e-6
-    assert np.abs(asked.gaze).max() < 1e-6
-    assert np.abs(asked.neck).max() < 1e-6
+def test_neutral_goals_leave_the_face_at_rest():
+    shown = pose(ROBOT, ROBOT.neutral_goals)
+    assert np.abs(shown.weights).max() < 1e-6
+    assert np.abs(shown.gaze).max() < 1e-6
+    assert np.abs(shown.neck).max() < 1e-6
 
 
 def test_goals_turn_eyes_and_neck_by_their_full_angles():
-    asked = pose(ROBOT, np.ones(25))
-    assert asked.gaze == pytest.approx(np.full((2, 2), GAZE_RAD))
-    assert asked.neck == pytest.approx(NECK_RAD)
-    assert asked.weights[list(CHANNELS).index("lid_close_left")] == pytest.approx(1)
+    shown = pose(ROBOT, np.ones(25))
+    assert shown.gaze == pytest.approx(np.full((2, 2), GAZE_RAD))
+    assert shown.neck == pytest.approx(NECK_RAD)
+    assert shown.weights[list(CHANNELS).index("lid_close_left")] == pytest.approx(1)
 
 
 def test_each_servo_alone_is_visible_to_perception(read):
     rest = read(ROBOT.neutral_goals)
-    print(f"\n{'servo':18} {'goal':>4}  what it changes most (coefficients, rad)")
-    unseen = []
+    print(f"\n{'servo':18} {'goal':>4}  largest changes (coefficients, rad)")
+    invisible = []
     for name in ROBOT.names:
         best = 0.0
         for goal in (0.0, 1.0):
@@ -133,11 +133,11 @@ def test_each_servo_alone_is_visible_to_perception(read):
             most = np.argsort(-share)[:3]
             print(f"{name:18} {goal:4.0f}  " + "  ".join(f"{READING_NAMES[i]} {change[i]:+.2f}" for i in most))
         if best < 1:
-            unseen.append(name)
-    assert not unseen
+            invisible.append(name)
+    assert not invisible
 
 
-# servos that move together -> the coefficient that must rise with them
+# servos that move together -> the coefficient that must increase with them
 RISING = {
     "brow_{}_raise": "browOuterUp{}",
     "brow_{}_frown": "browDown{}",
@@ -154,7 +154,7 @@ RISING = {
 
 
 @pytest.mark.parametrize(("servo", "coefficient"), RISING.items())
-def test_pulling_further_reads_as_more(read, servo, coefficient):
+def test_a_larger_goal_raises_its_coefficient(read, servo, coefficient):
     values = []
     for goal in (0.3, 0.55, 0.8):
         both = {servo.format(side): goal for side in ("left", "right")}
@@ -162,7 +162,7 @@ def test_pulling_further_reads_as_more(read, servo, coefficient):
     assert values[0] < values[1] < values[2]
 
 
-def test_sides_and_directions_are_the_subjects_own(read):
+def test_sides_and_directions_are_those_of_the_subject(read):
     rest = read(ROBOT.neutral_goals)
     left, right = read(posed(lid_left=1.0)), read(posed(lid_right=1.0))
     blink_left, blink_right = READING["eyeBlinkLeft"], READING["eyeBlinkRight"]

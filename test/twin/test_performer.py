@@ -1,4 +1,4 @@
-"""The performer: a whole, smooth, living performance that perception can follow from end to end."""
+"""The performer: valid goals at every moment, and a face that perception finds from start to end."""
 
 from itertools import pairwise
 
@@ -14,7 +14,7 @@ READING = {name: i for i, name in enumerate(READING_NAMES)}
 RATE_HZ = 30
 
 
-def test_goals_are_valid_at_every_moment_and_the_end_joins_the_beginning():
+def test_goals_are_valid_at_every_moment_and_the_end_meets_the_start():
     goals = np.array([performance(t, ROBOT) for t in np.arange(0, DURATION_S, 1 / RATE_HZ)])
     assert goals.shape == (len(goals), 25)
     assert goals.dtype == np.float32
@@ -25,14 +25,14 @@ def test_goals_are_valid_at_every_moment_and_the_end_joins_the_beginning():
     assert np.array_equal(performance(DURATION_S + 5.0, ROBOT), performance(5.0, ROBOT))
 
 
-def test_the_first_seconds_are_rest():
+def test_the_performance_starts_at_rest():
     resting = np.array([performance(t, ROBOT) for t in np.arange(0, 3, 0.05)])
     lids = list(ROBOT.region("lids"))
     assert np.median(np.abs(resting - ROBOT.neutral_goals).max(0)[[i for i in range(25) if i not in lids]]) < 0.06
     assert np.abs(np.median(resting, 0) - ROBOT.neutral_goals).max() < 0.06
 
 
-def test_faces_and_chapters_fit_the_robot():
+def test_chapters_are_in_order_and_their_faces_fit_the_robot():
     starts = [start for _, start in CHAPTERS]
     assert starts == sorted(starts)
     assert starts[-1] < DURATION_S
@@ -40,19 +40,19 @@ def test_faces_and_chapters_fit_the_robot():
     names = [name for name, _ in CHAPTERS]
     for wanted in ("rest", "joy", "surprise", "sorrow", "anger", "wink", "turn left", "nod", "abrupt grin"):
         assert wanted in names
-    # antagonists never pull together, so that the limiter leaves the performance as it is
+    # antagonists never pull together, so the limiter hardly changes the performance
     for t in np.arange(0, DURATION_S, 0.2):
         wanted = ROBOT.positions(performance(t, ROBOT))
         limited = ROBOT.limit(list(ROBOT.names), wanted.tolist(), np.zeros(25)).positions
         assert np.abs(ROBOT.goals(limited) - ROBOT.goals(wanted)).max() < 0.06
 
 
-def test_a_time_that_is_none_is_refused():
+def test_a_time_that_is_not_finite_is_refused():
     with pytest.raises(ValueError, match="time"):
         performance(float("nan"), ROBOT)
 
 
-def test_the_face_is_found_and_its_expressions_are_read_throughout():
+def test_the_face_is_found_in_every_frame_and_its_expressions_are_read():
     times = np.arange(0.05, DURATION_S, 0.4)
     with Performer() as performer, FaceReader(video=False) as reader:
         readings = [reader.read(performer.frame(t), 0) for t in times]
