@@ -54,13 +54,16 @@ class RenaDriver:
 
     def cycle(self, ticks: IntArray) -> CycleResult:
         """Send goals and read states."""
-        self._bus.write_goals(ticks)
+        self._write_goals(ticks)
         state = self._bus.read_state()
         return CycleResult(state.ticks, state.fresh, bool(state.fresh.all()))
 
     def close(self) -> None:
         """Free the port."""
         self._bus.close()
+
+    def _write_goals(self, ticks: IntArray) -> None:
+        self._bus.write_goals(ticks)
 
 
 class RenaSixByteDriver(RenaDriver):
@@ -74,12 +77,9 @@ class RenaSixByteDriver(RenaDriver):
         self._ids = robot.ids.tolist()
         self._rows = np.tile(np.array((0, 0, SPEED), "<u2"), (len(self._ids), 1))
 
-    def cycle(self, ticks: IntArray) -> CycleResult:
-        """Send goals and read states."""
+    def _write_goals(self, ticks: IntArray) -> None:
         self._rows[:, 0] = ticks
         self._line.sync_write(self._ids, GOAL, self._rows.view(np.uint8))
-        state = self._bus.read_state()
-        return CycleResult(state.ticks, state.fresh, bool(state.fresh.all()))
 
 
 class BareClient:

@@ -203,21 +203,16 @@ class _Run:
 
     def result(self, commands: int, wall_s: float) -> FuzzResult:
         counts, check = self._rehearsal.gate.commands, self._check
+        shared = ("frames", "goals", "limits", "antagonists", "speed", "acceleration", "top_speed")
         return FuzzResult(
             commands=commands,
             accepted=counts.written,
             refused=counts.refused,
             misjudged=self._misjudged,
-            frames=check.frames,
-            goals=check.goals,
-            limits=check.limits,
-            antagonists=check.antagonists,
-            speed=check.speed,
-            acceleration=check.acceleration,
             limp=self._limp,
-            top_speed=check.top_speed,
             services=self._services,
             virtual_s=self._rehearsal.now_s,
             wall_s=wall_s,
             examples=tuple(check.examples),
+            **{name: getattr(check, name) for name in shared},
         )

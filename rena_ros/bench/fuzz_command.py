@@ -92,7 +92,7 @@ def _work(jobs: list[tuple[int, int]], workers: int, console: Console) -> tuple[
     try:
         with (
             interruptible(),
-            _pool(context, min(workers, len(jobs))) as pool,
+            worker_pool(context, min(workers, len(jobs))) as pool,
             Progress(*columns, console=console, transient=True) as progress,
         ):
             bar = progress.add_task("", total=sum(count for count, _ in jobs))
@@ -104,7 +104,7 @@ def _work(jobs: list[tuple[int, int]], workers: int, console: Console) -> tuple[
     return results, True
 
 
-def _pool(context: SpawnContext, workers: int) -> Pool:
+def worker_pool(context: SpawnContext, workers: int) -> Pool:
     """Return a pool that Ctrl-C does not reach, not even while it starts: children inherit a blocked signal."""
     resource_tracker.ensure_running()  # its start unblocks the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])

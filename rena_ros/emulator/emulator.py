@@ -214,21 +214,17 @@ def _write_report(path: Path, report: dict) -> None:
     write_json(path, report)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Run the emulator in the foreground. Raises RenaError for what the user can correct."""
-    serve(make_emulator(args), args.report)
-    return 0
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run the emulator until a signal asks it to end. Returns 0, or 2 for what the user can correct."""
     parser = argparse.ArgumentParser(prog="emulator", description=__doc__.splitlines()[0])
     add_arguments(parser)
+    args = parser.parse_args(argv)
     try:
-        return run(parser.parse_args(argv))
+        serve(make_emulator(args), args.report)
     except RenaError as error:
         print(f"emulator: {error}", file=sys.stderr)
         return 2
+    return 0
 
 
 if __name__ == "__main__":

@@ -7,10 +7,9 @@ import signal
 import numpy as np
 import pytest
 
-from rena_ros.bench import fuzz_command
 from rena_ros.bench.fuzz import CommandMaker, fuzz
+from rena_ros.bench.fuzz_command import worker_pool
 from rena_ros.bus import protocol
-from rena_ros.control.motion import Motion
 from rena_ros.emulator.goal_check import GoalCheck
 from rena_ros.emulator.goal_log import GoalFrame
 from rena_ros.robot.file import load_robot
@@ -30,18 +29,24 @@ def test_random_commands_cause_no_violation_on_the_wire(monkeypatch):
     assert 0.9 < result.top_speed <= 1.0  # the commands drive the motion to its limits
 
 
-def test_violations_of_a_faulty_limiter_are_found(monkeypatch):
+def test_violations_of_a_node_with_other_limits_are_found(monkeypatch):
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "OFF")
-    careless = dataclasses.replace(
-        ROBOT, servos=tuple(dataclasses.replace(servo, antagonists=()) for servo in ROBOT.servos)
-    )
-    monkeypatch.setattr("rena_ros.nodes.servos.load_robot", lambda path: careless)
-    result = fuzz(300, seed=3)
+
+    def fuzz_node_with(**limits):
+        servos = tuple(
+            dataclasses.replace(servo, **{name: change(servo) for name, change in limits.items()})
+            for servo in ROBOT.servos
+        )
+        node_robot = dataclasses.replace(ROBOT, servos=servos)
+        monkeypatch.setattr("rena_ros.nodes.servos.load_robot", lambda path: node_robot)
+        return fuzz(300, seed=3)
+
+    result = fuzz_node_with(antagonists=lambda servo: ())
     assert result.antagonists > 0 and result.limits == 0 and not result.passed
-    monkeypatch.setattr("rena_ros.nodes.servos.load_robot", lambda path: ROBOT)
-    monkeypatch.setattr(Motion, "_top_speed", property(lambda self: ROBOT.max_speed_rad_s * 1.2))
-    result = fuzz(300, seed=3)
+    result = fuzz_node_with(max_speed_rad_s=lambda servo: 1.2 * servo.max_speed_rad_s)
     assert result.speed > 0 and result.top_speed > 1.05 and not result.passed
+    result = fuzz_node_with(max_acceleration_rad_s2=lambda servo: 2 * servo.max_acceleration_rad_s2)
+    assert result.acceleration > 0 and result.speed == 0 and not result.passed
 
 
 def goals(time_s, **changes):
@@ -101,6 +106,6 @@ def test_commands_of_every_shape_are_made():
 
 
 def test_ctrl_c_does_not_reach_the_worker_processes_even_while_they_start():
-    with fuzz_command._pool(multiprocessing.get_context("spawn"), 1) as pool:
+    with worker_pool(multiprocessing.get_context("spawn"), 1) as pool:
         assert signal.SIGINT in pool.apply(signal.pthread_sigmask, (signal.SIG_BLOCK, ()))
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
