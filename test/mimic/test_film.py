@@ -64,7 +64,7 @@ def test_the_film_is_h264_that_a_browser_plays(tmp_path, spool):
     assert {one.name for one in tmp_path.iterdir()} == {"mimic.mp4", "spool"}
 
 
-def test_each_moment_shows_what_was_seen_then(tmp_path, spool):
+def test_each_moment_shows_the_newest_pictures_of_that_time(tmp_path, spool):
     path = tmp_path / "mimic.mp4"
     make_film(path, spool, {}, with_robot=True)
     pictures = frames_of(path)
@@ -83,7 +83,7 @@ def test_without_a_robot_only_the_person_is_shown(tmp_path, spool):
     assert frames_of(path)[0].shape == (PANEL_HEIGHT + BAND_HEIGHT, PANEL_WIDTH, 3)
 
 
-def test_no_picture_no_film(tmp_path):
+def test_without_pictures_there_is_no_film(tmp_path):
     SpoolWriter(tmp_path / "spool", ("camera", "robot", "landmarks")).close()
     assert make_film(tmp_path / "mimic.mp4", tmp_path / "spool", {}, with_robot=True) == 0
     assert not (tmp_path / "mimic.mp4").exists()
@@ -101,7 +101,7 @@ def test_an_interrupt_leaves_a_shorter_film_that_plays(tmp_path, spool):
     assert {one.name for one in tmp_path.iterdir()} == {"mimic.mp4", "spool"}
 
 
-def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path):
+def test_an_unwritable_place_is_one_clear_error(tmp_path):
     path = tmp_path / "nowhere" / "mimic.mp4"
     with pytest.raises(RenaError, match=r"cannot write .*mimic\.mp4"):
         encode(path, [compose(flat(RED), None, None, Caption(0, 1, None, True))], film_size(True))
@@ -115,13 +115,13 @@ def test_moments_are_evenly_spaced_and_end_in_time():
     assert moments(5, 5).tolist() == [5]
 
 
-def test_newest_is_never_from_the_future():
+def test_newest_is_never_later_than_the_time():
     stamps, times = np.array([10, 20, 30]), np.array([9, 10, 19, 20, 99])
     assert newest_at(stamps, times).tolist() == [-1, 0, 0, 1, 2]
     assert newest_at(np.array([], np.int64), times).tolist() == [-1] * 5
 
 
-def test_landmarks_lie_on_the_picture_wherever_it_is_scaled_to():
+def test_landmarks_lie_on_the_scaled_picture():
     """A 640x360 picture is centred in its panel; a landmark at its middle is drawn at the panel's middle."""
     landmarks = np.full((478, 3), 0.5, np.float32)
     picture = compose(flat(GREY, (360, 640)), landmarks, None, Caption(0, 1, 9.0, True))

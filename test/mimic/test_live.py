@@ -1,4 +1,4 @@
-"""What the terminal shows, in both of its forms."""
+"""The display during a run, on a terminal and in a pipe."""
 
 import io
 import math
@@ -54,7 +54,7 @@ def test_a_terminal_gets_rates_latency_faces_health_and_where_the_film_will_be()
 
 
 @pytest.mark.parametrize("total_s", [None, 5.0])
-def test_before_anything_was_measured_nothing_is_made_up(total_s):
+def test_before_the_first_measurement_no_numbers_are_shown(total_s):
     line = plain_line(Measurements().snapshot(), 0.0, total_s)
     assert "nan" not in line and "–" in line
     assert "no reading yet" in line

@@ -66,14 +66,14 @@ def test_the_summary_counts_what_happened_to_each_frame():
     assert summary["limit_violations"] == 0
 
 
-def test_a_run_in_which_nothing_happened_is_still_valid_json():
+def test_an_empty_run_is_valid_json():
     summary = measure(Measurements(), None)
     assert json.loads(json.dumps(summary, allow_nan=False))["latency_ms"] == {"p50": None, "p95": None, "p99": None}
     assert summary["frames"] == 0
     assert summary["limit_violations"] is None
 
 
-def test_stages_without_a_predecessor_are_not_guessed():
+def test_a_stage_without_its_predecessor_has_no_time():
     events = {stage: {} for stage in STAGES} | {"camera": {0: 2 * MS}, "servos": {0: 9 * MS}}
     medians = stage_medians_ms(events)
     assert medians["camera"] == 2.0
@@ -81,7 +81,7 @@ def test_stages_without_a_predecessor_are_not_guessed():
 
 
 @pytest.mark.parametrize("q", [0, 5, 50, 95, 99, 100])
-def test_percentile_is_the_textbooks(q):
+def test_percentile_is_that_of_the_textbook(q):
     values = np.random.default_rng(5).exponential(size=37).tolist()
     assert percentile(values, q) == pytest.approx(textbook_percentile(values, q))
 

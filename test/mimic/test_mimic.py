@@ -63,7 +63,7 @@ def start(ros_domain):
 
 
 def finish(run: subprocess.Popen) -> tuple[str, str]:
-    """Wait for its end; kill it rather than leave it behind."""
+    """Wait for the end of a run and return its output; kill it at the deadline."""
     try:
         return run.communicate(timeout=DEADLINE_S)
     finally:
@@ -82,17 +82,17 @@ def children(run: subprocess.Popen) -> dict[str, int]:
 
 
 def kill_cleanly(pid: int) -> None:
-    """SIGKILL, and then take away the shared memory that the process could not take away itself."""
+    """SIGKILL, then delete the shared memory that the process could not delete itself."""
     opened = [os.readlink(file) for file in Path(f"/proc/{pid}/fd").iterdir() if file.exists()]
     marks = [Path(name) for name in opened if re.fullmatch(r"/dev/shm/fastrtps_[0-9a-f]+_el", name)]
     os.kill(pid, signal.SIGKILL)
-    for mark in marks:  # of whoever made the segment of that name
+    for mark in marks:  # the process that made the segment of that name holds its mark open
         mark.unlink(missing_ok=True)
         mark.with_name(mark.name.removesuffix("_el")).unlink(missing_ok=True)
 
 
 def until_it_moves(run: subprocess.Popen) -> dict[str, int]:
-    """Wait until the camera runs, which is started when all others are up; returns the processes."""
+    """Wait until the camera runs, which is started last; returns the processes."""
     deadline = time.monotonic() + DEADLINE_S
     while "camera" not in (found := children(run)):
         assert run.poll() is None, finish(run)
@@ -135,7 +135,7 @@ def test_a_clip_becomes_commands_a_film_and_figures(tmp_path, clip, start):
     assert not (tmp_path / "out/.spool").exists()
 
 
-def test_ctrl_c_ends_everything_and_keeps_what_there_is(tmp_path, clip, start):
+def test_ctrl_c_ends_all_processes_and_keeps_what_was_recorded(tmp_path, clip, start):
     run = start("--source", clip, "--duration", 60, "--namespace", "lab", "--out", tmp_path)
     pids = until_it_moves(run)
     assert set(pids) >= {"emulator", "servos", "twin", "policy", "blendshapes", "camera"}

@@ -1,4 +1,4 @@
-"""What can be wrong before anything starts: one clear line each, through the real command, with exit code 2."""
+"""Errors before any process starts: one clear line each, through the real command, with exit code 2."""
 
 import fcntl
 import os
@@ -20,7 +20,7 @@ def clip(tmp_path):
 
 
 def complaint(capsys, *arguments: object) -> str:
-    """Run `rena mimic`, which must refuse; returns the one line it says."""
+    """Run `rena mimic`, which must fail; returns its one line."""
     assert main(["mimic", *map(str, arguments)]) == 2
     said = capsys.readouterr().err.strip()
     assert len(said.splitlines()) == 1
@@ -84,14 +84,14 @@ def test_a_second_run_into_the_same_place(tmp_path):
         fcntl.flock(free, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def test_results_of_an_earlier_run_are_not_taken_for_those_of_this_one(tmp_path):
+def test_results_of_an_earlier_run_are_deleted(tmp_path):
     for name in ("mimic.mp4", "summary.json"):
         (tmp_path / name).touch()
     os.close(preflight.prepare_out(tmp_path))
     assert {path.name for path in tmp_path.iterdir()} == {"log", ".spool"}
 
 
-def test_a_clip_tells_its_length(clip):
+def test_a_clip_has_its_duration(clip):
     source = preflight.check_source(str(clip))
     assert source.name == str(clip)
     assert source.duration_s == pytest.approx(0.5)

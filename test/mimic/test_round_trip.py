@@ -1,4 +1,4 @@
-"""The round trip's mathematics against the textbook formula, and against signals whose answer is known."""
+"""The round trip's mathematics against the textbook formula, and against signals whose result is known."""
 
 import json
 
@@ -63,18 +63,18 @@ def test_the_lag_that_was_put_in_is_found(delay_ms):
         assert np.mean(trip.r_zero_lag[moved]) < np.mean(trip.r[moved])
 
 
-def test_a_channel_that_hardly_moved_gets_no_number_but_its_spread():
+def test_a_channel_that_hardly_moved_has_no_correlation_but_its_standard_deviation():
     trip = compare(track(24), track(30))
     assert np.isnan(trip.r[STILL])
     assert trip.std[STILL] < MIN_STD
-    told = trip.as_dict()
-    assert told["channels"][READING_NAMES[STILL]]["r"] is None
-    assert told["channels"][READING_NAMES[STILL]]["std"] == pytest.approx(0.0, abs=1e-4)
-    assert set(told["channels"]) == set(READING_NAMES)
-    json.dumps(told, allow_nan=False)
+    written = trip.as_dict()
+    assert written["channels"][READING_NAMES[STILL]]["r"] is None
+    assert written["channels"][READING_NAMES[STILL]]["std"] == pytest.approx(0.0, abs=1e-4)
+    assert set(written["channels"]) == set(READING_NAMES)
+    json.dumps(written, allow_nan=False)
 
 
-def test_a_robot_that_does_the_opposite_is_not_praised():
+def test_a_robot_that_does_the_opposite_has_a_negative_correlation():
     person, twin = track(24), track(30)
     features = twin.features.copy()
     features[:, JAW] = 1 - features[:, JAW]
@@ -90,7 +90,7 @@ def test_the_headline_is_the_mean_of_left_and_right():
     assert trip.as_dict()["jawOpen"] is None
 
 
-def test_moments_in_which_one_of_them_was_not_seen_are_left_out():
+def test_moments_at_which_one_face_is_absent_are_left_out():
     person, twin = track(24), track(30)
     gone = (twin.times_s - 1.7e9 > 4) & (twin.times_s - 1.7e9 < 8)
     torn = Track(twin.times_s[~gone], twin.features[~gone])

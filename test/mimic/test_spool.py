@@ -1,4 +1,4 @@
-"""The spool: what was appended comes back, sorted, and a torn end or a full disk costs only itself."""
+"""Spool files: records are read back sorted; an incomplete last record or a full disk affects no other record."""
 
 import numpy as np
 
@@ -34,7 +34,7 @@ def test_every_cut_of_the_file_leaves_the_whole_records_before_it(tmp_path):
         assert all(reader[i] == bytes([i]) * (i * 3) for i in range(len(reader)))
 
 
-def test_a_full_disk_is_said_once_and_raises_nothing(tmp_path, full_device):
+def test_a_full_disk_is_recorded_once_and_raises_nothing(tmp_path, full_device):
     (tmp_path / "a.spool").symlink_to(full_device)
     writer = SpoolWriter(tmp_path, ("a", "b"))
     for i in range(20):

@@ -1,4 +1,4 @@
-"""Real child processes, small ones: what they say when they die, and that none survives."""
+"""Small real child processes: what is kept of their end, and that none survives."""
 
 import os
 import signal
@@ -40,7 +40,7 @@ def says(log: Path, text: str) -> None:
 
 
 def alive(pid: int) -> bool:
-    """Neither gone nor a zombie."""
+    """Whether the process exists and is not a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
@@ -57,13 +57,13 @@ def test_a_process_that_dies_is_named_with_its_last_lines_and_its_code(superviso
     assert set(supervisor.pids()) == {"well"}
 
 
-def test_a_process_killed_by_a_signal_says_which(supervisor):
+def test_a_process_killed_by_a_signal_is_reported_with_the_signal(supervisor):
     python(supervisor, "crashing", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
     (ended,) = until(supervisor.ended, "the end")
     assert ended.how == "was killed by SIGSEGV"
 
 
-def test_stop_asks_politely_first(supervisor, tmp_path):
+def test_stop_sends_sigint_first(supervisor, tmp_path):
     code = """
         import time
         print("ready")
@@ -84,7 +84,7 @@ def test_stop_asks_politely_first(supervisor, tmp_path):
 @pytest.mark.parametrize(
     ("ignored", "taken"), [("SIGINT", "SIGTERM"), ("SIGINT SIGTERM", "SIGKILL")], ids=["term", "kill"]
 )
-def test_a_stubborn_process_is_ended_by_force_and_named(supervisor, tmp_path, ignored, taken):
+def test_a_process_that_ignores_signals_is_ended_by_force_and_named(supervisor, tmp_path, ignored, taken):
     code = f"""
         import signal, time
         for name in "{ignored}".split():
@@ -101,7 +101,7 @@ def test_a_stubborn_process_is_ended_by_force_and_named(supervisor, tmp_path, ig
     assert supervisor.pids() == {}
 
 
-def test_one_can_be_asked_to_leave_first(supervisor, tmp_path):
+def test_one_process_can_be_interrupted_first(supervisor, tmp_path):
     for name in ("camera", "servos"):
         python(supervisor, name, "print('ready'); import time; time.sleep(60)")
         says(tmp_path / f"{name}.log", "ready")

@@ -1,9 +1,10 @@
-"""The blendshapes node as a process: the image's own stamp, absence said, landmarks only on demand."""
+"""The blendshapes node as a process: the image's own stamp, absence reported, landmarks only on demand."""
 
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
+from parameter_client import set_parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image, JointState, PointCloud2, TimeReference
 
@@ -36,29 +37,20 @@ def test_readings_carry_the_stamp_of_their_image(bench, face):
     images = bench.peer.create_publisher(Image, "camera/image_raw", NEWEST)
     node = bench.start("blendshapes")
 
-    def ask(frame: np.ndarray, second: int) -> JointState:
-        """The answer to one image; best effort may lose images while the nodes are still finding each other."""
-        stamp = Time(sec=second, nanosec=7)
-
-        def answered() -> bool:
-            if not any(reading.header.stamp == stamp for reading in readings):
-                images.publish(to_image_msg(frame, stamp, "camera"))
-            return any(reading.header.stamp == stamp for reading in readings)
-
-        bench.until(answered)
-        return next(reading for reading in readings if reading.header.stamp == stamp)
+    def read(frame: np.ndarray, second: int) -> JointState:
+        return read_by_node(bench, images, readings, frame, second)
 
     bench.until(lambda: images.get_subscription_count() and bench.peer.count_publishers("face/blendshapes"))
-    nobody = ask(empty, 100)
-    assert (list(nobody.name), list(nobody.position)) == ([], [])
-    somebody = ask(picture, 101)
-    assert tuple(somebody.name) == READING_NAMES
-    np.testing.assert_allclose(somebody.position, expected.features, atol=1e-6)
-    assert (list(ask(empty, 102).name)) == []
+    absent = read(empty, 100)
+    assert (list(absent.name), list(absent.position)) == ([], [])
+    present = read(picture, 101)
+    assert tuple(present.name) == READING_NAMES
+    np.testing.assert_allclose(present.position, expected.features, atol=1e-6)
+    assert (list(read(empty, 102).name)) == []
 
     clouds = bench.listen(PointCloud2, "face/landmarks", QoSProfile(depth=2, reliability=ReliabilityPolicy.BEST_EFFORT))
     second = iter(range(200, 1000))
-    bench.until(lambda: ask(picture, next(second)) and clouds)
+    bench.until(lambda: read(picture, next(second)) and clouds)
     points = np.frombuffer(clouds[0].data, np.float32).reshape(-1, 3)
     np.testing.assert_allclose(points, expected.landmarks, atol=1e-6)
     assert [field.name for field in clouds[0].fields] == ["x", "y", "z"]
@@ -76,6 +68,37 @@ def value(message: DiagnosticArray, key: str) -> str:
     return next((pair.value for status in message.status for pair in status.values if pair.key == key), "")
 
 
+def test_mirror_is_set_while_it_runs(bench, face):
+    picture, expected = face
+    readings = bench.listen(JointState, "face/blendshapes", RELIABLE)
+    images = bench.peer.create_publisher(Image, "camera/image_raw", NEWEST)
+    node = bench.start("blendshapes")
+    bench.until(lambda: images.get_subscription_count() and bench.peer.count_publishers("face/blendshapes"))
+    left, right = READING_NAMES.index("eyeBlinkLeft"), READING_NAMES.index("eyeBlinkRight")
+    assert expected.features[left] > expected.features[right] + 0.3
+    seen = read_by_node(bench, images, readings, picture, 100)
+    assert seen.position[left] > seen.position[right] + 0.3
+    assert set_parameter(bench, "blendshapes", "mirror", True).successful
+    seen = read_by_node(bench, images, readings, picture, 200)
+    assert seen.position[right] > seen.position[left] + 0.3
+    assert not set_parameter(bench, "blendshapes", "max_faces", 2).successful
+    code, said = bench.leave(node)
+    assert code == 0 and "the parameter mirror is now True" in said
+
+
+def read_by_node(bench, images, readings, frame: np.ndarray, second: int) -> JointState:
+    """The node's reading of one image; best effort may lose images while the nodes discover each other."""
+    stamp = Time(sec=second, nanosec=7)
+
+    def arrived() -> bool:
+        if not any(reading.header.stamp == stamp for reading in readings):
+            images.publish(to_image_msg(frame, stamp, "camera"))
+        return any(reading.header.stamp == stamp for reading in readings)
+
+    bench.until(arrived)
+    return next(reading for reading in readings if reading.header.stamp == stamp)
+
+
 def test_images_that_cannot_be_read_end_the_node_with_a_clear_line(bench):
     images = bench.peer.create_publisher(Image, "camera/image_raw", NEWEST)
     node = bench.start("blendshapes")
@@ -89,6 +112,6 @@ def test_images_that_cannot_be_read_end_the_node_with_a_clear_line(bench):
     assert code == 2 and "bayer_rggb16" in said and "Traceback" not in said
 
 
-def test_a_missing_face_model_is_said_at_the_start(bench, tmp_path):
+def test_a_missing_face_model_ends_the_node_with_one_line_and_code_2(bench, tmp_path):
     code, said = bench.ended(bench.start("blendshapes", model_path=tmp_path / "absent.task"))
     assert code == 2 and "absent.task" in said and "pip install" in said and "Traceback" not in said

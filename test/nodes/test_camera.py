@@ -1,4 +1,4 @@
-"""The camera node as a process: clips whole and in their own time, honest stamps, clean ends."""
+"""The camera node as a process: complete clips at their own speed, stamps of the capture, clean ends."""
 
 import threading
 from types import SimpleNamespace
@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
+from parameter_client import set_parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, TimeReference
 
@@ -35,7 +36,7 @@ def clip(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def small_clip(tmp_path_factory):
-    """160x120: seconds of it find room in shared memory, so a reader that is late loses nothing."""
+    """160x120: shared memory holds seconds of it, so that a late reader loses nothing."""
     return written(tmp_path_factory.mktemp("clip") / "small.avi", 160, 120)
 
 
@@ -44,11 +45,11 @@ def seconds(stamp) -> float:
 
 
 def steps(images: list) -> list[int]:
-    """Which frames of the clip these are."""
+    """The indices of the clip's frames that these images are."""
     return [round(float(from_image_msg(image).mean()) / 12) for image in images]
 
 
-def test_a_clip_once_in_its_own_time(bench, small_clip):
+def test_a_clip_is_played_once_at_its_own_speed(bench, small_clip):
     images = bench.listen(Image, "camera/image_raw", NEWEST)
     infos = bench.listen(CameraInfo, "camera/camera_info", NEWEST)
     timings = bench.listen(TimeReference, "timing", RELIABLE)
@@ -56,7 +57,7 @@ def test_a_clip_once_in_its_own_time(bench, small_clip):
     assert (code, said) == (0, "")
     assert steps(images) == list(range(FRAMES))
     stamps = [seconds(image.header.stamp) for image in images]
-    # The stamps are when frames are due, not when this busy machine came to send them.
+    # The stamps are the times at which frames are due, not the times at which this busy machine sent them.
     assert np.median(np.diff(stamps)) == pytest.approx(1 / RATE_HZ, abs=0.004)
     assert images[0].header.frame_id == infos[0].header.frame_id == "camera_optical_frame"
     assert [timing.time_ref for timing in timings] == [image.header.stamp for image in images]
@@ -66,14 +67,14 @@ def test_a_clip_once_in_its_own_time(bench, small_clip):
     assert (infos[0].width, infos[0].height, infos[0].k.tolist()) == (160, 120, [0.0] * 9)
 
 
-def test_as_fast_as_it_is_read_loses_nothing(bench, clip):
-    """Frames follow each other's answers: with a reader at hand the clip is over sooner than it lasts."""
-    answers = bench.peer.create_publisher(TimeReference, "timing", RELIABLE)
+def test_a_clip_that_is_sent_as_fast_as_it_is_read_loses_nothing(bench, clip):
+    """Each frame follows the reading of the one before."""
+    timings = bench.peer.create_publisher(TimeReference, "timing", RELIABLE)
     images = []
 
     def read(image: Image) -> None:
         images.append(image)
-        answers.publish(TimeReference(time_ref=image.header.stamp, source="blendshapes"))
+        timings.publish(TimeReference(time_ref=image.header.stamp, source="blendshapes"))
 
     bench.peer.create_subscription(Image, "camera/image_raw", read, NEWEST)
     code, said = bench.ended(bench.start("camera", source=clip, realtime="false", mirror="true"))
@@ -81,7 +82,7 @@ def test_as_fast_as_it_is_read_loses_nothing(bench, clip):
     assert steps(images) == list(range(FRAMES))
 
 
-def test_a_looped_clip_goes_on_until_it_is_told_to_leave_and_late_listeners_see_it(bench, small_clip):
+def test_a_looped_clip_goes_on_until_a_signal_and_late_listeners_see_it(bench, small_clip):
     first = bench.listen(Image, "camera/image_raw", NEWEST)
     camera = bench.start("camera", source=small_clip, loop="true")
     bench.until(lambda: len(first) > FRAMES + 3)
@@ -94,12 +95,36 @@ def test_a_looped_clip_goes_on_until_it_is_told_to_leave_and_late_listeners_see_
     assert order[: FRAMES + 1] == [*range(FRAMES), 0]
 
 
-def test_what_cannot_be_read_is_one_line_and_code_2(bench, tmp_path):
+def test_an_unreadable_file_is_one_line_and_code_2(bench, tmp_path):
     (tmp_path / "broken.mp4").write_text("not a video")
     code, said = bench.ended(bench.start("camera", source=tmp_path / "absent.mp4"))
     assert code == 2 and "absent.mp4" in said and len(said.splitlines()) == 1
     code, said = bench.ended(bench.start("camera", source=tmp_path / "broken.mp4"))
     assert code == 2 and "is not a video" in said and "Traceback" not in said
+
+
+def test_mirror_and_loop_are_set_while_a_clip_plays(bench, tmp_path):
+    path = tmp_path / "left.avi"
+    frame = np.zeros((120, 160, 3), np.uint8)
+    frame[:, :80] = 255  # the left half is white
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), RATE_HZ, (160, 120))
+    for _ in range(FRAMES):
+        writer.write(frame)
+    writer.release()
+    images = bench.listen(Image, "camera/image_raw", NEWEST)
+    camera = bench.start("camera", source=path, loop="true")
+
+    def left_is_white() -> bool:
+        return from_image_msg(images[-1])[:, :60].mean() > 128
+
+    bench.until(lambda: images and left_is_white())
+    assert set_parameter(bench, "camera", "mirror", True).successful
+    bench.until(lambda: not left_is_white())
+    refused = set_parameter(bench, "camera", "width", 320)
+    assert not refused.successful and "read-only" in refused.reason
+    assert set_parameter(bench, "camera", "loop", False).successful
+    code, _ = bench.ended(camera)
+    assert code == 0
 
 
 def test_an_absent_camera_is_waited_for(bench):
@@ -115,7 +140,7 @@ def test_an_absent_camera_is_waited_for(bench):
     ("kind", "order"),
     [(DrawnPerformer, ["read", "wait", "publish"]), (VideoFile, ["wait", "read", "publish"])],
 )
-def test_drawing_is_not_latency_and_decoding_is(kind, order, monkeypatch):
+def test_latency_contains_decoding_but_not_drawing(kind, order, monkeypatch):
     """A drawn frame is made before it is due; a file's frame is taken when it is due, as from a camera."""
     happened, captured_s, now_s = [], [], [100.0]
     monkeypatch.setattr("rena_ros.nodes.camera.time", SimpleNamespace(monotonic=lambda: now_s[0]))

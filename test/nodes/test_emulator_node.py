@@ -1,11 +1,10 @@
-"""The emulator's ROS face: a running session is made to fail by services and a parameter."""
+"""The emulator node: services and parameters make a running session fail."""
 
 import json
 import signal
 
 import pytest
-from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
-from rcl_interfaces.srv import SetParameters
+from parameter_client import set_parameter
 from std_srvs.srv import Trigger
 
 from rena_ros.bus.bus import Bus
@@ -17,7 +16,7 @@ PLUGGED = "plugged; 25 servos attached, torque on at"
 
 
 class EmulatorBench:
-    """The node as the graph starts it, a bus at its link, and who asks it to fail."""
+    """The node as the graph starts it, a bus at its link, and clients of its services and parameters."""
 
     def __init__(self, bench, folder):
         self.until = bench.until
@@ -27,7 +26,6 @@ class EmulatorBench:
             name: bench.peer.create_client(Trigger, f"emulator/{name}")
             for name in ("unplug", "plug", "clear_faults", "power_cycle")
         }
-        self._parameters = bench.peer.create_client(SetParameters, "emulator/set_parameters")
 
     def start(self, **parameters):
         parameters = {name: json.dumps(value) for name, value in parameters.items()}
@@ -38,21 +36,17 @@ class EmulatorBench:
         return Bus(str(self.link), ROBOT, retries=10)
 
     def call(self, name):
-        return self._ask(self._services[name], Trigger.Request())
+        client = self._services[name]
+        self.until(client.service_is_ready)
+        future = client.call_async(Trigger.Request())
+        self.until(future.done)
+        return future.result()
 
     def set(self, name, text):
-        value = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=text)
-        parameters = [Parameter(name=name, value=value)]
-        return self._ask(self._parameters, SetParameters.Request(parameters=parameters)).results[0]
+        return set_parameter(self.bench, "emulator", name, text)
 
     def report(self):
         return json.loads(self._report.read_text())
-
-    def _ask(self, client, request):
-        self.until(client.service_is_ready)
-        future = client.call_async(request)
-        self.until(future.done)
-        return future.result()
 
 
 @pytest.fixture
@@ -60,7 +54,7 @@ def around(bench, tmp_path):
     return EmulatorBench(bench, tmp_path)
 
 
-def test_a_session_is_made_to_fail_and_mended_while_it_runs(around):
+def test_faults_are_injected_and_cleared_while_a_session_runs(around):
     around.start(faults="[{kind: overheat, servo: jaw, temperature_c: 90}]")
     bus = around.bus()
 
@@ -99,13 +93,13 @@ def test_a_session_is_made_to_fail_and_mended_while_it_runs(around):
     assert not around.set("attached", "jow").successful
     bus.close()
     code, said = around.bench.leave(around.process)
-    assert code == 0 and len(said.splitlines()) == 7  # whoever reads the log later knows what was done on purpose
+    assert code == 0 and len(said.splitlines()) == 7  # the log tells which faults were injected on purpose
     assert f"on purpose: {PLUGGED} 25; faults: overload neck_yaw" in said and "on purpose: power_cycle: " in said
     assert not around.link.is_symlink()
     assert around.report()["faults"] == {"overheat": 1, "overload": 1, "unplugged": 1}
 
 
-def test_told_to_end_it_stays_until_its_client_has_switched_torque_off(around):
+def test_after_a_signal_it_stays_until_its_client_has_switched_torque_off(around):
     around.start()
     bus = around.bus()
     assert bus.set_torque(True) == {}
@@ -118,7 +112,7 @@ def test_told_to_end_it_stays_until_its_client_has_switched_torque_off(around):
     assert around.report()["torque_on"] == []
 
 
-def test_parameters_that_make_no_sense_end_it_with_one_clear_message(around):
+def test_invalid_parameters_end_it_with_one_clear_message(around):
     around.start(faults="[{kind: ded}]")
     code, said = around.bench.ended(around.process)
     assert code == 2 and said.startswith("emulator: the parameter faults") and "Traceback" not in said

@@ -35,7 +35,7 @@ def test_there_and_back_through_the_wire_format(rgb):
     assert (received.step, len(received.data)) == (3 * rgb.shape[1], rgb.size)
 
 
-def test_a_view_of_another_array_is_sent_as_it_looks():
+def test_a_view_of_another_array_is_sent_in_its_own_order():
     rgb = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
     np.testing.assert_array_equal(from_image_msg(to_image_msg(rgb[:, ::-1], STAMP, "")), rgb[:, ::-1])
 
@@ -51,7 +51,7 @@ def test_encodings_agree_with_opencv_with_and_without_padding(pixels, padding):
     )
 
 
-def test_what_cannot_be_read_is_said(monkeypatch):
+def test_an_unreadable_image_is_a_clear_error(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv_bridge", None)  # as on a machine without it
     pixels = np.zeros((4, 6, 3), np.uint8)
     with pytest.raises(RenaError, match=r"'yuv422'.*cv_bridge"):

@@ -49,7 +49,7 @@ def model_path(tmp_path_factory):
 
 
 class Ticks:
-    """The time of the node under test: each of its ticks takes 20 ms, however late the computer is with it."""
+    """The time of the node under test: each tick takes 20 ms, however late the computer is."""
 
     def __init__(self):
         self.now_s = 1000.0
@@ -145,8 +145,8 @@ def shared_bench(model_path, own_domain):
 def bench(shared_bench):
     shared_bench.node.resting.reset()
     shared_bench.until(lambda: shared_bench.node.presence.absent(CLOCK.now_s) is not None)
-    for told in (shared_bench.commands, shared_bench.timings, shared_bench.diagnostics):
-        told.clear()
+    for messages in (shared_bench.commands, shared_bench.timings, shared_bench.diagnostics):
+        messages.clear()
     return shared_bench
 
 
@@ -160,7 +160,7 @@ def test_a_reading_becomes_a_command_with_the_images_stamp(bench):
     assert {timing.source for timing in bench.timings} == {"policy"}
 
 
-def test_nobody_there_eases_to_neutral_without_timing(bench):
+def test_absence_eases_to_neutral_without_timing(bench):
     bench.stay(browDownLeft=0.9)
     bench.commands.clear()
     bench.readings.publish(JointState())
@@ -172,7 +172,7 @@ def test_nobody_there_eases_to_neutral_without_timing(bench):
     assert all(timing.time_ref.sec < 1_000_000 for timing in bench.timings)  # and those are of images only
 
 
-def test_the_resting_face_is_measured_and_measured_anew(bench):
+def test_the_resting_face_is_measured_and_measured_again(bench):
     person = {"jawOpen": 0.1, "browInnerUp": 0.4}
     for _ in range(6):  # 0.5 s of image time
         bench.show(**person)
@@ -197,7 +197,7 @@ def test_readings_that_do_not_fit_are_refused_and_reported(bench):
     assert all(np.isfinite(command.position).all() for command in bench.commands)
 
 
-def test_diagnostics_say_how_it_goes(bench):
+def test_diagnostics_have_the_keys_that_are_documented(bench):
     bench.diagnostics.clear()
     bench.until(lambda: bench.diagnostics)
     assert {value.key for value in bench.diagnostics[-1].values} == {

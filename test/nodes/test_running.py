@@ -1,4 +1,4 @@
-"""How a node process leaves: on which signals, with which exit code, and whatever the middleware does."""
+"""How a node process ends: on which signals, with which exit code, and when the middleware hangs."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-# A node that has something to release. It says when it spins, and when it has released it.
+# A node that has something to release: it prints a line when it spins and when it has released it.
 PROGRAM = """
 import os, signal, sys, time
 from rclpy.node import Node
@@ -72,12 +72,12 @@ def start(bench):
 
 
 def spins(bench, process) -> bool:
-    """Wait until it does."""
+    """Wait for its first line; whether it spins."""
     return bench.next_line(process) == "spinning\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP])
-def test_it_leaves_cleanly_on(number, bench, start):
+def test_a_node_ends_cleanly_on(number, bench, start):
     process = start()
     assert spins(bench, process)
     process.send_signal(number)
@@ -92,7 +92,7 @@ def test_a_callback_is_not_interrupted(bench, start):
 
 
 @pytest.mark.parametrize("how", [[], ["disguised"]])
-def test_a_node_that_is_still_loading_is(how, bench, start):
+def test_a_node_that_is_still_loading_is_interrupted(how, bench, start):
     process = start("slow", *how)
     assert spins(bench, process)
     process.send_signal(signal.SIGINT)
@@ -100,7 +100,7 @@ def test_a_node_that_is_still_loading_is(how, bench, start):
     assert (code, said) == (0, "")
 
 
-def test_a_second_interrupt_just_before_it_would_be_ignored_does_not_keep_it_from_releasing(bench, start):
+def test_a_second_interrupt_just_before_signals_are_ignored_does_not_prevent_the_release(bench, start):
     process = start("twice")
     assert spins(bench, process)
     process.send_signal(signal.SIGINT)
@@ -115,7 +115,7 @@ def test_under_nohup_a_closed_terminal_is_ignored(bench, start):
     assert int(status["SigIgn"], 16) & 1 << (signal.SIGHUP - 1)
 
 
-def test_a_middleware_that_hangs_does_not_keep_it(bench, start):
+def test_a_middleware_that_hangs_does_not_keep_the_process(bench, start):
     process = start("hang")
     assert spins(bench, process)
     os.kill(process.pid, signal.SIGINT)
@@ -123,7 +123,7 @@ def test_a_middleware_that_hangs_does_not_keep_it(bench, start):
     assert (code, said) == (-signal.SIGALRM, "released\n")
 
 
-def test_what_a_person_can_mend_is_one_line_and_exit_code_2(bench, start):
+def test_an_error_for_the_user_is_one_line_and_exit_code_2(bench, start):
     process = start("refuse")
     code, said = bench.ended(process)
     assert code == 2

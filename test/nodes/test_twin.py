@@ -1,4 +1,4 @@
-"""The twin node as a process: joint_states in, the drawn face of exactly that state out."""
+"""The twin node as a process: joint_states in, the drawn face of that state out."""
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -20,12 +20,12 @@ def test_the_twin_shows_the_newest_state_with_its_stamp(bench):
     bench.until(lambda: states.get_subscription_count() and bench.peer.count_publishers("robot/image_raw"))
 
     def drawn(state):
-        """Publish a state, again and again: pictures may be lost while the nodes are still finding each other."""
+        """Publish a state repeatedly: pictures may be lost while the nodes discover each other."""
         states.publish(state)
         return any(picture.header.stamp == state.header.stamp for picture in pictures)
 
     expected = np.zeros(len(ROBOT.names))
-    # First only some servos, then others; one beyond its limit, one of another robot, one without a number.
+    # First one servo, then others: one beyond its limit, one of another robot, one that is NaN.
     for second, positions in enumerate(({"jaw": 0.3}, {"neck_yaw": 9.0, "tail": 1.0, "pucker": float("nan")}), 1):
         state = JointState(name=list(positions), position=list(positions.values()))
         state.header.stamp = Time(sec=second)

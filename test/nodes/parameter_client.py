@@ -1,0 +1,14 @@
+"""Set parameters of node processes over ROS."""
+
+from rcl_interfaces.srv import SetParameters
+from rclpy.parameter import Parameter
+
+
+def set_parameter(bench, node, name, value):
+    """Set one parameter of a node in the bench's namespace; returns the result (successful, reason)."""
+    client = bench.peer.create_client(SetParameters, f"{node}/set_parameters")
+    bench.until(client.service_is_ready)
+    parameters = [Parameter(name, value=value).to_parameter_msg()]
+    future = client.call_async(SetParameters.Request(parameters=parameters))
+    bench.until(future.done)
+    return future.result().results[0]
