@@ -5,12 +5,11 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 
 from rena_ros.base.errors import RenaError
 from rena_ros.base.files import replacing
-from rena_ros.mimic.picture import Caption, compose, film_size
+from rena_ros.mimic.picture import Caption, compose, film_size, from_jpeg
 from rena_ros.mimic.spool import SpoolReader
 
 RATE_HZ = 30
@@ -117,6 +116,5 @@ class _Decoder:
         if i < 0:
             return None
         if self._last is None or self._last[0] != i:
-            bgr = cv2.imdecode(np.frombuffer(self._stream[i], np.uint8), cv2.IMREAD_COLOR)
-            self._last = (i, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+            self._last = (i, from_jpeg(self._stream[i]))
         return self._last[1]

@@ -5,7 +5,6 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 
-import cv2
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
@@ -16,11 +15,11 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image, JointState, PointCloud2, TimeReference
 
 from rena_ros.mimic.measurements import Measurements
+from rena_ros.mimic.picture import to_jpeg
 from rena_ros.mimic.spool import SpoolWriter
 from rena_ros.nodes.images import from_image_msg
 from rena_ros.nodes.messages import nanoseconds
 
-JPEG_QUALITY = 90
 NICENESS = 10
 # A thread that waits for each message wakes 200 times a second and disturbs the nodes; one that polls every 20 ms
 # handles the same messages in a fraction of the time.
@@ -92,9 +91,7 @@ class MonitorNode(Node):
 
     def _keep(self, stream: str, message: Image) -> None:
         self._measurements.add_picture(stream)
-        bgr = cv2.cvtColor(from_image_msg(message), cv2.COLOR_RGB2BGR)
-        jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
-        self._spool.append(stream, nanoseconds(message.header.stamp), jpeg.tobytes())
+        self._spool.append(stream, nanoseconds(message.header.stamp), to_jpeg(from_image_msg(message)))
 
     def _on_reading(self, message: JointState) -> None:
         stamp_ns = nanoseconds(message.header.stamp)

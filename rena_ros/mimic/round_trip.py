@@ -7,9 +7,9 @@ twin is shifted back by one lag, common to all channels: the lag with the larges
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
+from rena_ros.mimic.picture import from_jpeg
 from rena_ros.mimic.spool import SpoolReader
 from rena_ros.perception.face_reader import READING_NAMES, FaceReader
 
@@ -85,8 +85,7 @@ def twin_track(pictures: SpoolReader, progress: Callable[[int, int], None] = lam
     times_s, features = [], []
     with FaceReader() as reader:
         for i in range(len(pictures)):
-            bgr = cv2.imdecode(np.frombuffer(pictures[i], np.uint8), cv2.IMREAD_COLOR)
-            reading = reader.read(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), int(pictures.stamps_ns[i] // 1_000_000))
+            reading = reader.read(from_jpeg(pictures[i]), int(pictures.stamps_ns[i] // 1_000_000))
             if reading is not None:
                 times_s.append(pictures.stamps_ns[i] / 1e9)
                 features.append(reading.features)

@@ -8,6 +8,7 @@ drawn before it is due: drawing stands for the world in front of a camera.)
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import cv2
 import numpy as np
@@ -62,8 +63,8 @@ class CameraNode(Node):
         on_change(
             self,
             {
-                "loop": lambda loop: setattr(self, "_loop", loop),
-                "mirror": lambda mirror: setattr(self, "_mirror", mirror),
+                "loop": partial(setattr, self, "_loop"),
+                "mirror": partial(setattr, self, "_mirror"),
             },
         )
         self._source = open_source(str(given["source"]), given["width"], given["height"], given["rate_hz"])

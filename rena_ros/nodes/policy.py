@@ -6,6 +6,7 @@ the present time, for no image caused them, and are not reported on ``timing``.
 """
 
 import time
+from functools import partial
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -58,9 +59,9 @@ class PolicyNode(Node):
         on_change(
             self,
             {
-                "rate_hz": lambda rate_hz: set_rate(timer, rate_hz),
-                "lost_after_s": lambda seconds: setattr(self.presence, "lost_after_s", seconds),
-                "rest_seconds": lambda seconds: setattr(self.resting, "rest_seconds", seconds),
+                "rate_hz": partial(set_rate, timer),
+                "lost_after_s": partial(setattr, self.presence, "lost_after_s"),
+                "rest_seconds": partial(setattr, self.resting, "rest_seconds"),
             },
         )
         figures = self.policy.provenance.get("held_out", {})

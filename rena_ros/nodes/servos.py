@@ -13,6 +13,7 @@ for it four times a second; after the reconnection it makes the robot limp, unti
 import gc
 import time
 from collections.abc import Callable
+from functools import partial
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.context import Context
@@ -71,16 +72,19 @@ class ServosNode(Node):
         self._autostart = given["autostart"]
         self.robot = load_robot(given["robot_file"])
         self._now = clock
-        link = {"margin_s": given["margin_s"], "retries": given["retries"]}
-        open_bus = open_bus or (lambda: Bus(port, self.robot, given["baud"], **link))
+        options = {"margin_s": given["margin_s"], "retries": given["retries"]}
+        open_bus = open_bus or (lambda: Bus(port, self.robot, given["baud"], **options))
         timeouts_s = given["command_timeout_s"], given["release_after_s"]
         self.gate = Gate(self.robot, open_bus, 1 / interpolation_hz, *timeouts_s)
         self._names = list(self.robot.names)
         self._port = port
         self._read_period_s, self._next_read_s, self._next_try_s = 1 / given["rate_hz"], 0.0, 0.0
         self._ever_connected = self._had_torque = False
-        me = self.get_fully_qualified_name().lstrip("/")
-        self._bus_status, self._servo_status = BusStatus(self.gate, me, port, clock()), ServoStatus(self.gate, me, port)
+        name = self.get_fully_qualified_name().lstrip("/")
+        self._bus_status, self._servo_status = (
+            BusStatus(self.gate, name, port, clock()),
+            ServoStatus(self.gate, name, port),
+        )
         self._status_log = StatusLog(self._log)
         self.statuses: list[DiagnosticStatus] = []  # the newest, as published
 
@@ -98,8 +102,8 @@ class ServosNode(Node):
             self,
             {
                 "rate_hz": lambda rate_hz: setattr(self, "_read_period_s", 1 / rate_hz),
-                "command_timeout_s": lambda seconds: setattr(self.gate, "command_timeout_s", seconds),
-                "release_after_s": lambda seconds: setattr(self.gate, "release_after_s", seconds),
+                "command_timeout_s": partial(setattr, self.gate, "command_timeout_s"),
+                "release_after_s": partial(setattr, self.gate, "release_after_s"),
             },
         )
         gc.collect()
