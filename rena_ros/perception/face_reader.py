@@ -98,9 +98,9 @@ class FaceReader:
 
         ``video``: follow a person through a sequence of frames; False: read the largest face of each single image.
         ``max_faces``: number of faces that are found at most; each present face costs about 8 ms per frame, an absent
-        one nothing. ``mirror``: read the flipped image, so that the person's left moves the robot's right;
-        may be changed between two frames.
-        Raises RenaError when the face model is missing, ValueError when ``max_faces`` is less than 1.
+        one nothing. ``mirror``: read the flipped image, so that the person's left moves the robot's right; it may be
+        changed between two frames. Raises RenaError when the face model is missing, ValueError when ``max_faces`` is
+        less than 1.
         """
         if max_faces < 1:
             raise ValueError(f"max_faces must be at least 1, not {max_faces}")

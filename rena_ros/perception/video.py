@@ -62,7 +62,7 @@ class VideoFile:
         """Return the next frame, or None at the end. Raises RenaError when a frame cannot be decoded."""
         if not self._capture.grab():
             return None
-        # The position is that of this frame only after grab(), with a variable frame rate, too.
+        # The position belongs to this frame only after grab(); it also holds for variable frame rates.
         position_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
         if self._beginning_s is None:
             self._beginning_s = position_s

@@ -9,10 +9,10 @@ from rena_ros.twin.asset import EYE_RADIUS, Part
 DIRECTIONS = 256
 SIZE = 384  # pixels of each depth map
 SPAN = 4.4  # mesh units across one depth map
-BIAS = 0.035
+BIAS = 0.035  # mesh units that a visible point may lie behind the depth map
 # Light inside the mouth fades towards the throat: part -> (z where it is dark, z where it is brightest, its maximum)
 INSIDE = {Part.TEETH: (1.18, 1.47, 0.8), Part.TONGUE: (0.95, 1.5, 0.3), Part.MOUTH: (1.0, 1.55, 0.22)}
-MIDDLE = np.array([0.0, 7.0, 0.3])
+MIDDLE = np.array([0.0, 7.0, 0.3])  # point of the mesh in the middle of each depth map
 
 
 def sky_light(

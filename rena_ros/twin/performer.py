@@ -1,4 +1,4 @@
-"""The performer: a second drawn head that plays a scripted half minute; the default source without a camera."""
+"""The performer: a second drawn head that plays a scripted half minute, to be used instead of a camera."""
 
 from dataclasses import dataclass
 

@@ -30,27 +30,14 @@ STRATEGY = load_strategy()
 
 
 def run(directory, samples: int, *more: str) -> int:
-    return main(
-        [
-            "collect",
-            "--robot",
-            "twin",
-            "--fast",
-            "--samples",
-            str(samples),
-            "--seed",
-            "4",
-            "--out",
-            str(directory),
-            *more,
-        ]
-    )
+    numbers = ["--samples", str(samples), "--seed", "4"]
+    return main(["collect", "--robot", "twin", "--fast", *numbers, "--out", str(directory), *more])
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def complete(tmp_path_factory):
     """Seven samples in shards of three, collected in one run."""
-    directory = tmp_path_factory.mktemp("whole")
+    directory = tmp_path_factory.mktemp("complete")
     before, collect.SHARD_SIZE = collect.SHARD_SIZE, 3
     try:
         assert run(directory, 7, "--workers", "1", "--json", str(directory.parent / "figures.json")) == 0
@@ -59,8 +46,8 @@ def whole(tmp_path_factory):
         collect.SHARD_SIZE = before
 
 
-def test_a_sample_holds_the_commanded_goals_the_positions_at_rest_and_the_reading(whole):
-    dataset = load_dataset(whole)
+def test_a_sample_holds_the_commanded_goals_the_positions_at_rest_and_the_reading(complete):
+    dataset = load_dataset(complete)
     assert dataset.goals.shape == dataset.positions.shape == (7, 25)
     assert dataset.features.shape == (7, 55)
     assert dataset.landmarks.shape == (7, 478, 3)
@@ -79,25 +66,27 @@ def test_a_sample_holds_the_commanded_goals_the_positions_at_rest_and_the_readin
     np.testing.assert_allclose(again.landmarks[:, :2], dataset.landmarks[6][:, :2], atol=0.01)
 
 
-def test_json_holds_the_figures(whole):
-    figures = json.loads((whole.parent / "figures.json").read_text())
+def test_json_holds_the_figures(complete):
+    figures = json.loads((complete.parent / "figures.json").read_text())
     assert figures["samples"] == figures["collected_now"] == figures["frames_with_face"] == 7
     assert figures["samples_per_s"] > 0
     assert sum(figures["groups"].values()) == 7
     assert figures["servos"]["jaw"]["mean"] == pytest.approx(
-        load_dataset(whole).goals[:, ROBOT.index["jaw"]].mean(), abs=1e-4
+        load_dataset(complete).goals[:, ROBOT.index["jaw"]].mean(), abs=1e-4
     )
 
 
-def test_an_interrupted_dataset_is_finished_bit_for_bit(whole, tmp_path, capsys):
+def test_an_interrupted_dataset_is_finished_bit_for_bit(complete, tmp_path, capsys):
     assert run(tmp_path, 4, "--workers", "1") == 0  # as if it had ended after the first shard and one sample
     shard_path(tmp_path, 0).unlink()  # and a shard had been lost
     assert run(tmp_path, 7, "--workers", "2") == 0
     assert "0 of 7 samples are there" in capsys.readouterr().out
-    files = sorted(path.relative_to(whole) for folder in ("shards", "images") for path in (whole / folder).iterdir())
+    files = sorted(
+        path.relative_to(complete) for folder in ("shards", "images") for path in (complete / folder).iterdir()
+    )
     assert len(files) == 3 + 7
     for file in files:
-        assert (tmp_path / file).read_bytes() == (whole / file).read_bytes(), file
+        assert (tmp_path / file).read_bytes() == (complete / file).read_bytes(), file
     assert run(tmp_path, 7) == 0
     assert "all of them collected earlier" in capsys.readouterr().out
 
@@ -116,14 +105,14 @@ def started(directory) -> subprocess.Popen:
     return process
 
 
-def test_ctrl_c_leaves_a_directory_that_can_be_continued(whole, tmp_path):
+def test_ctrl_c_leaves_a_directory_that_can_be_continued(complete, tmp_path):
     process = started(tmp_path)
     os.killpg(process.pid, signal.SIGINT)  # Ctrl-C in a terminal reaches the workers as well
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 130, output
     assert "the same command continues" in output
     assert "Traceback" not in output
-    assert shard_path(tmp_path, 0).read_bytes() == shard_path(whole, 0).read_bytes()
+    assert shard_path(tmp_path, 0).read_bytes() == shard_path(complete, 0).read_bytes()
     with pytest.raises(RenaError, match="of 6000 samples"):
         load_dataset(tmp_path)
 

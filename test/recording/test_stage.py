@@ -1,4 +1,4 @@
-"""The stage drives the emulated servos as frames made by hand do, and as versions before 0.2.0 did."""
+"""The stage moves the emulated servos exactly as frames made by hand do, and as version 0.1.0 did."""
 
 import hashlib
 
