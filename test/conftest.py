@@ -1,6 +1,6 @@
-"""For every test: what must not depend on the machine, and servos behind a real pty.
+"""Fixtures of all tests: independence of the machine, and servos behind a real pty.
 
-The servos: the emulator as a process, and a bank in this process whose answers can be spoilt.
+The servos are the emulator as a process, or a bank in this process whose replies a test can alter.
 """
 
 import contextlib
@@ -25,18 +25,18 @@ from rena_ros.emulator.bank import ServoBank
 from rena_ros.robot.file import load_robot
 
 DEADLINE_S = 60.0
-# From here on the ports of a domain may be those that Linux gives to whoever asks for any.
+# Ports of higher domains may be among those that Linux gives to a program that asks for any free port.
 DOMAINS = random.sample(range(1, 101), 100)
 _domains = itertools.cycle(DOMAINS)
 
-# How long an example takes, or making it, says nothing on a machine that does other things, too.
+# The time of an example, or of making it, means nothing on a machine that runs other programs too.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def ros_log_dir(tmp_path_factory):
-    """ROS keeps its logs here: a home need not be writable, and nothing is left in it."""
+    """Let ROS write its logs here: a home need not be writable, and nothing is left in it."""
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("ros_log")
         patch.setenv("ROS_LOG_DIR", str(folder))
@@ -44,10 +44,10 @@ def ros_log_dir(tmp_path_factory):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def nobody_ignores_signals():
-    """What `nohup` or a script's `&` made this process ignore is ignored by no process that a test starts.
+def child_processes_do_not_ignore_signals():
+    """Let processes of tests receive the signals that `nohup` or a script's `&` made this process ignore.
 
-    Here it still has no effect: a handler ends with exec, where "ignore" would be inherited.
+    Here they still have no effect: exec resets a handler, while a child would inherit "ignore".
     """
     asking = (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM, signal.SIGTSTP)
     ignored = [number for number in asking if signal.getsignal(number) == signal.SIG_IGN]
@@ -60,7 +60,7 @@ def nobody_ignores_signals():
 
 @contextlib.contextmanager
 def _own_domain():
-    # Its last port, which its 120th process would take, stands for it: taken here, no other run takes the domain.
+    # The last port of a domain, that of its 120th process, marks it: while it is taken here, no other run takes it.
     for domain in itertools.islice(_domains, len(DOMAINS)):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mark:
             try:
@@ -74,7 +74,7 @@ def _own_domain():
 
 @pytest.fixture(scope="session")
 def own_domain():
-    """A context manager: a ROS domain (1 to 100) that no other test run on this network has meanwhile."""
+    """A context manager of a ROS domain (1 to 100) that no other test run on this network uses meanwhile."""
     return _own_domain
 
 
@@ -87,7 +87,7 @@ def ros_domain(own_domain):
 
 @pytest.fixture
 def full_device():
-    """A file into which nothing fits."""
+    """A file that refuses every write: no space left."""
     device = Path("/dev/full")
     if not device.is_char_device():
         pytest.skip("this system has no /dev/full")
@@ -108,13 +108,12 @@ def until_fixture():
     return until
 
 
-class SpoilableServos:
-    """A ServoBank behind a pty. ``spoil(frames)`` may change the list of reply frames; ``sent`` keeps requests."""
+class PtyServos:
+    """A ServoBank behind a pty in this process; ``alter(frames)`` may change the list of reply frames."""
 
     def __init__(self):
         self.bank = ServoBank(load_robot())
-        self.spoil = lambda frames: frames
-        self.sent = b""
+        self.alter = lambda frames: frames
         self.master, self.slave = os.openpty()
         tty.setraw(self.slave)
         self.path = os.ttyname(self.slave)
@@ -129,30 +128,23 @@ class SpoilableServos:
                 continue
             with contextlib.suppress(OSError):
                 data = os.read(self.master, 4096)
-                self.sent += data
                 now_s = time.monotonic()
                 self.bank.advance(now_s - then_s)
                 then_s = now_s
-                reply = b"".join(self.spoil([answer.frame for answer in self.bank.replies(data)]))
-                if reply:
-                    os.write(self.master, reply)
+                replies = b"".join(self.alter([reply.frame for reply in self.bank.replies(data)]))
+                if replies:
+                    os.write(self.master, replies)
 
-    def pull_the_cable(self):
-        """Hang up."""
+    def close(self):
         self._leaving.set()
         self._thread.join()
         os.close(self.slave)
         os.close(self.master)
-        self.master = -1
-
-    def close(self):
-        if self.master >= 0:
-            self.pull_the_cable()
 
 
 @pytest.fixture
 def servos():
-    servos = SpoilableServos()
+    servos = PtyServos()
     yield servos
     servos.close()
 
@@ -169,20 +161,20 @@ class EmulatorProcess:
         self.process = subprocess.Popen(list(map(str, command)), stdin=pipe, stdout=pipe, text=True, bufsize=1)
         until(lambda: self.link.is_symlink() and self.link.lstat().st_ctime_ns != old)
 
-    def tell(self, command):
-        """Type one command; the line it answers."""
-        self.process.stdin.write(command + "\n")
+    def command(self, line):
+        """Type one command; return the line that the emulator prints."""
+        self.process.stdin.write(line + "\n")
         return self.process.stdout.readline().strip()
 
     def end(self):
-        """Ask it to end; its report."""
+        """Ask it to end; return its report."""
         self.process.terminate()
         assert self.process.wait(DEADLINE_S) == 0
         assert not self.link.is_symlink()
         return json.loads(self._report.read_text())
 
     def close(self):
-        """Leave nothing behind."""
+        """Kill the process if it still runs."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()

@@ -28,7 +28,7 @@ class VirtualTimers:
         self._timers: list[_Timer] = []
 
     def add(self, period_s: float, callback: Callable[[], object]) -> None:
-        """Call ``callback`` every ``period_s`` seconds; timers due at the same time are called in the order of adding."""
+        """Call ``callback`` every ``period_s`` seconds; timers due at once are called in the order of adding."""
         self._timers.append(_Timer(self._bank.now_s + period_s, period_s, callback))
 
     def run(self, seconds: float, stream: Callable[[], object] | None = None) -> None:

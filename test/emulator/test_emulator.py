@@ -42,7 +42,7 @@ def test_the_emulator_survives_a_baud_rate_of_0(emulator, until):
         settings[4] = settings[5] = termios.B0
         termios.tcsetattr(client, termios.TCSANOW, settings)
         client.write(protocol.read(21, 3, 2))
-        assert emulator.tell("status").startswith("plugged")
+        assert emulator.command("status").startswith("plugged")
     bus = Bus(str(emulator.link), ROBOT, retries=10)
     assert bus.line.read(21, 3, 2)
     bus.close()
@@ -56,20 +56,20 @@ def test_faults_are_typed_while_a_client_reads(make_emulator, until):
     emulator = make_emulator()
     bus = Bus(str(emulator.link), ROBOT, retries=10)
     bus.set_torque(True)
-    status = emulator.tell("fault {kind: overload, servo: jaw}")
+    status = emulator.command("fault {kind: overload, servo: jaw}")
     assert status == "plugged; 25 servos attached, torque on at 25; faults: overload jaw"
     until(lambda: jaw_status(bus) == 32)
     assert set(bus.set_torque(False)) == {"jaw"}
-    assert emulator.tell("clear overload jaw") == "plugged; 25 servos attached, torque on at 1; faults: none"
+    assert emulator.command("clear overload jaw") == "plugged; 25 servos attached, torque on at 1; faults: none"
     assert bus.set_torque(False) == {}
-    assert emulator.tell("attach jaw") == "plugged; 1 servos attached, torque on at 0; faults: none"
+    assert emulator.command("attach jaw") == "plugged; 1 servos attached, torque on at 0; faults: none"
     assert bus.line.read(21, 3, 2) and not bus.line.read(22, 3, 2, retries=1)
-    assert emulator.tell("attach all").startswith("plugged; 25 servos")
-    assert "no servo is called jow" in emulator.tell("attach jow")
-    emulator.tell("fault {kind: dead, servo: jww}")
+    assert emulator.command("attach all").startswith("plugged; 25 servos")
+    assert "no servo is called jow" in emulator.command("attach jow")
+    emulator.command("fault {kind: dead, servo: jww}")
     assert "did you mean jaw" in emulator.process.stdout.readline()
-    assert "unknown command explode" in emulator.tell("explode")
-    assert "unknown kind of fault everything" in emulator.tell("clear everything")
+    assert "unknown command explode" in emulator.command("explode")
+    assert "unknown kind of fault everything" in emulator.command("clear everything")
     bus.close()
     assert emulator.end()["faults"] == {"overload": 1}
 
@@ -78,26 +78,26 @@ def test_unplugged_under_a_client_and_plugged_in_again(emulator, until):
     bus = Bus(str(emulator.link), ROBOT, retries=10)
     bus.set_torque(True)
     device = os.readlink(emulator.link)
-    assert emulator.tell("unplug").startswith("unplugged")
+    assert emulator.command("unplug").startswith("unplugged")
     until(lambda: not emulator.link.is_symlink())
     with pytest.raises(PortLost):
         [bus.read_state() for _ in range(3)]
     with pytest.raises(PortMissing):
         Bus(str(emulator.link), ROBOT)
-    assert emulator.tell("plug").startswith("plugged")
+    assert emulator.command("plug").startswith("plugged")
     until(emulator.link.is_symlink)
     assert os.readlink(emulator.link) != device  # the old one is still open at our end
     bus.close()
     bus = Bus(str(emulator.link), ROBOT, retries=10)
     until(lambda: bus.read_state().fresh.all())
     until(lambda: (bus.read_health().torque == 1).all())  # the servos had kept their power
-    emulator.tell("power_cycle")
+    emulator.command("power_cycle")
     until(lambda: (bus.read_health().torque == 0).all())
     bus.close()
 
 
 def test_the_emulator_ends_while_it_is_unplugged(emulator, until):
-    emulator.tell("unplug")
+    emulator.command("unplug")
     until(lambda: not emulator.link.is_symlink())
     assert emulator.end()["faults"] == {"unplugged": 1}
 
@@ -119,7 +119,7 @@ def test_faults_come_from_a_file_and_goals_go_to_one(make_emulator, tmp_path, un
 
 
 def test_a_servo_hears_only_its_own_baud_rate(emulator):
-    emulator.tell("fault {kind: wrong_baud, servo: jaw, baud: 250000}")
+    emulator.command("fault {kind: wrong_baud, servo: jaw, baud: 250000}")
     for baud, attuned, deaf in ((1_000_000, 22, 21), (250_000, 21, 22)):
         line = Line(SerialPort(str(emulator.link), baud), retries=10)
         assert line.read(attuned, 3, 2) and not line.read(deaf, 3, 2, retries=1)
@@ -179,11 +179,11 @@ def test_the_emulator_ends_as_soon_as_its_client_has_closed_the_port(tmp_path, m
 
 
 def test_bytes_on_their_way_are_lost_with_the_cable(emulator, until):
-    emulator.tell("fault {kind: late, servo: jaw, delay_ms: 150}")
+    emulator.command("fault {kind: late, servo: jaw, delay_ms: 150}")
     port = SerialPort(str(emulator.link), 1_000_000)
     port.write(protocol.ping(21))
-    emulator.tell("unplug")
-    emulator.tell("plug")
+    emulator.command("unplug")
+    emulator.command("plug")
     until(emulator.link.is_symlink)
     port.close()
     again = SerialPort(str(emulator.link), 1_000_000)

@@ -81,9 +81,9 @@ def test_the_vendors_sdk_moves_and_reads_all_servos_at_once(emulator, vendor, un
 
 def test_the_vendors_sdk_sees_faults(emulator, vendor, timed_out):
     port, servo = vendor
-    emulator.tell("fault {kind: overload, servo: neck_yaw}")
-    emulator.tell("fault {kind: dead, servo: jaw}")
-    emulator.tell("fault {kind: wrong_baud, servo: pucker, baud: 250000}")
+    emulator.command("fault {kind: overload, servo: neck_yaw}")
+    emulator.command("fault {kind: dead, servo: jaw}")
+    emulator.command("fault {kind: wrong_baud, servo: pucker, baud: 250000}")
     assert servo.read2ByteTxRx(port, NECK, 56) == (2048, sdk.COMM_SUCCESS, 32)
     assert timed_out(lambda: servo.ping(port, 21)) and timed_out(lambda: servo.ping(port, 22))
     assert port.setBaudRate(250_000)

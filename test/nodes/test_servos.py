@@ -139,7 +139,7 @@ def test_limp_until_asked_and_again_when_asked(around, emulator):
 
 
 def test_a_dead_servo_is_named_and_costs_only_itself(around, servos):
-    servos.spoil = lambda frames: [frame for frame in frames if frame[2] != 21]
+    servos.alter = lambda frames: [frame for frame in frames if frame[2] != 21]
     node = around.start(servos.path, autostart="true")
     # Others may be late where this process is: it is the one that answers for them.
     around.until(lambda: around.says("torque", "true") and around.answering() == {*ROBOT.names} - {"jaw"})
@@ -154,9 +154,9 @@ def test_a_dead_servo_is_named_and_costs_only_itself(around, servos):
 def test_a_pulled_cable_is_said_once_and_taken_up_again_limp(around, emulator):
     node = around.start(emulator.link, autostart="true")
     around.until(lambda: around.says("torque", "true"))
-    emulator.tell("unplug")
+    emulator.command("unplug")
     around.until(lambda: around.says("connected", "false"))
-    emulator.tell("plug")
+    emulator.command("plug")
     around.until(lambda: around.says("connected", "true"))
     assert around.value("torque") == "false" and around.value("driven") == "0"
     assert around.set_torque(True).success
@@ -172,7 +172,7 @@ THREE = ("jaw", "pucker", "neck_yaw")
 def test_leaving_with_overloaded_servos_switches_all_others_off_and_names_those(around, emulator, how):
     node = around.start(emulator.link, autostart="true")
     around.until(lambda: around.says("torque", "true") and around.says("driven", "25"))
-    emulator.tell(f"fault {{kind: overload, servo: [{', '.join(THREE)}]}}")
+    emulator.command(f"fault {{kind: overload, servo: [{', '.join(THREE)}]}}")
     around.until(lambda: all(around.reports(name, b"\2", "overload") for name in THREE))
     code, said = around.bench.leave(node, how)
     assert code == 0 and "Traceback" not in said
@@ -183,17 +183,17 @@ def test_leaving_with_overloaded_servos_switches_all_others_off_and_names_those(
 def test_lost_torque_is_seen_and_a_stop_is_latched_and_names_who_refuses(around, emulator):
     node = around.start(emulator.link, autostart="true")
     around.until(lambda: around.says("torque", "true"))
-    emulator.tell("fault {kind: torque_lost, servo: jaw}")
+    emulator.command("fault {kind: torque_lost, servo: jaw}")
     around.until(lambda: around.reports("jaw", b"\2", "torque is off though it was switched on"))
     assert "jaw" in around.status("bus").message
     assert around.set_torque(True).success
-    emulator.tell("fault {kind: overload, servo: jaw}")
+    emulator.command("fault {kind: overload, servo: jaw}")
     around.until(lambda: around.reports("jaw", b"\2", "overload"))
     answer = around.trigger("stop")
     assert not answer.success and "jaw: refuses" in answer.message and "pucker" not in answer.message
     around.hold(lambda: around.says("stopped", "true") and int(around.value("commands_refused")) > 0, jaw=0.3)
     assert "reset" in around.set_torque(True).message and not around.trigger("neutral").success
-    emulator.tell("clear")
+    emulator.command("clear")
     around.until(lambda: around.reports("bus", b"\1", "stopped"))  # asked again, it has let go
     assert around.trigger("reset").success
     around.until(lambda: around.says("stopped", "false") and around.says("torque", "false"))
