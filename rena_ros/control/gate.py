@@ -1,10 +1,12 @@
-"""The one gate between commands and servos: limiter, motion, ticks, bus; and what happens without commands.
+"""The gate between commands and servos: limiter, motion, ticks, bus; and what happens when commands stop.
 
-No ROS and no clock of its own: the servos node tells it the time (that of the port), calls ``tick`` a hundred times a
-second, ``read`` fifty times and ``check_torque`` once. Every method that uses the bus raises PortLost when the port
-vanished; the gate is then disconnected, and limp once the port is back, until somebody switches torque on again.
+The gate uses no ROS and has no clock: its owner (the servos node) passes the time (that of the port) and calls
+``tick`` about 100 times a second, ``read`` about 50 times and ``check_torque`` about once. A method that uses the bus
+raises PortLost when the port vanished; the owner then calls ``drop_port`` and, until it succeeds, ``connect``.
 
-``stop`` is latched: connected or not, nothing moves and nobody gets torque until ``reset``.
+*Limp* means torque off on every servo. The gate is limp at first, after a lost port, and after ``stop``, until
+``set_torque`` switches torque on. ``stop`` is latched: until ``reset``, no command is followed and ``set_torque``
+switches nothing on.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rena_ros.base.arrays import FloatArray, IntArray
 from rena_ros.base.errors import RenaError
 from rena_ros.bus.bus import Bus
 from rena_ros.bus.registers import Status
@@ -20,18 +23,21 @@ from rena_ros.control.motion import EASE, Motion
 from rena_ros.control.torque_state import TorqueState
 from rena_ros.robot.model import RAD_PER_TICK, Robot
 
-KEEP_ALIVE_S = 0.25  # goals are unacknowledged: while nothing changes they are repeated this often
+KEEP_ALIVE_S = 0.25  # goals are not acknowledged: unchanged goals are repeated this often
 GENTLE_S = 1.0  # commands within this time after torque went on are followed slowly
-MIN_GAP_S = 0.004  # goals are written at once for one command in so long; in a flood the rest wait for the next tick
-STALL_S = 0.06  # after a longer pause between ticks the servos have stopped where they were last sent
-_INSIDE_RAD = 4 * RAD_PER_TICK  # as much outside its limits still counts as inside
+MIN_GAP_S = 0.004  # a command is written at once if the last such write is this long ago; otherwise with the next tick
+STALL_S = 0.06  # after a longer pause between ticks the servos rest at their last goals
+_TOLERANCE_RAD = 4 * RAD_PER_TICK  # a servo so little outside its limits counts as inside
 STOPPED = "stopped; the service reset lifts it"
 
 
 @dataclass(frozen=True)
 class CommandOutcome:
-    """What became of a command: ``last_byte_s`` (time of the port) of the goals it caused, None when they leave with
-    the next tick, or why it was refused; ``clamped``: joints that were asked too much.
+    """What became of a command.
+
+    ``last_byte_s``: time of the port at which the last byte of its first goals was on the wire; None when the goals
+    leave with the next tick. ``refusal``: why it was refused, None when it is followed. ``clamped``: names of the
+    joints whose positions the limiter changed.
     """
 
     last_byte_s: float | None = None
@@ -40,8 +46,8 @@ class CommandOutcome:
 
 
 @dataclass
-class Commands:
-    """How commands fared since the start."""
+class CommandCounts:
+    """Numbers of commands since the start: followed (``written``), refused, and followed but clamped."""
 
     written: int = 0
     refused: int = 0
@@ -49,10 +55,15 @@ class Commands:
 
 
 class Gate:
-    """The servos of one robot. Limp and disconnected at first.
+    """The servos of one robot; limp and disconnected at first.
 
-    ``torque``: whether it was switched on (which servos are driven: ``torque_state``); ``limp_because``: why not;
-    ``torque_off_pending``: torque is switched off as soon as there is a port.
+    Guarantees: no goal is written before torque was switched on and read back; every goal has passed the limiter and
+    the motion (limits of position, speed and acceleration hold between any two goals, antagonists never pull together);
+    a servo that is not driven (see ``TorqueState``) gets no goals.
+
+    ``torque``: torque was switched on and not off again; ``torque_state`` says which servos are driven.
+    ``limp_because``: why ``torque`` is False. ``stopped``: ``stop`` is latched. ``bus``: None while there is no port.
+    ``torque_off_pending``: torque is switched off as soon as a port is connected. ``commands``: counters.
     """
 
     def __init__(
@@ -63,12 +74,15 @@ class Gate:
         command_timeout_s: float,
         release_after_s: float = 0.0,
     ) -> None:
-        """``period_s``: time between ticks; goals are sent that much ahead, for the servo is on its way meanwhile.
-        ``command_timeout_s``: without a command for this long, ease to neutral; ``release_after_s`` later switch
-        torque off (0: never). Both may be changed between two ticks.
+        """Take the settings; the port stays closed until ``connect``.
+
+        ``open_bus`` opens a bus on the port and raises RenaError when it cannot. ``period_s``: time between two ticks;
+        goals lie that far ahead, because the servo needs that long to reach them. ``command_timeout_s``: time without
+        a command after which the robot eases to neutral. ``release_after_s``: time after that until torque is switched
+        off (0: never). The last two may be changed between two ticks.
         """
         self.robot = robot
-        self.commands = Commands()
+        self.commands = CommandCounts()
         self.torque_state = TorqueState(robot)
         self.bus: Bus | None = None
         self.torque, self.stopped = False, False
@@ -79,18 +93,19 @@ class Gate:
         self.torque_off_pending = False
         self._motion = Motion(robot, np.zeros(len(robot.names)), 0.0)
         self._state: BusState | None = None
-        self._horns = np.zeros(len(robot.names))  # where they were when that was last known, rad
-        self._sent: np.ndarray | None = None
+        self._positions = np.zeros(len(robot.names))  # last known ones, rad
+        self._sent: IntArray | None = None
         self._sent_s = self._at_once_s = self._alive_s = self._command_s = self._gentle_until_s = -np.inf
         self._easing = self._slow = False
 
     def connect(self) -> dict[str, int]:
-        """Open the port, ask the servos for their return delays (returned in us, by name of who answers) and learn
-        whose torque is on.
+        """Open the port; read the servos' return delays and torque registers.
 
-        Moves nothing and, the first time, switches nothing: a head that is held stays held. After a lost
-        connection or a ``stop`` torque is switched off. Raises RenaError when the port cannot be opened
-        (PortMissing when it does not exist).
+        Moves no servo. Switches torque off only where it is pending (after a lost port or a ``stop``), so servos that
+        another program left holding keep their torque at the first connection.
+
+        Returns the return delays in us, by name, of the servos that reply. Raises RenaError when the port cannot be
+        opened (PortMissing when it does not exist, PortLost when it vanishes meanwhile); the port is closed then.
         """
         bus = self._open_bus()
         self.torque_state.invalidate()
@@ -106,7 +121,7 @@ class Gate:
         return delays
 
     def drop_port(self) -> None:
-        """Let go of a port that has vanished."""
+        """Close a port that has vanished; torque is switched off at the next ``connect``."""
         if self.bus is not None:
             self.bus.close()
         self.bus, self.torque_off_pending = None, True
@@ -114,15 +129,16 @@ class Gate:
         self._limp("the port was lost")
 
     def command(self, names: Sequence[str], positions: Sequence[float], now_s: float) -> CommandOutcome:
-        """Follow a command (joint names and rad) and write the first goals on the way at once.
+        """Follow a command (joint names, rad) and write its first goals at once.
 
-        Refused as a whole when nothing may move or the limiter refuses it (see Robot.limit).
+        Refused as a whole, and without effect, while the gate is disconnected, stopped or limp, or when the limiter
+        refuses it (see ``Robot.limit``). Raises PortLost.
         """
-        refusal = self._refusal()
-        limited = None if refusal else self.robot.limit(names, positions, self._motion.target)
-        if limited is None or limited.refusal:
-            self.commands.refused += 1
-            return CommandOutcome(refusal=refusal or limited.refusal)
+        if refusal := self._refusal():
+            return self._refused(refusal)
+        limited = self.robot.limit(names, positions, self._motion.target)
+        if limited.refusal:
+            return self._refused(limited.refusal)
         self._notice_stall(now_s)
         self._motion.follow(limited.positions, now_s, EASE if now_s < self._gentle_until_s else 1.0)
         self._command_s, self._easing = now_s, False
@@ -135,10 +151,10 @@ class Gate:
         return CommandOutcome(last_byte_s, clamped=limited.clamped)
 
     def tick(self, now_s: float) -> float | None:
-        """Write the next goals on the way when they differ from the last, or the same again now and then.
+        """Write the next goals of the motion; unchanged goals only every ``KEEP_ALIVE_S``.
 
-        Returns when their last byte was on the wire, None when nothing was written. Without commands for too long
-        this is where the robot eases to neutral and, later, goes limp.
+        Eases to neutral after ``command_timeout_s`` without a command and switches torque off ``release_after_s``
+        later. Returns when the last byte was on the wire, None when nothing was written. Raises PortLost.
         """
         if self.bus is None or not self.torque:
             return None
@@ -153,37 +169,42 @@ class Gate:
         return self._write(now_s, only_if_changed=now_s - self._sent_s < KEEP_ALIVE_S)
 
     def read(self, now_s: float) -> BusState:
-        """Read the state of all servos. A silent servo gets no goals until ``check_torque`` finds it well."""
+        """Read the state of all servos.
+
+        A servo that has been silent for ``BLIND_S``, or does not know its position, gets no goals until
+        ``check_torque`` finds it well. Raises PortLost, and RenaError while disconnected.
+        """
         self._state = state = self._connected().read_state()
-        self._horns[state.position_known] = self.robot.from_ticks(state.ticks)[state.position_known]
+        self._positions[state.position_known] = self.robot.from_ticks(state.ticks)[state.position_known]
         pulling = self.torque_state.driven | self.torque_state.silent  # a limp horn does not pull
-        self._motion.observe(self._horns, pulling)
-        if (missed := self.torque_state.mark_silent(state)).any():
-            self._motion.hold(missed, now_s)
+        self._motion.observe(self._positions, pulling)
+        if (silent := self.torque_state.mark_silent(state)).any():
+            self._motion.hold(silent, now_s)
         return state
 
     def check_torque(self, now_s: float) -> HealthState:
-        """Compare the torque registers with what the servos were told; to be called about once a second.
+        """Compare the torque registers with what was commanded; to be called about once a second.
 
-        Who is back from a silence is taken up where it is; who refused to switch off is asked again.
+        A servo that was silent and kept its torque is driven again from where it stands; one whose torque is off stays
+        limp; one that did not switch off is commanded again. Raises PortLost, and RenaError while disconnected.
         """
         bus = self._connected()
         health = bus.read_health()
-        held = self.torque_state.silent.copy()
+        silent_before = self.torque_state.silent.copy()
         self.torque_state.update(health)
         state = self.read(now_s) if self.torque and self.torque_state.silent.any() else self._state
         if state is not None:
-            here = self.robot.from_ticks(state.ticks)
-            # Who is limp pulls no longer: its antagonists need not wait for it.
-            back = self.torque_state.resume(health, state) | (held & ~self.torque_state.silent)
-            if back.any():
-                self._motion.place(back, here, max(now_s, state.stamp_s))
-            self._end_slowness(here, now_s)
+            positions = self.robot.from_ticks(state.ticks)
+            # A servo that was silent and is limp pulls no longer: its antagonists need not wait for it.
+            placed = self.torque_state.resume(health, state) | (silent_before & ~self.torque_state.silent)
+            if placed.any():
+                self._motion.place(placed, positions, max(now_s, state.stamp_s))
+            self._restore_speed(positions, now_s)
         self.torque_state.retry_torque_off(bus)
         return health
 
     def neutral(self, now_s: float) -> str | None:
-        """Ease to the resting face; returns why not, when nothing may move."""
+        """Ease to the resting face; returns why not while disconnected, stopped or limp."""
         refusal = self._refusal()
         if refusal is None:
             self._ease(now_s)
@@ -192,46 +213,52 @@ class Gate:
     def set_torque(self, on: bool) -> dict[str, str]:
         """Switch torque; returns failures by servo name.
 
-        On: whoever is not driven yet is taken up where it is; from limp, all are then eased to neutral. Raises
-        RenaError when the port is not connected, or the robot is stopped and should get torque.
+        On: every servo that is not driven gets torque at its present position; if the robot was limp, it then eases
+        to neutral, and commands of the next ``GENTLE_S`` are followed slowly. When no servo comes on, the robot stays
+        limp. Off: every servo is switched off, whatever the others reply.
+
+        Raises PortLost, and RenaError while disconnected, or when the robot is stopped and should get torque.
         """
         bus = self._connected()
         if not on:
             return self._switch_off("the service set_torque switched it off")
         if self.stopped:
             raise RenaError(STOPPED)
-        anew = not self.torque_state.driven.any()
-        self.torque = self.torque and not anew  # until it is known to be on, nothing may be written
-        taken, state = self.torque_state.switch_on(bus)
-        if not taken.any():
-            if anew:
+        was_limp = not self.torque_state.driven.any()
+        self.torque = self.torque and not was_limp  # until torque is known to be on, nothing may be written
+        newly_driven, state = self.torque_state.switch_on(bus)
+        if not newly_driven.any():
+            if was_limp:
                 self.torque_state.abandon_switch_on()
                 self._limp("it could not be switched on")
             return self.torque_state.refusals
-        here, now_s = self.robot.from_ticks(state.ticks), state.stamp_s  # switching on took its time
+        positions, now_s = self.robot.from_ticks(state.ticks), state.stamp_s  # switching on took time
         self._gentle_until_s, self._sent, self._slow, self.torque = now_s + GENTLE_S, None, True, True
-        if anew:
-            self._motion.reset(np.where(taken, here, 0.0), now_s)
+        if was_limp:
+            self._motion.reset(np.where(newly_driven, positions, 0.0), now_s)
             self._command_s = self._alive_s = now_s
             self._ease(now_s)
         else:
-            self._motion.place(taken, here, now_s)
+            self._motion.place(newly_driven, positions, now_s)
         return self.torque_state.refusals
 
     def stop(self) -> dict[str, str]:
-        """Latched: every servo limp, each on its own; returns who refuses and why. Not connected: at reconnection."""
+        """Switch torque off on every servo and latch it until ``reset``; returns failures by servo name.
+
+        While disconnected, torque is switched off at the next ``connect``. Raises PortLost; the stop is latched then.
+        """
         self.stopped = self.torque_off_pending = True
         return self._switch_off("stopped") if self.bus is not None else self._limp("stopped")
 
     def reset(self) -> None:
-        """Lift ``stop``. The robot stays limp."""
+        """Lift ``stop``; the robot stays limp."""
         self.stopped = False
 
     def release(self) -> dict[str, str] | None:
-        """Leave: torque off on every servo, port closed. Returns failures by servo name, None when there is no port.
+        """Switch torque off on every servo and close the port; returns failures by servo name.
 
-        A port that was lost, were it in the middle of this, is looked for once more: to be called again while it is
-        ``torque_off_pending``.
+        A port that was lost is opened once more. Returns None when there is no port, or when it vanishes meanwhile
+        (nothing is raised): the caller may call again while ``torque_off_pending``.
         """
         try:
             if self.bus is not None:
@@ -247,6 +274,10 @@ class Gate:
                 self.bus = None
         return None
 
+    def _refused(self, refusal: str) -> CommandOutcome:
+        self.commands.refused += 1
+        return CommandOutcome(refusal=refusal)
+
     def _refusal(self) -> str | None:
         if self.bus is None:
             return "the port is not connected: looking for it"
@@ -255,7 +286,7 @@ class Gate:
         if not self.torque:
             return f"torque is off ({self.limp_because}); the service set_torque switches it on"
         if not self.torque_state.driven.any():
-            return "no servo follows any more; the service set_torque takes them up again"
+            return "no servo is driven any more; the service set_torque switches torque on again"
         return None
 
     def _limp(self, why: str) -> dict[str, str]:
@@ -263,12 +294,13 @@ class Gate:
         return {}
 
     def _switch_off(self, why: str) -> dict[str, str]:
-        self._limp(why)  # first: whatever happens on the wire, no goal follows
+        self._limp(why)  # first, so that no goal follows whatever happens on the wire
         return self.torque_state.switch_off(self._connected())
 
     def _notice_stall(self, now_s: float) -> None:
-        """After a pause (a busy computer, long waiting for silent servos) motion goes on from where it stopped: goals
-        that jump to where it would have been by now would be followed at the servo's top speed.
+        """Let the motion go on from the last goals after a pause (a busy computer, long waiting for silent servos).
+
+        The servos would follow goals that jump to where the motion would be by now at their top speed.
         """
         if now_s - self._alive_s > STALL_S:
             self._motion.halt(now_s)
@@ -278,9 +310,9 @@ class Gate:
         self._easing = True
         self._motion.ease_to_neutral(now_s)
 
-    def _end_slowness(self, here: np.ndarray, now_s: float) -> None:
-        """Servos that were switched on outside their limits come in slowly; afterwards they may be as fast as all."""
-        inside = (here > self.robot.lower - _INSIDE_RAD) & (here < self.robot.upper + _INSIDE_RAD)
+    def _restore_speed(self, positions: FloatArray, now_s: float) -> None:
+        """Write the speed limits again once every servo that was switched on outside its limits is inside."""
+        inside = (positions > self.robot.lower - _TOLERANCE_RAD) & (positions < self.robot.upper + _TOLERANCE_RAD)
         if self._slow and self.torque and now_s >= self._gentle_until_s and inside[self.torque_state.driven].all():
             self._connected().set_speed_limits()
             self._slow = False
@@ -289,11 +321,11 @@ class Gate:
         ticks = self.robot.to_ticks(self._motion.at(now_s + self._period_s))
         if only_if_changed and self._sent is not None and (ticks == self._sent).all():
             return None
-        who = self.torque_state.driven
+        selected = self.torque_state.driven
         if self._sent is not None and self._state is not None:
-            # A goal clears an overload and lets the servo push on: it gets new ones only.
-            who &= ~self._state.reports(Status.OVERLOAD) | (ticks != self._sent)
-        last_byte_s = self._connected().write_goals(ticks, who)
+            # A goal clears an overload and lets the servo push on, so an overloaded servo gets changed goals only.
+            selected &= ~self._state.reports(Status.OVERLOAD) | (ticks != self._sent)
+        last_byte_s = self._connected().write_goals(ticks, selected)
         self._motion.mark_sent(now_s + self._period_s)
         self._sent, self._sent_s = ticks, now_s
         return last_byte_s

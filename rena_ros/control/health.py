@@ -1,8 +1,8 @@
-"""Judging how servos and bus do: readings and thresholds in, a level and one line out. Pure; no ROS, no bus.
+"""Judge servos and bus: readings and thresholds in, a level and one line of text out. Pure; no ROS, no bus.
 
-Levels are those of diagnostic_msgs/DiagnosticStatus. ERROR: somebody must act. WARN: it goes on, but not as
-it should. STALE: nothing has been heard for so long that nothing can be said. The worst finding gives the level, and
-the message names every finding of that level and below, the worst first.
+Levels are those of diagnostic_msgs/DiagnosticStatus. ERROR: the user must act. WARN: operation goes on, but not as it
+should. STALE: the servo has been silent for so long that nothing can be said. The worst finding gives the level; the
+message names every finding, the worst first.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from rena_ros.robot.model import Band, Thresholds
 
 __all__ = ["Band", "BusHealth", "Level", "ServoHealth", "Thresholds", "Verdict", "judge_bus", "judge_servo"]
 
-_BAD_SHARE = 0.05  # of a second's answers: more lost ones than that are a fault of the wiring, not chance
+_BAD_SHARE = 0.05  # of a second's readings: if more are missing, the wiring is at fault, not chance
 
 
 class Level(IntEnum):
@@ -27,7 +27,7 @@ class Level(IntEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """A level and why, in one line."""
+    """A level, and the reason in one line."""
 
     level: Level
     message: str
@@ -35,12 +35,12 @@ class Verdict:
 
 @dataclass(frozen=True)
 class ServoHealth:
-    """What is known of one servo. None: not known.
+    """What is known of one servo; None: not known.
 
-    ``load`` fraction of full torque, ``age_s`` since its last answer (None: it never answered), ``fresh`` share of
-    the last second's reads that it answered, [0, 1]; ``conditions``: what its status byte reports, as words.
-    ``torque`` what its torque register says, ``commanded`` what it was last told; ``held_back``: why it gets no goals
-    although torque is on elsewhere.
+    ``age_s``: since its last reply (None: it never replied). ``fresh``: share of the last second's reads to which it
+    replied, [0, 1]. ``load``: fraction of full torque. ``conditions``: what its status byte reports, in words.
+    ``torque``: what its torque register says; ``commanded``: the torque that was last written. ``held_back``: why it
+    gets no goals although torque is on at other servos.
     """
 
     age_s: float | None = None
@@ -57,8 +57,11 @@ class ServoHealth:
 
 @dataclass(frozen=True)
 class BusHealth:
-    """What is known of the bus. ``silent``, ``torque_lost`` and ``refusing`` name servos; ``still_on``: torque that
-    an earlier program left on. ``lost_share``: of the last second's readings; ``return_delay_us``: all servos'.
+    """What is known of the bus.
+
+    ``silent``, ``torque_lost`` (off though switched on), ``refusing`` (on though switched off) and ``still_on`` (left
+    on by an earlier program) name servos. ``lost_share``: missing readings of the last second, [0, 1].
+    ``return_delay_us``: sum over all servos.
     """
 
     port: str
@@ -77,9 +80,9 @@ Finding = tuple[Level, str]
 
 
 def judge_servo(thresholds: Thresholds, health: ServoHealth) -> Verdict:
-    """How one servo does."""
+    """Judge one servo by the thresholds of its robot."""
     if health.age_s is None:
-        return Verdict(Level.STALE, "has never answered: check its power, cable, id and rate")
+        return Verdict(Level.STALE, "has never replied: check its power, cable, id and rate")
     late = _above(thresholds.age_s, health.age_s, "silent for {:.1f} s")
     if late and late[0][0] is Level.ERROR:
         return Verdict(Level.STALE, late[0][1])
@@ -91,18 +94,18 @@ def judge_servo(thresholds: Thresholds, health: ServoHealth) -> Verdict:
     findings += _above(thresholds.load, health.load, "load {:.0%}")
     findings += _above(thresholds.current_a, health.current_a, "{:.2f} A")
     if health.fresh is not None and health.fresh < 1 - _BAD_SHARE:
-        findings.append((Level.WARN, f"answered only {health.fresh:.0%} of the last second's reads"))
+        findings.append((Level.WARN, f"replied to only {health.fresh:.0%} of the last second's reads"))
     return _verdict(findings, "torque on" if health.torque else "limp")
 
 
-def judge_bus(health: BusHealth, slow_answers_us: int = 2000) -> Verdict:
-    """How the bus does as a whole; ``slow_answers_us``: return delays of all servos that deserve a word."""
+def judge_bus(health: BusHealth, slow_replies_us: int = 2000) -> Verdict:
+    """Judge the bus as a whole; ``slow_replies_us``: sum of return delays above which it warns."""
     if not health.connected:
         return Verdict(Level.ERROR, f"disconnected from {health.port}" + (", stopped" if health.stopped else ""))
     findings: list[Finding] = []
     for names, what in (
-        (health.refusing, "refuses to let go of its torque"),
-        (health.torque_lost, "torque is off though it was switched on; set_torque takes it up again"),
+        (health.refusing, "refuses to switch its torque off"),
+        (health.torque_lost, "torque is off though it was switched on; the service set_torque switches it on again"),
         (health.silent, "silent"),
     ):
         if names:
@@ -113,13 +116,13 @@ def judge_bus(health: BusHealth, slow_answers_us: int = 2000) -> Verdict:
         findings.append((Level.WARN, f"torque still on from an earlier program: {', '.join(health.still_on)}"))
     if health.lost_share > _BAD_SHARE:
         findings.append((Level.WARN, f"{health.lost_share:.0%} of the last second's readings are missing"))
-    if health.return_delay_us > slow_answers_us:
-        findings.append((Level.WARN, slow_answers(health.return_delay_us)))
+    if health.return_delay_us > slow_replies_us:
+        findings.append((Level.WARN, slow_replies(health.return_delay_us)))
     return _verdict(findings, "torque on" if health.torque else "limp")
 
 
-def slow_answers(return_delay_us: int) -> str:
-    """The warning about return delays and the command that mends them."""
+def slow_replies(return_delay_us: int) -> str:
+    """Return the warning about return delays, with the command that sets them to 0."""
     return (
         f"the servos' return delays add {return_delay_us / 1e3:.1f} ms to each read; "
         "`rena servo set-return-delay` sets them to 0"
@@ -134,7 +137,7 @@ def _torque(health: ServoHealth) -> list[Finding]:
     if health.commanded is None and health.torque:
         return [(Level.WARN, "torque still on from an earlier program")]
     if health.commanded and health.torque is None:
-        return [(Level.ERROR, "its torque register cannot be read: whether it has torque is not known")]
+        return [(Level.ERROR, "its torque register cannot be read: its torque is unknown")]
     return [(Level.ERROR, health.held_back)] if health.held_back else []
 
 
@@ -154,8 +157,8 @@ def _below(band: Band, value: float | None, text: str) -> list[Finding]:
     return [(Level.WARN, text.format(value))] if band.warn is not None and value <= band.warn else []
 
 
-def _verdict(findings: list[Finding], well: str) -> Verdict:
+def _verdict(findings: list[Finding], default: str) -> Verdict:
     if not findings:
-        return Verdict(Level.OK, well)
-    ordered = sorted(findings, key=lambda finding: -finding[0])  # stable: the order of judging within a level
+        return Verdict(Level.OK, default)
+    ordered = sorted(findings, key=lambda finding: -finding[0])  # stable: within a level, in the order of judging
     return Verdict(ordered[0][0], "; ".join(text for _, text in ordered))

@@ -1,20 +1,19 @@
-"""Jerk-limited motion of all joints from where they are to where they should be. Pure: the caller has the clock.
+"""Jerk-limited motion of all joints from where they are to their target. Pure: the caller has the clock.
 
-Every new target makes a new time-optimal trajectory (ruckig, joints independent of each other) from the
-position, speed and acceleration of that moment, so a change of mind never jumps. Every trajectory ends at
-rest inside the limits, so at any time there is room to stop: limits hold for the whole way, not only for
-its end.
+Every new target makes a new time-optimal trajectory (ruckig, joints independent of each other) from the position,
+speed and acceleration of that moment, so a changed target never makes a joint jump. Every trajectory ends at rest
+inside the limits, so there is always room to stop: the limits hold for the whole way, not only at its end.
 
 Four things are done beyond that:
 
-* What has been sent to the servos cannot be taken back: a new trajectory begins where the last goal sent left off
-  (``mark_sent``), so that the limits hold between any two goals, however close together they are sent.
-* Following a stream of commands at 30 Hz lags by about 60 ms, half of it because each trajectory plans to
-  stop. ``follow`` therefore aims ahead by ``LEAD_S`` times the speed seen between the last two commands
-  (simulated: 35 ms for 1 Hz, 2 % overshoot), and takes that back when no further command comes.
-* Of two antagonists only one may pull. The limiter sees to that for targets; here the one that is to pull
-  waits at neutral until the other has let go, its goals and, as far as is known, its horn.
-* A servo that cannot be reached stays where it was last sent (``hold``), and its antagonists wait for it.
+* A goal that was sent cannot be taken back: a new trajectory begins where the last goal sent left off (``mark_sent``),
+  so the limits hold between any two goals, however close together they are sent.
+* Following a stream of commands at 30 Hz lags by about 60 ms, half of it because each trajectory plans to stop.
+  ``follow`` therefore aims ahead by ``LEAD_S`` times the speed between the last two commands (simulated: 35 ms for
+  1 Hz, 2 % overshoot), and takes this lead back when no further command comes.
+* Of two antagonists only one may pull. The limiter ensures this for targets; here the one that is to pull waits at
+  neutral until the other has released, its goals and, as far as is known, its horn.
+* A servo that cannot be reached stays at its last goal (``hold``), and its antagonists wait for it.
 """
 
 import contextlib
@@ -22,28 +21,30 @@ import contextlib
 import numpy as np
 from ruckig import InputParameter, Result, Ruckig, RuckigError, Synchronization, Trajectory
 
+from rena_ros.base.arrays import BoolArray, FloatArray
 from rena_ros.robot.model import RAD_PER_TICK, Robot
 
 JERK_TIME_S = 0.02  # full acceleration is reached in this time: jerk limit = acceleration limit / JERK_TIME_S
 LEAD_S = 0.025
-LEAD_HOLD_S = 0.07  # without a further command for this long (two frames at 30 Hz), stop leading
-STREAM_S = (0.008, 0.1)  # commands this far apart are a stream with a speed of its own; others are not
+LEAD_HOLD_S = 0.07  # without a further command for this long (two frames at 30 Hz), the lead is taken back
+STREAM_S = (0.008, 0.1)  # commands this far apart are a stream whose speed is known
 EASE = 0.5  # fraction of the speed limit used for easing back to neutral: 0.43 s from the farthest end of any joint
 _AT_REST_RAD_S = 0.05
-_STILL_OUT_RAD = 0.1  # a horn that is so far from neutral still pulls, wherever its goals are: it may be jammed
+_STILL_OUT_RAD = 0.1  # a horn this far from neutral still pulls, whatever its goals are: it may be jammed
 _SOON_S = 0.01
-# ruckig 0.19 finds no way from some starting points, to the last bit, where a phase of it would just vanish (at rest,
-# 2 acceleration^3 / jerk^2 from the target: seen after 100,000 random commands). One beside it always had one.
+# ruckig 0.19 finds no trajectory from certain starting points, exact to the last bit, at which one phase would just
+# vanish (at rest, 2 acceleration^3 / jerk^2 from the target: seen after 100,000 random commands). From a starting point
+# beside it, it has always found one.
 _NUDGES_RAD = (0.0, 1e-9, -1e-9, 1e-7)
 
 State = tuple[list[float], list[float], list[float]]  # positions, speeds, accelerations
 
 
 class Motion:
-    """The motion of a robot. Positions in rad, float64 (n,); times in seconds of any clock that never goes back."""
+    """The motion of a robot: positions in rad, float64 (n,); times in s of any clock that never goes back."""
 
-    def __init__(self, robot: Robot, positions: np.ndarray, now_s: float) -> None:
-        """At rest at ``positions``, brought inside the limits."""
+    def __init__(self, robot: Robot, positions: FloatArray, now_s: float) -> None:
+        """Begin at rest at ``positions``, clipped to the limits."""
         self._robot = robot
         self._ruckig = Ruckig(len(robot.names))
         self._input = InputParameter(len(robot.names))
@@ -53,32 +54,32 @@ class Motion:
         self.reset(positions, now_s)
 
     @property
-    def target(self) -> np.ndarray:
-        """Where it is going in the end: the last limited target, (n,)."""
+    def target(self) -> FloatArray:
+        """The last limited target, rad (n,)."""
         return self._target.copy()
 
-    def reset(self, positions: np.ndarray, now_s: float) -> None:
-        """Be at rest at ``positions``, brought inside the limits, with nowhere to go."""
+    def reset(self, positions: FloatArray, now_s: float) -> None:
+        """Be at rest at ``positions``, clipped to the limits, and stay there."""
         self._target = self._accepted(np.clip(positions, self._robot.lower, self._robot.upper))
         self._aim = self._target
         self._planned = self._target
         self._speed_scale = 1.0
         self._command_s = self._sent_s = -np.inf
-        self._sent_at = self._target  # remembered: while nothing can be sent, the way may be planned anew
+        self._sent_at = self._target  # kept, because a new trajectory may be planned while nothing can be sent
         self._start_s = now_s
         self._trajectory: Trajectory | None = None
         self._held = np.zeros(len(self._target), bool)
         self._held_at = self._target
         self._still_out = np.zeros(len(self._target), bool)
 
-    def observe(self, positions: np.ndarray, pulling: np.ndarray) -> None:
-        """Learn where the horns are, or were when last heard of, rad (n,), and who has torque, bool (n,)."""
+    def observe(self, positions: FloatArray, pulling: BoolArray) -> None:
+        """Take the last known positions of the horns, rad (n,), and which servos have torque, bool (n,)."""
         self._still_out = pulling & (np.abs(positions) > _STILL_OUT_RAD)
 
-    def place(self, which: np.ndarray, positions: np.ndarray, now_s: float) -> None:
-        """Learn that joints (``which`` bool (n,)) are at rest at ``positions`` (n,), brought inside the limits.
+    def place(self, which: BoolArray, positions: FloatArray, now_s: float) -> None:
+        """Take the joints of ``which``, bool (n,), to be at rest at ``positions``, rad (n,), clipped to the limits.
 
-        They are no longer held and go on from there to where they should be; nothing changes for the others.
+        They are no longer held and go on from there to the target; nothing changes for the other joints.
         """
         start_s = max(now_s, self._sent_s)
         position, speed, acceleration = map(np.array, self._state(start_s))
@@ -89,8 +90,8 @@ class Motion:
         if not self._plan_from((position.tolist(), speed.tolist(), acceleration.tolist()), start_s):
             self._planned, self._trajectory = position, None  # at rest there; ``update`` tries again
 
-    def hold(self, which: np.ndarray, now_s: float) -> None:
-        """Let these joints stay at the last positions sent until they are ``place``d; bool (n,)."""
+    def hold(self, which: BoolArray, now_s: float) -> None:
+        """Keep the joints of ``which``, bool (n,), at their last goals until ``place`` releases them."""
         sent = self._sent_at
         self.place(which, sent, now_s)
         self._held_at = np.where(self._held, self._held_at, sent)
@@ -98,11 +99,11 @@ class Motion:
         self._plan(now_s)
 
     def halt(self, now_s: float) -> None:
-        """Learn that nothing could be sent for a while: everything is at rest where it was last sent."""
+        """Take every joint to be at rest at its last goal, because nothing could be sent for a while."""
         self.place(~self._held, self._sent_at, now_s)
 
-    def move(self, target: np.ndarray, now_s: float, speed_scale: float = 1.0) -> None:
-        """Go to ``target`` (inside the limits) and stay, with ``speed_scale`` times the permitted speed.
+    def move(self, target: FloatArray, now_s: float, speed_scale: float = 1.0) -> None:
+        """Go to ``target``, rad (n,), and stay, at ``speed_scale`` times the permitted speed.
 
         Raises ValueError when the target is not finite or outside the limits.
         """
@@ -112,25 +113,25 @@ class Motion:
         self._command_s = -np.inf
         self._plan(now_s)
 
-    def follow(self, target: np.ndarray, now_s: float, speed_scale: float = 1.0) -> None:
-        """Go to ``target`` (inside the limits) as one of a stream of commands, aiming ahead. Raises like ``move``."""
+    def follow(self, target: FloatArray, now_s: float, speed_scale: float = 1.0) -> None:
+        """Go to ``target``, rad (n,), as one of a stream of commands, aiming ahead; raises as ``move`` does."""
         target = self._accepted(target)
         since_s = now_s - self._command_s
         self._aim = target
         if STREAM_S[0] <= since_s <= STREAM_S[1]:
             speed = np.clip((target - self._target) / since_s, -self._top_speed, self._top_speed)
-            self._aim = self._robot.limit(self._robot.names, target + LEAD_S * speed, target).positions
+            self._aim = self._robot.limit(self._robot.names, (target + LEAD_S * speed).tolist(), target).positions
         self._target = target
         self._command_s = now_s
         self._speed_scale = speed_scale
         self._plan(now_s)
 
     def ease_to_neutral(self, now_s: float) -> None:
-        """Go to the resting face, slowly."""
+        """Go to the resting face at ``EASE`` times the permitted speed."""
         self.move(np.zeros(len(self._robot.names)), now_s, EASE)
 
     def update(self, now_s: float) -> None:
-        """Take a lead back whose stream ended; let an antagonist go that waited. To be called every few ms."""
+        """Take the lead back when the stream has ended; start joints that waited. To be called every few ms."""
         if self._aim is not self._target and now_s - self._command_s > LEAD_HOLD_S:
             self._aim = self._target
         state = self._state(max(now_s, self._sent_s))
@@ -138,37 +139,37 @@ class Motion:
             self._plan(now_s)
 
     def mark_sent(self, time_s: float) -> None:
-        """Learn that the positions of ``time_s`` have been sent as goals: whatever follows begins there."""
+        """Note that the positions of ``time_s`` have been sent as goals: the next trajectory begins there."""
         self._sent_s = max(time_s, self._sent_s)
         self._sent_at = self.at(self._sent_s)
 
-    def at(self, time_s: float) -> np.ndarray:
-        """Positions at a time not before the last call of the others, (n,), always inside the limits."""
+    def at(self, time_s: float) -> FloatArray:
+        """Return the positions at a time not before the last call of another method, rad (n,), inside the limits."""
         return np.clip(self._state(time_s)[0], self._robot.lower, self._robot.upper)
 
     def settled(self, now_s: float) -> bool:
-        """Whether everything has arrived and nothing waits."""
+        """Return whether every joint has arrived and none waits."""
         arrived = self._trajectory is None or now_s - self._start_s >= self._trajectory.duration
         return arrived and np.array_equal(self._planned, self._target)
 
     @property
-    def _top_speed(self) -> np.ndarray:
+    def _top_speed(self) -> FloatArray:
         return self._robot.max_speed_rad_s
 
-    def _accepted(self, target: np.ndarray) -> np.ndarray:
+    def _accepted(self, target: FloatArray) -> FloatArray:
         target = np.array(target, np.float64)
         robot = self._robot
-        good = (target >= robot.lower - 1e-9) & (target <= robot.upper + 1e-9)  # NaN is not
+        good = (target >= robot.lower - 1e-9) & (target <= robot.upper + 1e-9)  # False for NaN
         if target.shape != robot.lower.shape or not good.all():
             wrong = [f"{name} {value}" for name, value, ok in zip(robot.names, target, good, strict=True) if not ok]
             raise ValueError(f"not a target inside the limits: {', '.join(wrong) or target.shape}")
         return np.clip(target, robot.lower, robot.upper)
 
-    def _permitted(self, state: State) -> np.ndarray:
-        """The aim, with those that must wait for their antagonist kept at neutral, and those held where they are."""
+    def _permitted(self, state: State) -> FloatArray:
+        """Return the aim, with joints that wait for their antagonist at neutral and held joints where they are held."""
         aim = np.where(self._held, self._held_at, self._aim) if self._held.any() else self._aim
         position, speed, acceleration = map(np.array, state)
-        soon = position + speed * _SOON_S + acceleration * _SOON_S**2 / 2  # one that is just about to leave neutral
+        soon = position + speed * _SOON_S + acceleration * _SOON_S**2 / 2  # not there yet, but about to leave neutral
         away = np.maximum(np.abs(position), np.abs(soon)) > RAD_PER_TICK
         away |= (np.abs(speed) > _AT_REST_RAD_S) | self._still_out
         wanted = (np.abs(aim) > 0) & ~self._held
@@ -184,8 +185,9 @@ class Motion:
         self._plan_from(self._state(start_s), start_s)
 
     def _plan_from(self, state: State, start_s: float) -> bool:
-        """Make a new way; returns whether there is one. If not, the old one goes on, to its end at rest inside the
-        limits, and ``update`` tries again.
+        """Plan a new trajectory; return whether there is one.
+
+        If not, the old one goes on to its end, at rest inside the limits, and ``update`` tries again.
         """
         planned = self._permitted(state)
         trajectory = self._trajectory_to(planned, state)
@@ -193,15 +195,15 @@ class Motion:
             self._planned, self._trajectory, self._start_s = planned, trajectory, start_s
         return trajectory is not None
 
-    def _trajectory_to(self, target: np.ndarray, state: State) -> Trajectory | None:
+    def _trajectory_to(self, target: FloatArray, state: State) -> Trajectory | None:
         plan = self._input
         position, plan.current_velocity, plan.current_acceleration = state
         plan.target_position = target.tolist()
         plan.max_velocity = (self._top_speed * self._speed_scale).tolist()
         for nudge in _NUDGES_RAD:
-            plan.current_position = [place + nudge for place in position]
+            plan.current_position = [joint + nudge for joint in position]
             trajectory = Trajectory(len(position))
-            with contextlib.suppress(RuckigError, ValueError):  # its binding does not know all of its own results
+            with contextlib.suppress(RuckigError, ValueError):  # the binding cannot convert all of its results
                 if self._ruckig.calculate(plan, trajectory) in (Result.Working, Result.Finished):
                     return trajectory
         return None
@@ -210,4 +212,5 @@ class Motion:
         if self._trajectory is None:
             rest = [0.0] * len(self._target)
             return self._planned.tolist(), rest, rest
-        return self._trajectory.at_time(max(time_s - self._start_s, 0.0))
+        position, speed, acceleration = self._trajectory.at_time(max(time_s - self._start_s, 0.0))
+        return position, speed, acceleration

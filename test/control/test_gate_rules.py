@@ -68,8 +68,8 @@ def test_when_nobody_follows_any_more_commands_are_refused(stand):
     stand.bank.inject("torque_lost")
     stand.live(1.1)
     assert stand.gate.torque and not stand.gate.torque_state.driven.any()
-    assert "no servo follows any more" in stand.command(jaw=0.1).refusal
-    assert "no servo follows any more" in stand.gate.neutral(stand.now_s)
+    assert "no servo is driven any more" in stand.command(jaw=0.1).refusal
+    assert "no servo is driven any more" in stand.gate.neutral(stand.now_s)
 
 
 def test_what_was_asked_too_much_is_counted(stand):

@@ -52,7 +52,7 @@ def test_one_that_misses_a_question_now_and_then_is_not_silent(stage):
     stage.act(2.0, jaw=0.1)
     bus, jaw = stage.status("bus"), stage.status("jaw")
     assert bus.level == OK and "silent" not in bus.message
-    assert jaw.level == WARN and re.search(r"answered only (7|8)\d% of the last second's reads", jaw.message)
+    assert jaw.level == WARN and re.search(r"replied to only (7|8)\d% of the last second's reads", jaw.message)
     stage.bank.inject("dead", "jaw")
     stage.act(2.0, jaw=0.1)
     assert stage.status("bus").level == ERROR and "silent: jaw" in stage.status("bus").message

@@ -89,7 +89,7 @@ def test_each_servo_has_a_status_with_its_readings(stage):
         ("overload", {}, ERROR, "reports overload"),
         ("encoder", {}, ERROR, "reports encoder"),
         ("dead", {}, STALE, "silent for"),
-        ("corrupt", {"every": 4}, WARN, "answered only"),
+        ("corrupt", {"every": 4}, WARN, "replied to only"),
     ],
 )
 def test_what_goes_wrong_is_seen_within_two_seconds(stage, fault, options, level, says):
@@ -239,7 +239,7 @@ def test_stop_names_who_refuses_and_goes_on_asking(stage, capfd):
     assert not answer.success and all(name in answer.message for name in three)
     assert {ROBOT.names[i] for i in np.flatnonzero(stage.bank.torque)} == set(three)
     act(stage, 2.0)
-    assert "refuses to let go of its torque: jaw, pucker, neck_yaw" in stage.status("bus").message
+    assert "refuses to switch its torque off: jaw, pucker, neck_yaw" in stage.status("bus").message
     stage.bank.clear()
     act(stage, 1.1)
     assert not stage.bank.torque.any() and "refuses" not in stage.status("bus").message

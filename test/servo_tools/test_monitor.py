@@ -57,7 +57,7 @@ def test_a_servo_without_any_reply_has_no_values(bank, watch):
     bank.inject("dead", "jaw")
     jaw = read_rows(BusWatch(Bus(VirtualPort(bank), ROBOT)), 5)["jaw"]
     assert (jaw.ticks, jaw.load, jaw.voltage_v, jaw.torque, jaw.age_s) == (None,) * 5
-    assert jaw.level == Level.STALE and jaw.remark.startswith("has never answered")
+    assert jaw.level == Level.STALE and jaw.remark.startswith("has never replied")
 
 
 def test_only_the_values_of_a_silent_servo_age(bank, watch):
