@@ -11,7 +11,7 @@ from rich.console import Console
 from rena_ros.base.signals import on_end
 from rena_ros.graph import TWIN, environment_defaults, mimic_graph
 from rena_ros.mimic import preflight
-from rena_ros.mimic.results import MimicRun, conclude
+from rena_ros.mimic.results import REPORT, MimicRun, conclude
 from rena_ros.mimic.session import Session
 
 
@@ -48,7 +48,8 @@ def run(args: argparse.Namespace) -> int:
     preflight.check_json(args.json)
     lock = preflight.prepare_out(out)
     mimic_run = MimicRun(args.source, args.robot, args.mirror, model, out, args.json)
-    mimic_run.report.unlink(missing_ok=True)
+    report = mimic_run.spool / REPORT
+    report.unlink(missing_ok=True)
     os.environ.update(environment_defaults())
     processes = mimic_graph(
         source.name,
@@ -59,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         autostart=args.autostart,
         loop=args.duration is not None,
         link=str(mimic_run.spool / "servos"),
-        report=str(mimic_run.report),
+        report=str(report),
         listeners=2,  # the blendshapes node and the monitor
     )
     total_s = args.duration or source.duration_s

@@ -24,7 +24,7 @@ from rena_ros.mimic.round_trip import compare, person_track, twin_track
 from rena_ros.mimic.session import RunOutcome
 from rena_ros.mimic.spool import SpoolReader
 
-FILM = "mimic.mp4"
+FILM, REPORT = "mimic.mp4", "emulator.json"  # in the folder of the results and in the spool
 
 
 @dataclass(frozen=True)
@@ -47,19 +47,9 @@ class MimicRun:
         return self.robot == TWIN
 
     @property
-    def film(self) -> Path:
-        """The film's path."""
-        return self.out / FILM
-
-    @property
     def spool(self) -> Path:
-        """The folder of the spool files and the emulator's report; deleted at the end."""
+        """The folder of the spool files and of the emulator's report; deleted at the end."""
         return self.out / ".spool"
-
-    @property
-    def report(self) -> Path:
-        """Where the emulator writes what it counted."""
-        return self.spool / "emulator.json"
 
 
 def conclude(run: MimicRun, measurements: Measurements, outcome: RunOutcome, console: Console) -> int:
@@ -85,7 +75,7 @@ def conclude(run: MimicRun, measurements: Measurements, outcome: RunOutcome, con
     for note in notes:
         console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True, style="yellow")
     if figures["provenance"]["film"]:
-        console.print(f"film: {run.film}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"film: {run.out / FILM}", highlight=False, markup=False, soft_wrap=True)
     if good and not figures["frames"]:
         print("rena mimic: the run ended before the camera sent a picture", file=sys.stderr)
         return 130 if outcome.ending == "interrupted" else 1
@@ -97,7 +87,7 @@ def _figures(run: MimicRun, measurements: Measurements, outcome: RunOutcome) -> 
     notes = [f"{name} did not end on Ctrl-C and was sent {number}" for name, number in outcome.forced.items()]
     if outcome.spool_failure:
         notes.append(f"pictures could not be kept: {outcome.spool_failure}")
-    emulator = _read_report(run.report) if run.is_twin else None
+    emulator = _read_report(run.spool / REPORT) if run.is_twin else None
     if run.is_twin and emulator is None:
         notes.append("the emulator left no report")
     figures = summary.measure(measurements, emulator)
@@ -133,9 +123,9 @@ def _add_film(run: MimicRun, measurements: Measurements, figures: dict[str, Any]
     finished_ns = measurements.events("servos")
     try:
         with _progress(console, "film") as progress:
-            make_film(run.film, run.spool, finished_ns, with_robot=run.is_twin, progress=progress)
+            make_film(run.out / FILM, run.spool, finished_ns, with_robot=run.is_twin, progress=progress)
     finally:
-        figures["provenance"]["film"] = FILM if run.film.exists() else None
+        figures["provenance"]["film"] = FILM if (run.out / FILM).exists() else None
     if not run.is_twin:
         figures["provenance"]["notes"].append("no picture of a real robot: the film shows the person alone")
 

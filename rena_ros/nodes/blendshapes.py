@@ -36,7 +36,7 @@ class BlendshapesNode(Node):
         given = declare(self, PARAMETERS)
         self._reader = FaceReader(given["model_path"], max_faces=given["max_faces"], mirror=given["mirror"])
         self._reader.read(np.zeros((480, 640, 3), np.uint8))  # the first read is slow: not at the cost of an image
-        on_change(self, {"mirror": partial(setattr, self._reader, "mirror")})
+        on_change(self, mirror=partial(setattr, self._reader, "mirror"))
         self._sequence: int | None = None
         self._skipped = 0
         self._read_ms: list[float] = []

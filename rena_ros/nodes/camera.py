@@ -60,13 +60,7 @@ class CameraNode(Node):
         given = declare(self, PARAMETERS)
         self._loop, self._mirror, self._realtime = given["loop"], given["mirror"], given["realtime"]
         self._listeners, self._wait_s = given["listeners"], given["wait_s"]
-        on_change(
-            self,
-            {
-                "loop": partial(setattr, self, "_loop"),
-                "mirror": partial(setattr, self, "_mirror"),
-            },
-        )
+        on_change(self, loop=partial(setattr, self, "_loop"), mirror=partial(setattr, self, "_mirror"))
         self._source = open_source(str(given["source"]), given["width"], given["height"], given["rate_hz"])
 
         newest = QoSProfile(depth=2, reliability=ReliabilityPolicy.BEST_EFFORT)

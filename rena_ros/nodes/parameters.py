@@ -5,7 +5,7 @@ value of another type or outside the range (NaN and infinities included), and an
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +58,7 @@ def declare(node: Node, table: Iterable[ParameterSpec]) -> dict[str, Any]:
     return {spec.name: _declare(node, spec) for spec in table}
 
 
-def on_change(node: Node, actions: Mapping[str, Callable[[Any], None]]) -> None:
+def on_change(node: Node, **actions: Callable[[Any], None]) -> None:
     """Call ``actions[name](value)`` whenever a parameter has been set; to be called after ``declare``.
 
     ROS calls back after it has accepted all values of a request, so an action never sees a value that its descriptor

@@ -58,11 +58,9 @@ class PolicyNode(Node):
         self.create_timer(1.0, self.on_second, clock=STEADY)
         on_change(
             self,
-            {
-                "rate_hz": partial(set_rate, timer),
-                "lost_after_s": partial(setattr, self.presence, "lost_after_s"),
-                "rest_seconds": partial(setattr, self.resting, "rest_seconds"),
-            },
+            rate_hz=partial(set_rate, timer),
+            lost_after_s=partial(setattr, self.presence, "lost_after_s"),
+            rest_seconds=partial(setattr, self.resting, "rest_seconds"),
         )
         figures = self.policy.provenance.get("held_out", {})
         error = f", held-out RMSE {100 * figures['rmse']:.1f} %" if "rmse" in figures else ""

@@ -100,11 +100,9 @@ class ServosNode(Node):
         self.create_timer(1.0, self.on_second, clock=STEADY)
         on_change(
             self,
-            {
-                "rate_hz": lambda rate_hz: setattr(self, "_read_period_s", 1 / rate_hz),
-                "command_timeout_s": partial(setattr, self.gate, "command_timeout_s"),
-                "release_after_s": partial(setattr, self.gate, "release_after_s"),
-            },
+            rate_hz=lambda rate_hz: setattr(self, "_read_period_s", 1 / rate_hz),
+            command_timeout_s=partial(setattr, self.gate, "command_timeout_s"),
+            release_after_s=partial(setattr, self.gate, "release_after_s"),
         )
         gc.collect()
         gc.freeze()  # objects of the start-up live on; a full collection would stop the bus for tens of milliseconds

@@ -39,7 +39,7 @@ class TwinNode(Node):
         self._images = self.create_publisher(Image, "robot/image_raw", newest)
         timer = self.create_timer(1 / given["rate_hz"], self.on_tick, clock=STEADY)
         self.create_subscription(JointState, "joint_states", self.on_state, QoSProfile(depth=5))
-        on_change(self, {"rate_hz": partial(set_rate, timer)})
+        on_change(self, rate_hz=partial(set_rate, timer))
 
     def on_state(self, state: JointState) -> None:
         """Store the positions (rad) of the servos that are listed."""

@@ -133,7 +133,7 @@ def test_a_value_that_the_descriptor_refuses_takes_no_effect_nor_does_any_other_
     node = rclpy.create_node("policy", context=domain)
     seen = []
     declare(node, TABLES["policy"])
-    on_change(node, {"rate_hz": seen.append, "lost_after_s": seen.append})
+    on_change(node, rate_hz=seen.append, lost_after_s=seen.append)
     client = connect(node)
     for wrong in (math.nan, math.inf, -1.0, 0.0, 1e9, 20, "20", True):
         refused = client.set(lost_after_s=0.3, rate_hz=wrong)
