@@ -1,8 +1,9 @@
-"""A table of subcommands as argparse understands it; each module is imported only when its command is called."""
+"""A table of subcommands for argparse; each module is imported only when its command is called."""
 
 import argparse
 import importlib
 from collections.abc import Mapping
+from typing import Any
 
 # subcommand -> (module with add_arguments(parser) and run(args) -> exit code, what it does)
 Table = Mapping[str, tuple[str, str]]
@@ -11,8 +12,8 @@ Table = Mapping[str, tuple[str, str]]
 def add_subcommands(parser: argparse.ArgumentParser, table: Table) -> None:
     """Give ``parser`` one subcommand per line of the table.
 
-    What was called is found in the parsed arguments: ``args.run``, its module's function, and ``args.prog``,
-    its name in full, such as "rena servo scan".
+    The parsed arguments name the called subcommand: ``args.run`` is its module's function, ``args.prog`` its full
+    name, such as "rena servo scan".
     """
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_LateParser)
     for name, (module_name, help_text) in table.items():
@@ -24,11 +25,11 @@ def _sentence(text: str) -> str:
 
 
 class _LateParser(argparse.ArgumentParser):
-    """A parser that asks its module for arguments when it is first used."""
+    """A parser that imports its module, and takes the arguments from there, when it is first used."""
 
     module_name: str | None = None
 
-    def parse_known_args(self, args=None, namespace=None):
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         if self.module_name is not None:
             module, self.module_name = importlib.import_module(self.module_name), None
             self.set_defaults(run=getattr(module, "run", None), prog=self.prog)

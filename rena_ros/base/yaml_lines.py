@@ -1,79 +1,135 @@
-"""What people wrote as YAML: whatever is wrong with it becomes a sentence with its line, never a traceback.
+"""YAML as plain values that keep their places: a value leads back to its line and to what encloses it.
 
-A reader takes the nodes of a text (they know their lines), has values built of the nodes that it wants, and
-collects every fault on the way, so that all of them are told at once.
+PyYAML builds the scalars (YAML 1.1, safe types only). Mappings become dicts with their keys as written, sequences
+become tuples. What cannot be built (a scalar, a key that is there twice, an alias inside what it names) is
+collected as a fault, so that one error lists all faults of a file.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import yaml
 
 from rena_ros.base.errors import RenaError
 
-Faults = list[tuple[int, str]]  # line, from 1 on, and what is wrong there
-UNBUILT = object()
+UNBUILT = object()  # stands for a value that cannot be built; YamlText.faults says why
+_BEING_BUILT = object()
 
 _TRIPS = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError)  # PyYAML over values
-_BITS = 64  # longer whole numbers fit no field, and Python will not even print the longest
+_MAX_BITS = 64  # a longer whole number fits no field, and Python refuses to print the longest
+_COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 _FLOAT = re.compile(r"([-+]?\d+)(\.\d*)?(?:e([-+]?)(\d+))?", re.ASCII | re.IGNORECASE)
 
 
-class Row(dict):
-    """A mapping that knows the ``line`` where it begins, from 1 on."""
+class Place(NamedTuple):
+    """Where a value stands: its ``line`` (from 1 on), what encloses it ("jaw: eeprom: "), its own ``name``.
 
-    def __init__(self, items: dict, line: int) -> None:
-        super().__init__(items)
-        self.line = line
-
-
-def composed(text: str, what: str) -> tuple[yaml.Node | None, Faults]:
-    """The root node of a text (None: an empty one), and a fault for every key that a mapping has twice.
-
-    Raises RenaError for what is not YAML; ``what`` names the text.
+    ``label``: what to call its parts ("max_torque: "). ``built``: whether it and all that encloses it has a value.
     """
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, *_TRIPS) as error:
-        why = "it is nested too deeply" if isinstance(error, RecursionError) else error
-        raise RenaError(f"{what} is not YAML: {why}") from error
-    faults: Faults = []
-    for node, where in _parts(root):
-        if isinstance(node, yaml.MappingNode):
-            faults += _twice(node, where)
-        elif isinstance(node, yaml.ScalarNode) and any("\ud800" <= letter <= "\udfff" for letter in node.value):
-            raise RenaError(f"{what}, line {line_of(node)}: {node.value[:40]!a} has half a character; take it out")
-    return root, faults
+
+    line: int
+    around: str
+    name: str
+    label: str
+    built: bool
 
 
-def built(node: yaml.Node, faults: Faults) -> object:
-    """The value of a node, its mappings as Rows; UNBUILT, and one fault more, for one that has none (2026-01-99,
-    !!int foo, !foo 1).
+class YamlText:
+    """A YAML text: its ``value`` (that of an empty text is an empty dict) and the ``faults``, (line, sentence) each.
+
+    Raises RenaError when the text as a whole is not YAML; ``what`` names it there.
     """
-    try:
-        return _Loader("").construct_object(node, deep=True)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or node.start_mark
-        faults.append((mark.line + 1, error.problem or str(error)))
-    except RecursionError:
-        faults.append((line_of(node), "this is nested too deeply"))
-    return UNBUILT
+
+    def __init__(self, text: str, what: str) -> None:
+        self.faults: list[tuple[int, str]] = []
+        self._values: dict[yaml.Node, Any] = {}
+        self._scalars = _Scalars("")
+        try:
+            self._root = yaml.compose(text, Loader=yaml.SafeLoader)
+            self.value = {} if self._root is None else self._built(self._root, "")
+        except (yaml.YAMLError, *_TRIPS) as error:
+            why = "it is nested too deeply" if isinstance(error, RecursionError) else error
+            raise RenaError(f"{what} is not YAML: {why}") from error
+
+    def place(self, path: Sequence[str | int]) -> Place:
+        """Return the place of the value at ``path`` (keys and indices); a part that is not in the text is passed."""
+        place, node = Place(1, "", "the file", "", self.value is not UNBUILT), self._root
+        for part in path:
+            name = part if isinstance(part, str) else f"entry {part + 1} of {place.name}"
+            place = place._replace(around=place.around + place.label, name=name, label="")
+            for key, marked, child in _entries(node):
+                if key == part:
+                    node, label = child, _label(key, child)
+                    built = place.built and self._values[child] is not UNBUILT
+                    place = place._replace(line=_line(marked), label=label, built=built)
+        return place
+
+    def _built(self, node: yaml.Node, around: str) -> Any:
+        """Return the value of a node; UNBUILT, and a fault more, when it has none."""
+        if node in self._values:
+            return self._values[node]
+        self._values[node] = _BEING_BUILT
+        try:
+            self._values[node] = self._value(node, around)
+        except yaml.MarkedYAMLError as error:
+            self.faults.append(((error.problem_mark or node.start_mark).line + 1, error.problem or str(error)))
+            self._values[node] = UNBUILT
+        return self._values[node]
+
+    def _value(self, node: yaml.Node, around: str) -> Any:
+        if isinstance(node, yaml.ScalarNode) or node.tag not in _COLLECTIONS:
+            return self._scalars.construct_object(node)
+        names: set[str | int] = set()
+        for key, marked, child in _entries(node):
+            if isinstance(node, yaml.MappingNode) and not isinstance(marked, yaml.ScalarNode):
+                raise _error(marked, "a list or a mapping cannot be the name of a value")
+            if key in names:
+                self.faults.append((_line(marked), f"{around}{key} is there twice"))
+            names.add(key)
+            if self._built(child, around + _label(key, child)) is _BEING_BUILT:
+                raise _error(child, "an alias stands inside what it names")
+        if isinstance(node, yaml.SequenceNode):
+            return tuple(self._values[child] for child in node.value)
+        assert isinstance(node, yaml.MappingNode)
+        self._scalars.flatten_mapping(node)  # what `<<` merges in
+        return {key.value: self._built(child, around) for key, child in node.value}
 
 
-def refuse(faults: Faults, what: str) -> None:
-    """Raises RenaError that lists the faults, if there are any; ``what`` names the text."""
-    if found := sorted(set(faults)):
-        listed = "\n".join(f"  line {line}: {text}" for line, text in found)
-        raise RenaError(f"{what} has {len(found)} fault(s):\n{listed}")
+class _Scalars(yaml.SafeLoader):
+    """Builds scalars as a SafeLoader does; whatever trips it becomes a ConstructorError in words."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            value = super().construct_object(node, deep)
+        except _TRIPS as error:
+            value = repr(node.value[:40]) if isinstance(node, yaml.ScalarNode) else "this"
+            kind = node.tag.rpartition(":")[2]
+            raise _error(node, f"{value} cannot be read as {kind}; put it in quotes if it is a text") from error
+        if isinstance(value, str) and not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise _error(node, f"{value[:40]!a} has half a character; take it out")
+        return value
+
+    def whole_number(self, node: yaml.ScalarNode) -> int:
+        """Raises ConstructorError for a number of more than 64 bits."""
+        value: int = self.construct_yaml_int(node)
+        if value.bit_length() > _MAX_BITS:
+            raise _error(node, "this number is too long")
+        return value
+
+    def unknown(self, node: yaml.Node) -> None:
+        """Raises ConstructorError for a tag that stands for nothing in these files."""
+        raise _error(node, f"{node.tag} means nothing here; leave it out, or put it in quotes if it is a text")
 
 
-def line_of(node: yaml.Node) -> int:
-    """The line where a node begins, from 1 on."""
-    return node.start_mark.line + 1
+_Scalars.add_constructor("tag:yaml.org,2002:int", _Scalars.whole_number)
+_Scalars.add_constructor(None, _Scalars.unknown)
+for _tag in ("map", "seq", "set", "omap", "pairs"):  # YamlText builds the first two, nothing needs the others
+    _Scalars.add_constructor(f"tag:yaml.org,2002:{_tag}", _Scalars.unknown)
 
 
 def number_hint(value: object, kind: type = float) -> str:
-    """How to write a number that YAML took for a text, "; write it as 1.0e-9" for "1e-9"; else "".
+    """Return how to write a number that YAML takes for a text, "; write it as 1.0e-9" for "1e-9"; else "".
 
     ``kind``: int for fields that take whole numbers only.
     """
@@ -83,101 +139,41 @@ def number_hint(value: object, kind: type = float) -> str:
         return ""
     if not abs(number) < 1e300 or (kind is int and (number % 1 or abs(number) >= 2**53)):
         return ""
-    return f"; write it as {int(number) if kind is int else _as_yaml(value.strip(), number)}"
+    return f"; write it as {int(number) if kind is int else _as_yaml(str(value).strip(), number)}"
 
 
 def _as_yaml(text: str, number: float) -> str:
-    """A text of float() as YAML 1.1 wants it, which insists on the point and on the sign of the exponent."""
+    """Write a text of float() as YAML 1.1 wants it, which insists on the point and on the sign of the exponent."""
     if match := _FLOAT.fullmatch(text):
         whole, fraction, sign, exponent = match.groups()
         own = f"{whole}{fraction or '.0'}e{sign or '+'}{exponent}" if exponent else text
-        if _reads_as(own, number):
+        if yaml.safe_load(own) == number:
             return own
-    return yaml.safe_dump(number).split("\n")[0]
+    return str(yaml.safe_dump(number)).split("\n")[0]
 
 
-def _reads_as(text: str, number: float) -> bool:
-    value = built(yaml.compose(text, Loader=yaml.SafeLoader), [])
-    return isinstance(value, int | float) and value == number
+def _entries(node: yaml.Node | None) -> Iterator[tuple[str | int, yaml.Node, yaml.Node]]:
+    """Give each entry of a collection: its key or index, the node that marks its line, the node of its value."""
+    if isinstance(node, yaml.MappingNode):
+        yield from ((key.value if isinstance(key, yaml.ScalarNode) else "", key, child) for key, child in node.value)
+    elif isinstance(node, yaml.SequenceNode):
+        yield from ((index, child, child) for index, child in enumerate(node.value))
 
 
-class _Loader(yaml.SafeLoader):
-    """Builds what a SafeLoader builds; whatever trips it is a ConstructorError with the line, in words."""
-
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> object:
-        if node in self.recursive_objects:
-            raise _error(node, "an alias stands inside of what it names")
-        try:
-            return super().construct_object(node, deep)
-        except RecursionError:
-            raise
-        except _TRIPS as error:
-            kind = node.tag.rpartition(":")[2]
-            value = repr(node.value[:40]) if isinstance(node, yaml.ScalarNode) else "this"
-            raise _error(node, f"{value} cannot be read as {kind}; put it in quotes if it is a text") from error
-
-    def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict:
-        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
-            if not isinstance(key, yaml.ScalarNode):
-                raise _error(key, f"a {key.id} cannot be the name of a value")
-        return super().construct_mapping(node, deep)
-
-    def row(self, node: yaml.MappingNode) -> Row:
-        """A mapping with its line."""
-        return Row(self.construct_mapping(node, deep=True), line_of(node))
-
-    def whole_number(self, node: yaml.Node) -> int:
-        """Raises ConstructorError for one of more than 64 bits."""
-        value = self.construct_yaml_int(node)
-        if value.bit_length() > _BITS:
-            raise _error(node, "this number is too long")
-        return value
-
-    def unknown(self, node: yaml.Node) -> None:
-        """Raises ConstructorError for a tag that YAML does not know."""
-        raise _error(node, f"{node.tag} means nothing here; leave it out, or put it in quotes if it is a text")
+def _label(key: str | int, node: yaml.Node) -> str:
+    """Return what to call the parts of an entry: a mapping has its key, one in a list its `name`; else nothing."""
+    if not isinstance(node, yaml.MappingNode) or key == "servos":  # the names of the servos say enough
+        return ""
+    if isinstance(key, str):
+        return f"{key}: "
+    names = (child.value for part, _, child in _entries(node) if part == "name" and isinstance(child, yaml.ScalarNode))
+    name = next(names, "").strip()
+    return f"{name}: " if name else ""
 
 
-_Loader.add_constructor("tag:yaml.org,2002:map", _Loader.row)
-_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.whole_number)
-_Loader.add_constructor(None, _Loader.unknown)
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1
 
 
 def _error(node: yaml.Node, problem: str) -> yaml.constructor.ConstructorError:
     return yaml.constructor.ConstructorError(problem=problem, problem_mark=node.start_mark)
-
-
-def _parts(root: yaml.Node | None) -> Iterator[tuple[yaml.Node, str]]:
-    """Every node once, though aliases may lead in circles, with the names that lead to it: "jaw: eeprom: "."""
-    seen: set[yaml.Node] = set()
-    left = [(root, "")] if root else []
-    while left:
-        node, where = left.pop()
-        if node in seen:
-            continue
-        seen.add(node)
-        yield node, where
-        if isinstance(node, yaml.MappingNode):
-            left += [part for key, value in node.value for part in ((key, where), (value, f"{where}{_label(key)}"))]
-        elif isinstance(node, yaml.SequenceNode):
-            left += [(item, f"{where}{_label(_named(item))}") for item in node.value]
-
-
-def _twice(mapping: yaml.MappingNode, where: str) -> Faults:
-    faults, names = [], set()
-    for key, _ in mapping.value:
-        if isinstance(key, yaml.ScalarNode):
-            if key.value in names:
-                faults.append((line_of(key), f"{where}{key.value} is there twice"))
-            names.add(key.value)
-    return faults
-
-
-def _label(key: yaml.Node | None) -> str:
-    """What to call the part below a key: nothing for the list of servos itself, their names say enough."""
-    return "" if not isinstance(key, yaml.ScalarNode) or key.value == "servos" else f"{key.value}: "
-
-
-def _named(item: yaml.Node) -> yaml.Node | None:
-    rows = item.value if isinstance(item, yaml.MappingNode) else ()
-    return next((value for key, value in rows if key.value == "name"), None)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from rena_ros.base.arrays import Array, FloatArray, IntArray
+
 RAD_PER_TICK = 2 * np.pi / 4096
 _SHOWN_CHARACTERS = 40
 
@@ -34,7 +36,7 @@ class Servo:
 
 @dataclass(frozen=True)
 class Band:
-    """From where on a reading deserves a warning or is an error; None: not judged."""
+    """The values from which on a measurement is a warning or an error; None: not judged."""
 
     warn: float | None = None
     error: float | None = None
@@ -42,10 +44,10 @@ class Band:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What is judged about every servo, by `thresholds` of the robot file; what the file leaves out is not judged.
+    """Limits for the health of every servo, from `thresholds` of the robot file; a missing one is not judged.
 
-    ``temperature_c``, ``voltage_high_v``, ``load`` (fraction of full torque, mean of a second), ``current_a`` and
-    ``age_s`` (of the last answer) are judged upwards, ``voltage_low_v`` downwards. Only ``age_s`` has a default.
+    ``temperature_c``, ``voltage_high_v``, ``load`` (fraction of full torque, mean of one second), ``current_a`` and
+    ``age_s`` (time since the last reply) are judged upwards, ``voltage_low_v`` downwards. Only ``age_s`` has a default.
     """
 
     temperature_c: Band = Band()
@@ -58,14 +60,14 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Limited:
-    """What the limiter made of a command.
+    """A command after the limiter.
 
     ``positions``: the whole robot's target, float64 (n,) rad, always inside the limits.
     ``refusal``: why the command was refused (then ``positions`` is the unchanged previous target), or None.
-    ``clamped``: names of the joints that were asked to go beyond a limit or pull against an antagonist.
+    ``clamped``: names of the joints whose commanded position was beyond a limit or pulled against an antagonist.
     """
 
-    positions: np.ndarray
+    positions: FloatArray
     refusal: str | None = None
     clamped: tuple[str, ...] = ()
 
@@ -89,75 +91,73 @@ class Robot:
         return {name: i for i, name in enumerate(self.names)}
 
     @cached_property
-    def ids(self) -> np.ndarray:
+    def ids(self) -> IntArray:
         """Bus ids, int (n,)."""
         return self._column("id", int)
 
     @cached_property
-    def min_ticks(self) -> np.ndarray:
+    def min_ticks(self) -> IntArray:
         """Lowest permitted ticks, int (n,)."""
         return self._column("min_ticks", int)
 
     @cached_property
-    def max_ticks(self) -> np.ndarray:
+    def max_ticks(self) -> IntArray:
         """Highest permitted ticks, int (n,)."""
         return self._column("max_ticks", int)
 
     @cached_property
-    def neutral_ticks(self) -> np.ndarray:
+    def neutral_ticks(self) -> IntArray:
         """Ticks of the resting face, int (n,)."""
         return self._column("neutral_ticks", int)
 
     @cached_property
-    def lower(self) -> np.ndarray:
+    def lower(self) -> FloatArray:
         """Position at goal 0, rad, float64 (n,); at most 0."""
         return self._goal_zero_and_one[0]
 
     @cached_property
-    def upper(self) -> np.ndarray:
+    def upper(self) -> FloatArray:
         """Position at goal 1, rad, float64 (n,); at least 0."""
         return self._goal_zero_and_one[1]
 
     @cached_property
-    def max_speed_rad_s(self) -> np.ndarray:
+    def max_speed_rad_s(self) -> FloatArray:
         """Speed limit, rad/s, float64 (n,)."""
         return self._column("max_speed_rad_s", float)
 
     @cached_property
-    def max_acceleration_rad_s2(self) -> np.ndarray:
+    def max_acceleration_rad_s2(self) -> FloatArray:
         """Acceleration limit, rad/s^2, float64 (n,)."""
         return self._column("max_acceleration_rad_s2", float)
 
     @cached_property
-    def neutral_goals(self) -> np.ndarray:
+    def neutral_goals(self) -> FloatArray:
         """Goals of the resting face, float32 (n,)."""
         return self.goals(np.zeros(len(self.servos)))
 
     @cached_property
     def antagonist_pairs(self) -> tuple[tuple[int, int], ...]:
         """Index pairs of servos that must not both pull away from neutral, each pair once."""
-        pairs = {
-            tuple(sorted((i, self.index[other]))) for i, servo in enumerate(self.servos) for other in servo.antagonists
-        }
-        return tuple(sorted(pairs))
+        pairs = [(i, self.index[other]) for i, servo in enumerate(self.servos) for other in servo.antagonists]
+        return tuple(sorted({(min(pair), max(pair)) for pair in pairs}))
 
     def region(self, name: str) -> tuple[int, ...]:
         """Indices of the servos of one region (brows, eyes, lids, mouth, head)."""
         return tuple(i for i, servo in enumerate(self.servos) if servo.region == name)
 
-    def positions(self, goals: np.ndarray) -> np.ndarray:
+    def positions(self, goals: FloatArray) -> FloatArray:
         """Goals [0, 1], (..., n) -> positions in rad, float64 (..., n)."""
         return self.lower + np.asarray(goals, np.float64) * (self.upper - self.lower)
 
-    def goals(self, positions: np.ndarray) -> np.ndarray:
+    def goals(self, positions: FloatArray) -> FloatArray:
         """Positions in rad, (..., n) -> goals, float32 (..., n); inside the limits, in [0, 1]."""
         return ((np.asarray(positions, np.float64) - self.lower) / (self.upper - self.lower)).astype(np.float32)
 
-    def to_ticks(self, positions: np.ndarray) -> np.ndarray:
+    def to_ticks(self, positions: Array) -> IntArray:
         """Positions in rad inside the limits, (n,) -> ticks, int64 (n,).
 
         Raises ValueError, naming joint and value, when a position is not finite or more than half a
-        tick outside its limits: clamping is the limiter's duty, not this one's.
+        tick outside its limits: clamping is the task of ``limit`` alone.
         """
         positions = np.asarray(positions, np.float64)
         if positions.shape != (len(self.servos),):
@@ -175,18 +175,18 @@ class Robot:
             )
         return ticks
 
-    def from_ticks(self, ticks: np.ndarray) -> np.ndarray:
+    def from_ticks(self, ticks: Array) -> FloatArray:
         """Ticks (..., n) -> positions in rad, float64 (..., n); readings may lie outside the limits."""
         return self._direction * (np.asarray(ticks, np.float64) - self.neutral_ticks) * RAD_PER_TICK
 
-    def limit(self, names: Sequence[str], positions: Sequence[float], previous: np.ndarray) -> Limited:
-        """THE limiter: every command passes here, whoever sent it.
+    def limit(self, names: Sequence[str], positions: Sequence[float], previous: FloatArray) -> Limited:
+        """THE limiter: every command passes here, from any client.
 
         ``names`` and ``positions`` (rad): the joints to move; the others keep ``previous``, the last
         limited target (n,) rad. In this order: a malformed command (empty, lengths differ, a value not
         finite, a joint unknown or named twice) is refused whole; a value beyond a limit is clamped to it;
-        of two antagonists that both pull, each gives up what the weaker one pulls, so at most one is away
-        from neutral and the result is continuous in the command. Speed and acceleration are the motion's.
+        of two antagonists that both pull, each loses the pull of the weaker one, so at most one is away
+        from neutral and the result is continuous in the command. ``control.motion`` limits speed and acceleration.
         """
         refusal = self._refusal(names, positions)
         if refusal is not None:
@@ -211,7 +211,7 @@ class Robot:
             return f"{len(names)} names but {len(positions)} positions{first}"
         if not len(names):
             return "it names no joint"
-        if len(names) > len(self.names):  # then one of so many is repeated or unknown: no need to look at the rest
+        if len(names) > len(self.names):  # one of these is repeated or unknown, so the rest need no check
             names, positions = names[: len(self.names) + 1], positions[: len(self.names) + 1]
         for name, position in zip(names, positions, strict=True):
             if not np.isfinite(position):
@@ -225,28 +225,28 @@ class Robot:
             return f"{name} is named twice ({', '.join(values)})"
         return None
 
-    def _pull(self, positions: np.ndarray, i: int) -> float:
+    def _pull(self, positions: FloatArray, i: int) -> float:
         """How far servo i is away from neutral, as a fraction of its travel on that side, [0, 1]."""
         travel = self.upper[i] if positions[i] > 0 else self.lower[i]
         return float(positions[i] / travel) if travel else 0.0
 
-    def _column(self, field: str, dtype: type) -> np.ndarray:
-        column = np.array([getattr(servo, field) for servo in self.servos], dtype)
+    def _column(self, field: str, dtype: type) -> Array:
+        column: Array = np.array([getattr(servo, field) for servo in self.servos], dtype)
         column.setflags(write=False)
         return column
 
     @cached_property
-    def _direction(self) -> np.ndarray:
+    def _direction(self) -> FloatArray:
         return np.where(self._column("reversed", bool), -1.0, 1.0)
 
     @cached_property
-    def _goal_zero_and_one(self) -> tuple[np.ndarray, np.ndarray]:
+    def _goal_zero_and_one(self) -> tuple[FloatArray, FloatArray]:
         ends = np.sort([self.from_ticks(self.min_ticks), self.from_ticks(self.max_ticks)], axis=0)
         ends.setflags(write=False)
         return ends[0], ends[1]
 
 
 def _shown(name: str) -> str:
-    """A name that anybody may have sent, fit for one line of a log."""
+    """Return a name from any client in a form that fits one line of a log."""
     printable = "".join(c if c.isprintable() else "?" for c in name[:_SHOWN_CHARACTERS])
     return (printable or "a joint without a name") + ("…" if len(name) > _SHOWN_CHARACTERS else "")

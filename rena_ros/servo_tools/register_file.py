@@ -1,20 +1,22 @@
-"""Registers of many servos as a YAML file that people can read, change and write back. Pure.
+"""Registers of many servos as a YAML file that a person can read, change and write back; no bus in here.
 
 servos:
   jaw:
     eeprom: {register: value, ...}     one line each, with its unit
-    ram: {...}                         for reading only: `restore` ignores it
+    ram: {...}                         for the reader only: `restore` ignores it
 """
 
 from collections.abc import Mapping
+from typing import Any
 
-import yaml
+from pydantic import Field, ValidationInfo, create_model, field_validator
 
 from rena_ros.base.errors import RenaError
-from rena_ros.base.yaml_lines import UNBUILT, Faults, built, composed, line_of, number_hint, refuse
+from rena_ros.base.file_model import FileModel, read_model
 from rena_ros.bus.access import decode
 from rena_ros.bus.eeprom import check_eeprom
 from rena_ros.bus.registers import REGISTERS, Register
+from rena_ros.robot.file import ServoName
 
 Values = Mapping[str, int]  # register name -> value
 
@@ -22,13 +24,13 @@ MEMORY_BYTES = max(register.address + register.size for register in REGISTERS.va
 
 
 def decoded(memory: bytes) -> dict[str, int]:
-    """All registers of a servo's memory from address 0 on, MEMORY_BYTES bytes."""
+    """Return all registers of a servo's memory from address 0 on, MEMORY_BYTES bytes."""
     spans = {name: slice(register.address, register.address + register.size) for name, register in REGISTERS.items()}
     return {name: decode(REGISTERS[name], memory[span]) for name, span in spans.items()}
 
 
 def formatted(servos: Mapping[str, Values], comments: list[str]) -> str:
-    """The text of a register file; ``comments`` stand at its top."""
+    """Return the text of a register file; ``comments`` stand at its top."""
     lines = [*(f"# {comment}" for comment in comments), "servos:"]
     for name, values in servos.items():
         lines.append(f"  {name}:")
@@ -39,71 +41,38 @@ def formatted(servos: Mapping[str, Values], comments: list[str]) -> str:
 
 
 def parsed(text: str, names: tuple[str, ...], what: str) -> dict[str, dict[str, int]]:
-    """The EEPROM values that a register file holds, by servo; registers that it leaves out are left out.
+    """Return the EEPROM values of a register file by servo; registers that it leaves out are left out.
 
     ``names``: the robot's servos. Raises RenaError that lists every fault with its line; ``what`` names the file.
     """
-    root, faults = composed(text, what)
-    servos: dict[str, dict[str, int]] = {}
-    for name, servo in _entries(dict(_entries(root, faults)).get(_Key("servos")), faults):
-        if name not in names:
-            faults.append((name.line, f"{name} is no servo of the robot file"))
-        servos[name] = _eeprom(name, dict(_entries(servo, faults)).get(_Key("eeprom")), faults)
-    if not servos and not faults:
+    servos = read_model(text, what, _RegisterFile, context=names).servos
+    if not servos:
         raise RenaError(f"{what} has no servos; `rena servo export` writes such a file")
-    refuse(faults, what)
-    return servos
+    return {name: row.eeprom.model_dump(exclude_unset=True) for name, row in servos.items()}
 
 
-class _Key(str):
-    """A key of a mapping, which also knows its line."""
+class _Eeprom(FileModel):
+    """The base of a model with one field per EEPROM register."""
 
-    line = 0
-
-
-def _entries(node: yaml.Node | None, faults: Faults) -> list[tuple[_Key, yaml.Node]]:
-    if node is None:
-        return []
-    if not isinstance(node, yaml.MappingNode):
-        faults.append((line_of(node), f"expected `name: ...`, found {_shown(node)}"))
-        return []
-    entries = []
-    for key, value in node.value:
-        name = _Key(_shown(key))
-        name.line = line_of(key)
-        entries.append((name, value))
-    return entries
-
-
-def _shown(node: yaml.Node) -> str:
-    return str(node.value) or "nothing" if isinstance(node, yaml.ScalarNode) else f"a {node.id}"
-
-
-def _eeprom(servo: str, node: yaml.Node | None, faults: Faults) -> dict[str, int]:
-    values: dict[str, int] = {}
-    for key, node_value in _entries(node, faults):
-        value = built(node_value, faults)
-        register = REGISTERS.get(key)
-        if register is None or not register.eeprom:
-            faults.append((key.line, f"{servo}: {key} is no EEPROM register"))
-        elif value is UNBUILT:
-            continue
-        elif why := _unfit(register, value):
-            faults.append((key.line, f"{servo}: {why}"))
-        else:
-            values[key] = value
-    return values
-
-
-def _unfit(register: Register, value: object) -> str | None:
-    if not isinstance(value, int) or isinstance(value, bool):
-        return f"{register.name} must be a whole number, not {value!r}{number_hint(value, int)}"
-    try:
+    @field_validator("*")
+    @classmethod
+    def _fits(cls, value: int, info: ValidationInfo) -> int:
+        register = REGISTERS[str(info.field_name)]
         if register.writable:
             check_eeprom(register.name, value)
-    except ValueError as error:
-        return str(error)
-    return None
+        return value
+
+
+_FIELDS: dict[str, Any] = {name: (int, None) for name, register in REGISTERS.items() if register.eeprom}
+_SavedEeprom: Any = create_model("_SavedEeprom", __base__=_Eeprom, **_FIELDS)
+
+
+class _SavedServo(FileModel, extra="ignore"):
+    eeprom: _SavedEeprom = _SavedEeprom()
+
+
+class _RegisterFile(FileModel, extra="ignore"):
+    servos: dict[ServoName, _SavedServo] = Field(default_factory=dict)
 
 
 def _line(register: Register, value: int) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rena_ros.base.arrays import FloatArray
 from rena_ros.robot.model import Robot
 from rena_ros.strategy.file import Group, Hidden, Move, Strategy, load_strategy
 
@@ -22,7 +23,7 @@ __all__ = ["Expression", "Strategy", "expressions", "load_strategy"]
 class Expression:
     """One expression. ``goals``: float32 (n,) in [0, 1]; ``group``: the constraint group that moved last."""
 
-    goals: np.ndarray
+    goals: FloatArray
     group: str
 
 
@@ -44,12 +45,12 @@ def expressions(robot: Robot, strategy: Strategy, rng: np.random.Generator) -> I
         yield Expression(hide(state).astype(np.float32), groups[picked].name)
 
 
-def _pick(shares: np.ndarray, rng: np.random.Generator) -> int:
+def _pick(shares: FloatArray, rng: np.random.Generator) -> int:
     """Draw an index whose weight is the step of the cumulated ``shares``."""
     return int(np.searchsorted(shares, rng.random() * shares[-1], side="right"))
 
 
-def _mover(robot: Robot, group: Group) -> Callable[[np.ndarray, np.random.Generator], None]:
+def _mover(robot: Robot, group: Group) -> Callable[[FloatArray, np.random.Generator], None]:
     """Return what one iteration does to the state (n,) when this group is picked."""
     servos = [robot.index[name] for name in group.servos]
     neutral = robot.neutral_goals.astype(np.float64)[servos]
@@ -59,7 +60,7 @@ def _mover(robot: Robot, group: Group) -> Callable[[np.ndarray, np.random.Genera
         for action in group.actions
     ]
 
-    def move(state: np.ndarray, rng: np.random.Generator) -> None:
+    def move(state: FloatArray, rng: np.random.Generator) -> None:
         state[servos] = neutral
         if rng.random() < group.rest:
             return
@@ -70,14 +71,14 @@ def _mover(robot: Robot, group: Group) -> Callable[[np.ndarray, np.random.Genera
     return move
 
 
-def _bound(robot: Robot, move: Move) -> Callable[[np.ndarray, np.random.Generator, set[str]], tuple[str, ...]]:
+def _bound(robot: Robot, move: Move) -> Callable[[FloatArray, np.random.Generator, set[str]], tuple[str, ...]]:
     """Return the draw of one move, its names and `neutral` resolved for this robot; it tells which servos it moved."""
     servos = np.array([robot.index[name] for name in move.servos])
     neutral = robot.neutral_goals.astype(np.float64)[servos]
     start, end = (neutral if value == "neutral" else np.full(len(servos), value) for value in move.range)
     size = () if move.synchronised else len(servos)
 
-    def draw(state: np.ndarray, rng: np.random.Generator, moved: set[str]) -> tuple[str, ...]:
+    def draw(state: FloatArray, rng: np.random.Generator, moved: set[str]) -> tuple[str, ...]:
         if rng.random() >= move.chance or not moved.isdisjoint(move.not_beside):
             return ()
         shares = (rng.random(size) + rng.random(size)) / 2 if move.centred else rng.random(size)
@@ -92,18 +93,19 @@ def _bound(robot: Robot, move: Move) -> Callable[[np.ndarray, np.random.Generato
     return draw
 
 
-def _hider(robot: Robot, hidden: Hidden) -> Callable[[np.ndarray], np.ndarray]:
+def _hider(robot: Robot, hidden: Hidden | None) -> Callable[[FloatArray], FloatArray]:
     """Return state (n,) -> goals (n,) in which what cannot be seen is neutral."""
+    if hidden is None:
+        return np.copy
     servos = [robot.index[name] for name in hidden.servos]
     behind = [robot.index[name] for name in hidden.behind]
     neutral = robot.neutral_goals.astype(np.float64)[servos]
     fade = hidden.hidden_from - hidden.visible_until
 
-    def hide(state: np.ndarray) -> np.ndarray:
+    def hide(state: FloatArray) -> FloatArray:
         goals = state.copy()
-        if behind:
-            seen = np.clip((hidden.hidden_from - state[behind].min()) / fade, 0.0, 1.0)
-            goals[servos] = neutral + seen * (state[servos] - neutral)
+        seen = np.clip((hidden.hidden_from - state[behind].min()) / fade, 0.0, 1.0)
+        goals[servos] = neutral + seen * (state[servos] - neutral)
         return goals
 
     return hide

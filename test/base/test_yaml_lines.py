@@ -1,4 +1,4 @@
-"""What people write as YAML, given to all that read it: understood or refused with its line, never tripped over."""
+"""Any YAML text in any reader: it is read, or refused in words with its line, and never a traceback."""
 
 import math
 from pathlib import Path
@@ -32,7 +32,7 @@ def read_registers(text):
     return parsed(text, ROBOT.names, "the file registers.yaml")
 
 
-# A reader and a sound text of it, {} is where a number belongs.
+# A reader and a valid text for it; {} stands where a number belongs.
 ROBOT_FILE = read_robot, f"servos:\n- {{{{{SERVO}, max_speed_rad_s: {{}}}}}}\n"
 THRESHOLDS = read_robot, f"thresholds:\n  age_s: {{{{warn: {{}}}}}}\nservos:\n- {{{{{SERVO}, max_speed_rad_s: 1}}}}\n"
 REGISTER_FILE = read_registers, "servos:\n  jaw: {{eeprom: {{max_torque: {}}}}}\n"
@@ -50,7 +50,7 @@ def refusal(read, text):
 
 
 @every_place
-def test_the_places_are_sound(read, text):
+def test_every_place_takes_a_number(read, text):
     read(text.format(3))
 
 
@@ -64,20 +64,20 @@ def test_the_places_are_sound(read, text):
         ("!!bool foo", "'foo' cannot be read as bool"),
         ("!!timestamp foo", "'foo' cannot be read as timestamp"),
         ("!foo 1", "!foo means nothing here"),
-        ("{[a]: 1}", "a sequence cannot be the name of a value"),
-        ("&x [*x]", "an alias stands inside of what it names"),
+        ("{[a]: 1}", "a list or a mapping cannot be the name of a value"),
+        ("&x [*x]", "an alias stands inside what it names"),
         ("{<<: 5}", "expected a mapping"),
         ("0x" + 5000 * "f", "this number is too long"),
         ("9" * 5000, f"'{40 * '9'}' cannot be read as int"),
     ],
 )
-def test_what_yaml_cannot_build_is_told_with_its_line(read, text, value, says):
+def test_a_value_that_yaml_cannot_build_is_refused_with_its_line(read, text, value, says):
     assert f"  line 2: {says}" in refusal(read, text.format(value))
 
 
 @every_place
-@pytest.mark.parametrize("value", ['"\\U0011ffff"', '"\\UFFFFFFFF"', '"\\ud800"', "[" * 1200, "*nobody", "%", "\0"])
-def test_what_is_no_text_or_no_yaml_is_told(read, text, value):
+@pytest.mark.parametrize("value", ['"\\U0011ffff"', '"\\UFFFFFFFF"', '"\\ud800"', "[" * 1200, "*missing", "%", "\0"])
+def test_a_value_that_is_no_text_or_no_yaml_is_refused(read, text, value):
     refusal(read, text.format(value))
 
 
@@ -102,11 +102,11 @@ def test_what_is_no_text_or_no_yaml_is_told(read, text, value):
         (read_faults_of, "random: {seed: 1, seed: 1}", "line 1: random: seed is there twice"),
     ],
 )
-def test_what_is_there_twice_is_refused_with_line_and_key(read, text, says):
+def test_a_key_that_is_there_twice_is_refused_with_its_line(read, text, says):
     assert says in refusal(read, text)
 
 
-def test_limits_given_twice_in_the_shipped_file_are_refused():
+def test_limits_that_are_twice_in_the_shipped_file_are_refused():
     shipped = ROBOT.source.read_text()
     line = next(number for number, row in enumerate(shipped.split("\n"), 1) if "{name: jaw," in row)
     ticks = f"max_ticks: {ROBOT.servos[ROBOT.index['jaw']].max_ticks}"
@@ -115,21 +115,21 @@ def test_limits_given_twice_in_the_shipped_file_are_refused():
     assert f"has 1 fault(s):\n  line {line}: jaw: max_ticks is there twice" in refusal(read_robot, twice)
 
 
-def test_what_an_alias_merges_into_a_servo_is_not_there_twice():
+def test_a_merged_key_may_be_overridden():
     rest = SERVO.replace("name: left, id: 1, ", "")
     text = f"servos:\n- &one {{name: one, id: 1, {rest}, max_speed_rad_s: 1}}\n- {{<<: *one, name: two, id: 2}}\n"
     assert read_robot(text).names == ("one", "two")
 
 
-def test_all_that_is_wrong_is_told_at_once():
+def test_all_faults_of_a_file_are_in_one_error():
     text = f"servos:\n- {{{SERVO}, id: 2, max_speed_rad_s: 1}}\n- {{id: 2026-01-99}}\n- {{name: right}}\n"
     said = refusal(read_robot, text)
     assert "line 2: left: id is there twice" in said and "line 3: '2026-01-99'" in said
     assert "line 4: right: id is missing" in said
 
 
-def test_a_register_file_that_stands_inside_of_itself_is_refused():
-    assert "line 1: jaw: eeprom is no EEPROM register" in refusal(read_registers, "servos: {jaw: &x {eeprom: *x}}")
+def test_a_register_file_that_contains_itself_is_refused():
+    assert "line 1: an alias stands inside what it names" in refusal(read_registers, "servos: {jaw: &x {eeprom: *x}}")
 
 
 @pytest.mark.parametrize("value", ["2026-01-99", "!!int foo", "!foo 1", "{[a]: 1}"])
@@ -217,14 +217,14 @@ def read_or_refused(read, text):
         (None, "", ""),
     ],
 )
-def test_how_to_write_a_number(text, float_hint, int_hint):
+def test_a_number_hint_is_how_yaml_writes_the_number(text, float_hint, int_hint):
     assert number_hint(text) == (float_hint and f"; write it as {float_hint}")
     assert number_hint(text, int) == (int_hint and f"; write it as {int_hint}")
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.floats(-1e299, 1e299).map(repr) | st.from_regex(r"\A[-+ ]?[0-9_]{0,4}\.?[0-9]{0,3}([eE][-+]?[0-9]{1,3})?\Z"))
-def test_yaml_reads_a_hint_as_the_number(text):
+def test_yaml_reads_a_number_hint_as_the_number(text):
     for kind in (int, float):
         hint = number_hint(text, kind).removeprefix("; write it as ")
         if hint:
@@ -235,31 +235,27 @@ def test_yaml_reads_a_hint_as_the_number(text):
 @pytest.mark.parametrize(
     ("read", "text", "value", "says"),
     [
-        (*ROBOT_FILE, "1e-9", "line 2: left: max_speed_rad_s must be float, not '1e-9'; write it as 1.0e-9"),
-        (*THRESHOLDS, "1e-9", "line 2: thresholds: age_s: '1e-9' is not a number above 0; write it as 1.0e-9"),
-        (*REGISTER_FILE, "1e2", "line 2: jaw: max_torque must be a whole number, not '1e2'; write it as 100"),
-        (*FAULT_FILE, "1e-9", "line 2: at_s must be a number, not '1e-9'; write it as 1.0e-9"),
-        (
-            *RANDOM,
-            "1e1",
-            "line 2: rate_per_minute must be a number above 0, at most 6000, not '1e1'; write it as 1.0e+1",
-        ),
+        (*ROBOT_FILE, "1e-9", "line 2: left: max_speed_rad_s must be a number, found '1e-9'; write it as 1.0e-9"),
+        (*THRESHOLDS, "1e-9", "line 2: thresholds: age_s: warn must be a number, found '1e-9'; write it as 1.0e-9"),
+        (*REGISTER_FILE, "1e2", "line 2: jaw: eeprom: max_torque must be a whole number, found '1e2'; write it as 100"),
+        (*FAULT_FILE, "1e-9", "line 2: at_s must be a number, found '1e-9'; write it as 1.0e-9"),
+        (*RANDOM, "1e1", "line 2: random: rate_per_minute must be a number, found '1e1'; write it as 1.0e+1"),
         (
             read_faults_of,
             "[{{kind: dead, every: {}}}]",
             "1e1",
-            "every must be a whole number, not '1e1'; write it as 10",
+            "must be a whole number, found '1e1'; write it as 10",
         ),
-        (read_faults_of, "random: {{seed: {}}}", "1e1", "must be a whole number from 0 on, not '1e1'; write it as 10"),
-        (read_faults_of, "random: {{for_s: [{}, 2]}}", "1e-1", "not ['1e-1', 2]; write it as 1.0e-1"),
-        (read_robot, "servos: [{{id: {}}}]", "1e1", "id must be int, not '1e1'; write it as 10"),
+        (read_faults_of, "random: {{seed: {}}}", "1e1", "seed must be a whole number, found '1e1'; write it as 10"),
+        (read_faults_of, "random: {{for_s: [{}, 2]}}", "1e-1", "must be a number, found '1e-1'; write it as 1.0e-1"),
+        (read_robot, "servos: [{{id: {}}}]", "1e1", "id must be a whole number, found '1e1'; write it as 10"),
     ],
 )
-def test_numbers_that_yaml_takes_for_text_are_told_how_to_be_written(read, text, value, says):
+def test_numbers_that_yaml_takes_for_text_get_a_hint(read, text, value, says):
     assert says in refusal(read, text.format(value))
 
 
 @pytest.mark.parametrize("name", ["''", "'  '", '"\\t"'])
 def test_a_servo_without_a_readable_name_is_refused(name):
     _, text = ROBOT_FILE
-    assert "line 2: a servo has the name" in refusal(read_robot, text.replace("left", name).format(3))
+    assert "line 2: name " in refusal(read_robot, text.replace("left", name).format(3))

@@ -138,7 +138,7 @@ def test_factory_servos_reply_with_id_1_and_the_slowest_return_delay(make_emulat
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--faults", "faults.yaml"], "line 2: kind 'ded' is none of dead"),
+        (["--faults", "faults.yaml"], "line 2: kind must be one of 'dead', 'late'"),
         (["--faults", "none.yaml"], "cannot read the fault file none.yaml"),
         (["--goals", "."], "cannot write the goals"),
         (["--return-delay-us", "501"], "501 is outside 0..500"),

@@ -1,4 +1,4 @@
-"""Faults as somebody writes them: what is read, and what is said about what is not."""
+"""Fault files: what they become, and which error a faulty one gives."""
 
 import math
 
@@ -28,7 +28,7 @@ faults:
   - kind: late
     servo: jaw
   - 7
-  - {kind: same_id, servo: jaw, with: nobody}
+  - {kind: same_id, servo: jaw, with: chin}
 random: {seed: x, rate: 3, kinds: [dead, same_id], for_s: [3, 1]}
 others: 5
 """
@@ -48,31 +48,31 @@ def test_a_file_becomes_faults(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "# nothing yet\n", "[]", "faults:\n", "faults: []\n"])
-def test_nothing_is_nothing(text):
+def test_a_file_without_faults_is_read(text):
     assert read_faults(text, ROBOT) == FaultScript()
 
 
-def test_a_list_alone_will_do():
+def test_a_list_of_faults_alone_is_read():
     assert read_faults("[{kind: dead, servo: jaw}]", ROBOT) == FaultScript((Fault("dead", ("jaw",)),))
 
 
-def test_everything_wrong_is_told_at_once_each_with_its_line():
+def test_all_faults_of_a_file_are_in_one_error_each_with_its_line():
     with pytest.raises(RenaError) as error:
         read_faults(BAD, ROBOT, "the fault file f.yaml")
     first, *lines = str(error.value).splitlines()
-    assert first == "the fault file f.yaml: 11 thing(s) to mend:"
+    assert first == "the fault file f.yaml has 11 fault(s):"
     wanted = [
-        ("line 3", "'ded' is none of dead, late"),
-        ("line 4", "at_s -1"),
+        ("line 3", "kind must be one of 'dead', 'late'"),
+        ("line 4", "at_s must be at least 0, found -1"),
         ("line 4", "no servo is called jww; did you mean jaw?"),
-        ("line 5", "late needs delay_ms"),
-        ("line 7", "found 7"),
-        ("line 8", "no servo is called nobody"),
-        ("line 9", "'same_id': not a kind for random"),
-        ("line 9", "for_s must be two numbers"),
-        ("line 9", "rate is not a value of random"),
-        ("line 9", "seed must be a whole number"),
-        ("line 10", "`faults:`"),
+        ("line 5", "delay_ms is missing"),
+        ("line 7", "entry 4 of faults must be a mapping of names and values, found 7"),
+        ("line 8", "no servo is called chin"),
+        ("line 9", "random: entry 2 of kinds must be one of 'dead', 'late'"),
+        ("line 9", "random: for_s must be [shortest, longest]"),
+        ("line 9", "random: rate is not a field here; known here: seed, rate_per_minute"),
+        ("line 9", "random: seed must be a whole number, found 'x'"),
+        ("line 10", "others is not a field here; known here: faults, random"),
     ]
     assert len(lines) == len(wanted)
     for line, (where, what) in zip(lines, wanted, strict=True):
@@ -80,11 +80,11 @@ def test_everything_wrong_is_told_at_once_each_with_its_line():
 
 
 @pytest.mark.parametrize("text", ["a: [", "5", "random: 3", "faults: {a: 1}", "[!foo {kind: dead}]", "\0", "[[1]]"])
-def test_odd_texts_are_refused_not_tripped_over(text):
+def test_a_text_that_is_no_fault_file_is_refused(text):
     with pytest.raises(RenaError):
         read_faults(text, ROBOT)
 
 
-def test_a_file_that_is_not_there(tmp_path):
+def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(RenaError, match=r"cannot read the fault file .*none\.yaml: No such file"):
         load_faults(tmp_path / "none.yaml", ROBOT)

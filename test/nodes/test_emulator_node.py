@@ -67,7 +67,7 @@ def test_faults_are_injected_and_cleared_while_a_session_runs(around):
     around.until(lambda: (status("jaw"), status("neck_yaw")) == (0, 32))
     refused = around.set("faults", "- {kind: ded}\n- {kind: dead, servo: jww}")
     assert not refused.successful
-    assert "line 1: kind 'ded'" in refused.reason and "line 2: no servo is called jww" in refused.reason
+    assert "line 1: kind must be one of 'dead'" in refused.reason and "line 2: no servo is called jww" in refused.reason
     assert status("neck_yaw") == 32
     assert around.call("clear_faults").message == f"{PLUGGED} 25; faults: none"
     around.until(lambda: status("neck_yaw") == 0)

@@ -1,4 +1,4 @@
-"""The robot as data: units, the limiter, and what a faulty robot file is told."""
+"""The robot as data: units, the limiter, and the faults of a robot file."""
 
 import math
 import re
@@ -51,7 +51,7 @@ def test_goals_to_ticks_stay_inside_and_come_back(wanted):
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, 0.6])
-def test_ticks_of_a_position_that_no_limiter_saw_are_refused_by_name(value):
+def test_ticks_of_an_unlimited_position_are_refused_by_name(value):
     positions = np.zeros(COUNT)
     positions[ROBOT.index["neck_roll"]] = value
     with pytest.raises(ValueError, match="neck_roll"):
@@ -59,7 +59,7 @@ def test_ticks_of_a_position_that_no_limiter_saw_are_refused_by_name(value):
 
 
 @given(commands)
-def test_no_command_whatsoever_leads_beyond_the_limits(command):
+def test_no_command_leads_beyond_the_limits(command):
     names, values = [name for name, _ in command], [value for _, value in command]
     before = np.zeros(COUNT)
     limited = ROBOT.limit(names, values, before)
@@ -80,7 +80,7 @@ def test_a_partial_command_moves_only_the_joints_it_names_and_their_antagonists(
 
 
 @given(goals)
-def test_what_is_within_the_rules_passes_unchanged(wanted):
+def test_a_command_within_the_rules_passes_unchanged(wanted):
     inside = ROBOT.limit(ROBOT.names, ROBOT.positions(wanted), np.zeros(COUNT)).positions
     again = ROBOT.limit(ROBOT.names, inside, np.zeros(COUNT))
     np.testing.assert_allclose(again.positions, inside, atol=1e-12)
@@ -96,7 +96,7 @@ def test_the_limiter_is_continuous(wanted, i):
     assert np.abs(one - other).max() <= 10 * step
 
 
-def test_the_weaker_antagonist_wins_nothing():
+def test_the_weaker_antagonist_stays_at_neutral():
     names = ["corner_left_up", "corner_left_down"]
     travel = [ROBOT.upper[ROBOT.index[name]] for name in names]
     limited = ROBOT.limit(names, [0.8 * travel[0], 0.3 * travel[1]], np.zeros(COUNT))
@@ -127,9 +127,9 @@ def test_every_fault_of_a_file_is_listed_with_its_servo_and_line(tmp_path):
     with pytest.raises(RenaError) as error:
         load_robot(path)
     text = str(error.value)
-    assert "line 2: left: needs 0 <= min_ticks < max_ticks" in text
-    assert "line 3: right: max_acceleration_rad_s2 must be float, not 'fast'" in text
-    assert "line 4: middle: colour is not a field" in text
+    assert "line 2: left: min_ticks 3000 must be below max_ticks 2428" in text
+    assert "line 3: right: max_acceleration_rad_s2 must be a number, found 'fast'" in text
+    assert "line 4: middle: colour is not a field here; known here: name, id, region" in text
 
 
 def test_repeated_names_ids_and_unknown_antagonists_are_faults(tmp_path):
@@ -137,12 +137,12 @@ def test_repeated_names_ids_and_unknown_antagonists_are_faults(tmp_path):
     with pytest.raises(RenaError) as error:
         load_robot(write_robot(tmp_path / "robot.yaml", *rows))
     text = str(error.value)
-    assert "line 3: one: the name is taken by line 2" in text
-    assert "line 4: two: id 2 is taken by line 3" in text
-    assert "line 4: two: antagonist 'three'" in text
+    assert "line 3: one: another servo has this name already" in text
+    assert "line 4: two: id 2 is that of one already" in text
+    assert "line 4: two: antagonist 'three' is no other servo" in text
 
 
-def test_thresholds_are_read_and_what_is_left_out_is_not_judged(tmp_path):
+def test_thresholds_are_read_and_missing_ones_are_not_judged(tmp_path):
     path = write_robot(tmp_path / "robot.yaml", {"name": "left"})
     assert load_robot(path).thresholds == Thresholds()
     assert Thresholds().voltage_low_v == Band(None, None)
@@ -151,29 +151,39 @@ def test_thresholds_are_read_and_what_is_left_out_is_not_judged(tmp_path):
     assert load_robot(path).thresholds == Thresholds(voltage_low_v=Band(11, 10.5), load=Band(None, 0.9))
 
 
-def test_faulty_thresholds_are_listed_with_the_rest(tmp_path):
+def test_faulty_thresholds_are_listed_with_the_other_faults(tmp_path):
     path = write_robot(tmp_path / "robot.yaml", {"name": "left", "low": 3000})
     path.write_text(
         "thresholds:\n  warmth: {warn: 1}\n  load: {warn: 2, error: 1}\n  age_s: {error: -1}\n"
-        "  voltage_low_v: {warn: 4, error: 5}\n  current_a: 3\n  temperature_c: {warn: true}\n" + path.read_text()
+        "  voltage_low_v: {warn: 4, error: 5}\n  current_a: 3\n  temperature_c: {warn: true}\n"
+        "  voltage_high_v: {}\n" + path.read_text()
     )
     with pytest.raises(RenaError) as error:
         load_robot(path)
     text = str(error.value)
     for line in (
-        "line 2: thresholds: warmth is none of",
+        "line 2: thresholds: warmth is not a field here; known here: temperature_c",
         "line 3: thresholds: load: warn 2 must come before error 1",
-        "line 4: thresholds: age_s: -1 is not a number above 0",
+        "line 4: thresholds: age_s: error must be above 0, found -1",
         "line 5: thresholds: voltage_low_v: warn 4 must come before error 5",
-        "line 6: thresholds: current_a needs `warn`, `error` or both, has 3",
-        "line 7: thresholds: temperature_c: True is not a number",
-        "line 9: left: needs 0 <= min_ticks < max_ticks",
+        "line 6: thresholds: current_a must be a mapping of names and values, found 3",
+        "line 7: thresholds: temperature_c: warn must be a number, found True",
+        "line 8: thresholds: voltage_high_v: give `warn`, `error` or both",
+        "line 10: left: min_ticks 3000 must be below max_ticks 2428",
     ):
         assert line in text
 
 
-@pytest.mark.parametrize(("text", "says"), [("servos: [", "not YAML"), ("joints: []", "no list"), ("", "no list")])
-def test_a_file_that_is_no_robot_says_so(tmp_path, text, says):
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("servos: [", "not YAML"),
+        ("joints: []", "servos is missing"),
+        ("", "servos is missing"),
+        ("servos: []", "not be empty"),
+    ],
+)
+def test_a_file_without_servos_is_refused(tmp_path, text, says):
     path = tmp_path / "robot.yaml"
     path.write_text(text)
     with pytest.raises(RenaError, match=says):
@@ -197,11 +207,11 @@ def shipped(tmp_path, old, new):
 )
 def test_rates_at_which_no_servo_can_be_driven_are_refused(tmp_path, field, value):
     old = re.search(rf"{field}: [\d.]+", share_path("config/rena.yaml").read_text()).group(0)
-    with pytest.raises(RenaError, match=rf"line \d+: \w+: {field} .* is outside"):
+    with pytest.raises(RenaError, match=rf"line \d+: \w+: {field} must be (a number|at \w+ [\d.]+), found"):
         load_robot(shipped(tmp_path, old, f"{field}: {value}"))
 
 
-def test_the_name_of_the_bus_is_taken(tmp_path):
+def test_a_servo_cannot_have_the_name_of_the_bus(tmp_path):
     with pytest.raises(RenaError, match="no servo can have the name bus"):
         load_robot(shipped(tmp_path, "name: jaw", "name: bus"))
 
@@ -224,7 +234,7 @@ def test_a_tick_is_a_4096th_of_a_turn():
     assert pytest.approx(2 * math.pi) == 4096 * RAD_PER_TICK
 
 
-def test_a_file_that_is_no_text_is_one_sentence(tmp_path):
+def test_a_file_that_is_no_text_is_refused_in_one_sentence(tmp_path):
     (tmp_path / "picture.yaml").write_bytes(b"\xb9\x00\xff")
     with pytest.raises(RenaError, match=r"picture\.yaml is not a text file"):
         load_robot(tmp_path / "picture.yaml")

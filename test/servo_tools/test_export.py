@@ -161,8 +161,8 @@ servos:
     eeprom: {id: 300, nose: 1, mode: x, torque_enable: 1}
   nose:
     eeprom:
-      position_p: 256
       position_p: 3
+      position_p: 256
   pucker: [1]
 """
 
@@ -173,13 +173,14 @@ def test_every_fault_of_a_file_is_listed_with_its_line(stand, tmp_path):
     with pytest.raises(RenaError) as error:
         stand.run(restore, str(path))
     for fault in (
-        "line 3: jaw: id: 300 is outside 0..253",
-        "line 3: jaw: nose is no EEPROM register",
-        "line 3: jaw: mode must be a whole number, not 'x'",
-        "line 3: jaw: torque_enable is no EEPROM register",
-        "line 4: nose is no servo of the robot file",
-        "line 6: nose: position_p: 256 is outside 0..255",
-        "line 8: expected `name: ...`, found a sequence",
+        "line 3: jaw: eeprom: id: 300 is outside 0..253",
+        "line 3: jaw: eeprom: nose is not a field here",
+        "line 3: jaw: eeprom: mode must be a whole number, found 'x'",
+        "line 3: jaw: eeprom: torque_enable is not a field here",
+        "line 4: no servo is called nose",
+        "line 7: nose: eeprom: position_p is there twice",
+        "line 7: nose: eeprom: position_p: 256 is outside 0..255",
+        "line 8: pucker must be a mapping of names and values, found [1]",
     ):
         assert fault in str(error.value)
     assert stand.requests == 0

@@ -1,4 +1,4 @@
-"""The expert strategy: Algorithm 1's constraints hold, every servo covers its range, faults are named."""
+"""The expert strategy: Algorithm 1's constraints hold, every servo covers its range, faults of a file are named."""
 
 import re
 from itertools import islice
@@ -93,7 +93,7 @@ def test_neighbours_are_nearly_independent():
     assert correlation.mean() < 0.35
 
 
-def test_natural_rests_and_asymmetry_stand_in_the_shares_of_the_file():
+def test_rests_and_one_sided_moves_have_the_shares_of_the_file():
     by_name, _, _ = walk(2, 6000)
     for name in ROBOT.names:
         assert 0.2 < 1 - away(by_name, name).mean() < 0.9, name
@@ -112,7 +112,7 @@ def test_without_one_sided_moves_the_sides_are_synchronised(tmp_path):
         np.testing.assert_array_equal(by_name[left], by_name[right])
 
 
-def test_gaze_is_neutral_behind_closed_lids_and_whole_before_open_ones():
+def test_gaze_is_neutral_behind_closed_lids_and_full_with_open_ones():
     by_name, goals, _ = walk(4, 6000)
     hidden = load_strategy().hidden
     eyes = [ROBOT.index[name] for name in hidden.servos]
@@ -125,7 +125,7 @@ def test_gaze_is_neutral_behind_closed_lids_and_whole_before_open_ones():
     assert goals[open_][:, eyes].max() > 0.98
 
 
-def test_a_seed_gives_one_walk():
+def test_the_same_seed_gives_the_same_walk():
     _, first, _ = walk(7, 50)
     _, again, _ = walk(7, 50)
     _, other, _ = walk(8, 50)
@@ -136,21 +136,27 @@ def test_a_seed_gives_one_walk():
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
-        ("changes_per_expression: 8", "changes_per_expression: 0", "changes_per_expression must be a whole number"),
-        ("servos: [neck_yaw]", "servos: [neck_jaw]", "'neck_jaw' is not a servo"),
+        (
+            "changes_per_expression: 8",
+            "changes_per_expression: 0",
+            "changes_per_expression must be at least 1, found 0",
+        ),
+        ("servos: [neck_yaw]", "servos: [neck_jaw]", "head: turn: no servo is called neck_jaw; did you mean neck_yaw"),
         ("servos: [neck_yaw]", "servos: [neck_pitch]", "neck_yaw: no group moves this servo"),
         ("range: [neutral, 0.0]", "range: [neutral, -0.1]", "range must be two goals"),
         ("range: [neutral, 0.0]", "range: [neutral, .nan]", "range must be two goals"),
-        ("one_sided: 0.06", "one_side: 0.06", "one_side is not a field of a move"),
-        ("rest: 0.15", "rest: 1.1", "rest must be a number in 0..1"),
+        ("one_sided: 0.06", "one_side: 0.06", "one_side is not a field here; did you mean one_sided"),
+        ("rest: 0.15", "rest: 1.1", "mouth: rest must be at most 1, found 1.1"),
         ("rest: 0.15", "rested: 0.1", "rest is missing"),
-        ("constraint: 7", "constraint: 8", "constraint must be a whole number in 1..7"),
+        ("constraint: 7", "constraint: 8", "mouth: constraint must be at most 7, found 8"),
         ("name: frown", "name: raise", "brows: has two actions named raise"),
-        ("name: gaze_vertical", "name: gaze_horizontal", "the name is taken by line"),
+        ("name: gaze_vertical", "name: gaze_horizontal", "another group has this name already"),
         ("synchronised: false", "synchronised: 0", "synchronised must be true or false"),
         ("chance: 0.35", "chance: 0.35, not_with: [shout]", "no action of this group"),
-        ("not_beside: [jaw]", "not_beside: [jawbone]", "'jawbone' is not a servo"),
+        ("not_beside: [jaw]", "not_beside: [jawbone]", "no servo is called jawbone; did you mean jaw"),
         ("centred: true", "centred: 1", "centred must be true or false"),
+        ("centred: true", "not_beside: [jaw]", "rule out companions only"),
+        ("[neck_yaw]", "[neck_yaw, neck_yaw]", "neck_yaw is named twice"),
         ("visible_until: 0.55", "visible_until: 0.9", "must be below hidden_from"),
         ("servos: [jaw]", "servos: [jaw, corner_left_down]", "corner_left_down and corner_left_up|corner_left_up and"),
         ("servos: [neck_roll]", "servos: [neck_roll, brow_left_frown]", "brow_left_raise and brow_left_frown"),
@@ -173,7 +179,7 @@ def test_all_faults_stand_in_one_error(tmp_path):
     )
     with pytest.raises(RenaError, match=r"3 fault\(s\)") as error:
         load_strategy(path)
-    assert all(word in str(error.value) for word in ("rest must be", "'jow'", "'pocker'"))
+    assert all(word in str(error.value) for word in ("rest must be", "called jow", "called pocker"))
 
 
 def refusal(folder, text):
@@ -186,7 +192,7 @@ def refusal(folder, text):
 
 
 @pytest.mark.parametrize("text", ["", "groups: [", "- 1", "groups: 3", "groups: []", "groups: [1, {name: [a]}]"])
-def test_what_is_no_strategy_is_refused(tmp_path, text):
+def test_a_text_that_is_no_strategy_is_refused(tmp_path, text):
     path = tmp_path / "none.yaml"
     path.write_text(text)
     with pytest.raises(RenaError, match="strategy file"):
@@ -198,30 +204,36 @@ def test_what_is_no_strategy_is_refused(tmp_path, text):
     [
         ("centred: true", "centred: true, centred: false", "centred is there twice"),
         ("{servos: [neck_yaw]", "{servos: [jaw], servos: [neck_yaw]", "servos is there twice"),
-        ("rest: 0.15", "weight: 1.0", "groups: mouth: weight is there twice"),
+        ("rest: 0.15", "weight: 1.0", "mouth: weight is there twice"),
         ("constraint: 1", "constraint: 2026-01-99", "'2026-01-99' cannot be read as timestamp"),
         ("constraint: 1", "constraint: !half 1", "!half means nothing here"),
-        ("constraint: 1", "constraint: &x [*x]", "an alias stands inside of what it names"),
+        ("constraint: 1", "constraint: &x [*x]", "an alias stands inside what it names"),
         ("servos: [neck_yaw]", "servos: [!neck yaw]", "!neck means nothing here"),
         ("visible_until: 0.55", "visible_until: !!float half", "'half' cannot be read as float"),
-        ("one_sided: 0.06", "one_sided: 6e-2", "must be a number in 0..1, found '6e-2'; write it as 6.0e-2"),
-        ("changes_per_expression: 8", "changes_per_expression: 1e2", "in 1..1000, found '1e2'; write it as 100"),
+        ("one_sided: 0.06", "one_sided: 6e-2", "one_sided must be a number, found '6e-2'; write it as 6.0e-2"),
+        (
+            "changes_per_expression: 8",
+            "changes_per_expression: 1e2",
+            "must be a whole number, found '1e2'; write it as 100",
+        ),
     ],
 )
-def test_what_is_there_twice_or_means_nothing_is_told_with_its_line(tmp_path, old, new, complaint):
+def test_duplicates_and_unreadable_values_are_refused_with_their_line(tmp_path, old, new, complaint):
     said = refusal(tmp_path, SHIPPED.replace(old, new, 1))
     line = next(number for number, text in enumerate(SHIPPED.split("\n"), 1) if old in text)
     assert f"line {line}: " in said and complaint in said
 
 
-def test_a_group_that_cannot_be_read_does_not_hide_what_is_wrong_with_the_others(tmp_path):
+def test_an_unreadable_group_does_not_hide_the_faults_of_the_others(tmp_path):
     said = refusal(
         tmp_path, SHIPPED.replace("constraint: 1", "constraint: !!int x").replace("constraint: 7", "constraint: 8")
     )
-    assert "2 fault(s)" in said and "'x' cannot be read as int" in said and "whole number in 1..7, found 8" in said
+    assert (
+        "2 fault(s)" in said and "'x' cannot be read as int" in said and "constraint must be at most 7, found 8" in said
+    )
 
 
-def test_what_is_no_text_is_told_and_a_deep_nest_too(tmp_path):
+def test_a_binary_file_and_a_deep_nest_are_refused(tmp_path):
     path = tmp_path / "strategy.yaml"
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(RenaError, match=f"the strategy file {path} is not a text file"):

@@ -1,0 +1,158 @@
+"""Files of people as pydantic models: a text becomes a model, or one error lists all its faults with their lines."""
+
+import difflib
+import reprlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from rena_ros.base.errors import RenaError
+from rena_ros.base.yaml_lines import YamlText, number_hint
+
+Finding = tuple[tuple[str | int, ...], str]  # the keys and indices that lead to a value, and what is wrong with it
+
+
+class FileModel(BaseModel):
+    """A mapping of a file. Nothing is converted (true is no number, "1" neither) and every field is known."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+Model = TypeVar("Model", bound=FileModel)
+
+# What each type of pydantic's errors means to the person who wrote the file; {limits} such as ge come from pydantic.
+_SENTENCES = {
+    "missing": "{name} is missing; add it",
+    "extra_forbidden": "{name} is not a field here{near}",
+    "model_type": "{name} must be a mapping of names and values, found {found}",
+    "model_attributes_type": "{name} must be a mapping of names and values, found {found}",
+    "dict_type": "{name} must be a mapping of names and values, found {found}",
+    "tuple_type": "{name} must be a list, found {found}",
+    "too_short": "{name} must not be empty",
+    "too_long": "{name} has {actual_length} entries, {max_length} are the most",
+    "int_type": "{name} must be a whole number, found {found}{hint}",
+    "float_type": "{name} must be a number, found {found}{hint}",
+    "bool_type": "{name} must be true or false, found {found}",
+    "string_type": "{name} must be a text, found {found}; put it in quotes if it is one",
+    "string_too_short": "{name} must not be empty",
+    "greater_than": "{name} must be above {gt}, found {found}",
+    "greater_than_equal": "{name} must be at least {ge}, found {found}",
+    "less_than": "{name} must be below {lt}, found {found}",
+    "less_than_equal": "{name} must be at most {le}, found {found}",
+    "finite_number": "{name} must be a finite number, found {found}",
+    "literal_error": "{name} must be one of {expected}, found {found}",
+    "union_tag_invalid": "{name} must be one of {expected_tags}, found {tag!r}",
+    "union_tag_not_found": "{name} is missing; add it",
+    "value_error": "{error}",
+}
+
+
+def read_model(
+    text: str,
+    what: str,
+    model: type[Model],
+    *,
+    context: object = None,
+    rules: Callable[[Model], Iterable[Finding]] = lambda _: (),
+) -> Model:
+    """Read a YAML text as a model; ``what`` names the text in errors.
+
+    ``context``: what the model's validators need to know. ``rules``: faults between parts of a file that has no
+    others. Raises RenaError that lists every fault, sorted by line.
+    """
+    yaml_text = YamlText(text, what)
+    faults = set(yaml_text.faults)
+    try:
+        read = model.model_validate(yaml_text.value, context=context)
+        if not faults:
+            for path, sentence in rules(read):
+                place = yaml_text.place(path)
+                faults.add((place.line, f"{place.around}{place.label}{sentence}"))
+    except ValidationError as error:
+        faults.update(_faults(yaml_text, error, model))
+    if faults:
+        listed = "\n".join(f"  line {line}: {sentence}" for line, sentence in sorted(faults))
+        listed = listed.encode(errors="backslashreplace").decode()  # half a character cannot be shown
+        raise RenaError(f"{what} has {len(faults)} fault(s):\n{listed}")
+    return read
+
+
+def sentences(error: ValidationError) -> list[str]:
+    """Return what is wrong with values that did not come from a file, one sentence each."""
+    return [_sentence(details, str(details["loc"][-1]) if details["loc"] else "it") for details in _plain(error)]
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return "; did you mean jaw?" for a name that is nearly one of the known ones, else ""."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _faults(text: YamlText, error: ValidationError, model: type[FileModel]) -> Iterator[tuple[int, str]]:
+    for details in _plain(error):
+        is_key = details["loc"][-1:] == ("[key]",)
+        place = text.place(details["loc"][:-1] if is_key else details["loc"])
+        if not place.built:
+            continue  # why it has no value is among the text's own faults
+        known = _fields_at(model, details["loc"])
+        near = did_you_mean(place.name, known) or (f"; known here: {', '.join(known)}" if len(known) <= 12 else "")
+        label = place.label if details["type"] == "value_error" and not is_key else ""
+        yield place.line, f"{place.around}{label}{_sentence(details, place.name, near)}"
+
+
+def _plain(error: ValidationError) -> Iterator[ErrorDetails]:
+    """Give pydantic's errors, without those that only follow from others."""
+    for details in error.errors(include_url=False):
+        context = details.get("ctx", {})
+        if details["type"] == "too_short" and len(details["input"]) >= context["min_length"]:
+            continue  # it has entries, and each has a fault of its own
+        if "discriminator" in context:
+            details["loc"] += (context["discriminator"].strip("'"),)
+        yield details
+
+
+def _sentence(details: ErrorDetails, name: str, near: str = "") -> str:
+    value = details["input"]
+    hint = number_hint(value, int if details["type"] == "int_type" else float)
+    context = {key: f"{one:g}" if isinstance(one, float) else one for key, one in details.get("ctx", {}).items()}
+    sentence = _SENTENCES.get("float_type" if value != value else details["type"], "{name}: {msg}")
+    return sentence.format(**{"name": name, "found": shown(value), "hint": hint, "near": near, **details, **context})
+
+
+def shown(value: object) -> str:
+    """Write a value of a file, short enough for one line."""
+    return "nothing" if value is None else _SHORT.repr(value)
+
+
+class _Short(reprlib.Repr):
+    """Writes a value as short as a line allows; a tuple was a list in the file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxstring = 3, 60
+
+    def repr_tuple(self, x: tuple[Any, ...], level: int) -> str:
+        return self.repr_list(list(x), level)
+
+
+_SHORT = _Short()
+
+
+def _fields_at(model: type[FileModel], path: Sequence[str | int]) -> list[str]:
+    """Return the fields that the models allow beside the one at the end of ``path``."""
+    models = {model}
+    for part in path[:-1]:
+        inner = [field.annotation for one in models for key, field in one.model_fields.items() if key == part]
+        tagged = {one for one in models if one.__name__ == part}  # of a union, told apart by a field's value
+        models = set(_models(inner)) or tagged or models  # an index leads no deeper
+    return list(dict.fromkeys(key for one in models for key in one.model_fields))
+
+
+def _models(annotations: Iterable[Any]) -> Iterator[type[FileModel]]:
+    for annotation in annotations:
+        if isinstance(annotation, type) and issubclass(annotation, FileModel):
+            yield annotation
+        else:
+            yield from _models(get_args(annotation))
