@@ -135,11 +135,17 @@ class PtyServos:
                 if replies:
                     os.write(self.master, replies)
 
-    def close(self):
+    def pull_the_cable(self):
+        """Hang up."""
         self._leaving.set()
         self._thread.join()
         os.close(self.slave)
         os.close(self.master)
+        self.master = -1
+
+    def close(self):
+        if self.master >= 0:
+            self.pull_the_cable()
 
 
 @pytest.fixture

@@ -524,9 +524,9 @@ def test_an_adapter_that_echoes_changes_nothing(stand, bus):
     assert bus.read_return_delays() == {}  # the echo is not taken for a reply
 
 
-def test_every_call_after_a_pulled_cable_raises_port_lost(servos):
+def test_every_call_after_a_pulled_cable_raises_port_lost(servos, until):
     bus = Bus(servos.path, ROBOT)
-    assert bus.read_state().fresh.any()
+    until(lambda: bus.read_state().fresh.any())  # a busy machine may lose replies
     servos.pull_the_cable()
     for attempt in (bus.read_state, lambda: bus.write_goals(ROBOT.neutral_ticks), bus.read_health):
         with pytest.raises(PortLost, match="gone"):
