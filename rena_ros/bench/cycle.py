@@ -157,8 +157,8 @@ def _measurements(scenes: dict[str, list[str]], args: argparse.Namespace) -> Ite
         for turn in range(args.rounds):
             for driver in drivers if turn % 2 == 0 else drivers[::-1]:
                 cycles = min(args.cycles, SLOW_CYCLES) if (scene, driver) == (ONE_DEAD, "vendor") else args.cycles
-                neighbour = busy_process() if scene == BUSY else contextlib.nullcontext()
-                with emulated_bus(faults=faults, robot_file=args.robot_file) as bus, neighbour:
+                load = busy_process() if scene == BUSY else contextlib.nullcontext()
+                with emulated_bus(faults=faults, robot_file=args.robot_file) as bus, load:
                     yield scene, driver, bus.measure(driver, cycles, WARM_UP, niceness=args.niceness)
 
 

@@ -80,7 +80,8 @@ class CommandMaker:
 
     def _corners(self) -> Command:
         robot = self._robot
-        return list(robot.names), robot.positions(self._rng.integers(0, 2, len(robot.names))).tolist()
+        corners = self._rng.integers(0, 2, len(robot.names)).astype(float)
+        return list(robot.names), robot.positions(corners).tolist()
 
     def _partial(self) -> Command:
         names, positions = self._whole()
