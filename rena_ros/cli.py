@@ -21,7 +21,7 @@ COMMANDS = {
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one subcommand. Returns its exit code: 0 done, 1 failed, 2 something for the user to mend, 130 Ctrl-C."""
+    """Run one subcommand. Returns its exit code: 0 done, 1 failed, 2 an error that the user can correct, 130 Ctrl-C."""
     parser = argparse.ArgumentParser(prog="rena", description=rena_doc)
     parser.add_argument("--version", action="version", version=f"rena {__version__}")
     add_subcommands(parser, COMMANDS)
@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
         print(end="", flush=True)  # unlike sys.stdout.flush, also where standard output is closed
         return code
     except BrokenPipeError:
-        return 1  # who read has enough, as `head` has
+        return 1  # the reader, such as `head`, has closed its end
     except OSError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 1
@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _end_output() -> None:
-    """Give up what cannot be written: at its end Python would try once more, and complain."""
+    """Discard output that cannot be written; otherwise Python retries at its exit and prints an error."""
     try:
         print(end="", flush=True)
     except OSError:

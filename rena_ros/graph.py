@@ -1,4 +1,4 @@
-"""Which processes make up a run, as data: the command line and the launch files both read it. No ROS in here."""
+"""The processes of a run as data, without ROS; the command line and the launch files both read it."""
 
 import json
 import os
@@ -10,8 +10,8 @@ from pathlib import Path
 from rena_ros.base.resources import share_path
 
 TWIN = "twin"
-# node -> (a topic it publishes, a topic it listens to): what must be on the graph before a clip may begin,
-# or its first frames would reach nobody.
+# node -> (a topic it publishes, a topic it subscribes to). All of them must be on the graph before a clip begins;
+# otherwise its first frames have no subscriber.
 TOPICS = {
     "blendshapes": ("face/blendshapes", "camera/image_raw"),
     "policy": ("servos/command", "face/blendshapes"),
@@ -34,7 +34,7 @@ class Process:
     arguments: tuple[str, ...] = ()
 
     def command(self, *, params_file: Path | None = None, namespace: str = "") -> tuple[str, ...]:
-        """The command line that starts this process without any ROS tool, with this very Python."""
+        """Return the command line that starts this process with the running Python, without any ROS tool."""
         ros = ["--ros-args", "-r", f"__node:={self.name}"]
         if namespace:
             ros += ["-r", f"__ns:=/{namespace.strip('/')}"]
@@ -60,13 +60,13 @@ def mimic_graph(
     report: str = "",
     listeners: int = 1,
 ) -> tuple[Process, ...]:
-    """The processes of `mimic`, in the order in which they are best started.
+    """Return the processes of `mimic`, in the order in which to start them.
 
     ``source``: ``performer``, a video file or a camera's index. ``robot``: ``twin``, or the serial port of
-    a real face. Only the twin has an emulator (its port is the ``link`` that the emulator makes, its
-    ``report`` what it counted) and switches torque on by itself; a real robot does so with ``autostart``.
-    ``mirror`` turns the camera's picture around, so that the robot does what a looking-glass would. A clip
-    begins when ``listeners`` subscribe to its images.
+    a real face. Only the twin has an emulator (its port is ``link``, which the emulator creates; it writes its
+    counts to ``report``) and switches torque on by itself; a real robot does so with ``autostart``. ``mirror``
+    flips the camera's picture left to right, so that the robot moves as a mirror image. A clip begins when its
+    images have ``listeners`` subscribers.
     """
     is_twin = robot == TWIN
     emulator_arguments = ["--link", link]
@@ -91,10 +91,10 @@ def mimic_graph(
 
 
 def environment_defaults(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The variables that every process of a run needs and that ``environment`` does not set itself.
+    """Return the variables that every process of a run needs and that ``environment`` does not set.
 
-    Raw images need the shared-memory profile (Fast DDS loses most of them without), and a robot in a
-    shared network must not be heard, nor hear others, unless somebody asks for that.
+    Raw images need the shared-memory profile (Fast DDS loses most of them without it). In a shared network the
+    robot neither sends to other machines nor receives from them unless ``environment`` permits it.
     """
     defaults = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
     if "FASTDDS_DEFAULT_PROFILES_FILE" not in environment:

@@ -1,1 +1,1 @@
-"""What every room stands on: errors, files, signals, priority, resources."""
+"""The base of every room: errors, files, YAML with lines, file models, signals, priority, resources."""

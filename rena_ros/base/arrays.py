@@ -1,4 +1,4 @@
-"""Names for the arrays that signatures speak of; a docstring gives shape and unit."""
+"""Types of arrays for signatures; the docstring beside them gives shape and unit."""
 
 from typing import Any, TypeAlias
 

@@ -1,11 +1,11 @@
-"""Which commit of Rena is running: datasets and models name it as where they come from."""
+"""The commit of Rena that is running; datasets and models record it as their origin."""
 
 import subprocess
 from pathlib import Path
 
 
 def source_commit() -> str | None:
-    """The commit of the source tree this runs from, "-dirty" when it was changed; None in an installation."""
+    """Return the commit of the source tree, with "-dirty" when files differ from it; None in an installation."""
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None

@@ -1,4 +1,4 @@
-"""Files of people as pydantic models: a text becomes a model, or one error lists all its faults with their lines."""
+"""Configuration files as pydantic models: a text becomes a model, or one error lists all its faults by line."""
 
 import difflib
 import reprlib
@@ -11,18 +11,18 @@ from pydantic_core import ErrorDetails
 from rena_ros.base.errors import RenaError
 from rena_ros.base.yaml_lines import YamlText, number_hint
 
-Finding = tuple[tuple[str | int, ...], str]  # the keys and indices that lead to a value, and what is wrong with it
+Finding = tuple[tuple[str | int, ...], str]  # keys and indices that lead to a value, what is wrong with it
 
 
 class FileModel(BaseModel):
-    """A mapping of a file. Nothing is converted (true is no number, "1" neither) and every field is known."""
+    """A mapping in a file. Values are not converted (neither true nor "1" is a number); unknown fields are refused."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
 Model = TypeVar("Model", bound=FileModel)
 
-# What each type of pydantic's errors means to the person who wrote the file; {limits} such as ge come from pydantic.
+# Type of a pydantic error -> sentence for the author of the file; pydantic gives limits such as {ge}.
 _SENTENCES = {
     "missing": "{name} is missing; add it",
     "extra_forbidden": "{name} is not a field here{near}",
@@ -36,6 +36,7 @@ _SENTENCES = {
     "float_type": "{name} must be a number, found {found}{hint}",
     "bool_type": "{name} must be true or false, found {found}",
     "string_type": "{name} must be a text, found {found}; put it in quotes if it is one",
+    "string_unicode": "{name} has half a character; take it out",
     "string_too_short": "{name} must not be empty",
     "greater_than": "{name} must be above {gt}, found {found}",
     "greater_than_equal": "{name} must be at least {ge}, found {found}",
@@ -145,7 +146,7 @@ def _fields_at(model: type[FileModel], path: Sequence[str | int]) -> list[str]:
     models = {model}
     for part in path[:-1]:
         inner = [field.annotation for one in models for key, field in one.model_fields.items() if key == part]
-        tagged = {one for one in models if one.__name__ == part}  # of a union, told apart by a field's value
+        tagged = {one for one in models if one.__name__ == part}  # the member of a union
         models = set(_models(inner)) or tagged or models  # an index leads no deeper
     return list(dict.fromkeys(key for one in models for key in one.model_fields))
 

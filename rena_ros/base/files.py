@@ -1,4 +1,4 @@
-"""Files as a whole: a file is written completely or stays as it was; JSON, hashes and backups beside that."""
+"""Whole files: a file is written completely or stays as it was; also JSON, hashes and backups."""
 
 import contextlib
 import hashlib

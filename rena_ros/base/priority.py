@@ -1,4 +1,4 @@
-"""How a process asks Linux to come first, or last, so that it counts against other sessions, too."""
+"""The niceness of a process and of its session: Linux shares the processors between sessions first."""
 
 import os
 import time
@@ -9,11 +9,11 @@ _TRIES, _WAIT_S = 20, 0.11  # all unprivileged processes together may change one
 
 
 def be_nice(niceness: int) -> None:
-    """Set this process's niceness, -20 (first) to 19 (last), and that of its session when it leads it.
+    """Set the niceness of this process, -20 (first) to 19 (last), and that of its session when it leads one.
 
-    With autogroups (sched(7); on in most desktop kernels) the processors are shared between sessions first, and a
-    process's niceness counts only among those of its own session: alone there, it would mean nothing. Somebody
-    else's session, such as a terminal's, is left as it is. Raises OSError (PermissionError below 0 without the right).
+    With autogroups (sched(7); on in most desktop kernels) a process's niceness counts only among the processes of its
+    own session; for a process alone in its session it has no effect. A session that another process leads, such as a
+    terminal's, keeps its niceness. Raises OSError (PermissionError for a value below 0 without the right).
     """
     os.setpriority(os.PRIO_PROCESS, 0, niceness)
     if os.getsid(0) != os.getpid() or session_niceness() is None:
@@ -29,6 +29,6 @@ def be_nice(niceness: int) -> None:
 
 
 def session_niceness() -> int | None:
-    """Niceness of this process's session; None where the kernel has no autogroups, or this session is in none."""
-    said = AUTOGROUP.read_text().split() if AUTOGROUP.exists() else []
-    return int(said[-1]) if said else None
+    """Return the niceness of this process's session; None without autogroups in the kernel or for this session."""
+    words = AUTOGROUP.read_text().split() if AUTOGROUP.exists() else []
+    return int(words[-1]) if words else None

@@ -1,4 +1,4 @@
-"""Where the files that ship with Rena lie: in a source tree, a pip installation or a colcon workspace."""
+"""The places of the files that ship with Rena: in a source tree, a pip installation or a colcon workspace."""
 
 from pathlib import Path
 

@@ -5,7 +5,6 @@ become tuples. What cannot be built (a scalar, a key that is there twice, an ali
 collected as a fault, so that one error lists all faults of a file.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -13,13 +12,11 @@ import yaml
 
 from rena_ros.base.errors import RenaError
 
-UNBUILT = object()  # stands for a value that cannot be built; YamlText.faults says why
+_UNBUILT = object()  # stands for a value that cannot be built; YamlText.faults says why
 _BEING_BUILT = object()
-
 _TRIPS = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError)  # PyYAML over values
 _MAX_BITS = 64  # a longer whole number fits no field, and Python refuses to print the longest
 _COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
-_FLOAT = re.compile(r"([-+]?\d+)(\.\d*)?(?:e([-+]?)(\d+))?", re.ASCII | re.IGNORECASE)
 
 
 class Place(NamedTuple):
@@ -54,19 +51,19 @@ class YamlText:
 
     def place(self, path: Sequence[str | int]) -> Place:
         """Return the place of the value at ``path`` (keys and indices); a part that is not in the text is passed."""
-        place, node = Place(1, "", "the file", "", self.value is not UNBUILT), self._root
+        place, node = Place(1, "", "the file", "", self.value is not _UNBUILT), self._root
         for part in path:
             name = part if isinstance(part, str) else f"entry {part + 1} of {place.name}"
             place = place._replace(around=place.around + place.label, name=name, label="")
             for key, marked, child in _entries(node):
                 if key == part:
                     node, label = child, _label(key, child)
-                    built = place.built and self._values[child] is not UNBUILT
+                    built = place.built and self._values[child] is not _UNBUILT
                     place = place._replace(line=_line(marked), label=label, built=built)
         return place
 
     def _built(self, node: yaml.Node, around: str) -> Any:
-        """Return the value of a node; UNBUILT, and a fault more, when it has none."""
+        """Return the value of a node; _UNBUILT, with one more fault, when it cannot be built."""
         if node in self._values:
             return self._values[node]
         self._values[node] = _BEING_BUILT
@@ -74,7 +71,7 @@ class YamlText:
             self._values[node] = self._value(node, around)
         except yaml.MarkedYAMLError as error:
             self.faults.append(((error.problem_mark or node.start_mark).line + 1, error.problem or str(error)))
-            self._values[node] = UNBUILT
+            self._values[node] = _UNBUILT
         return self._values[node]
 
     def _value(self, node: yaml.Node, around: str) -> Any:
@@ -101,24 +98,21 @@ class _Scalars(yaml.SafeLoader):
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
-            value = super().construct_object(node, deep)
+            return super().construct_object(node, deep)
         except _TRIPS as error:
             value = repr(node.value[:40]) if isinstance(node, yaml.ScalarNode) else "this"
             kind = node.tag.rpartition(":")[2]
             raise _error(node, f"{value} cannot be read as {kind}; put it in quotes if it is a text") from error
-        if isinstance(value, str) and not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
-            raise _error(node, f"{value[:40]!a} has half a character; take it out")
-        return value
 
     def whole_number(self, node: yaml.ScalarNode) -> int:
-        """Raises ConstructorError for a number of more than 64 bits."""
+        """Return a whole number. Raises ConstructorError for one of more than 64 bits."""
         value: int = self.construct_yaml_int(node)
         if value.bit_length() > _MAX_BITS:
             raise _error(node, "this number is too long")
         return value
 
     def unknown(self, node: yaml.Node) -> None:
-        """Raises ConstructorError for a tag that stands for nothing in these files."""
+        """Refuse a tag that stands for nothing in these files with a ConstructorError."""
         raise _error(node, f"{node.tag} means nothing here; leave it out, or put it in quotes if it is a text")
 
 
@@ -129,7 +123,7 @@ for _tag in ("map", "seq", "set", "omap", "pairs"):  # YamlText builds the first
 
 
 def number_hint(value: object, kind: type = float) -> str:
-    """Return how to write a number that YAML takes for a text, "; write it as 1.0e-9" for "1e-9"; else "".
+    """Return how to write a number that YAML takes for a text, "; write it as 1.0e-09" for "1e-9"; else "".
 
     ``kind``: int for fields that take whole numbers only.
     """
@@ -139,17 +133,7 @@ def number_hint(value: object, kind: type = float) -> str:
         return ""
     if not abs(number) < 1e300 or (kind is int and (number % 1 or abs(number) >= 2**53)):
         return ""
-    return f"; write it as {int(number) if kind is int else _as_yaml(str(value).strip(), number)}"
-
-
-def _as_yaml(text: str, number: float) -> str:
-    """Write a text of float() as YAML 1.1 wants it, which insists on the point and on the sign of the exponent."""
-    if match := _FLOAT.fullmatch(text):
-        whole, fraction, sign, exponent = match.groups()
-        own = f"{whole}{fraction or '.0'}e{sign or '+'}{exponent}" if exponent else text
-        if yaml.safe_load(own) == number:
-            return own
-    return str(yaml.safe_dump(number)).split("\n")[0]
+    return f"; write it as {str(yaml.safe_dump(kind(number))).splitlines()[0]}"
 
 
 def _entries(node: yaml.Node | None) -> Iterator[tuple[str | int, yaml.Node, yaml.Node]]:

@@ -1,10 +1,10 @@
 """The expert strategy: natural expressions, one after another (the paper's Algorithm 1).
 
-How the algorithm is read here: each iteration picks one of the seven constraint groups at random and
-moves that group's servos anew under its constraint, or relaxes them to neutral, while all others keep
-their state. Constraints 3 and 4 share the lids: blinking is their upper end, opening their lower one, and
-whichever was picked last holds them. Several iterations lie between two recorded expressions. What the
-paper leaves open (ranges, rests, how often, one-sided moves) is data in ``config/strategy.yaml``.
+This reading of the algorithm: each iteration picks one of the seven constraint groups at random. It draws new
+goals for that group's servos under its constraint, or relaxes them to neutral; all other servos keep their state.
+Constraints 3 and 4 share the lids (blinking: goals above neutral, opening: below); the group that was picked last
+determines them. Several iterations lie between two recorded expressions. What the paper leaves open (ranges, rests,
+weights, one-sided moves) is data in ``config/strategy.yaml``.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ class Expression:
 
 
 def expressions(robot: Robot, strategy: Strategy, rng: np.random.Generator) -> Iterator[Expression]:
-    """Walk from expression to expression, for ever, starting at neutral.
+    """Yield expressions without end; the walk starts at neutral.
 
     The same robot, strategy and generator state give the same walk. ``strategy`` must have been loaded for
     this robot (``load_strategy(path, robot)``); a servo that the robot lacks raises KeyError.
@@ -46,12 +46,12 @@ def expressions(robot: Robot, strategy: Strategy, rng: np.random.Generator) -> I
 
 
 def _pick(shares: FloatArray, rng: np.random.Generator) -> int:
-    """Draw an index whose weight is the step of the cumulated ``shares``."""
+    """Draw an index; the weight of each is its step in the cumulative ``shares``."""
     return int(np.searchsorted(shares, rng.random() * shares[-1], side="right"))
 
 
 def _mover(robot: Robot, group: Group) -> Callable[[FloatArray, np.random.Generator], None]:
-    """Return what one iteration does to the state (n,) when this group is picked."""
+    """Return a function that changes the state (n,) as one iteration does when it picks this group."""
     servos = [robot.index[name] for name in group.servos]
     neutral = robot.neutral_goals.astype(np.float64)[servos]
     shares = np.cumsum([action.weight for action in group.actions])
@@ -72,7 +72,7 @@ def _mover(robot: Robot, group: Group) -> Callable[[FloatArray, np.random.Genera
 
 
 def _bound(robot: Robot, move: Move) -> Callable[[FloatArray, np.random.Generator, set[str]], tuple[str, ...]]:
-    """Return the draw of one move, its names and `neutral` resolved for this robot; it tells which servos it moved."""
+    """Return the draw of one move for this robot; the draw changes the state and returns the servos it moved."""
     servos = np.array([robot.index[name] for name in move.servos])
     neutral = robot.neutral_goals.astype(np.float64)[servos]
     start, end = (neutral if value == "neutral" else np.full(len(servos), value) for value in move.range)
@@ -94,7 +94,7 @@ def _bound(robot: Robot, move: Move) -> Callable[[FloatArray, np.random.Generato
 
 
 def _hider(robot: Robot, hidden: Hidden | None) -> Callable[[FloatArray], FloatArray]:
-    """Return state (n,) -> goals (n,) in which what cannot be seen is neutral."""
+    """Return a function state (n,) -> goals (n,) in which hidden servos are neutral."""
     if hidden is None:
         return np.copy
     servos = [robot.index[name] for name in hidden.servos]

@@ -53,7 +53,7 @@ def complaint(text):
         ("name: jaw, count: 0", "jaw: count must be at least 1, found 0"),
         ("name: jaw, count: 10", "jaw: count must be below 10, found 10"),
         ("name: jaw, share: ~", "jaw: share must be a number, found nothing"),
-        ("name: jaw, share: 1e-1", "jaw: share must be a number, found '1e-1'; write it as 1.0e-1"),
+        ("name: jaw, share: 1e-1", "jaw: share must be a number, found '1e-1'; write it as 0.1"),
         ("name: jaw, share: .nan", "jaw: share must be a number, found nan"),
         ("name: jaw, share: .inf", "jaw: share must be a finite number, found inf"),
         ("name: jaw, share: 0", "jaw: share must be above 0, found 0"),

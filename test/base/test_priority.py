@@ -8,7 +8,7 @@ import pytest
 from rena_ros.base import priority as niceness
 from rena_ros.base.priority import be_nice, session_niceness
 
-# 19: as nice as can be, for whoever runs these tests at a niceness of 8 may not be permitted 7.
+# 19, the highest niceness: tests that run at a niceness of 8 may not be permitted to set 7.
 CODE = """
 import os
 from rena_ros.base.priority import be_nice, session_niceness
@@ -21,16 +21,16 @@ print(os.getpriority(os.PRIO_PROCESS, 0), before, session_niceness())
 @pytest.mark.parametrize("own_session", [True, False])
 def test_only_a_session_of_its_own_becomes_as_nice_as_the_process(own_session):
     before = session_niceness()
-    answer = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", CODE], start_new_session=own_session, capture_output=True, text=True, check=True
     )
-    process, had, has = answer.stdout.split()
+    process, had, has = done.stdout.split()
     assert process == "19" and has == ("19" if own_session and had != "None" else had)
     assert session_niceness() == before
 
 
 class Autogroup:
-    """The kernel's file: what it says, and how often it is busy first."""
+    """The kernel's autogroup file: its text, and how many writes fail as busy before one succeeds."""
 
     def __init__(self, text, busy=0):
         self.text, self.busy = text, busy
@@ -50,7 +50,7 @@ class Autogroup:
 
 @pytest.fixture
 def leads(monkeypatch):
-    """A session leader whose autogroup file is the one given; its niceness stays as it is."""
+    """Make this process a session leader with the given autogroup file; its real niceness stays as it is."""
 
     def lead(autogroup):
         monkeypatch.setattr(niceness, "AUTOGROUP", autogroup)

@@ -1,4 +1,4 @@
-"""The tables of commands: each line leads to a module that keeps the contract; nothing is imported before its time."""
+"""The tables of subcommands: each line names a module with the right functions, imported only when it is called."""
 
 import argparse
 import importlib
@@ -29,7 +29,7 @@ def test_help_lists_every_tool(capsys):
     assert all(name in out for name in servo.COMMANDS)
 
 
-def test_what_was_called_is_found_in_the_arguments():
+def test_the_arguments_name_the_called_subcommand():
     parser = argparse.ArgumentParser(prog="rena")
     add_subcommands(parser, cli.COMMANDS)
     args = parser.parse_args(["servo", "jog", "jaw", "--to", "max"])
@@ -46,7 +46,7 @@ def test_a_wrong_command_line_ends_with_2(argv, capsys):
 
 
 @pytest.mark.parametrize(("error", "code"), [(RenaError("no power"), 2), (KeyboardInterrupt(), 130)])
-def test_how_a_command_ends(monkeypatch, capsys, error, code):
+def test_an_error_of_a_command_is_an_exit_code_and_one_message(monkeypatch, capsys, error, code):
     def run(_args):
         raise error
 
@@ -62,11 +62,11 @@ def test_only_the_module_of_the_command_called_is_imported():
         "except SystemExit: pass\n"
         "print([name for name in sys.modules if name.startswith('rena_ros.servo_tools.') or name == 'rena_ros.bus'])"
     )
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert answer.stdout.splitlines()[-1] == "['rena_ros.servo_tools.command']"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "['rena_ros.servo_tools.command']"
 
 
-def test_a_description_that_asks_ends_with_its_question_mark(capsys):
+def test_a_description_that_is_a_question_keeps_its_question_mark(capsys):
     with pytest.raises(SystemExit):
         cli.main(["bench", "fuzz", "--help"])
     assert "get through?\n" in capsys.readouterr().out

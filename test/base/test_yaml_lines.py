@@ -206,10 +206,10 @@ def read_or_refused(read, text):
 @pytest.mark.parametrize(
     ("text", "float_hint", "int_hint"),
     [
-        ("1e-9", "1.0e-9", ""),
-        ("1e3", "1.0e+3", "1000"),
-        ("-2.5E3", "-2.5e+3", "-2500"),
-        ("5", "5", "5"),  # in quotes
+        ("1e-9", "1.0e-09", ""),
+        ("1e3", "1000.0", "1000"),
+        ("-2.5E3", "-2500.0", "-2500"),
+        ("5", "5.0", "5"),  # in quotes
         (".5e1", "5.0", "5"),
         ("fast", "", ""),
         ("nan", "", ""),
@@ -235,11 +235,11 @@ def test_yaml_reads_a_number_hint_as_the_number(text):
 @pytest.mark.parametrize(
     ("read", "text", "value", "says"),
     [
-        (*ROBOT_FILE, "1e-9", "line 2: left: max_speed_rad_s must be a number, found '1e-9'; write it as 1.0e-9"),
-        (*THRESHOLDS, "1e-9", "line 2: thresholds: age_s: warn must be a number, found '1e-9'; write it as 1.0e-9"),
+        (*ROBOT_FILE, "1e-9", "line 2: left: max_speed_rad_s must be a number, found '1e-9'; write it as 1.0e-09"),
+        (*THRESHOLDS, "1e-9", "line 2: thresholds: age_s: warn must be a number, found '1e-9'; write it as 1.0e-09"),
         (*REGISTER_FILE, "1e2", "line 2: jaw: eeprom: max_torque must be a whole number, found '1e2'; write it as 100"),
-        (*FAULT_FILE, "1e-9", "line 2: at_s must be a number, found '1e-9'; write it as 1.0e-9"),
-        (*RANDOM, "1e1", "line 2: random: rate_per_minute must be a number, found '1e1'; write it as 1.0e+1"),
+        (*FAULT_FILE, "1e-9", "line 2: at_s must be a number, found '1e-9'; write it as 1.0e-09"),
+        (*RANDOM, "1e1", "line 2: random: rate_per_minute must be a number, found '1e1'; write it as 10.0"),
         (
             read_faults_of,
             "[{{kind: dead, every: {}}}]",
@@ -247,7 +247,7 @@ def test_yaml_reads_a_number_hint_as_the_number(text):
             "must be a whole number, found '1e1'; write it as 10",
         ),
         (read_faults_of, "random: {{seed: {}}}", "1e1", "seed must be a whole number, found '1e1'; write it as 10"),
-        (read_faults_of, "random: {{for_s: [{}, 2]}}", "1e-1", "must be a number, found '1e-1'; write it as 1.0e-1"),
+        (read_faults_of, "random: {{for_s: [{}, 2]}}", "1e-1", "must be a number, found '1e-1'; write it as 0.1"),
         (read_robot, "servos: [{{id: {}}}]", "1e1", "id must be a whole number, found '1e1'; write it as 10"),
     ],
 )

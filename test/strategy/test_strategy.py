@@ -210,7 +210,7 @@ def test_a_text_that_is_no_strategy_is_refused(tmp_path, text):
         ("constraint: 1", "constraint: &x [*x]", "an alias stands inside what it names"),
         ("servos: [neck_yaw]", "servos: [!neck yaw]", "!neck means nothing here"),
         ("visible_until: 0.55", "visible_until: !!float half", "'half' cannot be read as float"),
-        ("one_sided: 0.06", "one_sided: 6e-2", "one_sided must be a number, found '6e-2'; write it as 6.0e-2"),
+        ("one_sided: 0.06", "one_sided: 6e-2", "one_sided must be a number, found '6e-2'; write it as 0.06"),
         (
             "changes_per_expression: 8",
             "changes_per_expression: 1e2",
