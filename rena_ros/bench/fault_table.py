@@ -124,7 +124,7 @@ def run(args: argparse.Namespace) -> int:
 def _rows(
     drivers: tuple[str, ...], robot: Robot, args: argparse.Namespace, console: Console
 ) -> tuple[list[FaultRow], bool]:
-    """Return the rows that were ready when Ctrl-C came, or all of them, and whether they are all."""
+    """Return the rows and whether they are complete: an interrupt ends the run early."""
     rows: list[FaultRow] = []
     faulty = _faulty(robot)
     try:

@@ -158,7 +158,7 @@ class _Run:
         self._misjudged = self._limp = self._services = 0
 
     def start(self) -> None:
-        """Connect, limp, then switch torque on. Raises RuntimeError when that fails."""
+        """Let the node connect, still limp; switch torque on. Raises RuntimeError when that fails."""
         self._rehearsal.live(0.1)
         self._count_limp_goals()
         if not self._rehearsal.set_torque(True).success:
@@ -182,7 +182,7 @@ class _Run:
         self._check.add(self._rehearsal.bank.goals.take())
 
     def call_service(self) -> None:
-        """Go to neutral, or limp during a movement, or neither; while limp, no command may send a goal."""
+        """Call `neutral`, or make the node limp during a movement, or do neither; while limp, no command may send a goal."""
         rehearsal = self._rehearsal
         self._services += 1
         chance = self._rng.integers(8)

@@ -85,7 +85,7 @@ def _jobs(commands: int, seed: int) -> Iterator[tuple[int, int]]:
 
 
 def _work(jobs: list[tuple[int, int]], workers: int, console: Console) -> tuple[list[FuzzResult], bool]:
-    """Return the results that were ready when Ctrl-C came, or all of them, and whether they are all."""
+    """Return the results and whether they are complete: an interrupt ends the run early."""
     columns = (TextColumn("commands"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     results: list[FuzzResult] = []
     context = multiprocessing.get_context("spawn")  # a ROS context does not survive a fork

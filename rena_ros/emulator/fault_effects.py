@@ -29,7 +29,7 @@ class FaultConditions:
 
 
 def fault_conditions(active: Sequence[ScheduledFault], count: int) -> FaultConditions:
-    """Return the conditions of ``count`` servos under the active faults; a fault of some replies only is none."""
+    """Return the conditions of ``count`` servos; a fault that hits only some replies is no condition."""
     found = {
         name: np.zeros(count, bool) for name in ("dead", "reject", "stuck", "overload", "eeprom_locked", "encoder")
     }

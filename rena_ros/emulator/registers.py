@@ -81,7 +81,7 @@ class ServoRegisters:
         self.settings_changed = True
 
     def set_conditions(self, now: FaultConditions) -> None:
-        """Apply the conditions of the present faults; a servo that they hold no more goes on to its goal."""
+        """Apply the conditions of the active faults; a servo that is no longer held continues to its goal."""
         held_before = self._held
         self.conditions = now
         self.settings_changed = True

@@ -15,9 +15,10 @@ _numbers = count(1)
 
 
 class VirtualPort:
-    """A ``Port`` to a bank.
+    """A ``Port`` (see ``bus.port``) to a bank.
 
-    Every method raises PortLost once the bank's cable has been pulled: a new port is needed after that.
+    Once the bank's cable has been pulled, reads and writes raise PortLost, also after it is plugged in again: open
+    another port then.
     """
 
     def __init__(self, bank: ServoBank, baud: int = 1_000_000) -> None:
@@ -45,7 +46,7 @@ class VirtualPort:
         return len(self._wire.arrived(self.now()))
 
     def write(self, data: bytes) -> float:
-        """Send all of ``data``; return the time at which its last byte is on the wire, which is then now."""
+        """Send all of ``data``; return the time at which its last byte is on the wire: the present time."""
         self._check()
         self.sleep_until(self._wire.request(len(data), self.now()))
         self._check()
