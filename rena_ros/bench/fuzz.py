@@ -182,7 +182,7 @@ class _Run:
         self._check.add(self._rehearsal.bank.goals.take())
 
     def call_service(self) -> None:
-        """Call `neutral`, or make the node limp during a movement, or do neither; while limp, no command may send a goal."""
+        """Call `neutral`, or make the node limp during a movement, or neither; while limp it must send no goal."""
         rehearsal = self._rehearsal
         self._services += 1
         chance = self._rng.integers(8)
