@@ -103,6 +103,14 @@ class ServoStand:
         return np.array(frames, int).reshape(-1, COUNT)
 
 
+def published(node, topic):
+    """Return a list that receives what a node publishes on a topic from now on; ROS does not get it."""
+    messages = []
+    publisher = next(one for one in node.publishers if one.topic_name == topic)
+    publisher.publish = messages.append
+    return messages
+
+
 def ticks_of(name, position):
     """Return the goal in ticks that a position (rad) of a servo is."""
     servo = ROBOT.servos[ROBOT.index[name]]

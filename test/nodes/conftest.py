@@ -1,4 +1,4 @@
-"""A bench for node tests: real node processes on a ROS domain of their own, and a peer that listens and feeds."""
+"""For tests of nodes: node processes on a ROS domain of their own with a peer node; rehearsals in virtual time."""
 
 import os
 import signal
@@ -7,11 +7,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
+from servo_stand import ServoStand
 
 from rena_ros.base.resources import share_path
 
@@ -20,12 +22,12 @@ WITH_PICTURES = {
     "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
     "FASTRTPS_DEFAULT_PROFILES_FILE": str(share_path("config/fastdds.xml")),
 }
-# Shared memory is only for those whose pictures need it: it may be small, and who is killed leaves its part behind.
+# Only nodes that exchange pictures use shared memory: it may be small, and a killed process leaves its part behind.
 WITHOUT_PICTURES = {
     "ROS_AUTOMATIC_DISCOVERY_RANGE": "SYSTEM_DEFAULT",
     "FASTRTPS_DEFAULT_PROFILES_FILE": str(Path(__file__).with_name("udp_only.xml")),
 }
-# A node as `python -m` starts it, that may take its time to leave the graph: a slow machine is no reason to end it.
+# A node as `python -m` starts it, but with time to leave the graph on a slow machine.
 PATIENT = """
 import runpy, sys
 from rena_ros.nodes import running
@@ -34,7 +36,7 @@ runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
 """
 
 
-class Bench:
+class NodeProcesses:
     """One ROS domain with a peer node of this process; the nodes under test are processes of their own."""
 
     deadline_s = 60.0
@@ -62,7 +64,7 @@ class Bench:
         return self.run(command, **(WITH_PICTURES if name in PICTURES else {}))
 
     def run(self, command: list[str], preexec_fn=None, **environment: str) -> subprocess.Popen:
-        """Run any command in this domain; what it says is kept."""
+        """Run any command in this domain; its output is kept."""
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
         environment = {**self.environment, **environment}
         process = subprocess.Popen(command, env=environment, preexec_fn=preexec_fn, **pipes)
@@ -70,7 +72,7 @@ class Bench:
         return process
 
     def listen(self, kind: type, topic: str, qos) -> list:
-        """The messages of one topic, as they come in."""
+        """Return a list that receives the messages of one topic."""
         messages = []
         self.peer.create_subscription(kind, topic, messages.append, qos)
         return messages
@@ -83,24 +85,24 @@ class Bench:
             self._executor.spin_once(timeout_sec=0.02)
 
     def leave(self, process: subprocess.Popen, how: int = signal.SIGINT) -> tuple[int, str]:
-        """Ask a node to leave; its exit code and everything it said."""
+        """Send a node a signal to end; return its exit code and its output."""
         process.send_signal(how)
         return self.ended(process)
 
     def ended(self, process: subprocess.Popen) -> tuple[int, str]:
-        """Wait for a node that leaves by itself; its exit code and everything it said that was not heard before."""
+        """Wait until a process ends; return its exit code and the output that was not read before."""
         self.until(lambda: process.poll() is not None)
-        said = "".join(self.hear(process))
-        print(said)  # pytest shows it where a test fails
-        return process.returncode, said
+        output = "".join(self.hear(process))
+        print(output)  # pytest shows it where a test fails
+        return process.returncode, output
 
     @staticmethod
     def hear(process: subprocess.Popen) -> Iterator[str]:
-        """The lines a process says, without those in which Fast DDS complains of the machine."""
+        """Return the lines that a process prints, without warnings of Fast DDS about the machine."""
         return (line for line in process.stdout if "RTPS_" not in line)
 
     def next_line(self, process: subprocess.Popen) -> str:
-        """The next line a process says itself; nothing when it ended, or said nothing until the deadline."""
+        """Return the next line that a process prints; "" when it ends or prints nothing until the deadline."""
         deadline = threading.Timer(self.deadline_s, process.kill)
         deadline.start()
         try:
@@ -109,7 +111,7 @@ class Bench:
             deadline.cancel()
 
     def close(self) -> None:
-        """Leave nothing behind."""
+        """End all processes and the peer."""
         for process in self._processes:
             if process.poll() is None:
                 process.kill()
@@ -121,10 +123,29 @@ class Bench:
 
 
 @pytest.fixture
-def bench(monkeypatch, ros_domain):
-    """A fresh ROS domain."""
+def processes(monkeypatch, ros_domain):
+    """A ROS domain without processes so far."""
     for name, value in WITH_PICTURES.items():
         monkeypatch.setenv(name, value)
-    bench = Bench(ros_domain)
-    yield bench
-    bench.close()
+    processes = NodeProcesses(ros_domain)
+    yield processes
+    processes.close()
+
+
+@pytest.fixture
+def rehearse(monkeypatch):
+    """Start servos nodes in virtual time, on a stand and with ROS parameters; they leave when the test ends."""
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "OFF")
+    with ExitStack() as stack:
+
+        def start(stand=None, *, torque=False, **parameters):
+            """``torque``: switch torque on; commands are followed slowly during the next second."""
+            rehearsal = (stand or ServoStand()).rehearse(**parameters)
+            stack.callback(rehearsal.close)
+            if torque:
+                rehearsal.live(0.05)
+                assert rehearsal.set_torque(True).success
+                rehearsal.live(0.1)
+            return rehearsal
+
+        yield start

@@ -28,19 +28,19 @@ def face():
         return picture, reader.read(picture)
 
 
-def test_readings_carry_the_stamp_of_their_image(bench, face):
+def test_readings_carry_the_stamp_of_their_image(processes, face):
     picture, expected = face
     empty = np.full_like(picture, 90)
-    readings = bench.listen(JointState, "face/blendshapes", RELIABLE)
-    timings = bench.listen(TimeReference, "timing", RELIABLE)
-    diagnostics = bench.listen(DiagnosticArray, "/diagnostics", RELIABLE)
-    images = bench.peer.create_publisher(Image, "camera/image_raw", NEWEST)
-    node = bench.start("blendshapes")
+    readings = processes.listen(JointState, "face/blendshapes", RELIABLE)
+    timings = processes.listen(TimeReference, "timing", RELIABLE)
+    diagnostics = processes.listen(DiagnosticArray, "/diagnostics", RELIABLE)
+    images = processes.peer.create_publisher(Image, "camera/image_raw", NEWEST)
+    node = processes.start("blendshapes")
 
     def read(frame: np.ndarray, second: int) -> JointState:
-        return read_by_node(bench, images, readings, frame, second)
+        return read_by_node(processes, images, readings, frame, second)
 
-    bench.until(lambda: images.get_subscription_count() and bench.peer.count_publishers("face/blendshapes"))
+    processes.until(lambda: images.get_subscription_count() and processes.peer.count_publishers("face/blendshapes"))
     absent = read(empty, 100)
     assert (list(absent.name), list(absent.position)) == ([], [])
     present = read(picture, 101)
@@ -48,45 +48,47 @@ def test_readings_carry_the_stamp_of_their_image(bench, face):
     np.testing.assert_allclose(present.position, expected.features, atol=1e-6)
     assert (list(read(empty, 102).name)) == []
 
-    clouds = bench.listen(PointCloud2, "face/landmarks", QoSProfile(depth=2, reliability=ReliabilityPolicy.BEST_EFFORT))
+    clouds = processes.listen(
+        PointCloud2, "face/landmarks", QoSProfile(depth=2, reliability=ReliabilityPolicy.BEST_EFFORT)
+    )
     second = iter(range(200, 1000))
-    bench.until(lambda: read(picture, next(second)) and clouds)
+    processes.until(lambda: read(picture, next(second)) and clouds)
     points = np.frombuffer(clouds[0].data, np.float32).reshape(-1, 3)
     np.testing.assert_allclose(points, expected.landmarks, atol=1e-6)
     assert [field.name for field in clouds[0].fields] == ["x", "y", "z"]
     assert (clouds[0].width, clouds[0].point_step, clouds[0].header.stamp.sec >= 200) == (478, 12, True)
 
-    bench.until(lambda: len({timing.time_ref.sec for timing in timings}) >= 4)
+    processes.until(lambda: len({timing.time_ref.sec for timing in timings}) >= 4)
     assert {timing.source for timing in timings} == {"blendshapes"}
-    bench.until(lambda: any(value(message, "frames_read") not in ("", "0") for message in diagnostics))
+    processes.until(lambda: any(value(message, "frames_read") not in ("", "0") for message in diagnostics))
     status = next(message for message in diagnostics if value(message, "frames_read") not in ("", "0"))
     assert float(value(status, "frame_ms")) > 0
-    assert bench.leave(node) == (0, "")
+    assert processes.leave(node) == (0, "")
 
 
 def value(message: DiagnosticArray, key: str) -> str:
     return next((pair.value for status in message.status for pair in status.values if pair.key == key), "")
 
 
-def test_mirror_is_set_while_it_runs(bench, face):
+def test_mirror_is_set_while_it_runs(processes, face):
     picture, expected = face
-    readings = bench.listen(JointState, "face/blendshapes", RELIABLE)
-    images = bench.peer.create_publisher(Image, "camera/image_raw", NEWEST)
-    node = bench.start("blendshapes")
-    bench.until(lambda: images.get_subscription_count() and bench.peer.count_publishers("face/blendshapes"))
+    readings = processes.listen(JointState, "face/blendshapes", RELIABLE)
+    images = processes.peer.create_publisher(Image, "camera/image_raw", NEWEST)
+    node = processes.start("blendshapes")
+    processes.until(lambda: images.get_subscription_count() and processes.peer.count_publishers("face/blendshapes"))
     left, right = READING_NAMES.index("eyeBlinkLeft"), READING_NAMES.index("eyeBlinkRight")
     assert expected.features[left] > expected.features[right] + 0.3
-    seen = read_by_node(bench, images, readings, picture, 100)
+    seen = read_by_node(processes, images, readings, picture, 100)
     assert seen.position[left] > seen.position[right] + 0.3
-    assert set_parameter(bench, "blendshapes", "mirror", True).successful
-    seen = read_by_node(bench, images, readings, picture, 200)
+    assert set_parameter(processes, "blendshapes", "mirror", True).successful
+    seen = read_by_node(processes, images, readings, picture, 200)
     assert seen.position[right] > seen.position[left] + 0.3
-    assert not set_parameter(bench, "blendshapes", "max_faces", 2).successful
-    code, said = bench.leave(node)
+    assert not set_parameter(processes, "blendshapes", "max_faces", 2).successful
+    code, said = processes.leave(node)
     assert code == 0 and "the parameter mirror is now True" in said
 
 
-def read_by_node(bench, images, readings, frame: np.ndarray, second: int) -> JointState:
+def read_by_node(processes, images, readings, frame: np.ndarray, second: int) -> JointState:
     """The node's reading of one image; best effort may lose images while the nodes discover each other."""
     stamp = Time(sec=second, nanosec=7)
 
@@ -95,23 +97,23 @@ def read_by_node(bench, images, readings, frame: np.ndarray, second: int) -> Joi
             images.publish(to_image_msg(frame, stamp, "camera"))
         return any(reading.header.stamp == stamp for reading in readings)
 
-    bench.until(arrived)
+    processes.until(arrived)
     return next(reading for reading in readings if reading.header.stamp == stamp)
 
 
-def test_images_that_cannot_be_read_end_the_node_with_a_clear_line(bench):
-    images = bench.peer.create_publisher(Image, "camera/image_raw", NEWEST)
-    node = bench.start("blendshapes")
+def test_images_that_cannot_be_read_end_the_node_with_a_clear_line(processes):
+    images = processes.peer.create_publisher(Image, "camera/image_raw", NEWEST)
+    node = processes.start("blendshapes")
 
     def gone() -> bool:
         images.publish(Image(height=2, width=2, encoding="bayer_rggb16", step=4, data=bytes(8)))
         return node.poll() is not None
 
-    bench.until(gone)
-    code, said = bench.ended(node)
+    processes.until(gone)
+    code, said = processes.ended(node)
     assert code == 2 and "bayer_rggb16" in said and "Traceback" not in said
 
 
-def test_a_missing_face_model_ends_the_node_with_one_line_and_code_2(bench, tmp_path):
-    code, said = bench.ended(bench.start("blendshapes", model_path=tmp_path / "absent.task"))
+def test_a_missing_face_model_ends_the_node_with_one_line_and_code_2(processes, tmp_path):
+    code, said = processes.ended(processes.start("blendshapes", model_path=tmp_path / "absent.task"))
     assert code == 2 and "absent.task" in said and "pip install" in said and "Traceback" not in said

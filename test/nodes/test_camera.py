@@ -49,11 +49,11 @@ def steps(images: list) -> list[int]:
     return [round(float(from_image_msg(image).mean()) / 12) for image in images]
 
 
-def test_a_clip_is_played_once_at_its_own_speed(bench, small_clip):
-    images = bench.listen(Image, "camera/image_raw", NEWEST)
-    infos = bench.listen(CameraInfo, "camera/camera_info", NEWEST)
-    timings = bench.listen(TimeReference, "timing", RELIABLE)
-    code, said = bench.ended(bench.start("camera", source=small_clip))
+def test_a_clip_is_played_once_at_its_own_speed(processes, small_clip):
+    images = processes.listen(Image, "camera/image_raw", NEWEST)
+    infos = processes.listen(CameraInfo, "camera/camera_info", NEWEST)
+    timings = processes.listen(TimeReference, "timing", RELIABLE)
+    code, said = processes.ended(processes.start("camera", source=small_clip))
     assert (code, said) == (0, "")
     assert steps(images) == list(range(FRAMES))
     stamps = [seconds(image.header.stamp) for image in images]
@@ -67,43 +67,43 @@ def test_a_clip_is_played_once_at_its_own_speed(bench, small_clip):
     assert (infos[0].width, infos[0].height, infos[0].k.tolist()) == (160, 120, [0.0] * 9)
 
 
-def test_a_clip_that_is_sent_as_fast_as_it_is_read_loses_nothing(bench, clip):
+def test_a_clip_that_is_sent_as_fast_as_it_is_read_loses_nothing(processes, clip):
     """Each frame follows the reading of the one before."""
-    timings = bench.peer.create_publisher(TimeReference, "timing", RELIABLE)
+    timings = processes.peer.create_publisher(TimeReference, "timing", RELIABLE)
     images = []
 
     def read(image: Image) -> None:
         images.append(image)
         timings.publish(TimeReference(time_ref=image.header.stamp, source="blendshapes"))
 
-    bench.peer.create_subscription(Image, "camera/image_raw", read, NEWEST)
-    code, said = bench.ended(bench.start("camera", source=clip, realtime="false", mirror="true"))
+    processes.peer.create_subscription(Image, "camera/image_raw", read, NEWEST)
+    code, said = processes.ended(processes.start("camera", source=clip, realtime="false", mirror="true"))
     assert (code, said) == (0, "")
     assert steps(images) == list(range(FRAMES))
 
 
-def test_a_looped_clip_goes_on_until_a_signal_and_late_listeners_see_it(bench, small_clip):
-    first = bench.listen(Image, "camera/image_raw", NEWEST)
-    camera = bench.start("camera", source=small_clip, loop="true")
-    bench.until(lambda: len(first) > FRAMES + 3)
-    late = bench.listen(Image, "camera/image_raw", NEWEST)
-    bench.until(lambda: len(late) > 3)
-    assert bench.leave(camera) == (0, "")
+def test_a_looped_clip_goes_on_until_a_signal_and_late_listeners_see_it(processes, small_clip):
+    first = processes.listen(Image, "camera/image_raw", NEWEST)
+    camera = processes.start("camera", source=small_clip, loop="true")
+    processes.until(lambda: len(first) > FRAMES + 3)
+    late = processes.listen(Image, "camera/image_raw", NEWEST)
+    processes.until(lambda: len(late) > 3)
+    assert processes.leave(camera) == (0, "")
     stamps = [seconds(image.header.stamp) for image in first]
     assert min(np.diff(stamps)) > 0
     order = steps(first)
     assert order[: FRAMES + 1] == [*range(FRAMES), 0]
 
 
-def test_an_unreadable_file_is_one_line_and_code_2(bench, tmp_path):
+def test_an_unreadable_file_is_one_line_and_code_2(processes, tmp_path):
     (tmp_path / "broken.mp4").write_text("not a video")
-    code, said = bench.ended(bench.start("camera", source=tmp_path / "absent.mp4"))
+    code, said = processes.ended(processes.start("camera", source=tmp_path / "absent.mp4"))
     assert code == 2 and "absent.mp4" in said and len(said.splitlines()) == 1
-    code, said = bench.ended(bench.start("camera", source=tmp_path / "broken.mp4"))
+    code, said = processes.ended(processes.start("camera", source=tmp_path / "broken.mp4"))
     assert code == 2 and "is not a video" in said and "Traceback" not in said
 
 
-def test_mirror_and_loop_are_set_while_a_clip_plays(bench, tmp_path):
+def test_mirror_and_loop_are_set_while_a_clip_plays(processes, tmp_path):
     path = tmp_path / "left.avi"
     frame = np.zeros((120, 160, 3), np.uint8)
     frame[:, :80] = 255  # the left half is white
@@ -111,28 +111,28 @@ def test_mirror_and_loop_are_set_while_a_clip_plays(bench, tmp_path):
     for _ in range(FRAMES):
         writer.write(frame)
     writer.release()
-    images = bench.listen(Image, "camera/image_raw", NEWEST)
-    camera = bench.start("camera", source=path, loop="true")
+    images = processes.listen(Image, "camera/image_raw", NEWEST)
+    camera = processes.start("camera", source=path, loop="true")
 
     def left_is_white() -> bool:
         return from_image_msg(images[-1])[:, :60].mean() > 128
 
-    bench.until(lambda: images and left_is_white())
-    assert set_parameter(bench, "camera", "mirror", True).successful
-    bench.until(lambda: not left_is_white())
-    refused = set_parameter(bench, "camera", "width", 320)
+    processes.until(lambda: images and left_is_white())
+    assert set_parameter(processes, "camera", "mirror", True).successful
+    processes.until(lambda: not left_is_white())
+    refused = set_parameter(processes, "camera", "width", 320)
     assert not refused.successful and "read-only" in refused.reason
-    assert set_parameter(bench, "camera", "loop", False).successful
-    code, _ = bench.ended(camera)
+    assert set_parameter(processes, "camera", "loop", False).successful
+    code, _ = processes.ended(camera)
     assert code == 0
 
 
-def test_an_absent_camera_is_waited_for(bench):
-    camera = bench.start("camera", source=987)
-    assert "/dev/video987 is not there: plug it in" in bench.next_line(camera)
-    bench.until(lambda: "camera" in bench.peer.get_node_names())
+def test_an_absent_camera_is_waited_for(processes):
+    camera = processes.start("camera", source=987)
+    assert "/dev/video987 is not there: plug it in" in processes.next_line(camera)
+    processes.until(lambda: "camera" in processes.peer.get_node_names())
     assert camera.poll() is None
-    code, said = bench.leave(camera)
+    code, said = processes.leave(camera)
     assert code == 0 and "Traceback" not in said
 
 

@@ -15,21 +15,21 @@ ROBOT = load_robot()
 PLUGGED = "plugged; 25 servos attached, torque on at"
 
 
-class EmulatorBench:
+class EmulatorPeer:
     """The node as the graph starts it, a bus at its link, and clients of its services and parameters."""
 
-    def __init__(self, bench, folder):
-        self.until = bench.until
+    def __init__(self, processes, folder):
+        self.until = processes.until
         self.link, self._report = folder / "servos", folder / "report.json"
-        self.bench = bench
+        self.processes = processes
         self._services = {
-            name: bench.peer.create_client(Trigger, f"emulator/{name}")
+            name: processes.peer.create_client(Trigger, f"emulator/{name}")
             for name in ("unplug", "plug", "clear_faults", "power_cycle")
         }
 
     def start(self, **parameters):
         parameters = {name: json.dumps(value) for name, value in parameters.items()}
-        self.process = self.bench.start("emulator", "--link", self.link, "--report", self._report, **parameters)
+        self.process = self.processes.start("emulator", "--link", self.link, "--report", self._report, **parameters)
 
     def bus(self):
         self.until(self.link.is_symlink)
@@ -43,37 +43,37 @@ class EmulatorBench:
         return future.result()
 
     def set(self, name, text):
-        return set_parameter(self.bench, "emulator", name, text)
+        return set_parameter(self.processes, "emulator", name, text)
 
     def report(self):
         return json.loads(self._report.read_text())
 
 
 @pytest.fixture
-def around(bench, tmp_path):
-    return EmulatorBench(bench, tmp_path)
+def peer(processes, tmp_path):
+    return EmulatorPeer(processes, tmp_path)
 
 
-def test_faults_are_injected_and_cleared_while_a_session_runs(around):
-    around.start(faults="[{kind: overheat, servo: jaw, temperature_c: 90}]")
-    bus = around.bus()
+def test_faults_are_injected_and_cleared_while_a_session_runs(peer):
+    peer.start(faults="[{kind: overheat, servo: jaw, temperature_c: 90}]")
+    bus = peer.bus()
 
     def status(name):
         return bus.read_state().status[ROBOT.index[name]]
 
-    around.until(lambda: status("jaw") == 4)
+    peer.until(lambda: status("jaw") == 4)
     assert bus.set_torque(True) == {}
-    assert around.set("faults", "[{kind: overload, servo: neck_yaw}]").successful
-    around.until(lambda: (status("jaw"), status("neck_yaw")) == (0, 32))
-    refused = around.set("faults", "- {kind: ded}\n- {kind: dead, servo: jww}")
+    assert peer.set("faults", "[{kind: overload, servo: neck_yaw}]").successful
+    peer.until(lambda: (status("jaw"), status("neck_yaw")) == (0, 32))
+    refused = peer.set("faults", "- {kind: ded}\n- {kind: dead, servo: jww}")
     assert not refused.successful
     assert "line 1: kind must be one of 'dead'" in refused.reason and "line 2: no servo is called jww" in refused.reason
     assert status("neck_yaw") == 32
-    assert around.call("clear_faults").message == f"{PLUGGED} 25; faults: none"
-    around.until(lambda: status("neck_yaw") == 0)
+    assert peer.call("clear_faults").message == f"{PLUGGED} 25; faults: none"
+    peer.until(lambda: status("neck_yaw") == 0)
 
-    assert around.call("unplug").success
-    around.until(lambda: not around.link.is_symlink())
+    assert peer.call("unplug").success
+    peer.until(lambda: not peer.link.is_symlink())
 
     def read_thrice():
         for _ in range(3):
@@ -82,38 +82,38 @@ def test_faults_are_injected_and_cleared_while_a_session_runs(around):
     with pytest.raises(PortLost):
         read_thrice()
     with pytest.raises(PortMissing):
-        Bus(str(around.link), ROBOT)
+        Bus(str(peer.link), ROBOT)
     bus.close()
-    assert around.call("plug").message == f"{PLUGGED} 25; faults: none"
-    bus = around.bus()
-    around.until(lambda: (bus.read_health().torque == 1).all())
-    assert around.call("power_cycle").message == f"{PLUGGED} 0; faults: none"
-    assert around.set("attached", "jaw neck_yaw").successful
-    assert around.call("clear_faults").message.startswith("plugged; 2 servos attached")
-    assert not around.set("attached", "jow").successful
+    assert peer.call("plug").message == f"{PLUGGED} 25; faults: none"
+    bus = peer.bus()
+    peer.until(lambda: (bus.read_health().torque == 1).all())
+    assert peer.call("power_cycle").message == f"{PLUGGED} 0; faults: none"
+    assert peer.set("attached", "jaw neck_yaw").successful
+    assert peer.call("clear_faults").message.startswith("plugged; 2 servos attached")
+    assert not peer.set("attached", "jow").successful
     bus.close()
-    code, said = around.bench.leave(around.process)
+    code, said = peer.processes.leave(peer.process)
     assert code == 0 and len(said.splitlines()) == 7  # the log tells which faults were injected on purpose
     assert f"on purpose: {PLUGGED} 25; faults: overload neck_yaw" in said and "on purpose: power_cycle: " in said
-    assert not around.link.is_symlink()
-    assert around.report()["faults"] == {"overheat": 1, "overload": 1, "unplugged": 1}
+    assert not peer.link.is_symlink()
+    assert peer.report()["faults"] == {"overheat": 1, "overload": 1, "unplugged": 1}
 
 
-def test_after_a_signal_it_stays_until_its_client_has_switched_torque_off(around):
-    around.start()
-    bus = around.bus()
+def test_after_a_signal_it_stays_until_its_client_has_switched_torque_off(peer):
+    peer.start()
+    bus = peer.bus()
     assert bus.set_torque(True) == {}
-    around.process.send_signal(signal.SIGINT)
-    around.process.send_signal(signal.SIGINT)
+    peer.process.send_signal(signal.SIGINT)
+    peer.process.send_signal(signal.SIGINT)
     assert bus.set_torque(False) == {}
     bus.close()
-    code, said = around.bench.ended(around.process)
+    code, said = peer.processes.ended(peer.process)
     assert (code, said) == (0, "")
-    assert around.report()["torque_on"] == []
+    assert peer.report()["torque_on"] == []
 
 
-def test_invalid_parameters_end_it_with_one_clear_message(around):
-    around.start(faults="[{kind: ded}]")
-    code, said = around.bench.ended(around.process)
+def test_invalid_parameters_end_it_with_one_clear_message(peer):
+    peer.start(faults="[{kind: ded}]")
+    code, said = peer.processes.ended(peer.process)
     assert code == 2 and said.startswith("emulator: the parameter faults") and "Traceback" not in said
-    assert not around.link.is_symlink()
+    assert not peer.link.is_symlink()

@@ -72,7 +72,7 @@ class TickingNode(PolicyNode):
 CLOCK = Ticks()
 
 
-class Bench:
+class PolicyNodeStand:
     """The node under test, and a peer that feeds it and writes down what it says."""
 
     def __init__(self, model_path, domain):
@@ -133,74 +133,74 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def shared_bench(model_path, own_domain):
+def shared_policy(model_path, own_domain):
     with own_domain() as domain, pytest.MonkeyPatch.context() as patch:
         patch.setattr("rena_ros.nodes.policy.time", CLOCK)
-        bench = Bench(model_path, domain)
-        yield bench
-        bench.close()
+        policy = PolicyNodeStand(model_path, domain)
+        yield policy
+        policy.close()
 
 
 @pytest.fixture
-def bench(shared_bench):
-    shared_bench.node.resting.reset()
-    shared_bench.until(lambda: shared_bench.node.presence.absent(CLOCK.now_s) is not None)
-    for messages in (shared_bench.commands, shared_bench.timings, shared_bench.diagnostics):
+def policy(shared_policy):
+    shared_policy.node.resting.reset()
+    shared_policy.until(lambda: shared_policy.node.presence.absent(CLOCK.now_s) is not None)
+    for messages in (shared_policy.commands, shared_policy.timings, shared_policy.diagnostics):
         messages.clear()
-    return shared_bench
+    return shared_policy
 
 
-def test_a_reading_becomes_a_command_with_the_images_stamp(bench):
-    command = bench.stay(jawOpen=0.5, browDownLeft=0.9)  # jawOpen is feature 25, and so no goal of this model
+def test_a_reading_becomes_a_command_with_the_images_stamp(policy):
+    command = policy.stay(jawOpen=0.5, browDownLeft=0.9)  # jawOpen is feature 25, and so no goal of this model
     assert tuple(command.name) == ROBOT.names
     goals = np.full(25, 0.05)
     goals[READING_NAMES.index("browDownLeft")] = 0.9
     np.testing.assert_allclose(command.position, ROBOT.positions(goals), atol=1e-6)
-    bench.until(lambda: any(timing.time_ref == command.header.stamp for timing in bench.timings))
-    assert {timing.source for timing in bench.timings} == {"policy"}
+    policy.until(lambda: any(timing.time_ref == command.header.stamp for timing in policy.timings))
+    assert {timing.source for timing in policy.timings} == {"policy"}
 
 
-def test_absence_eases_to_neutral_without_timing(bench):
-    bench.stay(browDownLeft=0.9)
-    bench.commands.clear()
-    bench.readings.publish(JointState())
-    bench.until(lambda: bench.commands and np.allclose(bench.commands[-1].position, 0, atol=1e-6))
-    eased = np.array([command.position[1] for command in bench.commands])  # brow_right_raise, feature 1
+def test_absence_eases_to_neutral_without_timing(policy):
+    policy.stay(browDownLeft=0.9)
+    policy.commands.clear()
+    policy.readings.publish(JointState())
+    policy.until(lambda: policy.commands and np.allclose(policy.commands[-1].position, 0, atol=1e-6))
+    eased = np.array([command.position[1] for command in policy.commands])  # brow_right_raise, feature 1
     assert eased[0] > 0.8 * ROBOT.positions(np.full(25, 0.9))[1]
     assert (np.diff(eased) <= 1e-9).all() and len(eased) > 10
-    assert all(command.header.stamp.sec > 1_000_000 for command in bench.commands)  # the present, not an image's
-    assert all(timing.time_ref.sec < 1_000_000 for timing in bench.timings)  # and those are of images only
+    assert all(command.header.stamp.sec > 1_000_000 for command in policy.commands)  # the present, not an image's
+    assert all(timing.time_ref.sec < 1_000_000 for timing in policy.timings)  # and those are of images only
 
 
-def test_the_resting_face_is_measured_and_measured_again(bench):
+def test_the_resting_face_is_measured_and_measured_again(policy):
     person = {"jawOpen": 0.1, "browInnerUp": 0.4}
     for _ in range(6):  # 0.5 s of image time
-        bench.show(**person)
-    assert bench.node.resting.measured
-    rested = bench.stay(**person)
+        policy.show(**person)
+    assert policy.node.resting.measured
+    rested = policy.stay(**person)
     np.testing.assert_allclose(ROBOT.goals(rested.position), 0.2, atol=1e-5)  # the robot's rest
-    future = bench.rest.call_async(Trigger.Request())
-    bench.until(future.done)
+    future = policy.rest.call_async(Trigger.Request())
+    policy.until(future.done)
     assert future.result().success
-    assert not bench.node.resting.measured
+    assert not policy.node.resting.measured
 
 
-def test_readings_that_do_not_fit_are_refused_and_reported(bench):
-    bench.stay(browDownLeft=0.9)
-    bench.diagnostics.clear()
+def test_readings_that_do_not_fit_are_refused_and_reported(policy):
+    policy.stay(browDownLeft=0.9)
+    policy.diagnostics.clear()
     bad = JointState(name=list(READING_NAMES), position=[float("nan")] * 55)
     short = JointState(name=["jawOpen"], position=[0.5])
     for message in (bad, short):
-        bench.readings.publish(message)
-        bench.until(lambda: any("refused" in status.message for status in bench.diagnostics))
-        bench.diagnostics.clear()
-    assert all(np.isfinite(command.position).all() for command in bench.commands)
+        policy.readings.publish(message)
+        policy.until(lambda: any("refused" in status.message for status in policy.diagnostics))
+        policy.diagnostics.clear()
+    assert all(np.isfinite(command.position).all() for command in policy.commands)
 
 
-def test_diagnostics_have_the_keys_that_are_documented(bench):
-    bench.diagnostics.clear()
-    bench.until(lambda: bench.diagnostics)
-    assert {value.key for value in bench.diagnostics[-1].values} == {
+def test_diagnostics_have_the_keys_that_are_documented(policy):
+    policy.diagnostics.clear()
+    policy.until(lambda: policy.diagnostics)
+    assert {value.key for value in policy.diagnostics[-1].values} == {
         "rate_hz",
         "inference_ms",
         "person_present",

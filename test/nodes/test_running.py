@@ -62,70 +62,70 @@ raise SystemExit(run_node(Sleeper))
 
 
 @pytest.fixture
-def start(bench):
+def start(processes):
     """Start the node; returns its process."""
 
     def start(*arguments: str, before=None) -> subprocess.Popen:
-        return bench.run([sys.executable, "-c", PROGRAM, *arguments], preexec_fn=before)
+        return processes.run([sys.executable, "-c", PROGRAM, *arguments], preexec_fn=before)
 
     return start
 
 
-def spins(bench, process) -> bool:
+def spins(processes, process) -> bool:
     """Wait for its first line; whether it spins."""
-    return bench.next_line(process) == "spinning\n"
+    return processes.next_line(process) == "spinning\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP])
-def test_a_node_ends_cleanly_on(number, bench, start):
+def test_a_node_ends_cleanly_on(number, processes, start):
     process = start()
-    assert spins(bench, process)
+    assert spins(processes, process)
     process.send_signal(number)
-    code, said = bench.ended(process)
+    code, said = processes.ended(process)
     assert (code, said) == (0, "released\n")
 
 
-def test_a_callback_is_not_interrupted(bench, start):
+def test_a_callback_is_not_interrupted(processes, start):
     process = start("midway")
-    code, said = bench.ended(process)
+    code, said = processes.ended(process)
     assert (code, said) == (0, "spinning\nto its end\nreleased\n")
 
 
 @pytest.mark.parametrize("how", [[], ["disguised"]])
-def test_a_node_that_is_still_loading_is_interrupted(how, bench, start):
+def test_a_node_that_is_still_loading_is_interrupted(how, processes, start):
     process = start("slow", *how)
-    assert spins(bench, process)
+    assert spins(processes, process)
     process.send_signal(signal.SIGINT)
-    code, said = bench.ended(process)
+    code, said = processes.ended(process)
     assert (code, said) == (0, "")
 
 
-def test_a_second_interrupt_just_before_signals_are_ignored_does_not_prevent_the_release(bench, start):
+def test_a_second_interrupt_just_before_signals_are_ignored_does_not_prevent_the_release(processes, start):
     process = start("twice")
-    assert spins(bench, process)
+    assert spins(processes, process)
     process.send_signal(signal.SIGINT)
-    code, said = bench.ended(process)
+    code, said = processes.ended(process)
     assert (code, said) == (0, "released\n")
 
 
-def test_under_nohup_a_closed_terminal_is_ignored(bench, start):
+def test_under_nohup_a_closed_terminal_is_ignored(processes, start):
     process = start(before=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
-    assert spins(bench, process)
+    assert spins(processes, process)
     status = dict(line.split(":\t", 1) for line in Path(f"/proc/{process.pid}/status").read_text().splitlines())
     assert int(status["SigIgn"], 16) & 1 << (signal.SIGHUP - 1)
 
 
-def test_a_middleware_that_hangs_does_not_keep_the_process(bench, start):
+def test_a_middleware_that_hangs_does_not_keep_the_process(processes, start):
     process = start("hang")
-    assert spins(bench, process)
+    assert spins(processes, process)
     os.kill(process.pid, signal.SIGINT)
-    code, said = bench.ended(process)
+    code, said = processes.ended(process)
     assert (code, said) == (-signal.SIGALRM, "released\n")
 
 
-def test_an_error_for_the_user_is_one_line_and_exit_code_2(bench, start):
+def test_an_error_for_the_user_is_one_line_and_exit_code_2(processes, start):
     process = start("refuse")
-    code, said = bench.ended(process)
+    code, said = processes.ended(process)
     assert code == 2
     assert len(said.splitlines()) == 1 and "[FATAL]" in said and "no such port" in said
 
@@ -139,9 +139,9 @@ def test_an_error_for_the_user_is_one_line_and_exit_code_2(bench, start):
         ("rate_hz:=.nan", "rate_hz nan is outside 1..500"),
     ],
 )
-def test_a_parameter_that_does_not_fit_is_one_line_and_exit_code_2(given, complaint, bench, start):
+def test_a_parameter_that_does_not_fit_is_one_line_and_exit_code_2(given, complaint, processes, start):
     process = start("--ros-args", "-p", given)
-    code, said = bench.ended(process)
+    code, said = processes.ended(process)
     assert code == 2
     assert f"sleeper: {complaint}" in said and len(said.splitlines()) == 1
 

@@ -1,4 +1,4 @@
-"""The servos node as a process: topics in, bytes at the emulator out; and how it leaves."""
+"""The servos node as a process: topics in, bytes to the emulator out; and how it leaves."""
 
 import itertools
 import math
@@ -17,21 +17,21 @@ from rena_ros.robot.file import load_robot
 ROBOT = load_robot()
 
 
-class ServosBench:
-    """The node's neighbours: who commands, who listens."""
+class ServosPeer:
+    """A peer node that commands the servos node and keeps what it publishes."""
 
-    def __init__(self, bench):
-        self.bench = bench
-        self.until = bench.until
-        self.states = bench.listen(JointState, "joint_states", QoSProfile(depth=50))
-        self.timings = bench.listen(TimeReference, "timing", QoSProfile(depth=100))
-        self.diagnostics = bench.listen(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
-        self.commands = bench.peer.create_publisher(JointState, "servos/command", QoSProfile(depth=1))
-        self._torque = bench.peer.create_client(SetBool, "set_torque")
-        self._triggers = {name: bench.peer.create_client(Trigger, name) for name in ("neutral", "stop", "reset")}
+    def __init__(self, processes):
+        self.processes = processes
+        self.until = processes.until
+        self.states = processes.listen(JointState, "joint_states", QoSProfile(depth=50))
+        self.timings = processes.listen(TimeReference, "timing", QoSProfile(depth=100))
+        self.diagnostics = processes.listen(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
+        self.commands = processes.peer.create_publisher(JointState, "servos/command", QoSProfile(depth=1))
+        self._torque = processes.peer.create_client(SetBool, "set_torque")
+        self._triggers = {name: processes.peer.create_client(Trigger, name) for name in ("neutral", "stop", "reset")}
 
     def start(self, port, **parameters):
-        return self.bench.start("servos", port=port, **parameters)
+        return self.processes.start("servos", port=port, **parameters)
 
     def command(self, stamp_s=0, **positions):
         message = JointState(name=list(positions), position=list(positions.values()))
@@ -48,24 +48,24 @@ class ServosBench:
         self.until(held)
 
     def at(self, **positions):
-        """Whether the newest states say so, within two ticks."""
+        """Return whether the newest states are these positions (rad), within two ticks."""
         seen = dict(zip(self.states[-1].name, self.states[-1].position, strict=True)) if self.states else {}
         return all(name in seen and abs(seen[name] - wanted) < 0.004 for name, wanted in positions.items())
 
-    def answering(self):
-        """The servos of the newest states."""
+    def servos_read(self):
+        """Return the servos of the newest states."""
         return set(self.states[-1].name) if self.states else set()
 
     def value(self, key):
-        """A value of the newest diagnostics of the bus."""
+        """Return a value of the newest diagnostics of the bus."""
         return {pair.key: pair.value for pair in self.status("bus").values}.get(key)
 
     def status(self, name):
-        """The newest diagnostics of the bus or of one servo."""
+        """Return the newest diagnostics of the bus or of one servo."""
         return next(status for status in self.diagnostics[-1].status if status.name == f"bench/servos: {name}")
 
     def reports(self, name, level, text):
-        """Whether bus or servo is at this level and says so."""
+        """Return whether the bus or a servo is at this level and its message contains the text."""
         if not self.diagnostics:
             return False
         status = self.status(name)
@@ -88,31 +88,31 @@ class ServosBench:
 
 
 @pytest.fixture
-def around(bench):
-    return ServosBench(bench)
+def peer(processes):
+    return ServosPeer(processes)
 
 
-def test_from_command_to_bytes_to_states_and_a_limp_end(around, make_emulator, tmp_path):
+def test_from_command_to_bytes_to_states_and_a_limp_end(peer, make_emulator, tmp_path):
     emulator = make_emulator("--goals", tmp_path / "goals.csv")
-    node = around.start(emulator.link, autostart="true")
-    around.until(lambda: around.says("torque", "true") and around.says("driven", "25"))
+    node = peer.start(emulator.link, autostart="true")
+    peer.until(lambda: peer.says("torque", "true") and peer.says("driven", "25"))
     goal = 0.9 * ROBOT.upper[ROBOT.index["jaw"]]
-    around.hold(lambda: around.at(jaw=goal, neck_yaw=-0.3), jaw=goal, neck_yaw=-0.3)
-    around.until(lambda: tuple(around.states[-1].name) == ROBOT.names and len(around.states[-1].velocity) == 25)
-    servos = [timing for timing in around.timings if timing.source == "servos"]
+    peer.hold(lambda: peer.at(jaw=goal, neck_yaw=-0.3), jaw=goal, neck_yaw=-0.3)
+    peer.until(lambda: tuple(peer.states[-1].name) == ROBOT.names and len(peer.states[-1].velocity) == 25)
+    servos = [timing for timing in peer.timings if timing.source == "servos"]
     assert servos and all(timing.time_ref.sec == 12 for timing in servos)
     assert all(timing.header.stamp.sec > 1_000_000 for timing in servos)
-    # Beyond the limits, malformed, and then no more: clamped, refused, eased to neutral.
-    around.hold(lambda: around.at(jaw=ROBOT.upper[ROBOT.index["jaw"]]), jaw=40.0)
-    refused = int(around.value("commands_refused"))
-    around.hold(lambda: around.diagnostics and int(around.value("commands_refused")) > refused, jaw=math.nan)
-    around.until(lambda: around.at(**dict.fromkeys(ROBOT.names, 0.0)))
-    code, said = around.bench.leave(node, signal.SIGINT)
-    assert code == 0 and "torque is off" in said and "Traceback" not in said
-    assert "jaw: nan is not a finite position" in said
+    # A command beyond the limits is clamped, a malformed one is refused; without commands it eases to neutral.
+    peer.hold(lambda: peer.at(jaw=ROBOT.upper[ROBOT.index["jaw"]]), jaw=40.0)
+    refused = int(peer.value("commands_refused"))
+    peer.hold(lambda: peer.diagnostics and int(peer.value("commands_refused")) > refused, jaw=math.nan)
+    peer.until(lambda: peer.at(**dict.fromkeys(ROBOT.names, 0.0)))
+    code, output = peer.processes.leave(node, signal.SIGINT)
+    assert code == 0 and "torque is off" in output and "Traceback" not in output
+    assert "jaw: nan is not a finite position" in output
     report = emulator.end()
     assert report["limit_violations"] == 0 and report["bad_checksums"] == 0
-    # At torque on each servo by itself, again where an acknowledgement got lost; from then on whole frames of goals.
+    # Torque on: one goal per servo, repeated where a reply was lost. Afterwards: frames with the goals of all servos.
     assert report["torque_on"] == [] and report["torque_on_writes"] >= 25
     rows = [line.split(",")[1:] for line in (tmp_path / "goals.csv").read_text().splitlines()]
     names = [[name for name, ticks in zip(rows[0], row, strict=True) if ticks] for row in rows[1:]]
@@ -122,46 +122,46 @@ def test_from_command_to_bytes_to_states_and_a_limp_end(around, make_emulator, t
     assert whole and all(len(row) == 25 for row in whole)
 
 
-def test_limp_until_asked_and_again_when_asked(around, emulator):
-    node = around.start(emulator.link)
-    around.until(lambda: around.says("connected", "true") and around.states)
-    around.hold(lambda: int(around.value("commands_refused")) > 0, jaw=0.3)
-    assert not around.trigger("neutral").success
-    assert around.set_torque(True).success
-    around.hold(lambda: around.at(jaw=0.3), jaw=0.3)
-    assert around.trigger("neutral").success
-    around.until(lambda: around.at(jaw=0.0))
-    assert around.set_torque(False).success
-    around.until(lambda: around.says("torque", "false"))
-    code, said = around.bench.leave(node, signal.SIGTERM)
-    assert code == 0 and "torque is off" in said
+def test_torque_is_on_between_two_calls_of_set_torque(peer, emulator):
+    node = peer.start(emulator.link)
+    peer.until(lambda: peer.says("connected", "true") and peer.states)
+    peer.hold(lambda: int(peer.value("commands_refused")) > 0, jaw=0.3)
+    assert not peer.trigger("neutral").success
+    assert peer.set_torque(True).success
+    peer.hold(lambda: peer.at(jaw=0.3), jaw=0.3)
+    assert peer.trigger("neutral").success
+    peer.until(lambda: peer.at(jaw=0.0))
+    assert peer.set_torque(False).success
+    peer.until(lambda: peer.says("torque", "false"))
+    code, output = peer.processes.leave(node, signal.SIGTERM)
+    assert code == 0 and "torque is off" in output
     assert emulator.end()["torque_on"] == []
 
 
-def test_a_dead_servo_is_named_and_costs_only_itself(around, servos):
+def test_a_dead_servo_is_named_and_does_not_affect_the_others(peer, servos):
     servos.alter = lambda frames: [frame for frame in frames if frame[2] != 21]
-    node = around.start(servos.path, autostart="true")
-    # Others may be late where this process is: it is the one that answers for them.
-    around.until(lambda: around.says("torque", "true") and around.answering() == {*ROBOT.names} - {"jaw"})
-    around.until(lambda: "silent: jaw" in around.status("bus").message)
-    around.hold(lambda: around.at(neck_yaw=0.2), neck_yaw=0.2)
-    assert not any("jaw" in state.name for state in around.states)
-    code, said = around.bench.leave(node)
-    assert code == 0 and re.search(r"torque could not be switched off: (\w+, )*jaw(, \w+)*: does not reply", said)
+    node = peer.start(servos.path, autostart="true")
+    # Other servos may be late while this process is busy, because it sends their replies.
+    peer.until(lambda: peer.says("torque", "true") and peer.servos_read() == {*ROBOT.names} - {"jaw"})
+    peer.until(lambda: "silent: jaw" in peer.status("bus").message)
+    peer.hold(lambda: peer.at(neck_yaw=0.2), neck_yaw=0.2)
+    assert not any("jaw" in state.name for state in peer.states)
+    code, output = peer.processes.leave(node)
+    assert code == 0 and re.search(r"torque could not be switched off: (\w+, )*jaw(, \w+)*: does not reply", output)
     assert not np.any(servos.bank.torque)
 
 
-def test_a_pulled_cable_is_said_once_and_taken_up_again_limp(around, emulator):
-    node = around.start(emulator.link, autostart="true")
-    around.until(lambda: around.says("torque", "true"))
+def test_a_pulled_cable_is_logged_once_and_the_robot_is_limp_when_it_is_back(peer, emulator):
+    node = peer.start(emulator.link, autostart="true")
+    peer.until(lambda: peer.says("torque", "true"))
     emulator.command("unplug")
-    around.until(lambda: around.says("connected", "false"))
+    peer.until(lambda: peer.says("connected", "false"))
     emulator.command("plug")
-    around.until(lambda: around.says("connected", "true"))
-    assert around.value("torque") == "false" and around.value("driven") == "0"
-    assert around.set_torque(True).success
-    code, said = around.bench.leave(node)
-    assert code == 0 and said.count("is gone") == 1 and "the robot is limp" in said
+    peer.until(lambda: peer.says("connected", "true"))
+    assert peer.value("torque") == "false" and peer.value("driven") == "0"
+    assert peer.set_torque(True).success
+    code, output = peer.processes.leave(node)
+    assert code == 0 and output.count("is gone") == 1 and "the robot is limp" in output
     assert emulator.end()["torque_on"] == []
 
 
@@ -169,72 +169,72 @@ THREE = ("jaw", "pucker", "neck_yaw")
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_leaving_with_overloaded_servos_switches_all_others_off_and_names_those(around, emulator, how):
-    node = around.start(emulator.link, autostart="true")
-    around.until(lambda: around.says("torque", "true") and around.says("driven", "25"))
+def test_leaving_switches_all_servos_off_but_overloaded_ones_and_names_those(peer, emulator, how):
+    node = peer.start(emulator.link, autostart="true")
+    peer.until(lambda: peer.says("torque", "true") and peer.says("driven", "25"))
     emulator.command(f"fault {{kind: overload, servo: [{', '.join(THREE)}]}}")
-    around.until(lambda: all(around.reports(name, b"\2", "overload") for name in THREE))
-    code, said = around.bench.leave(node, how)
-    assert code == 0 and "Traceback" not in said
-    assert f"torque could not be switched off: {', '.join(THREE)}: refuses" in said
+    peer.until(lambda: all(peer.reports(name, b"\2", "overload") for name in THREE))
+    code, output = peer.processes.leave(node, how)
+    assert code == 0 and "Traceback" not in output
+    assert f"torque could not be switched off: {', '.join(THREE)}: refuses" in output
     assert sorted(emulator.end()["torque_on"]) == sorted(THREE)
 
 
-def test_lost_torque_is_seen_and_a_stop_is_latched_and_names_who_refuses(around, emulator):
-    node = around.start(emulator.link, autostart="true")
-    around.until(lambda: around.says("torque", "true"))
+def test_lost_torque_is_reported_and_a_latched_stop_names_the_servo_that_refuses(peer, emulator):
+    node = peer.start(emulator.link, autostart="true")
+    peer.until(lambda: peer.says("torque", "true"))
     emulator.command("fault {kind: torque_lost, servo: jaw}")
-    around.until(lambda: around.reports("jaw", b"\2", "torque is off though it was switched on"))
-    assert "jaw" in around.status("bus").message
-    assert around.set_torque(True).success
+    peer.until(lambda: peer.reports("jaw", b"\2", "torque is off though it was switched on"))
+    assert "jaw" in peer.status("bus").message
+    assert peer.set_torque(True).success
     emulator.command("fault {kind: overload, servo: jaw}")
-    around.until(lambda: around.reports("jaw", b"\2", "overload"))
-    answer = around.trigger("stop")
-    assert not answer.success and "jaw: refuses" in answer.message and "pucker" not in answer.message
-    around.hold(lambda: around.says("stopped", "true") and int(around.value("commands_refused")) > 0, jaw=0.3)
-    assert "reset" in around.set_torque(True).message and not around.trigger("neutral").success
+    peer.until(lambda: peer.reports("jaw", b"\2", "overload"))
+    response = peer.trigger("stop")
+    assert not response.success and "jaw: refuses" in response.message and "pucker" not in response.message
+    peer.hold(lambda: peer.says("stopped", "true") and int(peer.value("commands_refused")) > 0, jaw=0.3)
+    assert "reset" in peer.set_torque(True).message and not peer.trigger("neutral").success
     emulator.command("clear")
-    around.until(lambda: around.reports("bus", b"\1", "stopped"))  # asked again, it has let go
-    assert around.trigger("reset").success
-    around.until(lambda: around.says("stopped", "false") and around.says("torque", "false"))
-    assert around.set_torque(True).success and around.set_torque(False).success
-    code, said = around.bench.leave(node)
-    assert code == 0 and said.count("jaw: torque is off though") == 1
+    peer.until(lambda: peer.reports("bus", b"\1", "stopped"))  # tried again, it has switched off
+    assert peer.trigger("reset").success
+    peer.until(lambda: peer.says("stopped", "false") and peer.says("torque", "false"))
+    assert peer.set_torque(True).success and peer.set_torque(False).success
+    code, output = peer.processes.leave(node)
+    assert code == 0 and output.count("jaw: torque is off though") == 1
     assert emulator.end()["torque_on"] == []
 
 
 def goals_in(path):
-    """Seconds and ticks of the jaw, of every goal it got."""
+    """Return time in s and ticks of every goal of the jaw."""
     rows = [line.split(",") for line in path.read_text().splitlines()]
     at = rows[0].index("jaw")
     return [(float(row[0]), int(row[at])) for row in rows[1:] if row[at]]
 
 
-def test_a_node_that_was_killed_is_replaced_without_a_jump(around, make_emulator, tmp_path):
+def test_a_killed_node_is_replaced_without_a_jump(peer, make_emulator, tmp_path):
     goals = tmp_path / "goals.csv"
     emulator = make_emulator("--goals", goals)
-    node = around.start(emulator.link, autostart="true")
-    around.hold(lambda: around.at(jaw=0.4), jaw=0.4)
+    node = peer.start(emulator.link, autostart="true")
+    peer.hold(lambda: peer.at(jaw=0.4), jaw=0.4)
     node.kill()
     node.wait()
     before = goals_in(goals)
     assert abs(before[-1][1] - round(2048 + 0.4 * 4096 / (2 * np.pi))) <= 1
-    around.diagnostics.clear()
-    second = around.start(emulator.link, autostart="true")
-    around.until(lambda: around.says("torque", "true"))
-    around.hold(lambda: around.at(jaw=0.4), jaw=0.4)
+    peer.diagnostics.clear()
+    second = peer.start(emulator.link, autostart="true")
+    peer.until(lambda: peer.says("torque", "true"))
+    peer.hold(lambda: peer.at(jaw=0.4), jaw=0.4)
     way = [before[-1], *goals_in(goals)[len(before) :]]
-    # From where it was, and never faster than it may be (a tick of rounding, and a writer that is late once, allowed).
+    # It starts where the jaw was and keeps the speed limit (allowed: a tick of rounding, and a writer that is late).
     assert abs(way[1][1] - way[0][1]) <= 2
     fastest = ROBOT.max_speed_rad_s[ROBOT.index["jaw"]] * 4096 / (2 * np.pi)
     assert all(abs(b - a) <= fastest * max(tb - ta, 0.06) + 1 for (ta, a), (tb, b) in itertools.pairwise(way[1:]))
-    assert around.bench.leave(second)[0] == 0
+    assert peer.processes.leave(second)[0] == 0
     assert emulator.end()["torque_on"] == []
 
 
-def test_a_port_that_is_taken_ends_the_node_with_one_clear_line(around, servos):
+def test_a_port_in_use_ends_the_node_with_one_clear_line(peer, servos):
     import serial
 
     with serial.Serial(servos.path, exclusive=True):
-        code, said = around.bench.ended(around.start(servos.path))
-    assert code == 2 and "another program has" in said and "Traceback" not in said
+        code, output = peer.processes.ended(peer.start(servos.path))
+    assert code == 2 and "another program has" in output and "Traceback" not in output

@@ -1,142 +1,140 @@
-"""What the servos node does, and says, when its port goes, is looked for, and when the node itself is broken."""
+"""What the servos node does and logs when its port vanishes or is missing, and when the node itself fails."""
 
 import re
 import subprocess
 import sys
 
 import pytest
-from servos_stand import stages
+from servo_stand import ServoStand
 
 
-@pytest.fixture
-def make_stage(monkeypatch):
-    with stages(monkeypatch) as make:
-        yield make
+def on_second(rehearsal):
+    rehearsal.node.on_second()
 
 
-def pulled(stage):
-    """The cable goes with the next byte."""
-    stage.bank.inject("unplugged")
-    return stage
+def on_ticks(rehearsal):
+    rehearsal.live(0.05)
 
 
-def on_second(stage):
-    stage.node.on_second()
-
-
-def on_ticks(stage):
-    stage.live(0.05)
-
-
-def on_command(stage):
-    stage.command(["jaw"], [0.1])
+def on_command(rehearsal):
+    rehearsal.command(["jaw"], [0.1])
 
 
 @pytest.mark.parametrize("callback", [on_second, on_ticks, on_command])
-def test_a_port_that_vanishes_in_a_callback_is_said_and_looked_for(make_stage, callback, capfd):
-    stage = make_stage()
-    stage.up()
-    callback(pulled(stage))
-    assert stage.gate.bus is None and not stage.gate.torque
+def test_a_port_that_vanishes_in_a_callback_is_logged_and_opened_again(rehearse, callback, capfd):
+    rehearsal = rehearse(torque=True)
+    rehearsal.bank.inject("unplugged")
+    callback(rehearsal)
+    assert rehearsal.gate.bus is None and not rehearsal.gate.torque
     assert capfd.readouterr().err.count("is gone") == 1
-    stage.bank.clear()
-    stage.live(1.1)
-    assert stage.gate.bus is not None and not stage.bank.torque.any()
-    assert stage.status("bus").message == "limp"
+    rehearsal.bank.clear()
+    rehearsal.live(1.1)
+    assert rehearsal.gate.bus is not None and not rehearsal.bank.torque.any()
+    assert rehearsal.status("bus").message == "limp"
 
 
 @pytest.mark.parametrize(
-    ("ask", "answer"),
+    ("call", "message"),
     [
-        (lambda stage: stage.set_torque(True), r"torque on failed: all 25 servos: .* is gone"),
-        (lambda stage: stage.set_torque(False), r"torque off failed: all 25 servos: .* is gone"),
-        (lambda stage: stage.stop(), "torque is switched off as soon as it is back"),
+        (lambda rehearsal: rehearsal.set_torque(True), r"torque on failed: all 25 servos: .* is gone"),
+        (lambda rehearsal: rehearsal.set_torque(False), r"torque off failed: all 25 servos: .* is gone"),
+        (lambda rehearsal: rehearsal.stop(), "torque is switched off as soon as it is back"),
     ],
 )
-def test_a_port_that_vanishes_in_a_service_fails_that_service_only(make_stage, ask, answer, capfd):
-    stage = make_stage()
-    stage.up()
-    response = ask(pulled(stage))
-    assert not response.success and re.search(answer, response.message)
-    assert stage.gate.bus is None and "is gone" in capfd.readouterr().err
-    stage.bank.clear()
-    stage.live(0.5)
-    stage.reset()
-    assert not stage.bank.torque.any() and stage.set_torque(True).success
+def test_a_port_that_vanishes_in_a_service_fails_that_service_only(rehearse, call, message, capfd):
+    rehearsal = rehearse(torque=True)
+    rehearsal.bank.inject("unplugged")
+    response = call(rehearsal)
+    assert not response.success and re.search(message, response.message)
+    assert rehearsal.gate.bus is None and "is gone" in capfd.readouterr().err
+    rehearsal.bank.clear()
+    rehearsal.live(0.5)
+    rehearsal.reset()
+    assert not rehearsal.bank.torque.any() and rehearsal.set_torque(True).success
 
 
-def test_a_port_that_vanishes_while_it_is_connected_changes_nothing_and_is_looked_for(make_stage, capfd):
-    stage = make_stage()
-    stage.bank.receive(b"\xff\xff\xfe\x04\x03\x28\x01\xd1")  # an earlier program: torque on, everybody
-    stage.bank.inject("unplugged", at_s=0.001, for_s=0.5)
-    stage.live(0.4)
-    said = capfd.readouterr().err
-    assert stage.gate.bus is None and len(stage.tries) >= 2 and "connected" not in said and "is gone" not in said
-    stage.live(0.5)
-    assert stage.gate.bus is not None and "25 of 25 servos reply" in capfd.readouterr().err
-    assert stage.bank.torque.all()
+def test_a_port_that_vanishes_while_connecting_changes_no_servo_and_is_opened_again(rehearse, capfd):
+    stand = ServoStand()
+    rehearsal = rehearse(stand)
+    rehearsal.bank.receive(b"\xff\xff\xfe\x04\x03\x28\x01\xd1")  # an earlier program: torque on, all servos
+    rehearsal.bank.inject("unplugged", at_s=0.001, for_s=0.5)
+    rehearsal.live(0.4)
+    logged = capfd.readouterr().err
+    assert (
+        rehearsal.gate.bus is None
+        and len(stand.opened_s) >= 2
+        and "connected" not in logged
+        and "is gone" not in logged
+    )
+    rehearsal.live(0.5)
+    assert rehearsal.gate.bus is not None and "25 of 25 servos reply" in capfd.readouterr().err
+    assert rehearsal.bank.torque.all()
 
 
-def test_a_port_is_looked_for_four_times_a_second(make_stage):
-    stage = make_stage()
-    stage.bank.inject("unplugged")
-    stage.live(2.0)
-    assert 7 <= len(stage.tries) <= 9
-    stage.bank.clear()
-    stage.live(0.3)
-    assert stage.gate.bus is not None
+def test_a_missing_port_is_tried_four_times_a_second(rehearse):
+    stand = ServoStand()
+    rehearsal = rehearse(stand)
+    rehearsal.bank.inject("unplugged")
+    rehearsal.live(2.0)
+    assert 7 <= len(stand.opened_s) <= 9
+    rehearsal.bank.clear()
+    rehearsal.live(0.3)
+    assert rehearsal.gate.bus is not None
 
 
-def test_a_port_that_was_lost_is_looked_for_four_times_a_second(make_stage):
-    stage = make_stage()
-    stage.up()
-    stage.tries.clear()
-    pulled(stage).live(2.0)
-    assert 7 <= len(stage.tries) <= 9
-    stage.bank.clear()
-    stage.live(0.3)
-    assert stage.gate.bus is not None
+def test_a_lost_port_is_tried_four_times_a_second(rehearse):
+    stand = ServoStand()
+    rehearsal = rehearse(stand, torque=True)
+    stand.opened_s.clear()
+    rehearsal.bank.inject("unplugged")
+    rehearsal.live(2.0)
+    assert 7 <= len(stand.opened_s) <= 9
+    rehearsal.bank.clear()
+    rehearsal.live(0.3)
+    assert rehearsal.gate.bus is not None
 
 
-def test_a_port_that_is_back_switches_nothing_on(make_stage, capfd):
-    stage = make_stage(autostart=True)
-    stage.live(0.5)
-    assert stage.bank.torque.all()
-    pulled(stage).live(0.5)
-    stage.bank.clear()
-    stage.live(1.5)
-    assert stage.gate.bus is not None and not stage.bank.torque.any()
+def test_a_port_that_is_back_switches_no_torque_on(rehearse, capfd):
+    rehearsal = rehearse(autostart=True)
+    rehearsal.live(0.5)
+    assert rehearsal.bank.torque.all()
+    rehearsal.bank.inject("unplugged")
+    rehearsal.live(0.5)
+    rehearsal.bank.clear()
+    rehearsal.live(1.5)
+    assert rehearsal.gate.bus is not None and not rehearsal.bank.torque.any()
     assert "the robot is limp; the service set_torque switches torque on" in capfd.readouterr().err
 
 
-def test_that_servos_are_left_holding_is_said_when_the_port_is_gone_at_leaving(make_stage, monkeypatch, capfd):
+def test_a_node_that_leaves_without_its_port_logs_that_servos_hold(rehearse, monkeypatch, capfd):
     monkeypatch.setattr("rena_ros.nodes.servos.time.sleep", lambda _seconds: None)
-    stage = make_stage()
-    stage.up()
-    pulled(stage).live(0.1)
-    stage.node.leave()
+    rehearsal = rehearse(torque=True)
+    rehearsal.bank.inject("unplugged")
+    rehearsal.live(0.1)
+    rehearsal.node.leave()
     assert "is gone: servos that have power hold where they are" in capfd.readouterr().err
 
 
-def test_a_node_that_never_had_a_port_leaves_without_a_word_about_servos(make_stage, capfd):
-    stage = make_stage()
-    pulled(stage).live(0.3)
+def test_a_node_that_never_had_a_port_logs_nothing_about_servos_when_it_leaves(rehearse, capfd):
+    rehearsal = rehearse()
+    rehearsal.bank.inject("unplugged")
+    rehearsal.live(0.3)
     capfd.readouterr()
-    stage.node.leave()
+    rehearsal.node.leave()
     assert "servos" not in capfd.readouterr().err.replace("[servos]", "")
 
 
-def test_refusals_in_a_stream_of_commands_are_not_said_each_time(make_stage, capfd):
-    stage = make_stage()
-    stage.live(0.1)
+def test_refusals_of_a_stream_of_commands_are_not_logged_each_time(rehearse, capfd):
+    rehearsal = rehearse()
+    rehearsal.live(0.1)
     for _ in range(200):
-        stage.command(["jaw"], [0.1])
-    # Said once in two seconds; how much of the computer's time passes here, nobody knows, but not that of 20 lines.
-    assert stage.gate.commands.refused == 200
+        rehearsal.command(["jaw"], [0.1])
+    # Logged once in two seconds of the machine's time; the test does not take the time of 20 lines.
+    assert rehearsal.gate.commands.refused == 200
     assert 1 <= capfd.readouterr().err.count("command refused: torque is off") <= 20
 
 
-# A node with a fault of its own, on servos in virtual time. Who has torque when it fails and at its end, it prints.
+# A node with a fault of its own, on servos in virtual time. It prints how many have torque, then and at its end.
 BROKEN = """
 from rena_ros.bus.bus import Bus
 from rena_ros.emulator.bank import ServoBank
@@ -166,7 +164,7 @@ finally:
 """
 
 
-def test_a_fault_of_the_program_leaves_the_robot_limp_and_shows_where_it_was(monkeypatch):
+def test_an_error_of_the_program_leaves_the_robot_limp_and_shows_its_place(monkeypatch):
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "OFF")
     command = [sys.executable, "-c", BROKEN, "--ros-args", "-p", "autostart:=true"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)

@@ -1,11 +1,11 @@
-"""Every parameter of the servos node: refused by name and value outside its range, handed on inside it."""
+"""Parameters of the servos node: refused by name and value outside the range, passed on inside it."""
 
 import math
 import re
 from contextlib import ExitStack
 
 import pytest
-from servos_stand import stages
+from servo_stand import published
 
 from rena_ros.base.errors import RenaError
 from rena_ros.base.resources import share_path
@@ -20,14 +20,8 @@ JAW = ROBOT.index["jaw"]
 
 
 @pytest.fixture
-def make_stage(monkeypatch):
-    with stages(monkeypatch) as make:
-        yield make
-
-
-@pytest.fixture
 def make_node(monkeypatch):
-    """Make nodes as a user's parameters make them; they leave when the test ends."""
+    """Make nodes with parameters as a user sets them; they leave when the test ends."""
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "OFF")
     with ExitStack() as stack:
 
@@ -54,7 +48,7 @@ def make_node(monkeypatch):
         ("margin_s", 0.001, 0.1),
     ],
 )
-def test_what_no_driver_can_live_with_is_refused_by_name_and_value(make_node, name, low, high):
+def test_a_value_outside_its_range_is_refused_by_name_and_value(make_node, name, low, high):
     whole = isinstance(low, int)
     # rclpy takes a value within a millionth of an end for that end.
     outside = (low - 1, high + 1) if whole else (low - 1e-4, high * 1.0001, math.nan, math.inf)
@@ -65,7 +59,7 @@ def test_what_no_driver_can_live_with_is_refused_by_name_and_value(make_node, na
         assert make_node(**{name: right}).get_parameter(name).value == right
 
 
-def test_port_rate_and_patience_are_those_of_the_bus(make_node, monkeypatch):
+def test_port_baud_retries_and_margin_are_passed_to_the_bus(make_node, monkeypatch):
     opened = []
 
     def bus(*arguments, **options):
@@ -87,57 +81,54 @@ def test_another_robot_is_another_file(make_node, tmp_path):
         make_node(robot_file=str(tmp_path / "nowhere.yaml"))
 
 
-def test_goals_come_as_often_as_told(make_node):
+def test_goals_are_sent_at_the_interpolation_rate(make_node):
     assert {timer.timer_period_ns for timer in make_node(interpolation_hz=200.0).timers} == {5_000_000, 1_000_000_000}
 
 
-def test_states_are_read_as_often_as_told(make_stage):
-    stage = make_stage(rate_hz=20.0)
-    stage.live(0.5)
-    before = stage.gate.bus.counters.reads
-    stage.live(1.0)
-    assert 18 <= stage.gate.bus.counters.reads - before <= 22 and len(stage.states) >= 25
+def test_states_are_read_and_published_at_the_rate(rehearse):
+    rehearsal = rehearse(rate_hz=20.0)
+    states = published(rehearsal.node, "/joint_states")
+    rehearsal.live(0.5)
+    before = rehearsal.gate.bus.counters.reads
+    rehearsal.live(1.0)
+    assert 18 <= rehearsal.gate.bus.counters.reads - before <= 22 and len(states) >= 25
 
 
-def test_the_last_command_holds_for_as_long_as_told(make_stage):
-    stage = make_stage(command_timeout_s=2.0)
-    stage.up()
-    stage.act(0.5, jaw=0.4)
-    there = stage.bank.goals.frames[-1].ticks[JAW]
+def test_the_last_command_holds_for_the_command_timeout(rehearse):
+    rehearsal = rehearse(torque=True, command_timeout_s=2.0)
+    rehearsal.live(0.5, jaw=0.4)
+    there = rehearsal.bank.goals.frames[-1].ticks[JAW]
     assert there > ROBOT.neutral_ticks[JAW] + 100
-    stage.live(1.9)
-    assert stage.bank.goals.frames[-1].ticks[JAW] == there
-    stage.live(0.7)
-    assert stage.bank.goals.frames[-1].ticks[JAW] == ROBOT.neutral_ticks[JAW]
+    rehearsal.live(1.9)
+    assert rehearsal.bank.goals.frames[-1].ticks[JAW] == there
+    rehearsal.live(0.7)
+    assert rehearsal.bank.goals.frames[-1].ticks[JAW] == ROBOT.neutral_ticks[JAW]
 
 
-def test_it_goes_limp_as_long_after_that_as_told_and_says_so_once(make_stage, capfd):
-    stage = make_stage(command_timeout_s=0.4, release_after_s=1.0)
-    stage.up()
-    stage.act(0.5, jaw=0.4)
-    stage.live(1.3)
-    assert stage.bank.torque.all() and "no command" not in capfd.readouterr().err
-    stage.live(0.5)
-    assert not stage.bank.torque.any()
-    said = capfd.readouterr().err
-    assert len(re.findall(r"\[WARN\].*torque is off: no command for 1 s", said)) == 1
-    assert "torque is off (no command for" in stage.neutral().message
+def test_torque_is_released_after_the_release_time_and_logged_once(rehearse, capfd):
+    rehearsal = rehearse(torque=True, command_timeout_s=0.4, release_after_s=1.0)
+    rehearsal.live(0.5, jaw=0.4)
+    rehearsal.live(1.3)
+    assert rehearsal.bank.torque.all() and "no command" not in capfd.readouterr().err
+    rehearsal.live(0.5)
+    assert not rehearsal.bank.torque.any()
+    logged = capfd.readouterr().err
+    assert len(re.findall(r"\[WARN\].*torque is off: no command for 1 s", logged)) == 1
+    assert "torque is off (no command for" in rehearsal.neutral().message
 
 
-def test_unless_told_otherwise_it_holds_half_a_second_and_does_not_go_limp_by_itself(make_stage):
-    stage = make_stage()
-    stage.up()
-    stage.act(0.5, jaw=0.4)
-    there = stage.bank.goals.frames[-1].ticks[JAW]
-    stage.live(0.4)
-    assert stage.bank.goals.frames[-1].ticks[JAW] == there
-    stage.live(6.0)
-    assert stage.bank.torque.all() and stage.bank.goals.frames[-1].ticks[JAW] == ROBOT.neutral_ticks[JAW]
+def test_by_default_it_holds_half_a_second_and_keeps_its_torque(rehearse):
+    rehearsal = rehearse(torque=True)
+    rehearsal.live(0.5, jaw=0.4)
+    there = rehearsal.bank.goals.frames[-1].ticks[JAW]
+    rehearsal.live(0.4)
+    assert rehearsal.bank.goals.frames[-1].ticks[JAW] == there
+    rehearsal.live(6.0)
+    assert rehearsal.bank.torque.all() and rehearsal.bank.goals.frames[-1].ticks[JAW] == ROBOT.neutral_ticks[JAW]
 
 
-def test_a_limp_robot_that_was_told_so_is_not_said_to_go_limp_by_itself(make_stage, capfd):
-    stage = make_stage(release_after_s=1.0)
-    stage.up()
-    stage.set_torque(False)
-    stage.live(2.0)
+def test_no_release_is_logged_when_torque_was_already_off(rehearse, capfd):
+    rehearsal = rehearse(torque=True, release_after_s=1.0)
+    rehearsal.set_torque(False)
+    rehearsal.live(2.0)
     assert "[WARN]" not in capfd.readouterr().err

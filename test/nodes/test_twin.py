@@ -13,11 +13,11 @@ ROBOT = load_robot()
 NEWEST = QoSProfile(depth=2, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
-def test_the_twin_shows_the_newest_state_with_its_stamp(bench):
-    pictures = bench.listen(Image, "robot/image_raw", NEWEST)
-    states = bench.peer.create_publisher(JointState, "joint_states", QoSProfile(depth=5))
-    node = bench.start("twin", width=320, height=240)
-    bench.until(lambda: states.get_subscription_count() and bench.peer.count_publishers("robot/image_raw"))
+def test_the_twin_shows_the_newest_state_with_its_stamp(processes):
+    pictures = processes.listen(Image, "robot/image_raw", NEWEST)
+    states = processes.peer.create_publisher(JointState, "joint_states", QoSProfile(depth=5))
+    node = processes.start("twin", width=320, height=240)
+    processes.until(lambda: states.get_subscription_count() and processes.peer.count_publishers("robot/image_raw"))
 
     def drawn(state):
         """Publish a state repeatedly: pictures may be lost while the nodes discover each other."""
@@ -29,11 +29,11 @@ def test_the_twin_shows_the_newest_state_with_its_stamp(bench):
     for second, positions in enumerate(({"jaw": 0.3}, {"neck_yaw": 9.0, "tail": 1.0, "pucker": float("nan")}), 1):
         state = JointState(name=list(positions), position=list(positions.values()))
         state.header.stamp = Time(sec=second)
-        bench.until(lambda state=state: drawn(state))
+        processes.until(lambda state=state: drawn(state))
     assert pictures[0].header.stamp.sec == 1, "something was drawn before anything was known"
     expected[ROBOT.index["jaw"]], expected[ROBOT.index["neck_yaw"]] = 0.3, ROBOT.upper[ROBOT.index["neck_yaw"]]
     with TwinFace(ROBOT, 320, 240) as face:
         drawn = face.render(ROBOT.goals(expected))
     shown = next(picture for picture in pictures if picture.header.stamp.sec == 2)
     np.testing.assert_array_equal(from_image_msg(shown), drawn)
-    assert bench.leave(node) == (0, "")
+    assert processes.leave(node) == (0, "")
