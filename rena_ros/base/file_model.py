@@ -115,10 +115,12 @@ def _plain(error: ValidationError) -> Iterator[ErrorDetails]:
 
 
 def _sentence(details: ErrorDetails, name: str, near: str = "") -> str:
-    value = details["input"]
-    hint = number_hint(value, int if details["type"] == "int_type" else float)
+    value, kind = details["input"], details["type"]
+    if value != value and kind != "value_error":
+        kind = "float_type"  # a NaN is below and above every limit
+    hint = number_hint(value, int if kind == "int_type" else float)
     context = {key: f"{one:g}" if isinstance(one, float) else one for key, one in details.get("ctx", {}).items()}
-    sentence = _SENTENCES.get("float_type" if value != value else details["type"], "{name}: {msg}")
+    sentence = _SENTENCES.get(kind, "{name}: {msg}")
     return sentence.format(**{"name": name, "found": shown(value), "hint": hint, "near": near, **details, **context})
 
 

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, Valida
 from rena_ros.base.file_model import FileModel, Finding, read_model, shown
 from rena_ros.base.files import read_text
 from rena_ros.base.resources import share_path
+from rena_ros.base.yaml_lines import number_hint
 from rena_ros.robot.file import ServoName, load_robot
 from rena_ros.robot.model import Robot
 
@@ -23,15 +24,15 @@ def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def _two_goals(ends: Any) -> Any:
-    two: tuple[Any, ...] = ends if isinstance(ends, tuple) and len(ends) == 2 else (None, None)
-    if not all(end == "neutral" or (type(end) in (int, float) and 0 <= end <= 1) for end in two):
-        raise ValueError(f"range must be two goals in 0..1 or `neutral`, found {shown(ends)}")
-    return ends
+def _end_of_range(end: Any) -> Any:
+    if end != "neutral" and not (type(end) in (int, float) and 0 <= end <= 1):
+        raise ValueError(f"range must be two goals in 0..1 or `neutral`, found {shown(end)}{number_hint(end)}")
+    return end
 
 
 _Text = Annotated[str, Field(min_length=1)]
 _Share = Annotated[float, Field(ge=0, le=1)]
+_End = Annotated[float | str, BeforeValidator(_end_of_range)]
 _Weight = Annotated[float, Field(ge=1e-6, le=1e6)]
 _Servos = Annotated[tuple[ServoName, ...], Field(min_length=1), AfterValidator(_each_once)]
 
@@ -46,7 +47,7 @@ class Move(FileModel):
     """
 
     servos: _Servos
-    range: Annotated[tuple[float | str, float | str], BeforeValidator(_two_goals)]
+    range: tuple[_End, _End]
     chance: _Share = 1.0
     synchronised: bool = True
     one_sided: _Share = 0.0
@@ -139,8 +140,11 @@ def load_strategy(path: str | Path | None = None, robot: Robot | None = None) ->
     Raises RenaError that lists every fault, each with the line to change.
     """
     path = Path(path) if path else share_path("config/strategy.yaml")
-    robot = robot or load_robot()
-    text = read_text(path, "strategy file")
+    return parse_strategy(read_text(path, "strategy file"), path, robot or load_robot())
+
+
+def parse_strategy(text: str, path: Path, robot: Robot) -> Strategy:
+    """Return the strategy that a text describes. Raises RenaError as ``load_strategy`` does."""
     strategy = read_model(
         text,
         f"the strategy file {path}",

@@ -15,6 +15,7 @@ from rena_ros.emulator.console import carry_out
 from rena_ros.emulator.fault_file import read_faults
 from rena_ros.robot.file import load_robot, parse_robot
 from rena_ros.servo_tools.register_file import parsed
+from rena_ros.strategy.file import parse_strategy
 
 ROBOT = load_robot()
 SERVO = "name: left, id: 1, region: brows, min_ticks: 1, neutral_ticks: 2, max_ticks: 3, max_acceleration_rad_s2: 1"
@@ -32,12 +33,17 @@ def read_registers(text):
     return parsed(text, ROBOT.names, "the file registers.yaml")
 
 
+def read_strategy(text):
+    return parse_strategy(text, Path("strategy.yaml"), ROBOT)
+
+
 # A reader and a valid text for it; {} stands where a number belongs.
 ROBOT_FILE = read_robot, f"servos:\n- {{{{{SERVO}, max_speed_rad_s: {{}}}}}}\n"
 THRESHOLDS = read_robot, f"thresholds:\n  age_s: {{{{warn: {{}}}}}}\nservos:\n- {{{{{SERVO}, max_speed_rad_s: 1}}}}\n"
 REGISTER_FILE = read_registers, "servos:\n  jaw: {{eeprom: {{max_torque: {}}}}}\n"
 FAULT_FILE = read_faults_of, "faults:\n- {{kind: dead, at_s: {}}}\n"
 RANDOM = read_faults_of, "random:\n  rate_per_minute: {}\n"
+STRATEGY_RANGE = read_strategy, "changes_per_expression: 8\ngroups: [{{actions: [{{moves: [{{range: [0, {}]}}]}}]}}]\n"
 EVERY_PLACE = [ROBOT_FILE, THRESHOLDS, REGISTER_FILE, FAULT_FILE, RANDOM]
 every_place = pytest.mark.parametrize(("read", "text"), EVERY_PLACE)
 
@@ -168,13 +174,13 @@ FIELDS = ("name", "id", "region", "max_ticks", "reversed", "max_speed_rad_s", "a
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.sampled_from([read_robot, read_registers, read_faults_of]), anything)
+@given(st.sampled_from([read_robot, read_registers, read_faults_of, read_strategy]), anything)
 def test_any_text_is_read_or_refused(read, text):
     read_or_refused(read, text)
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.sampled_from(EVERY_PLACE), anything)
+@given(st.sampled_from([*EVERY_PLACE, STRATEGY_RANGE]), anything)
 def test_any_value_is_read_or_refused(place, value):
     read, text = place
     read_or_refused(read, text.format(value))
