@@ -47,7 +47,7 @@ def joint_state_msg(names: Sequence[str], positions: Sequence[float], stamp: Tim
 
 
 def servo_states_msg(robot: Robot, state: BusState, stamp: Time) -> JointState:
-    """The servos whose position is known: position rad, velocity rad/s, effort as a fraction of full torque."""
+    """The servos with a known position: position rad, velocity rad/s, effort as a fraction of full torque."""
     known = state.position_known
     columns = (
         robot.from_ticks(state.ticks),

@@ -1,4 +1,4 @@
-"""The round trip's mathematics against the textbook formula, and against signals whose result is known."""
+"""The round trip's mathematics against the textbook formula, and against signals with a known result."""
 
 import json
 

@@ -37,7 +37,7 @@ JAW = ROBOT.index["jaw"]
 
 @pytest.fixture
 def domain(ros_domain, monkeypatch):
-    """A ROS context of its own, as keyword arguments for nodes, and a client of parameter services."""
+    """A ROS context in a domain of its own."""
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     context = rclpy.Context()
     rclpy.init(context=context, domain_id=ros_domain)

@@ -62,7 +62,7 @@ class Ticks:
 
 
 class TickingNode(PolicyNode):
-    """A policy node whose time passes with its ticks."""
+    """A policy node with a clock that advances with its ticks."""
 
     def on_tick(self):
         CLOCK.now_s += 0.02
