@@ -119,7 +119,8 @@ class Motion:
         since_s = now_s - self._command_s
         self._aim = target
         if STREAM_S[0] <= since_s <= STREAM_S[1]:
-            speed = np.clip((target - self._target) / since_s, -self._top_speed, self._top_speed)
+            top_speed = self._robot.max_speed_rad_s
+            speed = np.clip((target - self._target) / since_s, -top_speed, top_speed)
             self._aim = self._robot.limit(self._robot.names, (target + LEAD_S * speed).tolist(), target).positions
         self._target = target
         self._command_s = now_s
@@ -151,10 +152,6 @@ class Motion:
         """Return whether every joint has arrived and none waits."""
         arrived = self._trajectory is None or now_s - self._start_s >= self._trajectory.duration
         return arrived and np.array_equal(self._planned, self._target)
-
-    @property
-    def _top_speed(self) -> FloatArray:
-        return self._robot.max_speed_rad_s
 
     def _accepted(self, target: FloatArray) -> FloatArray:
         target = np.array(target, np.float64)
@@ -199,7 +196,7 @@ class Motion:
         plan = self._input
         position, plan.current_velocity, plan.current_acceleration = state
         plan.target_position = target.tolist()
-        plan.max_velocity = (self._top_speed * self._speed_scale).tolist()
+        plan.max_velocity = (self._robot.max_speed_rad_s * self._speed_scale).tolist()
         for nudge in _NUDGES_RAD:
             plan.current_position = [joint + nudge for joint in position]
             trajectory = Trajectory(len(position))

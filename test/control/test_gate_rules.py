@@ -1,5 +1,4 @@
-"""The gate's rules of time: how fast after torque on, after a pause, from outside the limits; and what it leaves
-behind of its ports."""
+"""The gate's rules of time (after torque on, after a pause, from outside the limits), and how it closes its ports."""
 
 import numpy as np
 import pytest
@@ -11,11 +10,6 @@ from rena_ros.emulator.goal_check import GoalCheck
 from rena_ros.robot.model import RAD_PER_TICK
 
 JAW, NECK = ROBOT.index["jaw"], ROBOT.index["neck_yaw"]
-
-
-@pytest.fixture
-def stand():
-    return ServoStand().with_gate()
 
 
 def top_speed(stand):
@@ -36,7 +30,7 @@ def test_commands_in_the_first_second_after_torque_on_are_followed_at_half_the_s
     assert 0.8 < top_speed(stand) <= 1.0
 
 
-def test_torque_on_sets_out_for_neutral_at_once():
+def test_torque_on_starts_the_way_to_neutral_at_once():
     away = ROBOT.neutral_ticks.copy()
     away[JAW] += 300
     stand = ServoStand(away).with_gate()
@@ -47,7 +41,7 @@ def test_torque_on_sets_out_for_neutral_at_once():
 
 @pytest.mark.parametrize("pause_s", [0.08, 0.24])
 @pytest.mark.parametrize("first", ["tick", "command"])
-def test_after_a_pause_goals_go_on_from_where_they_stopped(stand, pause_s, first):
+def test_after_a_pause_goals_go_on_from_the_last_ones(stand, pause_s, first):
     stand.torque_on()
     stand.command(jaw=0.6)
     stand.live(0.05)
@@ -63,7 +57,7 @@ def test_after_a_pause_goals_go_on_from_where_they_stopped(stand, pause_s, first
     assert stand.bank.goals.frames[-1].ticks[JAW] == ticks_of("jaw", 0.6)
 
 
-def test_when_nobody_follows_any_more_commands_are_refused(stand):
+def test_commands_are_refused_when_no_servo_is_driven(stand):
     stand.torque_on()
     stand.bank.inject("torque_lost")
     stand.live(1.1)
@@ -72,33 +66,33 @@ def test_when_nobody_follows_any_more_commands_are_refused(stand):
     assert "no servo is driven any more" in stand.gate.neutral(stand.now_s)
 
 
-def test_what_was_asked_too_much_is_counted(stand):
+def test_clamped_commands_are_counted(stand):
     stand.torque_on()
     assert stand.command(jaw=9.0).clamped == ("jaw",) and stand.command(jaw=0.1).clamped == ()
     assert (stand.gate.commands.clamped, stand.gate.commands.written) == (1, 2)
 
 
-def test_who_came_in_from_outside_stays_slow_until_the_first_second_is_over():
+def test_a_servo_that_was_outside_its_limits_stays_slow_for_the_first_second():
     away = ROBOT.neutral_ticks.copy()
     away[JAW] = ROBOT.max_ticks[JAW] + 20
     stand = ServoStand(away).with_gate()
     speed = REGISTERS["goal_speed"]
 
-    def allowed():
-        answer = stand.gate.bus.line.read(ROBOT.servos[JAW].id, speed.address, speed.size)
-        return int.from_bytes(answer.params, "little") * RAD_PER_TICK / ROBOT.max_speed_rad_s[JAW]
+    def speed_limit():
+        reply = stand.gate.bus.line.read(ROBOT.servos[JAW].id, speed.address, speed.size)
+        return int.from_bytes(reply.params, "little") * RAD_PER_TICK / ROBOT.max_speed_rad_s[JAW]
 
     assert stand.gate.set_torque(True) == {}
     stand.live(0.7)
     assert stand.bank.positions[JAW] <= ROBOT.max_ticks[JAW]
     stand.gate.check_torque(stand.now_s)
-    assert allowed() < 0.5
+    assert speed_limit() < 0.5
     stand.live(0.4)
     stand.gate.check_torque(stand.now_s)
-    assert allowed() >= 1.0
+    assert speed_limit() >= 1.0
 
 
-def test_a_port_that_vanished_is_given_back(stand):
+def test_a_port_that_vanished_is_closed(stand):
     stand.torque_on()
     stand.bank.inject("unplugged")
     with pytest.raises(PortLost):
@@ -107,7 +101,7 @@ def test_a_port_that_vanished_is_given_back(stand):
     assert [port.closed for port in stand.ports] == [True]
 
 
-def test_a_port_that_vanishes_while_it_is_connected_is_given_back(stand):
+def test_a_port_that_vanishes_while_connecting_is_closed(stand):
     stand.gate.release()
     stand.bank.inject("unplugged", at_s=0.001)
     with pytest.raises(PortLost):
@@ -118,7 +112,7 @@ def test_a_port_that_vanishes_while_it_is_connected_is_given_back(stand):
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_leaving_gives_the_port_back_even_if_it_vanishes_meanwhile(stand, fails):
+def test_release_closes_the_port_even_if_it_vanishes_meanwhile(stand, fails):
     stand.torque_on()
     if fails:
         stand.bank.inject("unplugged", at_s=0.001)
@@ -127,7 +121,7 @@ def test_leaving_gives_the_port_back_even_if_it_vanishes_meanwhile(stand, fails)
     assert [port.closed for port in stand.ports] == [True]
 
 
-def test_a_port_that_is_looked_for_once_more_at_leaving_is_given_back_too(stand):
+def test_a_port_that_release_opens_again_is_closed_too(stand):
     stand.torque_on()
     stand.gate.drop_port()
     assert stand.gate.release() == {} and not np.any(stand.bank.torque)

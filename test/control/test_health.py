@@ -1,4 +1,4 @@
-"""What is made of readings: levels by thresholds, the worst first, nothing judged that nobody set a threshold for."""
+"""Judging readings: levels by thresholds, the worst first; without a threshold a reading is not judged."""
 
 import dataclasses
 
@@ -47,7 +47,7 @@ CONNECTED = BusHealth("/dev/ttyUSB0", connected=True, torque=True)
         ({"torque": None}, ERROR, "cannot be read"),
         ({"torque": None, "commanded": False}, OK, "limp"),
         ({"torque": None, "commanded": None}, OK, "limp"),
-        ({"held_back": "gets no goals: does not answer"}, ERROR, "gets no goals"),
+        ({"held_back": "gets no goals: does not reply"}, ERROR, "gets no goals"),
     ],
 )
 def test_a_servo_is_judged_by_the_thresholds_of_its_robot(changes, level, says):

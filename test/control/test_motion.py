@@ -1,4 +1,4 @@
-"""Motion: limits for the whole way, no jumps whatever is asked, antagonists one at a time, known durations."""
+"""Motion: limits for the whole way, no jumps whatever the targets, antagonists one at a time, known durations."""
 
 from dataclasses import replace
 
@@ -53,7 +53,7 @@ def run(order, motion, now_s):
 
 @settings(max_examples=60, deadline=None)
 @given(orders)
-def test_limits_of_position_speed_and_acceleration_hold_through_any_change_of_mind(some_orders):
+def test_limits_of_position_speed_and_acceleration_hold_for_any_sequence_of_targets(some_orders):
     motion, now_s, path = Motion(ROBOT, np.zeros(COUNT), 0.0), 0.0, [np.zeros(COUNT)] * 3
     for order in some_orders:
         more, now_s = run(order, motion, now_s)
@@ -83,7 +83,7 @@ def test_a_rest_to_rest_move_takes_the_time_of_a_jerk_limited_profile():
     assert motion.at(duration_s / 2)[i] == pytest.approx(0, abs=1e-6)  # symmetric around its middle
 
 
-def test_easing_is_as_much_slower_as_it_says():
+def test_easing_has_the_documented_fraction_of_the_speed_limit():
     start = one_joint("jaw", 1.0)
     motion = Motion(ROBOT, start, 0.0)
     motion.ease_to_neutral(0.0)
@@ -93,16 +93,16 @@ def test_easing_is_as_much_slower_as_it_says():
     assert np.abs(path[-1]).max() == pytest.approx(0, abs=1e-9)
 
 
-def test_from_anywhere_neutral_is_reached_in_less_than_half_a_second():
-    # With half a second without commands before it, that is within one second of the last command.
+def test_neutral_is_reached_from_anywhere_in_less_than_half_a_second():
+    # Together with half a second without commands, that is within one second of the last command.
     for goal in (0.0, 1.0):
         motion = Motion(ROBOT, ROBOT.positions(np.full(COUNT, goal)), 0.0)
         motion.ease_to_neutral(0.0)
         assert np.abs(motion.at(0.47)).max() < RAD_PER_TICK / 2
 
 
-def test_what_was_sent_is_not_taken_back():
-    # A change of mind begins where the last goal sent left off, however soon after it.
+def test_sent_goals_are_not_taken_back():
+    # A new trajectory begins where the last goal sent left off, however soon after it.
     motion = Motion(ROBOT, np.zeros(COUNT), 0.0)
     motion.move(one_joint("jaw", 1.0), 0.0)
     then = motion.at(0.11)
@@ -112,7 +112,7 @@ def test_what_was_sent_is_not_taken_back():
     assert motion.at(0.3)[ROBOT.index["jaw"]] < motion.at(0.12)[ROBOT.index["jaw"]]
 
 
-def test_joints_that_are_elsewhere_than_thought_go_on_from_there_within_their_limits():
+def test_placed_joints_go_on_from_there_within_their_limits():
     jaw, neck = ROBOT.index["jaw"], ROBOT.index["neck_yaw"]
     motion = Motion(ROBOT, np.zeros(COUNT), 0.0)
     motion.move(one_joint("neck_yaw", 1.0), 0.0)
@@ -126,7 +126,7 @@ def test_joints_that_are_elsewhere_than_thought_go_on_from_there_within_their_li
     assert path[-1, jaw] == pytest.approx(0, abs=1e-9) and path[-1, neck] == pytest.approx(ROBOT.upper[neck])
 
 
-def test_a_joint_that_is_held_stays_and_its_antagonist_waits():
+def test_a_held_joint_stays_and_its_antagonist_waits():
     up, down = ROBOT.index["corner_left_up"], ROBOT.index["corner_left_down"]
     motion = Motion(ROBOT, one_joint("corner_left_up", 1.0), 0.0)
     motion.hold(np.arange(COUNT) == up, 0.0)
@@ -140,8 +140,8 @@ def test_a_joint_that_is_held_stays_and_its_antagonist_waits():
     assert motion.at(2.5)[up] == pytest.approx(0, abs=1e-9) and motion.at(2.5)[down] == pytest.approx(ROBOT.upper[down])
 
 
-def test_starting_points_from_which_the_planner_finds_no_way_stop_nobody(monkeypatch):
-    # 2 acceleration^3 / jerk^2 from the target, with what rounding leaves of speed and acceleration.
+def test_starting_points_without_a_trajectory_stop_no_joint(monkeypatch):
+    # 2 acceleration^3 / jerk^2 from the target, with a rounding error as acceleration.
     eye = ROBOT.index["eye_right_yaw"]
     target = ROBOT.upper[eye]
     away = target - 2 * 120.0**3 / 6000.0**2
@@ -168,7 +168,7 @@ def test_starting_points_from_which_the_planner_finds_no_way_stop_nobody(monkeyp
     assert failed  # else this test tests nothing
 
 
-def test_without_any_way_the_old_one_goes_on_and_is_replaced_as_soon_as_there_is_one(monkeypatch):
+def test_without_a_new_trajectory_the_old_one_goes_on_until_there_is_one(monkeypatch):
     jaw = ROBOT.index["jaw"]
     motion = Motion(ROBOT, np.zeros(COUNT), 0.0)
     motion.move(one_joint("jaw", 0.5), 0.0)
@@ -184,15 +184,15 @@ def test_without_any_way_the_old_one_goes_on_and_is_replaced_as_soon_as_there_is
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf, 10.0])
-def test_what_is_no_target_is_refused_by_name_and_changes_nothing(wrong):
+def test_an_invalid_target_is_refused_by_name_and_changes_nothing(wrong):
     motion = Motion(ROBOT, np.zeros(COUNT), 0.0)
     motion.move(one_joint("jaw", 1.0), 0.0)
     before = motion.at(0.1)
     target = np.zeros(COUNT)
     target[ROBOT.index["pucker"]] = wrong
-    for ask in (motion.move, motion.follow):
+    for go_to in (motion.move, motion.follow):
         with pytest.raises(ValueError, match="pucker"):
-            ask(target, 0.05)
+            go_to(target, 0.05)
     assert (motion.at(0.1) == before).all()
 
 
@@ -202,12 +202,12 @@ def test_following_a_stream_lags_less_than_moving_from_target_to_target():
     def wanted(t):
         return 0.3 * np.sin(2 * np.pi * t)
 
-    def error(ask):
+    def error(method):
         motion, worst = Motion(ROBOT, np.zeros(COUNT), 0.0), []
         for t in np.arange(0, 3, 1 / 30):
             target = np.zeros(COUNT)
             target[i] = wanted(t)
-            getattr(motion, ask)(target, t)
+            getattr(motion, method)(target, t)
             worst += [motion.at(u)[i] - wanted(u) for u in t + np.arange(0, 1 / 30, 0.005)]
         return np.sqrt(np.mean(np.square(worst)))
 
@@ -226,7 +226,7 @@ def test_when_the_stream_ends_the_lead_is_taken_back():
     assert motion.settled(now_s)
 
 
-def test_an_antagonist_waits_until_the_other_has_let_go():
+def test_an_antagonist_waits_until_the_other_is_at_neutral():
     up, down = ROBOT.index["corner_left_up"], ROBOT.index["corner_left_down"]
     motion = Motion(ROBOT, one_joint("corner_left_up", 1.0), 0.0)
     motion.move(one_joint("corner_left_down", 1.0), 0.0)
@@ -235,12 +235,12 @@ def test_an_antagonist_waits_until_the_other_has_let_go():
         motion.update(now_s)
         path.append(motion.at(now_s))
     path = np.array(path)
-    let_go = int(np.argmax(path[:, up] <= RAD_PER_TICK))
-    assert let_go > 0 and (path[:let_go, down] == 0).all()
+    released = int(np.argmax(path[:, up] <= RAD_PER_TICK))
+    assert released > 0 and (path[:released, down] == 0).all()
     assert path[-1, down] == pytest.approx(ROBOT.upper[down])
 
 
-def changed_mind(robot, after_s):
+def turn_around(robot, after_s):
     """Up for ``after_s``, then down instead: speeds of the one and places of the other, every ms."""
     up, down = robot.index["corner_left_up"], robot.index["corner_left_down"]
     motion, path = Motion(robot, np.zeros(COUNT), 0.0), []
@@ -255,20 +255,20 @@ def changed_mind(robot, after_s):
     return np.abs(np.diff(path[:, up])) / 0.001, path[1:, down]
 
 
-def test_an_antagonist_does_not_set_out_while_the_other_still_moves():
-    speed, waiting = changed_mind(ROBOT, 0.3)  # on its way back the other passes the last tick at 0.3 rad/s
+def test_an_antagonist_does_not_start_while_the_other_still_moves():
+    speed, waiting = turn_around(ROBOT, 0.3)  # on its way back the other passes the last tick at 0.3 rad/s
     assert speed[int(np.argmax(waiting > 0))] < 0.06
 
 
-def test_an_antagonist_does_not_set_out_while_the_other_is_about_to_leave():
-    # Hardly moving and still within a tick of neutral, but with an acceleration that first has to be taken back.
+def test_an_antagonist_does_not_start_while_the_other_is_about_to_leave_neutral():
+    # The other hardly moves and is within a tick of neutral, but still accelerates away from it.
     robot = replace(ROBOT, servos=tuple(replace(s, max_acceleration_rad_s2=300.0) for s in ROBOT.servos))
-    speed, waiting = changed_mind(robot, np.sqrt(2 * 0.04 / (300.0 / JERK_TIME_S)))
+    speed, waiting = turn_around(robot, np.sqrt(2 * 0.04 / (300.0 / JERK_TIME_S)))
     assert speed.max() > 0.06 and (waiting[: int(np.argmax(speed)) + 1] == 0).all()
 
 
 def test_aiming_ahead_does_not_lead_one_antagonist_through_neutral_while_the_other_pulls():
-    # Two that go to both sides: where one is on its way back to neutral, its lead lies beyond.
+    # Both move to either side of neutral: the lead of a joint on its way back lies beyond neutral.
     pair = ("corner_left_up", "corner_left_down")
     servos = tuple(replace(s, min_ticks=s.neutral_ticks - 300) if s.name in pair else s for s in ROBOT.servos)
     robot = replace(ROBOT, servos=servos)
@@ -285,7 +285,7 @@ def test_aiming_ahead_does_not_lead_one_antagonist_through_neutral_while_the_oth
     assert (np.min(path, axis=1) <= RAD_PER_TICK).all() and np.max(path) > 0.1
 
 
-def test_somebody_who_is_taken_up_does_not_take_back_what_was_sent_to_the_others():
+def test_placing_a_joint_does_not_take_back_goals_of_the_others():
     jaw, neck = ROBOT.index["jaw"], ROBOT.index["neck_yaw"]
     motion = Motion(ROBOT, np.zeros(COUNT), 0.0)
     motion.move(one_joint("neck_yaw", 1.0), 0.0)
@@ -297,7 +297,7 @@ def test_somebody_who_is_taken_up_does_not_take_back_what_was_sent_to_the_others
     assert motion.at(0.11)[jaw] == pytest.approx(0.5 * ROBOT.upper[jaw])
 
 
-def test_after_a_pause_those_that_are_held_stay_held_each_where_it_was():
+def test_held_joints_stay_where_they_are_after_a_pause():
     jaw, pucker, neck = (ROBOT.index[name] for name in ("jaw", "pucker", "neck_yaw"))
     motion = Motion(ROBOT, np.zeros(COUNT), 0.0)
     motion.move(one_joint("jaw", 1.0) + one_joint("pucker", 1.0), 0.0)

@@ -1,4 +1,4 @@
-"""The torque_state on emulated servos in virtual time: who is driven, whose torque is known, who is asked again."""
+"""TorqueState on emulated servos in virtual time: which servos are driven, lost, refusing or switched again."""
 
 from dataclasses import replace
 
@@ -48,22 +48,22 @@ def stand():
     return SwitchedStand()
 
 
-def test_who_came_on_without_saying_where_it_is_is_not_driven_and_named(stand):
+def test_a_servo_whose_position_is_unknown_after_torque_on_is_named_and_not_driven(stand):
     stand.after[1] = lambda: stand.bank.inject("truncated", "jaw")
-    taken, _ = stand.torque_state.switch_on(stand.bus)
+    newly_driven, _ = stand.torque_state.switch_on(stand.bus)
     assert stand.bank.torque.all()
-    assert (taken == ~ONLY_JAW).all() and (stand.torque_state.driven == ~ONLY_JAW).all()
+    assert (newly_driven == ~ONLY_JAW).all() and (stand.torque_state.driven == ~ONLY_JAW).all()
     assert stand.torque_state.refusals == {"jaw": "its position could not be read after its torque went on"}
 
 
-def test_one_answer_that_is_lost_after_torque_on_is_asked_for_again(stand):
+def test_a_position_that_is_lost_after_torque_on_is_read_again(stand):
     stand.after[1] = lambda: stand.bank.inject("truncated", "jaw", for_s=0.01)
-    taken, state = stand.torque_state.switch_on(stand.bus)
-    assert taken.all() and state.position_known.all() and stand.torque_state.refusals == {}
+    newly_driven, state = stand.torque_state.switch_on(stand.bus)
+    assert newly_driven.all() and state.position_known.all() and stand.torque_state.refusals == {}
 
 
 @pytest.mark.parametrize("on", [True, False])
-def test_one_that_missed_its_switching_is_asked_once_more(stand, on):
+def test_a_servo_that_missed_its_switching_is_switched_once_more(stand, on):
     if not on:
         stand.switch_on()
     stand.switched.clear()
@@ -76,24 +76,24 @@ def test_one_that_missed_its_switching_is_asked_once_more(stand, on):
     assert stand.switched[1:] == [("jaw",)] and (stand.bank.torque == on).all()
 
 
-def test_when_most_are_silent_nobody_is_asked_once_more(stand):
+def test_no_servo_is_switched_once_more_when_most_are_silent(stand):
     stand.bank.inject("dead", *ROBOT.names[:13])
     assert len(stand.torque_state.switch_off(stand.bus)) == 13 and len(stand.switched) == 1
 
 
-def test_who_was_bare_and_was_switched_on_again_is_bare_no_more(stand):
+def test_switching_on_restores_a_lost_speed_limit(stand):
     stand.switch_on()
     stand.update(lost_speed_limit=ONLY_JAW)
     assert (stand.torque_state.driven == ~ONLY_JAW).all()
-    taken, _ = stand.torque_state.switch_on(stand.bus)
-    assert (taken == ONLY_JAW).all() and stand.torque_state.driven.all()
+    newly_driven, _ = stand.torque_state.switch_on(stand.bus)
+    assert (newly_driven == ONLY_JAW).all() and stand.torque_state.driven.all()
     stand.torque_state.retry_torque_off(stand.bus)
     assert stand.bank.torque.all() and len(stand.switched) == 2
 
 
-def test_why_it_failed_is_forgotten_once_it_is_seen_to_have_worked(stand):
+def test_a_refusal_is_dropped_when_the_register_shows_success(stand):
     stand.switch_on()
-    stand.bank.inject("truncated", "jaw")  # it hears, but nobody understands what it answers
+    stand.bank.inject("truncated", "jaw")  # it receives requests, but its replies are unreadable
     assert set(stand.torque_state.switch_off(stand.bus)) == {"jaw"} and not stand.bank.torque.any()
     stand.update()
     assert set(stand.torque_state.refusals) == {"jaw"}
@@ -102,7 +102,7 @@ def test_why_it_failed_is_forgotten_once_it_is_seen_to_have_worked(stand):
     assert stand.torque_state.refusals == {}
 
 
-def test_nothing_is_known_of_servos_whose_port_is_gone(stand):
+def test_every_register_is_unknown_after_the_port_is_gone(stand):
     stand.switch_on()
     stand.bank.inject("torque_lost", "jaw")
     stand.update()
@@ -120,7 +120,7 @@ def test_nothing_is_known_of_servos_whose_port_is_gone(stand):
     assert not stand.torque_state.refusing.any()
 
 
-def held(stand):
+def silence_the_jaw(stand):
     """The jaw has been silent, and is held; the newest state."""
     stand.switch_on()
     state = stand.bus.read_state()
@@ -129,16 +129,16 @@ def held(stand):
     return state
 
 
-def test_after_a_silence_it_is_driven_again_with_torque_and_a_position(stand):
-    state = held(stand)
+def test_a_silent_servo_is_driven_again_with_torque_and_a_position(stand):
+    state = silence_the_jaw(stand)
     assert (stand.torque_state.driven == ~ONLY_JAW).all()
     assert (stand.torque_state.resume(stand.update(), state) == ONLY_JAW).all() and stand.torque_state.driven.all()
 
 
-@pytest.mark.parametrize("what", ["not heard of lately", "encoder fault", "torque not known", "torque gone"])
-def test_after_a_silence_it_is_not_driven_again_without(stand, what):
-    state, health = held(stand), {}
-    if what == "not heard of lately":
+@pytest.mark.parametrize("what", ["no recent reply", "encoder fault", "torque not known", "torque gone"])
+def test_a_silent_servo_is_not_driven_again_without_torque_and_position(stand, what):
+    state, health = silence_the_jaw(stand), {}
+    if what == "no recent reply":
         state = replace(state, seen_s=np.where(ONLY_JAW, state.stamp_s - 0.3, state.seen_s), fresh=~ONLY_JAW)
     elif what == "encoder fault":
         state = replace(state, status=np.where(ONLY_JAW, int(Status.ENCODER), state.status))
@@ -148,7 +148,7 @@ def test_after_a_silence_it_is_not_driven_again_without(stand, what):
     assert (stand.torque_state.driven == ~ONLY_JAW).all()
 
 
-def test_torque_that_an_earlier_program_left_on_drives_nobody(stand):
+def test_a_servo_whose_torque_was_left_on_is_not_driven(stand):
     stand.bus.line.write(ROBOT.servos[JAW].id, REGISTERS["torque_enable"].address, b"\1")
     stand.update()
     assert (stand.torque_state.left_on == ONLY_JAW).all() and not stand.torque_state.driven.any()
