@@ -6,7 +6,7 @@ from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, create_model, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, create_model, field_validator
 
 from rena_ros.base.file_model import FileModel, Finding, did_you_mean, read_model
 from rena_ros.base.files import read_text
@@ -90,27 +90,23 @@ class _Band(FileModel):
     warn: _Threshold = inf
     error: _Threshold = inf
 
-    @model_validator(mode="after")
-    def _warns_before_it_is_an_error(self) -> "_Band":
-        if not self.model_fields_set:
+
+class _Bands(FileModel):
+    """The base of a model with one band per field of Thresholds."""
+
+    @field_validator("*")
+    @classmethod
+    def _warn_before_the_error(cls, band: _Band, info: ValidationInfo) -> _Band:
+        if not band.model_fields_set:
             raise ValueError("give `warn`, `error` or both")
-        if len(self.model_fields_set) == 2 and self._wrong_order():
-            raise ValueError(f"warn {self.warn:g} must come before error {self.error:g}")
-        return self
-
-    def _wrong_order(self) -> bool:
-        return self.warn > self.error
+        falls = info.field_name == "voltage_low_v"
+        if len(band.model_fields_set) == 2 and (band.warn > band.error) != falls:
+            raise ValueError(f"warn {band.warn:g} must come before error {band.error:g}")
+        return band
 
 
-class _FallingBand(_Band):
-    def _wrong_order(self) -> bool:
-        return self.warn < self.error
-
-
-_BANDS: dict[str, Any] = {
-    field.name: (_FallingBand if field.name == "voltage_low_v" else _Band, None) for field in fields(Thresholds)
-}
-_ThresholdsOfFile: Any = create_model("_ThresholdsOfFile", __base__=FileModel, **_BANDS)
+_FIELDS: dict[str, Any] = {field.name: (_Band, None) for field in fields(Thresholds)}
+_ThresholdsOfFile: Any = create_model("_ThresholdsOfFile", __base__=_Bands, **_FIELDS)
 
 
 class _RobotFile(FileModel, extra="ignore"):  # such as an entry that only holds an anchor

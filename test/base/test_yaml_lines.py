@@ -62,7 +62,7 @@ def test_every_place_takes_a_number(read, text):
 
 @every_place
 @pytest.mark.parametrize(
-    ("value", "says"),
+    ("value", "message"),
     [
         ("2026-01-99", "'2026-01-99' cannot be read as timestamp; put it in quotes if it is a text"),
         ("!!int foo", "'foo' cannot be read as int"),
@@ -77,8 +77,8 @@ def test_every_place_takes_a_number(read, text):
         ("9" * 5000, f"'{40 * '9'}' cannot be read as int"),
     ],
 )
-def test_a_value_that_yaml_cannot_build_is_refused_with_its_line(read, text, value, says):
-    assert f"  line 2: {says}" in refusal(read, text.format(value))
+def test_a_value_that_yaml_cannot_build_is_refused_with_its_line(read, text, value, message):
+    assert f"  line 2: {message}" in refusal(read, text.format(value))
 
 
 @every_place
@@ -88,7 +88,7 @@ def test_a_value_that_is_no_text_or_no_yaml_is_refused(read, text, value):
 
 
 @pytest.mark.parametrize(
-    ("read", "text", "says"),
+    ("read", "text", "message"),
     [
         (read_robot, f"servos:\n- {{{SERVO}, max_speed_rad_s: 1, id: 1}}", "line 2: left: id is there twice"),
         (read_robot, f"servos: []\n\nservos:\n- {{{SERVO}, max_speed_rad_s: 1}}", "line 3: servos is there twice"),
@@ -108,8 +108,8 @@ def test_a_value_that_is_no_text_or_no_yaml_is_refused(read, text, value):
         (read_faults_of, "random: {seed: 1, seed: 1}", "line 1: random: seed is there twice"),
     ],
 )
-def test_a_key_that_is_there_twice_is_refused_with_its_line(read, text, says):
-    assert says in refusal(read, text)
+def test_a_key_that_is_there_twice_is_refused_with_its_line(read, text, message):
+    assert message in refusal(read, text)
 
 
 def test_limits_that_are_twice_in_the_shipped_file_are_refused():
@@ -129,9 +129,9 @@ def test_a_merged_key_may_be_overridden():
 
 def test_all_faults_of_a_file_are_in_one_error():
     text = f"servos:\n- {{{SERVO}, id: 2, max_speed_rad_s: 1}}\n- {{id: 2026-01-99}}\n- {{name: right}}\n"
-    said = refusal(read_robot, text)
-    assert "line 2: left: id is there twice" in said and "line 3: '2026-01-99'" in said
-    assert "line 4: right: id is missing" in said
+    message = refusal(read_robot, text)
+    assert "line 2: left: id is there twice" in message and "line 3: '2026-01-99'" in message
+    assert "line 4: right: id is missing" in message
 
 
 def test_a_register_file_that_contains_itself_is_refused():
@@ -239,7 +239,7 @@ def test_yaml_reads_a_number_hint_as_the_number(text):
 
 
 @pytest.mark.parametrize(
-    ("read", "text", "value", "says"),
+    ("read", "text", "value", "message"),
     [
         (*ROBOT_FILE, "1e-9", "line 2: left: max_speed_rad_s must be a number, found '1e-9'; write it as 1.0e-09"),
         (*THRESHOLDS, "1e-9", "line 2: thresholds: age_s: warn must be a number, found '1e-9'; write it as 1.0e-09"),
@@ -257,8 +257,8 @@ def test_yaml_reads_a_number_hint_as_the_number(text):
         (read_robot, "servos: [{{id: {}}}]", "1e1", "id must be a whole number, found '1e1'; write it as 10"),
     ],
 )
-def test_numbers_that_yaml_takes_for_text_get_a_hint(read, text, value, says):
-    assert says in refusal(read, text.format(value))
+def test_numbers_that_yaml_takes_for_text_get_a_hint(read, text, value, message):
+    assert message in refusal(read, text.format(value))
 
 
 @pytest.mark.parametrize("name", ["''", "'  '", '"\\t"'])

@@ -135,7 +135,7 @@ def test_changes_of_another_program_meanwhile_stay(robot_file):
 
 
 @pytest.mark.parametrize(
-    ("meanwhile", "says"),
+    ("meanwhile", "message"),
     [
         (SHIPPED[: SHIPPED.index("{name: jaw,") + 9], "is not YAML"),
         (SHIPPED.replace("servos:", "joints:"), "servos is missing"),
@@ -143,12 +143,12 @@ def test_changes_of_another_program_meanwhile_stay(robot_file):
         (SHIPPED.replace("{name: jaw, id: ", "{name: jaw, id: 9"), "jaw: id must be at most 253, found 9"),
     ],
 )
-def test_a_file_that_another_program_spoilt_meanwhile_is_left_alone(robot_file, meanwhile, says):
+def test_a_file_that_another_program_spoilt_meanwhile_is_left_alone(robot_file, meanwhile, message):
     edit = RobotFileEdit(robot_file)
     robot_file.write_text(meanwhile)
     with pytest.raises(RenaError, match=r"face\.yaml was not changed: another program changed it meanwhile") as error:
         edit.change({"jaw": TICKS})
-    assert says in str(error.value) and "mend or restore the file" in str(error.value)
+    assert message in str(error.value) and "mend or restore the file" in str(error.value)
     assert robot_file.read_text() == meanwhile and list(robot_file.parent.iterdir()) == [robot_file]
 
 

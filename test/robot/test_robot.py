@@ -175,7 +175,7 @@ def test_faulty_thresholds_are_listed_with_the_other_faults(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("servos: [", "not YAML"),
         ("joints: []", "servos is missing"),
@@ -183,10 +183,10 @@ def test_faulty_thresholds_are_listed_with_the_other_faults(tmp_path):
         ("servos: []", "not be empty"),
     ],
 )
-def test_a_file_without_servos_is_refused(tmp_path, text, says):
+def test_a_file_without_servos_is_refused(tmp_path, text, message):
     path = tmp_path / "robot.yaml"
     path.write_text(text)
-    with pytest.raises(RenaError, match=says):
+    with pytest.raises(RenaError, match=message):
         load_robot(path)
 
 
