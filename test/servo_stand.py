@@ -1,9 +1,11 @@
 """The stand of all tests on virtual servos: emulated servos in virtual time, and what a test puts on top of them."""
 
 import numpy as np
+import pytest
 
 from rena_ros.bus.bus import Bus
 from rena_ros.bus.line import Line
+from rena_ros.bus.port import PortLost
 from rena_ros.bus.protocol import Instruction, Parser
 from rena_ros.control.gate import Gate
 from rena_ros.emulator.bank import ServoBank
@@ -67,6 +69,10 @@ class ServoStand:
     def open_bus(self, **options):
         return Bus(self.open_port(), ROBOT, **options)
 
+    def writes(self):
+        """Return (id, address, data) of every WRITE on all ports."""
+        return [(p.id, p.params[0], p.params[1:]) for p in self.sent if p.code == Instruction.WRITE]
+
     def with_gate(self, release_after_s=0.0):
         """Connect a gate and call its methods as often as the servos node does; returns the stand."""
         self.gate = Gate(ROBOT, self.open_bus, PERIOD_S, command_timeout_s=0.5, release_after_s=release_after_s)
@@ -96,6 +102,13 @@ class ServoStand:
         assert self.gate.set_torque(True) == {}
         self.live(1.5)
         self.bank.goals.take()
+
+    def pull_the_cable(self):
+        """Unplug the cable until ``bank.clear``, let the gate notice it and drop the port."""
+        self.bank.inject("unplugged")
+        with pytest.raises(PortLost):
+            self.live(0.1)
+        self.gate.drop_port()
 
     def goal_frames(self):
         """Return every frame of goals since the last call, ticks (k, n), -1 for servos that it does not name."""

@@ -1,6 +1,7 @@
 """Registers of single emulated servos, in RAM and in EEPROM: writing, reading back, and the lock."""
 
 import pytest
+from servo_stand import ROBOT, ServoStand
 
 from rena_ros.bus import protocol
 from rena_ros.bus.access import read_register, write_register
@@ -8,43 +9,24 @@ from rena_ros.bus.eeprom import RANGES, check_eeprom, lock_eeprom, write_eeprom
 from rena_ros.bus.line import Line
 from rena_ros.bus.port import PortLost
 from rena_ros.bus.registers import REGISTERS
-from rena_ros.emulator.bank import ServoBank
 from rena_ros.emulator.virtual_port import VirtualPort
-from rena_ros.robot.file import load_robot
 
-ROBOT = load_robot()
 JAW = ROBOT.servos[ROBOT.index["jaw"]]
 
 
-class Watched(VirtualPort):
-    """A port that records the packets written to it."""
-
-    def __init__(self, bank):
-        super().__init__(bank)
-        self.sent = []
-
-    def write(self, data):
-        self.sent += protocol.Parser().feed(data)
-        return super().write(data)
-
-    def writes(self):
-        """Return (id, address, data) of every WRITE."""
-        return [(p.id, p.params[0], p.params[1:]) for p in self.sent if p.code == 0x03]
+@pytest.fixture
+def stand():
+    return ServoStand()
 
 
 @pytest.fixture
-def bank():
-    return ServoBank(ROBOT)
+def bank(stand):
+    return stand.bank
 
 
 @pytest.fixture
-def port(bank):
-    return Watched(bank)
-
-
-@pytest.fixture
-def line(port):
-    return Line(port, retries=1)
+def line(stand):
+    return Line(stand.open_port(), retries=1)
 
 
 def held(bank, servo_id, name):
@@ -63,9 +45,9 @@ def test_registers_are_read_by_name_and_with_their_sign(bank, line):
     assert read_register(line, JAW.id, "model") is None
 
 
-def test_a_ram_register_is_written_and_read_back(bank, port, line):
+def test_a_ram_register_is_written_and_read_back(bank, stand, line):
     assert write_register(line, JAW.id, "goal_speed", -300) is None
-    assert port.writes() == [(JAW.id, 46, bytes.fromhex("2C 81"))]
+    assert stand.writes() == [(JAW.id, 46, bytes.fromhex("2C 81"))]
     assert write_register(line, JAW.id, "torque_enable", 1) is None
     assert held(bank, JAW.id, "torque_enable") == 1
 
@@ -83,10 +65,10 @@ def test_a_ram_register_is_written_and_read_back(bank, port, line):
         ("goal_position", 40_000),
     ],
 )
-def test_what_must_not_be_written_raises_and_is_not_sent(port, line, name, value):
+def test_what_must_not_be_written_raises_and_is_not_sent(stand, line, name, value):
     with pytest.raises(ValueError, match=name):
         write_register(line, JAW.id, name, value)
-    assert port.sent == []
+    assert stand.sent == []
 
 
 def test_a_failed_write_returns_its_reason(bank, line):
@@ -107,25 +89,25 @@ def test_a_lost_acknowledgement_is_no_failure_when_the_register_holds_the_value(
     assert write_register(line, JAW.id, "acceleration", 5) is None
 
 
-def test_eeprom_is_unlocked_written_read_back_and_locked_again(bank, port, line):
+def test_eeprom_is_unlocked_written_read_back_and_locked_again(bank, stand, line):
     assert write_eeprom(line, JAW.id, "return_delay", 7) is None
-    assert port.writes() == [(JAW.id, 55, b"\0"), (JAW.id, 7, b"\7"), (JAW.id, 55, b"\1")]
-    reads = [(p.params[0]) for p in port.sent if p.code == 0x02]
+    assert stand.writes() == [(JAW.id, 55, b"\0"), (JAW.id, 7, b"\7"), (JAW.id, 55, b"\1")]
+    reads = [(p.params[0]) for p in stand.sent if p.code == 0x02]
     assert reads == [40, 55, 7, 55]  # torque first, then each written register
     bank.power_cycle()
     assert held(bank, JAW.id, "return_delay") == 7 and held(bank, JAW.id, "lock") == 1
 
 
-def test_no_eeprom_is_written_while_torque_is_on(bank, port, line):
+def test_no_eeprom_is_written_while_torque_is_on(bank, stand, line):
     bank.receive(protocol.write(JAW.id, 40, b"\1"))
     assert "torque is on" in write_eeprom(line, JAW.id, "return_delay", 7)
-    assert port.writes() == []
+    assert stand.writes() == []
 
 
-def test_a_servo_that_does_not_reply_is_not_written_to(bank, port, line):
+def test_a_servo_that_does_not_reply_is_not_written_to(bank, stand, line):
     bank.inject("dead", "jaw")
     assert write_eeprom(line, JAW.id, "return_delay", 7) == "does not reply"
-    assert port.writes() == []
+    assert stand.writes() == []
 
 
 def test_a_failed_eeprom_write_returns_its_reason_and_closes_the_lock(bank, line):
@@ -143,7 +125,8 @@ def test_a_lock_that_stays_open_is_reported(bank, line):
     assert held(bank, JAW.id, "return_delay") == 7 and held(bank, JAW.id, "lock") == 0
 
 
-def test_an_interrupted_write_closes_the_lock(bank, port, line):
+def test_an_interrupted_write_closes_the_lock(bank, line):
+    port = line.port
     plain, value = port.write, protocol.write(JAW.id, 7, b"\7")
 
     def interrupted(data):
@@ -163,18 +146,18 @@ def test_a_pulled_cable_raises_port_lost(bank, line):
         write_eeprom(line, JAW.id, "return_delay", 7)
 
 
-def test_a_servo_is_locked_under_its_new_id(bank, port, line):
+def test_a_servo_is_locked_under_its_new_id(bank, stand, line):
     assert write_eeprom(line, JAW.id, "id", 77) is None
-    assert port.writes() == [(JAW.id, 55, b"\0"), (JAW.id, 5, b"\x4d"), (77, 55, b"\1")]
+    assert stand.writes() == [(JAW.id, 55, b"\0"), (JAW.id, 5, b"\x4d"), (77, 55, b"\1")]
     bank.power_cycle()
     assert read_register(line, 77, "lock") == 1 and read_register(line, JAW.id, "id") is None
 
 
-def test_an_id_of_another_servo_is_refused(bank, port, line):
+def test_an_id_of_another_servo_is_refused(bank, stand, line):
     assert write_eeprom(line, JAW.id, "id", 5) == "another servo already has id 5"
     bank.inject("corrupt", "eye_left_yaw")
     assert write_eeprom(line, JAW.id, "id", 5) == "another servo already has id 5"
-    assert port.writes() == []
+    assert stand.writes() == []
     assert write_eeprom(line, JAW.id, "id", JAW.id) is None
 
 
@@ -185,7 +168,7 @@ def test_an_id_that_the_servo_did_not_take_is_reported(bank, line):
     assert held(bank, JAW.id, "lock") == 1
 
 
-def test_the_error_names_both_ids_when_the_servo_falls_silent_after_its_id_is_written(bank, port, line):
+def test_the_error_names_both_ids_when_the_servo_falls_silent_after_its_id_is_written(bank, stand, line):
     plain, changing = bank.replies, protocol.write(JAW.id, 5, b"\x4d")
 
     def replies(data, *rest):
@@ -198,9 +181,9 @@ def test_the_error_names_both_ids_when_the_servo_falls_silent_after_its_id_is_wr
     assert f"does not reply under id 77, nor under {JAW.id}" in why and "could not be locked" in why
 
 
-def test_a_new_baud_rate_is_verified_on_a_port_of_that_rate(bank, port, line):
+def test_a_new_baud_rate_is_verified_on_a_port_of_that_rate(bank, stand, line):
     assert write_eeprom(line, JAW.id, "baud_code", 1) is None
-    assert (JAW.id, 6, b"\1") in port.writes() and port.writes()[0] == (JAW.id, 55, b"\0")
+    assert (JAW.id, 6, b"\1") in stand.writes() and stand.writes()[0] == (JAW.id, 55, b"\0")
     assert read_register(line, JAW.id, "id") is None
     after = Line(VirtualPort(bank, 500_000))
     assert read_register(after, JAW.id, "baud_code") == 1
@@ -213,14 +196,14 @@ def test_writing_the_present_baud_rate_leaves_the_lock_closed(bank, line):
 
 
 @pytest.mark.parametrize("name", RANGES)
-def test_values_outside_a_registers_range_are_refused(port, line, name):
+def test_values_outside_a_registers_range_are_refused(stand, line, name):
     low, high = RANGES[name]
     for value in (low - 1, high + 1):
         with pytest.raises(ValueError, match=f"{name}: {value}"):
             write_eeprom(line, JAW.id, name, value)
     check_eeprom(name, low)
     check_eeprom(name, high)
-    assert port.sent == []
+    assert stand.sent == []
 
 
 @pytest.mark.parametrize("name", ["torque_enable", "model", "nonsense"])

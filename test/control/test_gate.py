@@ -158,10 +158,7 @@ def test_stop_is_latched_until_reset_and_the_robot_is_still_limp_then(stand):
 
 def test_a_stop_while_disconnected_takes_effect_at_the_reconnection(stand):
     stand.torque_on()
-    stand.bank.inject("unplugged")
-    with pytest.raises(PortLost):
-        stand.live(0.1)
-    stand.gate.drop_port()
+    stand.pull_the_cable()
     assert stand.gate.stop() == {} and stand.bank.torque.all()  # they cannot be reached
     with pytest.raises(PortMissing):
         stand.gate.connect()
@@ -172,10 +169,7 @@ def test_a_stop_while_disconnected_takes_effect_at_the_reconnection(stand):
 
 def test_a_pulled_cable_leaves_the_robot_limp_until_set_torque(stand):
     stand.torque_on()
-    stand.bank.inject("unplugged")
-    with pytest.raises(PortLost):
-        stand.live(0.1)
-    stand.gate.drop_port()
+    stand.pull_the_cable()
     assert not stand.gate.torque and "not connected" in stand.command(jaw=0.1).refusal
     assert stand.gate.tick(stand.now_s) is None
     stand.bank.clear("unplugged")
