@@ -1,1 +1,1 @@
-"""What happens to a command: gate, torque state, motion, health."""
+"""What happens to a command: gate, commands, torque state, motion, health."""

@@ -4,13 +4,12 @@ The gate uses no ROS and has no clock: its owner (the servos node) passes the ti
 ``tick`` about 100 times a second, ``read`` about 50 times and ``check_torque`` about once. A method that uses the bus
 raises PortLost when the port vanished; the owner then calls ``drop_port`` and, until it succeeds, ``connect``.
 
-*Limp* means torque off on every servo. The gate is limp at first, after a lost port, and after ``stop``, until
-``set_torque`` switches torque on. ``stop`` is latched: until ``reset``, no command is followed and ``set_torque``
-switches nothing on.
+*Limp* means torque off on every servo. The robot is limp until ``set_torque`` switches torque on, and again after a
+lost port, a ``stop``, or ``release_after_s`` without commands. ``stop`` is latched: until ``reset``, no command is
+followed and ``set_torque`` switches no torque on.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from rena_ros.base.errors import RenaError
 from rena_ros.bus.bus import Bus
 from rena_ros.bus.registers import Status
 from rena_ros.bus.states import BusState, HealthState
+from rena_ros.control.commands import CommandCounts, CommandOutcome
 from rena_ros.control.motion import EASE, Motion
 from rena_ros.control.torque_state import TorqueState
 from rena_ros.robot.model import RAD_PER_TICK, Robot
@@ -31,35 +31,12 @@ _TOLERANCE_RAD = 4 * RAD_PER_TICK  # a servo so little outside its limits counts
 STOPPED = "stopped; the service reset lifts it"
 
 
-@dataclass(frozen=True)
-class CommandOutcome:
-    """What became of a command.
-
-    ``last_byte_s``: time of the port at which the last byte of its first goals was on the wire; None when the goals
-    leave with the next tick. ``refusal``: why it was refused, None when it is followed. ``clamped``: names of the
-    joints whose positions the limiter changed.
-    """
-
-    last_byte_s: float | None = None
-    refusal: str | None = None
-    clamped: tuple[str, ...] = ()
-
-
-@dataclass
-class CommandCounts:
-    """Numbers of commands since the start: followed (``written``), refused, and followed but clamped."""
-
-    written: int = 0
-    refused: int = 0
-    clamped: int = 0
-
-
 class Gate:
     """The servos of one robot; limp and disconnected at first.
 
-    Guarantees: no goal is written before torque was switched on and read back; every goal has passed the limiter and
-    the motion (limits of position, speed and acceleration hold between any two goals, antagonists never pull together);
-    a servo that is not driven (see ``TorqueState``) gets no goals.
+    Guarantees: connecting moves no servo; no command causes a goal before torque was switched on and read back; its
+    goals have passed the limiter and the motion (limits of position, speed and acceleration hold between any two goals,
+    of two antagonists one waits at neutral); a servo that is not driven (see ``TorqueState``) gets no goals.
 
     ``torque``: torque was switched on and not off again; ``torque_state`` says which servos are driven.
     ``limp_because``: why ``torque`` is False. ``stopped``: ``stop`` is latched. ``bus``: None while there is no port.

@@ -168,7 +168,7 @@ def test_an_id_that_the_servo_did_not_take_is_reported(bank, line):
     assert held(bank, JAW.id, "lock") == 1
 
 
-def test_the_error_names_both_ids_when_the_servo_falls_silent_after_its_id_is_written(bank, stand, line):
+def test_the_error_names_both_ids_when_the_servo_falls_silent_after_its_id_is_written(bank, line):
     plain, changing = bank.replies, protocol.write(JAW.id, 5, b"\x4d")
 
     def replies(data, *rest):
