@@ -35,7 +35,7 @@ ROSDEP_KEYS = {
 }
 # Not in rosdistro's python.yaml (for `ruckig`, jazzy has the C++ library only; python3-pydantic is version 1 on
 # Ubuntu 24.04, Rena needs 2): requirements/*.txt alone name these.
-NO_ROSDEP_KEY = {"av", "pydantic", "ruckig"}
+NO_ROSDEP_KEY = {"av", "pydantic", "pydantic_core", "ruckig"}
 ROS_PACKAGES = {
     *("rclpy", "rcl_interfaces", "builtin_interfaces", "std_msgs", "sensor_msgs", "geometry_msgs", "diagnostic_msgs"),
     *("std_srvs", "cv_bridge", "launch", "launch_ros", "ament_index_python", "rosidl_runtime_py", "tf2_ros"),
