@@ -45,9 +45,8 @@ class VirtualTimers:
     def _run_until(self, end_s: float) -> None:
         while self._timers and (timer := min(self._timers, key=lambda timer: timer.due_s)).due_s <= end_s:
             self._wait_until(timer.due_s)
-            missed = max(
-                (self._bank.now_s - timer.due_s) // timer.period_s, 0
-            )  # -1: the clock is a rounding error early
+            # Below 0 where rounding left the clock just before the due time.
+            missed = max((self._bank.now_s - timer.due_s) // timer.period_s, 0)
             timer.due_s += timer.period_s * (1 + missed)
             timer.callback()
         self._wait_until(end_s)
