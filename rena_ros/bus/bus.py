@@ -2,7 +2,7 @@
 
 Connecting never moves the robot, and nothing here writes EEPROM. A lost reply affects only its servo: its last known
 values stay, marked as not fresh, with their age. A silent servo is polled singly, now and then (see
-``poll_schedule``), so that it costs the others nothing.
+``poll_schedule``), so that it delays the others little.
 """
 
 from collections.abc import Collection
@@ -26,9 +26,9 @@ _GOAL = REGISTERS["goal_position"].address
 _GOAL_SPEED = REGISTERS["goal_speed"].address
 _TORQUE = REGISTERS["torque_enable"].address
 _RETURN_DELAY = REGISTERS["return_delay"].address
-_TORQUE_TO_SPEED_BYTES = _GOAL_SPEED + 2 - _TORQUE
-_FEW_UNCONFIRMED = 3
-_FULL_MARGIN_EVERY = 16  # of so many single polls one has the full margin, for a servo that is slower than all others
+_TORQUE_BLOCK_BYTES = _GOAL_SPEED + 2 - _TORQUE  # torque_enable to goal_speed
+_MOST_WITH_FULL_MARGIN = 3  # when more servos do not confirm torque off, each gets a short margin
+_FULL_MARGIN_EVERY = 16  # one in this many single polls has the full margin, for a servo slower than all others
 
 
 @dataclass
@@ -48,8 +48,8 @@ class BusCounters(LineCounters):
 class Bus:
     """The servos of one robot on one port; arrays are (n,) in the order of ``Robot.names``.
 
-    Raises RenaError when the port cannot be opened (see ``SerialPort``), and PortLost from every method once the port
-    has vanished.
+    Raises RenaError when the port cannot be opened (see ``SerialPort``); methods that use the wire raise PortLost
+    once the port has vanished.
     """
 
     def __init__(
@@ -83,8 +83,8 @@ class Bus:
         """Send goal positions, int (n,), in one SYNC_WRITE, to all servos or only to those ``selected``, bool (n,).
 
         Sends positions only, 2 bytes a servo: the time and speed registers keep what ``set_torque`` wrote, so the frame
-        is 83 instead of 183 bytes long for 25 servos. Returns when its last byte is on the wire (now, when no servo is
-        selected). Raises ValueError, naming servo and value, when any goal lies outside the robot's limits.
+        is 83 instead of 183 bytes long for 25 servos. Returns the time of its last byte on the wire, or now when
+        no servo is selected. Raises ValueError, naming servo and value, when a goal lies outside the robot's limits.
         """
         ticks = np.asarray(ticks)
         if ticks.shape != (len(self._ids),) or not np.issubdtype(ticks.dtype, np.integer):
@@ -136,12 +136,12 @@ class Bus:
         Missing replies are requested once more.
         """
         polled = np.flatnonzero(~self._schedule.silent)
-        settings, known = self._read(polled, _TORQUE, _TORQUE_TO_SPEED_BYTES)
-        block, fresh = self._read(polled, MOTION_ADDRESS, MOTION_BYTES)
-        motion = state_block.decode_motion(block)
+        torque_block, known = self._read(polled, _TORQUE, _TORQUE_BLOCK_BYTES)
+        motion_block, fresh = self._read(polled, MOTION_ADDRESS, MOTION_BYTES)
+        motion = state_block.decode_motion(motion_block)
         return HealthState(
-            torque=np.where(known, settings[:, 0], -1).astype(np.int8),
-            lost_speed_limit=known & ~settings[:, -2:].any(axis=1),
+            torque=np.where(known, torque_block[:, 0], -1).astype(np.int8),
+            lost_speed_limit=known & ~torque_block[:, -2:].any(axis=1),
             current_a=motion.current_a,
             moving=motion.moving,
             fresh=fresh,
@@ -150,9 +150,9 @@ class Bus:
     def set_torque(self, on: bool, names: Collection[str] | None = None) -> dict[str, str]:
         """Switch torque of all servos, or of those in ``names``; returns why it failed, by servo name.
 
-        On: one servo after the other, each without motion (see ``torque.switch_on``). A servo outside its limits moves
-        to the nearer limit at low speed; ``set_speed_limits`` restores its speed. A servo that does not reply at first
-        is tried only briefly, because the robot cannot be stopped meanwhile.
+        On: one servo after the other, each without motion (see ``torque.switch_on``), except that a servo outside its
+        limits moves slowly to the nearer one; call ``set_speed_limits`` afterwards to restore its speed. A servo that
+        does not reply at first gets one try with a short margin, because the robot cannot be stopped meanwhile.
 
         Off: all servos with one frame, then each servo that has not confirmed it, whatever the others reply.
 
@@ -162,28 +162,28 @@ class Bus:
         indices = np.array(sorted(self.robot.index[name] for name in names), int)
         servos = {i: self.robot.servos[i] for i in indices.tolist()}
         if on:
-            present = self._read(indices, _TORQUE, 1)[1]
-            failures = {i: torque.switch_on(self.line, servos[i], probably_absent=not present[i]) for i in servos}
+            replied = self._read(indices, _TORQUE, 1)[1]
+            failures = {i: torque.switch_on(self.line, servos[i], probably_absent=not replied[i]) for i in servos}
         else:
             confirmed = self._switch_all_off(indices)
             unconfirmed = [i for i in servos if i not in confirmed]
             # A stop must not wait for two dozen dead servos.
-            brief = self._schedule.silent | (len(unconfirmed) > _FEW_UNCONFIRMED)
+            short = self._schedule.silent | (len(unconfirmed) > _MOST_WITH_FULL_MARGIN)
             failures = {}
             for i in unconfirmed:
-                margin_s = self.line.short_margin_s if brief[i] else None
+                margin_s = self.line.short_margin_s if short[i] else None
                 failures[i] = torque.switch(self.line, servos[i].id, False, margin_s)
         return {self.robot.names[i]: why for i, why in failures.items() if why}
 
     def set_speed_limits(self) -> float:
-        """Write every servo's own speed limit (again) in one SYNC_WRITE; returns when its last byte is on the wire."""
+        """Write every servo's own speed limit (again) in one SYNC_WRITE; returns the time as ``write_goals`` does."""
         speeds = b"".join(to_word(torque.goal_speed(servo)) for servo in self.robot.servos)
         return self.line.sync_write(self._ids, _GOAL_SPEED, np.frombuffer(speeds, np.uint8).reshape(-1, 2))
 
     def read_return_delays(self) -> dict[str, int]:
         """Read the servos' return delays, from which deadlines are computed; returns them in microseconds by name.
 
-        Servos that do not reply are not in the result and keep the factory's 500 us.
+        Servos that do not reply are not in the result and keep the last known value, at first the factory's 500 us.
         """
         self._delay_known[:] = False
         for attempt in range(self._retries + 1):
@@ -233,7 +233,7 @@ class Bus:
         self._schedule.record_group(group[replies.polled], (replies.fresh | replies.rejected)[replies.polled])
 
     def _poll_single(self, index: int) -> bool:
-        """Poll one silent servo, mostly with a short margin; returns whether it replied."""
+        """Poll one silent servo, mostly with a short margin; returns whether a valid reply came."""
         self._single_polls += 1
         margin_s = self.line.short_margin_s if self._single_polls % _FULL_MARGIN_EVERY else None
         servo_id = self._ids[index]

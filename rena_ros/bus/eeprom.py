@@ -1,6 +1,6 @@
 """Writing EEPROM registers of single servos: check, unlock, write, read back, lock again.
 
-Only the servo tools call this, after the operator has agreed. The lock is closed again whatever happens.
+Only the servo tools call this, after the operator has agreed. Only a new ``baud_code`` leaves the EEPROM unlocked.
 """
 
 from rena_ros.bus.access import encode, read_register, write_and_verify

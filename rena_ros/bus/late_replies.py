@@ -1,9 +1,8 @@
-"""Which length of reply to request, so that a late reply cannot pass for a new one. Pure: the caller passes the time.
+"""Which reply length to request, so that a late reply cannot pass for a new one. No clock: the caller passes the time.
 
-A reply names its sender, not its request, so a late reply looks like the reply to the next request. The length of a
-reply is the one thing that the request chooses. While a reply of some length may still come, its servo is asked for
-another number of bytes (more than needed; the caller cuts off the rest), and the late reply has the wrong length
-whenever it comes.
+A reply names its sender, not its request, so a late reply looks like the reply to the next request. The request chooses
+only the reply's length. While a reply of some length may still come, its servo is asked for another number of bytes
+(more than needed; the caller cuts off the rest), so the late reply has the wrong length whenever it comes.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,9 +1,9 @@
 """One request and its replies on one port; does not know the robot.
 
 Before each request the input buffer is emptied. A reply counts only with the expected id, length and checksum (see
-``replies``) and only before a deadline, which is the wire time plus the return delays plus a margin. A reply that comes
-later has a length that no request uses any more (see ``late_replies``). ``LineCounters`` counts what is ignored. An
-acknowledgement has a fixed length, so a late one can pass for a new one: to be certain, read the register back.
+``replies``) and only before a deadline, which is the wire time plus the return delays plus a margin. A late reply
+cannot pass for a new one, because the requests after it ask for another length (see ``late_replies``); only an
+acknowledgement can, since its length is fixed: to be certain, read the register back.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,8 +31,9 @@ _sync_read = lru_cache(maxsize=256)(protocol.sync_read)  # the same few requests
 class LineCounters:
     """What has happened on the line since it was opened.
 
-    ``unanswered``: missing replies, one for each servo; ``echoes``: requests that the adapter returned;
-    ``discarded_bytes``: bytes in the input buffer before a request; ``wire_s``: time with bytes on the wire.
+    ``unanswered``: missed replies, one for each servo; ``rejected``: rejections, which are no ``reply_errors``;
+    ``echoes``: requests that the adapter returned; ``discarded_bytes``: bytes in the input buffer before a request;
+    ``wire_s``: time with bytes on the wire.
     """
 
     requests: int = 0
@@ -50,12 +51,12 @@ class LineCounters:
 
     @property
     def reply_errors(self) -> int:
-        """Packets and broken frames that did not count."""
+        """Packets and broken frames that did not count, by the reasons of ``Noise``."""
         return sum(getattr(self, name) for name in _NOISE_FIELDS)
 
 
 class Line:
-    """Requests to servos by id. Every method raises PortLost once the port has vanished."""
+    """Requests to servos by id. Every method that uses the wire raises PortLost once the port has vanished."""
 
     def __init__(
         self, port: Port, *, retries: int = 2, margin_s: float = 0.012, counters: LineCounters | None = None
@@ -89,9 +90,9 @@ class Line:
         for attempt in range(self._tries(retries)):
             self.counters.retries += attempt > 0
             length, free = self._late_replies.choose_length((servo_id,), size, self.port.now())
-            if free is not None:
+            if free is not None:  # no length is free: a dozen replies are missing, so the servo has had enough tries
                 self.failure = "does not reply"
-                break  # a dozen replies of this servo are missing, so it has had enough tries for now
+                break
             reply = self._exchange_one(servo_id, protocol.read(servo_id, address, length), length, margin_s)
             if reply is not None and not reply.code & REJECTION:
                 return Packet(servo_id, reply.code, reply.params[:size])
@@ -113,7 +114,7 @@ class Line:
         return reply
 
     def sync_write(self, ids: Sequence[int], address: int, rows: ByteArray) -> float:
-        """Write one row each, uint8 (n, size), to n servos, without replies; returns when the last byte is sent."""
+        """Write one row each, uint8 (n, size), to n servos; returns the time at which the last byte is on the wire."""
         frame = protocol.sync_write(ids, address, rows)
         self.counters.requests += 1
         self.counters.wire_s += wire_time_s(len(frame), self.port.baud)
@@ -123,9 +124,9 @@ class Line:
         """Read ``size`` bytes of each of n servos with one request, without retries.
 
         ``return_delays_s`` (n,): the known return delays. Replies are in the order of ``ids``, data uint8 (n, size).
-        Servos that missed the last sync_read come first in the request, so that the read need not wait for them. When
-        no length is free for all servos (see ``late_replies``), a second request polls the others. A servo for which
-        none is free is not ``polled``: neither fresh nor missing.
+        Servos that missed the last sync_read come first: once a later servo has replied, they cannot reply any more, so
+        the read can end without them. When no length is free for all servos (see ``late_replies``), a second request
+        polls the others. A servo for which none is free is not ``polled``: neither fresh nor missing.
         """
         ids, missed_last = tuple(ids), self._missed_last
         replies, self._missed_last = self._sync_read_once(ids, address, size, return_delays_s, missed_last)
@@ -143,7 +144,7 @@ class Line:
     ) -> tuple[list[Packet], bool]:
         """Send one READ and return all its replies until the deadline, and whether any other bytes came.
 
-        Several replies, or other bytes (garbage, rejections), mean that several servos have this id.
+        Several replies, or other bytes (garbage, rejections), suggest that several servos have this id.
         """
         length, _ = self._late_replies.choose_length((servo_id,), size, self.port.now())
         request = protocol.read(servo_id, address, length)
@@ -168,7 +169,7 @@ class Line:
     ) -> tuple[Replies, frozenset[int]]:
         """Poll the servos for which one length of reply is free; return their replies, and the ids that missed."""
         length, free = self._late_replies.choose_length(ids, size, self.port.now())
-        order, polled, awaited = None, ids, None
+        order, polled, awaited = None, ids, None  # order, free, awaited: None stands for all
         if missed_last or free is not None:
             order = [i for i in range(len(ids)) if free is None or free[i]]
             order.sort(key=lambda i: ids[i] not in missed_last)
@@ -181,7 +182,7 @@ class Line:
             polled,
             length,
             delay_s=float(return_delays_s.sum()),
-            margin_s=self._margin_s,
+            allowance_s=self._margin_s,
             awaited=awaited if awaited is not None and awaited.any() else None,
         )
         missed = frozenset(() if replies.arrived.all() else (polled[i] for i in np.flatnonzero(~replies.arrived)))
@@ -195,15 +196,15 @@ class Line:
 
     def _exchange_one(self, servo_id: int, request: bytes, length: int, margin_s: float | None) -> Packet | None:
         """Send a request to one servo and return its reply, which may be a rejection; sets ``failure``."""
-        margin_s = FACTORY_RETURN_DELAY_S + self._margin(margin_s)
-        replies = self._exchange(request, (servo_id,), length, 0.0, margin_s, None)
+        allowance_s = FACTORY_RETURN_DELAY_S + self._margin(margin_s)
+        replies = self._exchange(request, (servo_id,), length, 0.0, allowance_s, None)
         if replies.rejected[0]:
             self.failure = f"rejects the request (status {replies.status[0]})"
         elif replies.fresh[0]:
             self.failure = ""
         else:
             something_came = replies.arrived[0] or replies.noise != NO_NOISE
-            self.failure = "sends a corrupt reply" if something_came else "does not reply"
+            self.failure = "does not send a valid reply (other bytes came)" if something_came else "does not reply"
             return None
         return Packet(servo_id, int(replies.status[0]), replies.data[0].tobytes())
 
@@ -213,23 +214,23 @@ class Line:
         polled: tuple[int, ...],
         length: int,
         delay_s: float,
-        margin_s: float,
+        allowance_s: float,
         awaited: BoolArray | None,
     ) -> Replies:
         """Send a request and collect its replies.
 
-        Ends early when all ``awaited`` replies (None: all) have come, or when the last servo and most others have
-        replied: servos reply in turn, so a reply before the last one will not come any more.
+        Ends early when all ``awaited`` replies (None: all) have arrived, valid or not, or when the last servo polled
+        has replied and more than half of all have: servos reply in order, so a servo still missing then will not.
         """
         frame = length + OVERHEAD_BYTES
-        enough = frame * (len(polled) if awaited is None else int(awaited.sum()))
-        last = HEADER + bytes((polled[-1], length + 2))
+        enough_bytes = frame * (len(polled) if awaited is None else int(awaited.sum()))
+        last_reply_start = HEADER + bytes((polled[-1], length + 2))
         matched: tuple[bytes, Replies] | None = None
 
         def complete(received: bytes) -> bool:
             nonlocal matched
-            ends_with_last = received.startswith(last, len(received) - frame)
-            if len(received) < enough and not ends_with_last:
+            ends_with_last = received.startswith(last_reply_start, len(received) - frame)
+            if len(received) < enough_bytes and not ends_with_last:
                 return False
             matched = received, match_replies(received, polled, length)
             arrived = matched[1].arrived
@@ -237,7 +238,7 @@ class Line:
                 return True
             return bool(arrived.all() if awaited is None else arrived[awaited].all())
 
-        received = self._transfer(request, length * len(polled), delay_s, margin_s, complete, len(polled))
+        received = self._transfer(request, length * len(polled), delay_s, allowance_s, complete, len(polled))
         replies = matched[1] if matched and matched[0] == received else match_replies(received, polled, length)
         self._count_errors(replies, polled, length)
         return replies
@@ -247,11 +248,11 @@ class Line:
         request: bytes,
         payload_bytes: int,
         delay_s: float,
-        margin_s: float,
+        allowance_s: float,
         complete: Callable[[bytes], bool],
         replies: int = 1,
     ) -> bytes:
-        """Send a request and return the received bytes without our echo."""
+        """Send a request; return the bytes received until ``allowance_s`` after the expected time, without our echo."""
         port, counters = self.port, self.counters
         counters.requests += 1
         counters.discarded_bytes += port.discard_input()
@@ -265,7 +266,7 @@ class Line:
             complete_s = port.now() if complete(strip_echo(received, request)[0]) else None
             return complete_s is not None
 
-        received = port.read(expected_s, expected_s + margin_s, complete_without_echo)
+        received = port.read(expected_s, expected_s + allowance_s, complete_without_echo)
         if complete_s is not None:
             self._lateness_s = max(complete_s - expected_s, (self._lateness_s or 0.0) * _LATENESS_DECAY)
         reply_bytes, echoed = strip_echo(received, request)

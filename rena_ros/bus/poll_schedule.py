@@ -1,4 +1,4 @@
-"""Which servos are polled when: a silent servo costs the others nothing and is not forgotten. Pure.
+"""Which servos are polled when: a silent servo delays the others little and is still looked for. No I/O, no clock.
 
 A group poll addresses many servos in one request, a single poll one silent servo.
 
@@ -6,13 +6,15 @@ A group poll addresses many servos in one request, a single poll one silent serv
   singly, in turn, one every ``SILENT_POLL_S``.
 - The first reply of a silent servo returns it to the group, and all other silent servos with it on probation, since
   their silence may have had a common cause. A servo on probation is silent again after one miss.
-- A group poll without any reply says something about the line and counts against no servo. After three of them in a
-  row the line is silent. Then the group (or all servos, when none is left in it) is polled in turn with single
-  servos, because one servo in the group may hold up the replies of all others: ``FAST_POLLS`` times every
-  ``FAST_POLL_S``, because an adapter may only have stalled, then every ``SILENT_POLL_S``.
-- When a silent servo makes others miss, the silent servos return one by one, so that this one stays out. At first they
-  are polled fast, each once, then every ``SLOW_POLL_S``, because each poll of it costs the others their replies for a
-  while. This ends when no servo is silent.
+- A group poll without any reply is empty: it says something about the line and counts against no servo, unless servos
+  on probation were polled with others (then these are silent again). After three empty polls in a row the line is
+  silent. Then the group (or all servos, when none is left in it) is polled ``FAST_POLLS`` times, because an adapter may
+  only have stalled; a single poll follows each, because one servo may hold up the replies of all others. These polls
+  are ``FAST_POLL_S`` apart, later ones ``SILENT_POLL_S``, with ``_SINGLES_PER_GROUP`` single polls to a group poll.
+- When the return of a silent servo makes others miss, silent servos are from then on returned singly, each only after
+  its own reply, so that the culprit stays out. The first n single polls, one for each servo of the robot, are
+  ``FAST_POLL_S`` apart; then one silent servo, in turn, is polled every ``SLOW_POLL_S``. This mode ends when no servo
+  is silent.
 """
 
 import numpy as np
@@ -32,11 +34,11 @@ class PollSchedule:
     def __init__(self, count: int) -> None:
         self.misses = np.zeros(count, int)
         self._probation = np.zeros(count, bool)
-        self._last_returned = -1
-        self._one_by_one = False  # silent servos return one by one
-        self._fast_singles = 0  # single polls left at the fast interval while they do
+        self._last_replied_singly = -1
+        self._one_by_one = False  # each silent servo returns only after its own reply
+        self._fast_singles_left = 0  # in that mode
         self._last_single = -1
-        self._single_missed = False  # the last single poll has no reply yet
+        self._single_unanswered = False  # the last single poll has no reply yet
         self._empty_groups = 0  # group polls in a row without any reply
         self._singles_due = 0  # single polls on a silent line before the next group poll
         self._next_line_poll_s = self._next_single_s = float("-inf")
@@ -47,7 +49,7 @@ class PollSchedule:
         return (self.misses >= SILENT_AFTER) | self._line_is_silent
 
     def next_group(self, now_s: float) -> IntArray:
-        """Return the servos to poll together now, indices in rising order; none while a silent line has to wait."""
+        """Return the servos to poll together, in order; none while the line is silent and no group poll is due."""
         group = np.flatnonzero(self.misses < SILENT_AFTER)
         if not self._line_is_silent:
             return group
@@ -68,9 +70,9 @@ class PollSchedule:
             if now_s < self._next_single_s or self._empty_groups or not self.silent.any():
                 return None
             slow_s = SLOW_POLL_S if self._one_by_one else SILENT_POLL_S
-            self._next_single_s = now_s + (FAST_POLL_S if self._fast_singles else slow_s)
-            self._fast_singles -= self._fast_singles > 0
-        self._single_missed = True
+            self._next_single_s = now_s + (FAST_POLL_S if self._fast_singles_left else slow_s)
+            self._fast_singles_left -= self._fast_singles_left > 0
+        self._single_unanswered = True
         silent = np.flatnonzero(self.silent)
         later = silent[silent > self._last_single]
         self._last_single = int(later[0] if later.size else silent[0])
@@ -80,35 +82,36 @@ class PollSchedule:
         """Record the result of a group poll: ``polled`` indices (m,), ``replied`` bool (m,)."""
         if not polled.size:
             return
-        missed, probation = polled[~replied], self._probation.copy()
+        missed = polled[~replied]
+        probation = self._probation[missed]
         self._probation[polled] = False
-        # The servo that was polled singly has not replied; its late reply may hold up this group.
-        harm = self._single_missed and not replied.any() and self._last_single not in polled
-        self._single_missed &= not replied.any()
-        # A servo on probation misses, and so does the servo that returned last, or one that was not silent.
-        harm |= bool(probation[missed].any()) and (self._last_returned in missed or not probation[missed].all())
-        if harm and not self._one_by_one:
-            self._one_by_one, self._fast_singles = True, len(self.misses)
+        # The servo that was polled singly has not replied; its late reply probably holds up this group.
+        blocks_others = self._single_unanswered and not replied.any() and self._last_single not in polled
+        self._single_unanswered &= not replied.any()
+        # Or a returned servo does: one on probation missed, with the one that returned last or one not on probation.
+        blocks_others |= bool(probation.any()) and (self._last_replied_singly in missed or not probation.all())
+        if blocks_others and not self._one_by_one:
+            self._one_by_one, self._fast_singles_left = True, len(self.misses)
         if replied.any():
             self._empty_groups = 0
             self.misses[polled] = np.where(replied, 0, self.misses[polled] + 1)
             self._one_by_one &= bool(self.silent.any())
-        elif probation[missed].any() and not probation[missed].all():
-            self.misses[missed[probation[missed]]] = SILENT_AFTER
+        elif probation.any() and not probation.all():
+            self.misses[missed[probation]] = SILENT_AFTER
         else:
             self._empty_groups += 1
 
     def record_single_reply(self, index: int) -> None:
         """Record that a silent servo has replied to its single poll."""
-        returning = self.misses >= SILENT_AFTER
-        if self._line_is_silent and not self._one_by_one:
-            returning |= True
-        elif self._one_by_one:
+        returning = self.misses >= SILENT_AFTER  # to the group
+        if self._one_by_one:
             returning &= np.arange(len(self.misses)) == index
+        elif self._line_is_silent:
+            returning[:] = True
         self.misses[returning], self._probation[returning] = SILENT_AFTER - 1, True
         if self._line_is_silent and not self._one_by_one:
             self.misses[index], self._probation[index] = 0, False
-        self._last_returned, self._single_missed = index, False
+        self._last_replied_singly, self._single_unanswered = index, False
         self._empty_groups = self._singles_due = 0
 
     @property

@@ -50,13 +50,13 @@ class Port(Protocol):
         """Return the time; only differences between times mean anything."""
 
     def sleep_until(self, time_s: float) -> None:
-        """Return at ``time_s``."""
+        """Sleep until ``time_s``, not at all when it has passed."""
 
     def discard_input(self) -> int:
-        """Discard the bytes that were received; return how many."""
+        """Discard the received bytes; return how many there were."""
 
     def write(self, data: bytes) -> float:
-        """Send all of ``data``; return when its last byte is on the wire."""
+        """Send all of ``data``; return the time at which its last byte is on the wire."""
 
     def read(self, expected_s: float, deadline_s: float, complete: Callable[[bytes], bool]) -> bytes:
         """Return the received bytes as soon as ``complete`` accepts them, at the latest at ``deadline_s``.
@@ -95,18 +95,18 @@ class SerialPort:
         return time.monotonic()
 
     def sleep_until(self, time_s: float) -> None:
-        """Return at ``time_s``, at once when it has passed."""
+        """Sleep until ``time_s``, not at all when it has passed."""
         time.sleep(max(time_s - time.monotonic(), 0.0))
 
     def discard_input(self) -> int:
-        """Discard the bytes that were received; return how many. Raises PortLost."""
+        """Discard the received bytes; return how many there were. Raises PortLost."""
         count = 0
         while chunk := self._read_some():
             count += len(chunk)
         return count
 
     def write(self, data: bytes) -> float:
-        """Send all of ``data``; return when its last byte is on the wire. Raises PortLost."""
+        """Send all of ``data``; return the time at which its last byte is on the wire. Raises PortLost."""
         start_s = max(time.monotonic(), self._wire_free_s)
         try:
             self._write_all(data)

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
-from numpy.typing import NDArray
+
+from rena_ros.base.arrays import ByteArray, IntArray
 
 HEADER = b"\xff\xff"
 BROADCAST_ID = 0xFE
@@ -94,7 +95,7 @@ def sync_read(ids: Sequence[int], address: int, size: int) -> bytes:
     return encode(Packet(BROADCAST_ID, Instruction.SYNC_READ, bytes((address, size, *ids))))
 
 
-def sync_write(ids: Sequence[int], address: int, rows: NDArray[np.uint8]) -> bytes:
+def sync_write(ids: Sequence[int], address: int, rows: ByteArray) -> bytes:
     """Make a SYNC_WRITE of ``rows``, uint8 (n, size), one row to each of n servos, without replies."""
     _refuse_repeated(ids)
     rows = np.asarray(rows)
@@ -119,7 +120,7 @@ def to_word(value: int, sign_bit: int | None = None) -> bytes:
     return (magnitude | (limit if value < 0 else 0)).to_bytes(2, "little")
 
 
-def from_words(data: NDArray[np.uint8], sign_bit: int | NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+def from_words(data: ByteArray, sign_bit: int | IntArray | None = None) -> IntArray:
     """Decode little-endian words, uint8 (..., 2), into int64 (...).
 
     ``sign_bit``: one for all words, or one for each column of the result; None: unsigned. Bits above the sign bit have

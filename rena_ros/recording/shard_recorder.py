@@ -10,7 +10,7 @@ from rena_ros.base.arrays import ByteArray
 from rena_ros.base.errors import RenaError
 from rena_ros.perception.face_reader import FaceReading
 from rena_ros.recording.shards import Shard
-from rena_ros.recording.stage import Sight, Stage
+from rena_ros.recording.stage import Observation, Stage
 from rena_ros.strategy.expert import Expression
 
 ATTEMPTS = 20
@@ -21,7 +21,7 @@ Replace = Callable[[int, int], Expression]
 @dataclass(frozen=True)
 class _Sample:
     expression: Expression
-    sight: Sight
+    observation: Observation
     reading: FaceReading
     attempts: int
 
@@ -40,11 +40,11 @@ def record_shard(
     for number, expression in enumerate(plan, first):
         sample = _record(stage, number, expression, replace)
         samples.append(sample)
-        jpegs.append(_jpeg(sample.sight.picture))
+        jpegs.append(_jpeg(sample.observation.picture))
         recorded(sample.attempts)
     arrays = {
         "goals": np.stack([sample.expression.goals for sample in samples]),
-        "positions": np.stack([sample.sight.positions for sample in samples]),
+        "positions": np.stack([sample.observation.positions for sample in samples]),
         "features": np.stack([sample.reading.features for sample in samples]).astype(np.float32),
         "landmarks": np.stack([sample.reading.landmarks for sample in samples]).astype(np.float32),
         "groups": np.array([sample.expression.group for sample in samples], "U32"),
@@ -57,9 +57,9 @@ def _record(stage: Stage, number: int, expression: Expression, replace: Replace)
     for attempt in range(ATTEMPTS):
         if attempt:
             expression = replace(number, attempt)
-        sight = stage.show(expression.goals)
-        if sight.reading is not None:
-            return _Sample(expression, sight, sight.reading, attempt)
+        observation = stage.show(expression.goals)
+        if observation.reading is not None:
+            return _Sample(expression, observation, observation.reading, attempt)
     raise RenaError(f"sample {number}: no face found in {ATTEMPTS} different expressions; look at the twin's picture")
 
 

@@ -1,7 +1,7 @@
-"""The twin on a stage: shows an expression, waits in virtual time until it stands, and reads the drawn picture.
+"""Shows one expression on the emulated robot, waits until its servos have settled, and reads the rendered face.
 
-Goals take the path of a live robot, but nothing waits in real time: limiter -> driver (``Bus``) -> emulated servos,
-until they rest -> positions from the driver -> the twin's picture -> the face reader.
+As on a live robot, goals pass the limiter and the driver, but not the gate or its motion planning; time is virtual:
+limiter -> driver (``Bus``) -> emulated servos -> positions from the driver -> the twin's picture -> the face reader.
 """
 
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from rena_ros.robot.model import Robot
 from rena_ros.twin.face import TwinFace
 
 STEP_S = 0.05
-SETTLED_WITHIN_S = 10.0
+SETTLE_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What one expression led to.
+class Observation:
+    """What is seen of one expression.
 
     ``positions``: float64 (n,) rad, as the servos report them at rest. ``picture``: uint8 (h, w, 3) RGB. ``reading``:
     None when no face is found in the picture.
@@ -48,22 +48,22 @@ class Stage:
         self.reset()
 
     def reset(self) -> None:
-        """Start with fresh servos at neutral, torque on: later samples depend only on the expressions shown since."""
-        self._bank = ServoBank(self.robot)
-        self._bus = Bus(VirtualPort(self._bank), self.robot)
+        """Start with new servos at neutral, torque on: later samples depend only on the expressions shown since."""
+        self._servos = ServoBank(self.robot)
+        self._bus = Bus(VirtualPort(self._servos), self.robot)
         if failures := self._bus.set_torque(True):
             raise RuntimeError(f"emulated servos refuse torque: {failures}")
         self._target = np.zeros(len(self.robot.names))
         self.move(self._target)
 
-    def show(self, goals: FloatArray) -> Sight:
-        """Show one expression, goals (n,) in [0, 1], wait in virtual time until it stands, and read the picture.
+    def show(self, goals: FloatArray) -> Observation:
+        """Show one expression, goals (n,) in [0, 1], wait in virtual time until it is settled, and read the picture.
 
         Raises ValueError when the limiter would change the goals.
         """
         positions = self.move(self.robot.positions(goals))
         picture = self._face.render(np.clip(self.robot.goals(positions), 0, 1))
-        return Sight(positions, picture, self._reader.read(picture, 0))
+        return Observation(positions, picture, self._reader.read(picture))
 
     def move(self, positions: FloatArray) -> FloatArray:
         """Drive all servos to positions (n,) rad; return the positions they report at rest, float64 (n,) rad.
@@ -75,12 +75,12 @@ class Stage:
             raise ValueError(f"not an expression of this robot: {limited.refusal or limited.clamped}")
         self._target = limited.positions
         self._bus.write_goals(self.robot.to_ticks(self._target))
-        for _ in range(round(SETTLED_WITHIN_S / STEP_S)):
-            self._bank.advance(STEP_S)
-            if not self._bank.moving.any():
+        for _ in range(round(SETTLE_TIMEOUT_S / STEP_S)):
+            self._servos.advance(STEP_S)
+            if not self._servos.moving.any():
                 return self._read_positions()
-        still = [name for name, moving in zip(self.robot.names, self._bank.moving, strict=True) if moving]
-        raise RuntimeError(f"{', '.join(still)} did not come to rest within {SETTLED_WITHIN_S:g} s of virtual time")
+        unsettled = [name for name, moving in zip(self.robot.names, self._servos.moving, strict=True) if moving]
+        raise RuntimeError(f"{', '.join(unsettled)} did not come to rest within {SETTLE_TIMEOUT_S:g} s of virtual time")
 
     def _read_positions(self) -> FloatArray:
         state = self._bus.read_state()

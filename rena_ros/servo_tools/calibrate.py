@@ -1,7 +1,7 @@
 """`rena servo calibrate`: record each servo's range and neutral, and write them to the robot file.
 
 Torque is off; the operator moves each horn by hand, or with the arrow keys, to three places: goal 0, goal 1, rest. Each
-servo is saved before the next one begins, so that this can be ended at any moment. ``range_recording`` computes the
+servo is saved before the next one begins, so the operator can end this at any moment. ``range_recording`` computes the
 range; this module is the terminal around it.
 """
 
@@ -53,13 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_common_arguments(parser)
     options.add_servos_argument(parser)
     parser.add_argument("--from", dest="first", metavar="SERVO", help="begin with this servo")
-    parser.add_argument(
-        "--torque",
-        type=options.whole_number(5, 100),
-        default=40,
-        metavar="%",
-        help="torque limit of the arrow keys; default: 40",
-    )
+    percent, help_text = options.whole_number(5, 100), "torque limit of the arrow keys; default: 40"
+    parser.add_argument("--torque", type=percent, default=40, metavar="%", help=help_text)
 
 
 def run(args: argparse.Namespace, dialogue: Dialogue | None = None, keys: Keys | None = None) -> int:
@@ -101,7 +96,7 @@ class Calibration:
         self._line, self._edit, self._args, self._dialogue, self._keys = line, edit, args, dialogue, keys
 
     def run(self, servos: tuple[Servo, ...]) -> int:
-        """Calibrate the servos in turn; whatever ends this, say what is saved and how to continue."""
+        """Calibrate the servos in turn; at the end, also after an error, say what is saved and how to continue."""
         dialogue = self._dialogue
         if not confirm_torque_off(self._line, self._edit.robot.servos, dialogue):
             dialogue.say("Nothing was recorded.")
@@ -142,7 +137,7 @@ class Calibration:
         return outcome
 
     def _record(self, servo: Servo, hold: contextlib.ExitStack) -> Recording | ServoOutcome:
-        """Follow the horn until all places are marked, or until the operator skips this servo or quits."""
+        """Follow the horn until all places are marked or the operator skips or quits; ``hold`` releases torque."""
         recording, goal, announced = Recording(), None, None
         while not recording.complete:
             place = PLACES[len(recording.marks)]

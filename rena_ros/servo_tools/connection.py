@@ -23,11 +23,8 @@ def open_port(args: argparse.Namespace, baud: int | None = None) -> SerialPort:
         return SerialPort(path, args.baud if baud is None else baud)
     except PortMissing as error:
         others = ", ".join(adapters())
-        advice = (
-            f"use one of the adapters that are plugged in: {others}"
-            if others
-            else "plug in a USB adapter, or correct --port"
-        )
+        found = f"use one of the adapters that are plugged in: {others}"
+        advice = found if others else "plug in a USB adapter, or correct --port"
         raise PortMissing(f"there is no port {path}; {advice}") from error
 
 

@@ -1,4 +1,4 @@
-"""From the servos found to a diagnosis: what each row of `rena servo scan` remarks, and what to do about it. Pure."""
+"""From the servos found to a diagnosis: the rows of `rena servo scan`, with a remark each, and advice. No I/O."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class ScanRow:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """All rows, ordered by id, and what to do, one sentence each."""
+    """All rows, ordered by id, and the advice, one text for each thing to do."""
 
     rows: tuple[ScanRow, ...]
     advice: tuple[str, ...]
@@ -41,7 +41,7 @@ class Diagnosis:
 
 def diagnose(robot: Robot, found: Sequence[FoundServo], baud: int) -> Diagnosis:
     """Compare the servos found, at any rate, with the robot file. ``baud``: the rate that all servos should have."""
-    here = {servo.id: servo for servo in found if servo.baud == baud}
+    here = {servo.id: servo for servo in found if servo.baud == baud}  # at the right rate
     elsewhere = {servo.id: servo for servo in found if servo.baud != baud and servo.id not in here}
     missing = [servo for servo in robot.servos if servo.id not in here and servo.id not in elsewhere]
     rows = [_expected_row(servo, here.get(servo.id), elsewhere.get(servo.id)) for servo in robot.servos]
@@ -223,11 +223,8 @@ def _advice_on_delays(here: list[FoundServo]) -> list[str]:
     if not delays_us:
         return []
     total_ms = sum(delay_us or 0 for delay_us in delays_us) / 1000
-    what = (
-        "One servo waits before it replies"
-        if len(delays_us) == 1
-        else f"{len(delays_us)} servos wait before they reply"
-    )
+    count = len(delays_us)
+    what = "One servo waits before it replies" if count == 1 else f"{count} servos wait before they reply"
     return [f"{what}, {total_ms:.1f} ms in every cycle: `rena servo set-return-delay` sets that to 0."]
 
 

@@ -1,7 +1,7 @@
 """`rena servo jog SERVO`: move one servo, slowly and within its limits, with the arrow keys or to a given position.
 
-Torque is switched on for this servo alone, at its present position, and off again at the end, whatever ends it.
-Positions are ticks, the unit of the limits in the robot file; 4096 ticks are one turn.
+Torque is switched on for this servo alone, at its present position (or the nearer limit, if it is outside), and off
+again at the end, also after Ctrl-C or an error. Positions are ticks, as in the robot file; 4096 ticks are one turn.
 """
 
 import argparse
@@ -35,7 +35,7 @@ from rena_ros.servo_tools.torque_hold import (
 
 _STEPS = {"left": -1, "right": 1, "down": -10, "up": 10}
 _PERIOD_S = 0.05
-_STUCK_S = 0.7  # without getting nearer to the goal
+_STANDSTILL_S = 0.7  # a servo that has got no nearer to its goal for this long has stopped
 _RELEASED = "; its torque is off again"
 _TORQUE_LOST = (
     "stopped at {} ticks because its torque went off by itself (overload, or a loss of power): check its plug and what "
@@ -48,22 +48,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     options.add_common_arguments(parser)
     parser.add_argument("servo", metavar="SERVO", help="name or id of the servo")
-    how = parser.add_mutually_exclusive_group()
-    how.add_argument("--to", metavar="TICKS", help="move there, or to `min`, `neutral` or `max`, then release torque")
-    how.add_argument("--by", type=int, metavar="TICKS", help="move this far from where it is, then release torque")
-    parser.add_argument(
-        "--step",
-        type=options.whole_number(1),
-        default=5,
-        metavar="TICKS",
-        help="step of left and right, a tenth of up and down; default: 5",
-    )
-    parser.add_argument(
-        "--speed",
-        type=options.whole_number(1),
-        metavar="TICKS/S",
-        help="at most the limit in the robot file; default: a tenth of that limit",
-    )
+    target_options = parser.add_mutually_exclusive_group()
+    to_help = "position to move to: ticks, `min`, `neutral` or `max`; torque is released afterwards"
+    target_options.add_argument("--to", metavar="TICKS", help=to_help)
+    by_help = "distance to move from the present position; torque is released afterwards"
+    target_options.add_argument("--by", type=int, metavar="TICKS", help=by_help)
+    count = options.whole_number(1)
+    step_help = "step of left/right; up/down move ten times as far; default: 5"
+    parser.add_argument("--step", type=count, default=5, metavar="TICKS", help=step_help)
+    speed_help = "at most the limit in the robot file; default: a tenth of that limit"
+    parser.add_argument("--speed", type=count, metavar="TICKS/S", help=speed_help)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -98,12 +92,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def wanted_ticks(servo: Servo, text: str) -> int:
-    """Return the ticks that --to names. Raises RenaError for text that is no position, or outside the limits."""
+    """Return the ticks that --to names. Raises RenaError for any other text, and outside the limits."""
     named = {"min": servo.min_ticks, "neutral": servo.neutral_ticks, "max": servo.max_ticks}
     try:
         ticks = named[text] if text in named else int(text)
     except ValueError:
-        raise RenaError(f"--to {text} is no number of ticks and none of min, neutral, max") from None
+        raise RenaError(f"--to {text}: must be a number of ticks, or min, neutral or max") from None
     if not servo.min_ticks <= ticks <= servo.max_ticks:
         raise RenaError(
             f"{ticks} ticks is outside {servo.min_ticks}..{servo.max_ticks}, the limits of {label(servo)}; "
@@ -117,35 +111,36 @@ def register_speed(servo: Servo, wanted: int) -> int:
     return max(1, min(wanted, round(servo.max_speed_rad_s / RAD_PER_TICK), MAX_SPEED_TICKS_S))
 
 
-def step_goal(goal: int, present: int, step: int, lead: int) -> int:
-    """Return the goal after one more key press, at most ``lead`` ticks ahead of the present position.
+def step_goal(goal: int, present: int, step: int, lead_ticks: int) -> int:
+    """Return the goal after one more key press, at most ``lead_ticks`` ticks ahead of the present position.
 
-    So the servo stops soon after a key that was held down is released. A goal that is farther ahead already stays.
+    So the servo stops soon after a key that was held down is released. If the goal is already farther ahead, a key
+    press in the same direction leaves it; one in the other direction moves it.
     """
-    return min(max(goal + step, min(present - lead, goal)), max(present + lead, goal))
+    return min(max(goal + step, min(present - lead_ticks, goal)), max(present + lead_ticks, goal))
 
 
 @dataclass
 class GoalProgress:
-    """Whether a servo gets nearer to its goal; call ``feed`` with every position that was read."""
+    """Whether a servo gets nearer to its goal, at ``speed`` ticks/s; ``nearer_at_s``: when it last did, or began."""
 
     goal: int
     speed: int
-    since_s: float
+    nearer_at_s: float
     nearest: int = 1 << 16
 
     def feed(self, ticks: int, now_s: float) -> str:
-        """Return "moving", "arrived" or "stuck"."""
+        """Return "moving", "arrived" or "stuck"; call this with every position that was read, ticks."""
         distance = abs(ticks - self.goal)
         if distance < self.nearest:
-            self.nearest, self.since_s = distance, now_s
-        if now_s - self.since_s > _STUCK_S + 1 / self.speed:
+            self.nearest, self.nearer_at_s = distance, now_s
+        if now_s - self.nearer_at_s > _STANDSTILL_S + 1 / self.speed:
             return "arrived" if distance <= ARRIVED_TICKS else "stuck"
         return "arrived" if distance <= 1 else "moving"
 
 
 class JoggedServo:
-    """The servo that is moved."""
+    """The servo to move, on its line, and the robot whose limiter its goals pass."""
 
     def __init__(self, line: Line, robot: Robot, servo: Servo) -> None:
         """Send nothing."""
@@ -158,12 +153,12 @@ class JoggedServo:
             raise RenaError(f"{label(self.servo)} does not reply; `rena servo scan` looks for the cause")
         return state
 
-    def limp(self) -> bool:
-        """Return whether the servo says that its torque is off; a lost reply does not count as that."""
+    def torque_is_off(self) -> bool:
+        """Return whether the servo reports that its torque is off; False also when it does not reply."""
         return read_register(self.line, self.servo.id, "torque_enable") == 0
 
     def go(self, ticks: int) -> int:
-        """Set the nearest goal to ``ticks`` that the limiter permits, and return it."""
+        """Write the permitted goal that is nearest to ``ticks``, and return it."""
         goal = limit_ticks(self.robot, self.servo, ticks)
         set_register(self.line, self.servo, "goal_position", goal)
         return goal
@@ -203,7 +198,7 @@ def _move_to(jogged: JoggedServo, ticks: int, speed: int, console: Console) -> t
             jogged.line.port.sleep_until(jogged.line.port.now() + _PERIOD_S)
     if outcome == "arrived":
         return 0, f"is at {state.ticks} ticks{_RELEASED}"
-    if jogged.limp():
+    if jogged.torque_is_off():
         return 1, _TORQUE_LOST.format(state.ticks)
     conditions = f", reports {state.conditions}" if state.conditions else ""
     return 1, (
@@ -214,14 +209,14 @@ def _move_to(jogged: JoggedServo, ticks: int, speed: int, console: Console) -> t
 
 def _follow_keys(jogged: JoggedServo, keys: Keys, step: int, speed: int, console: Console) -> tuple[int, str]:
     """Move by keys until q or Escape, or until torque goes off by itself. Returns the exit code and what happened."""
-    lead = max(20 * step, round(0.3 * speed))
+    lead_ticks = max(20 * step, round(0.3 * speed))
     goal = jogged.go(jogged.state().ticks)
     console.print(_HELP.format(step=step, large=10 * step))
     with keys, Live(console=console, auto_refresh=False) as live:
         while True:
             state = jogged.state()
             live.update(_status_line(jogged.servo, state, goal), refresh=True)
-            if jogged.limp():
+            if jogged.torque_is_off():
                 return 1, _TORQUE_LOST.format(state.ticks)
             key = keys.pressed(_PERIOD_S)
             if key in ("q", "escape"):
@@ -229,13 +224,13 @@ def _follow_keys(jogged: JoggedServo, keys: Keys, step: int, speed: int, console
             if key == "n":
                 goal = jogged.go(jogged.servo.neutral_ticks)
             elif key in _STEPS:
-                goal = jogged.go(step_goal(goal, state.ticks, _STEPS[key] * step, lead))
+                goal = jogged.go(step_goal(goal, state.ticks, _STEPS[key] * step, lead_ticks))
 
 
 def _status_line(servo: Servo, state: ServoSnapshot, goal: int) -> Text:
-    at_limit = {servo.min_ticks: " (min)", servo.neutral_ticks: " (neutral)", servo.max_ticks: " (max)"}
+    place_names = {servo.min_ticks: " (min)", servo.neutral_ticks: " (neutral)", servo.max_ticks: " (max)"}
     text = Text(
-        f"{servo.name}  at {state.ticks}  goal {goal}{at_limit.get(goal, '')}  load {state.load:+.0%}  "
+        f"{servo.name}  at {state.ticks}  goal {goal}{place_names.get(goal, '')}  load {state.load:+.0%}  "
         f"{state.temperature_c} C  {state.voltage_v:.1f} V"
     )
     if state.conditions:

@@ -10,20 +10,10 @@ import tty
 
 from rena_ros.base.errors import RenaError
 
-# What terminals send for keys that are no characters (xterm, VT100 in both cursor modes).
-_NAMED = {
-    b"\x1b[A": "up",
-    b"\x1bOA": "up",
-    b"\x1b[B": "down",
-    b"\x1bOB": "down",
-    b"\x1b[C": "right",
-    b"\x1bOC": "right",
-    b"\x1b[D": "left",
-    b"\x1bOD": "left",
-    b"\x1b": "escape",
-    b"\r": "enter",
-    b"\n": "enter",
-}
+# What terminals send for the keys that have names (xterm, VT100 in both cursor modes).
+_ARROWS = {b"A": "up", b"B": "down", b"C": "right", b"D": "left"}
+_NAMED = {start + end: name for start in (b"\x1b[", b"\x1bO") for end, name in _ARROWS.items()}
+_NAMED |= {b"\x1b": "escape", b"\r": "enter", b"\n": "enter"}
 _SEQUENCE_S = 0.05  # the bytes of one key follow each other within this time
 
 

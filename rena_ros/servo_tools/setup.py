@@ -1,8 +1,8 @@
 """`rena servo setup`: give new servos their ids, one at a time. It can be ended and started again at any moment.
 
-Each new servo gets its id of the robot file and a return delay of 0. Servos that have their ids stay connected, so the
-chain grows. Nothing is written before the operator says yes; each value is read back and locked again. ``setup_steps``
-decides what comes next; this module looks, asks and writes.
+Each new servo gets its id from the robot file and a return delay of 0. Servos that have their ids stay connected.
+Nothing is written before the operator says yes; each value is read back and locked again. ``setup_steps`` decides what
+comes next; this module reads the bus, asks the operator and writes.
 """
 
 import argparse
@@ -25,8 +25,8 @@ from rena_ros.servo_tools.search import FACTORY_ID, RETURN_DELAY_COUNT_US, Found
 from rena_ros.servo_tools.torque_hold import confirm_torque_off
 
 _POLL_S = 0.3
-_ALL_IDS_EVERY = 10  # looks; the others ask only the factory's id and the ids that were unexpected last time
-_HINT_S = 20.0
+_ALL_IDS_EVERY = 10  # one in this many looks asks all ids, the others only the factory's and unexpected or shared ones
+_HINT_S = 20.0  # without a new servo, until a hint is shown
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, dialogue: Dialogue | None = None) -> int:
-    """Set up servos until all have their ids. Returns 0, or 1 when it was ended before."""
+    """Set up servos until all have their ids. Returns 0, or 1 when it ended before that."""
     interrupt_on_signals()
     dialogue = dialogue or Dialogue(args.yes)
     robot = options.load_robot(args)
@@ -77,7 +77,7 @@ class Setup:
         self._line = open_line(args)
 
     def run(self) -> int:
-        """Run the whole session; whatever ends it, say what was done and how to continue."""
+        """Run the whole session; when it ends early, also by an error, say what was done and how to continue."""
         dialogue, begun, finished = self._dialogue, False, False
         try:
             dialogue.say("Asking all ids ...")
@@ -200,7 +200,7 @@ class Setup:
             dialogue.say(f"{named.name} has its id already, or is not among the servos to set up.")
 
     def _set_rate(self, servos: Sequence[Servo]) -> bool:
-        """Set these servos to --to-baud, last of all, because they do not hear this line afterwards."""
+        """Set these servos to --to-baud, after all other changes: this line does not reach them afterwards."""
         present, wanted = self._line.port.baud, self._args.to_baud
         if present == wanted or not servos:
             return True
@@ -224,7 +224,7 @@ class Setup:
         for servo_id in step.unexpected:
             self._dialogue.say(f"A servo replies as {servo_id}, an id that is not in the robot file.")
         if self._line.port.baud != self._args.to_baud:
-            return 0  # the servos do not hear this line any more
+            return 0  # this line does not reach the servos any more
         return set_delays(self._line, self._wanted, 0, self._dialogue, self._resume())
 
     def _look(self) -> _Look:

@@ -1,6 +1,6 @@
 """One servo under torque: read its state, hold it at its position, move it within its limits, and release it.
 
-Also the question before any tool switches torque off. Limp: torque off.
+``confirm_torque_off`` asks the operator before a tool switches torque off.
 """
 
 import contextlib
@@ -114,17 +114,17 @@ def release_torque(line: Line, servo: Servo) -> None:
 
 
 def confirm_torque_off(line: Line, servos: Sequence[Servo], dialogue: Dialogue) -> bool:
-    """Ask, then switch torque off where it is on: before EEPROM is written, or horns are turned by hand.
+    """Ask, then switch torque off where it is on, before EEPROM is written or horns are turned by hand.
 
-    Returns False when the reply is no. Raises RenaError that names the servos that refuse.
+    Returns False when the operator says no. Raises RenaError that names the servos that refuse.
     """
-    holding = [servo for servo in servos if read_register(line, servo.id, "torque_enable")]
-    if not holding:
+    under_torque = [servo for servo in servos if read_register(line, servo.id, "torque_enable")]
+    if not under_torque:
         return True
-    dialogue.say(f"Torque is on: {', '.join(servo.name for servo in holding)}.")
+    dialogue.say(f"Torque is on: {', '.join(servo.name for servo in under_torque)}.")
     if not dialogue.confirm("It must be switched off first; support any part that would fall. Switch torque off?"):
         return False
-    outcomes = {servo.name: write_register(line, servo.id, "torque_enable", 0) for servo in holding}
+    outcomes = {servo.name: write_register(line, servo.id, "torque_enable", 0) for servo in under_torque}
     if refusals := [f"{name}: {why}" for name, why in outcomes.items() if why]:
         raise RenaError(f"torque stays on; switch the servos' power off and on, then retry. {'; '.join(refusals)}")
     return True

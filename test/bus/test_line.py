@@ -152,7 +152,7 @@ def test_a_corrupt_reply_is_requested_again_and_counted(port, line, byte):
 def test_a_truncated_reply_does_not_count(port, line, kept):
     port.script = lambda request: [(0.0, frame[:kept]) for frame in port.frames()]
     assert line.read(3, 56, 8) is None
-    assert line.failure == ("sends a corrupt reply" if kept else "does not reply")
+    assert line.failure == ("does not send a valid reply (other bytes came)" if kept else "does not reply")
 
 
 def test_replies_with_a_foreign_id_or_another_length_do_not_count(port, line):
@@ -160,7 +160,7 @@ def test_replies_with_a_foreign_id_or_another_length_do_not_count(port, line):
     port.script = lambda request: [(0.0, foreign), (0.0, long)]
     assert line.read(3, 56, 2, retries=0) is None
     assert line.counters.foreign_ids == 1 and line.counters.wrong_lengths == 1
-    assert line.failure == "sends a corrupt reply"
+    assert line.failure == "does not send a valid reply (other bytes came)"
 
 
 def test_two_equal_replies_count_once_and_two_different_ones_not_at_all(port, line):

@@ -20,7 +20,7 @@ from rena_ros.recording import collect
 from rena_ros.recording.dataset import load_dataset, shard_path
 from rena_ros.recording.plan import planned, replacement
 from rena_ros.recording.shard_recorder import ATTEMPTS, record_shard
-from rena_ros.recording.stage import Sight
+from rena_ros.recording.stage import Observation
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import RAD_PER_TICK
 from rena_ros.strategy.expert import load_strategy
@@ -153,8 +153,8 @@ class FacelessStage:
 
     def show(self, goals):
         self.shown += 1
-        sight = Sight(ROBOT.positions(goals), np.zeros((4, 4, 3), np.uint8), None)
-        return sight if goals[ROBOT.index["jaw"]] > 0 else replace(sight, reading=StandInReading())
+        observation = Observation(ROBOT.positions(goals), np.zeros((4, 4, 3), np.uint8), None)
+        return observation if goals[ROBOT.index["jaw"]] > 0 else replace(observation, reading=StandInReading())
 
 
 class StandInReading:

@@ -99,7 +99,10 @@ def test_the_goal_stays_within_the_lead_ahead_of_the_servo():
 def test_to_takes_ticks_within_the_limits_and_three_names():
     assert jog.wanted_ticks(JAW, "2100") == 2100
     assert [jog.wanted_ticks(JAW, word) for word in ("min", "neutral", "max")] == [2048, 2048, 2468]
-    for text, words in (("2469", "2469 ticks is outside 2048..2468, the limits of jaw"), ("open", "no number")):
+    for text, words in (
+        ("2469", "2469 ticks is outside 2048..2468, the limits of jaw"),
+        ("open", "must be a number of ticks, or min, neutral or max"),
+    ):
         with pytest.raises(RenaError, match=words):
             jog.wanted_ticks(JAW, text)
 
@@ -112,7 +115,7 @@ def test_goals_pass_the_limiter(name):
 
 
 def test_arrived_moving_or_stuck():
-    progress = jog.GoalProgress(goal=2100, speed=200, since_s=0.0)
+    progress = jog.GoalProgress(goal=2100, speed=200, nearer_at_s=0.0)
     assert progress.feed(2000, 0.1) == "moving"
     assert progress.feed(2050, 0.7) == "moving"
     assert progress.feed(2050, 1.3) == "moving"
