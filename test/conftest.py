@@ -1,28 +1,18 @@
-"""Fixtures of all tests: independence of the machine, and servos behind a real pty.
-
-The servos are the emulator as a process, or a bank in this process whose replies a test can alter.
-"""
+"""Fixtures of all tests: independence of the machine, and the emulator as a process of its own."""
 
 import contextlib
 import itertools
 import json
-import os
 import random
-import select
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
-import tty
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-
-from rena_ros.emulator.bank import ServoBank
-from rena_ros.robot.file import load_robot
 
 DEADLINE_S = 60.0
 # Ports of higher domains may be among those that Linux gives to a program that asks for any free port.
@@ -106,53 +96,6 @@ def until(condition):
 def until_fixture():
     """Wait for a condition; fail at the deadline."""
     return until
-
-
-class PtyServos:
-    """A ServoBank behind a pty in this process; ``alter(frames)`` may change the list of reply frames."""
-
-    def __init__(self):
-        self.bank = ServoBank(load_robot())
-        self.alter = lambda frames: frames
-        self.master, self.slave = os.openpty()
-        tty.setraw(self.slave)
-        self.path = os.ttyname(self.slave)
-        self._leaving = threading.Event()
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def _serve(self):
-        then_s = time.monotonic()
-        while not self._leaving.is_set():
-            if not select.select([self.master], [], [], 0.02)[0]:
-                continue
-            with contextlib.suppress(OSError):
-                data = os.read(self.master, 4096)
-                now_s = time.monotonic()
-                self.bank.advance(now_s - then_s)
-                then_s = now_s
-                replies = b"".join(self.alter([reply.frame for reply in self.bank.replies(data)]))
-                if replies:
-                    os.write(self.master, replies)
-
-    def pull_the_cable(self):
-        """Hang up."""
-        self._leaving.set()
-        self._thread.join()
-        os.close(self.slave)
-        os.close(self.master)
-        self.master = -1
-
-    def close(self):
-        if self.master >= 0:
-            self.pull_the_cable()
-
-
-@pytest.fixture
-def servos():
-    servos = PtyServos()
-    yield servos
-    servos.close()
 
 
 class EmulatorProcess:

@@ -524,10 +524,11 @@ def test_an_adapter_that_echoes_changes_nothing(stand, bus):
     assert bus.read_return_delays() == {}  # the echo is not taken for a reply
 
 
-def test_every_call_after_a_pulled_cable_raises_port_lost(servos, until):
-    bus = Bus(servos.path, ROBOT)
+def test_every_call_after_a_pulled_cable_raises_port_lost(emulator, until):
+    bus = Bus(str(emulator.link), ROBOT)
     until(lambda: bus.read_state().fresh.any())  # a busy machine may lose replies
-    servos.pull_the_cable()
+    emulator.command("unplug")
+    emulator.command("status")  # printed after the port has gone
     for attempt in (bus.read_state, lambda: bus.write_goals(ROBOT.neutral_ticks), bus.read_health):
         with pytest.raises(PortLost, match="gone"):
             attempt()

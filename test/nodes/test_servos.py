@@ -138,17 +138,16 @@ def test_torque_is_on_between_two_calls_of_set_torque(peer, emulator):
     assert emulator.end()["torque_on"] == []
 
 
-def test_a_dead_servo_is_named_and_does_not_affect_the_others(peer, servos):
-    servos.alter = lambda frames: [frame for frame in frames if frame[2] != 21]
-    node = peer.start(servos.path, autostart="true")
-    # Other servos may be late while this process is busy, because it sends their replies.
+def test_a_dead_servo_is_named_and_does_not_affect_the_others(peer, emulator):
+    emulator.command("fault {kind: truncated, servo: jaw, bytes: 0}")  # silent, but it obeys
+    node = peer.start(emulator.link, autostart="true")
     peer.until(lambda: peer.says("torque", "true") and peer.servos_read() == {*ROBOT.names} - {"jaw"})
     peer.until(lambda: "silent: jaw" in peer.status("bus").message)
     peer.hold(lambda: peer.at(neck_yaw=0.2), neck_yaw=0.2)
     assert not any("jaw" in state.name for state in peer.states)
     code, output = peer.processes.leave(node)
     assert code == 0 and re.search(r"torque could not be switched off: (\w+, )*jaw(, \w+)*: does not reply", output)
-    assert not np.any(servos.bank.torque)
+    assert emulator.end()["torque_on"] == []
 
 
 def test_a_pulled_cable_is_logged_once_and_the_robot_is_limp_when_it_is_back(peer, emulator):
@@ -232,9 +231,9 @@ def test_a_killed_node_is_replaced_without_a_jump(peer, make_emulator, tmp_path)
     assert emulator.end()["torque_on"] == []
 
 
-def test_a_port_in_use_ends_the_node_with_one_clear_line(peer, servos):
+def test_a_port_in_use_ends_the_node_with_one_clear_line(peer, emulator):
     import serial
 
-    with serial.Serial(servos.path, exclusive=True):
-        code, output = peer.processes.ended(peer.start(servos.path))
-    assert code == 2 and "another program has" in output and "Traceback" not in output
+    with serial.Serial(str(emulator.link), exclusive=True):
+        code, output = peer.processes.ended(peer.start(emulator.link))
+    assert code == 2 and "and a port has one owner" in output and "Traceback" not in output
