@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from rena_ros.base.errors import RenaError
-from rena_ros.base.yaml_lines import YamlText, number_hint
+from rena_ros.base.yaml_lines import UNBUILT, YamlText, number_hint
 
 Finding = tuple[tuple[str | int, ...], str]  # keys and indices that lead to a value, what is wrong with it
 
@@ -36,7 +36,6 @@ _SENTENCES = {
     "float_type": "{name} must be a number, found {found}{hint}",
     "bool_type": "{name} must be true or false, found {found}",
     "string_type": "{name} must be a text, found {found}; put it in quotes if it is one",
-    "string_unicode": "{name} has half a character; take it out",
     "string_too_short": "{name} must not be empty",
     "greater_than": "{name} must be above {gt}, found {found}",
     "greater_than_equal": "{name} must be at least {ge}, found {found}",
@@ -44,10 +43,12 @@ _SENTENCES = {
     "less_than_equal": "{name} must be at most {le}, found {found}",
     "finite_number": "{name} must be a finite number, found {found}",
     "literal_error": "{name} must be one of {expected}, found {found}",
-    "union_tag_invalid": "{name} must be one of {expected_tags}, found {tag!r}",
+    "union_tag_invalid": "{name} must be one of {expected_tags}, found {found}",
     "union_tag_not_found": "{name} is missing; add it",
     "value_error": "{error}",
 }
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxstring = 3, 60
 
 
 def read_model(
@@ -75,7 +76,6 @@ def read_model(
         faults.update(_faults(yaml_text, error, model))
     if faults:
         listed = "\n".join(f"  line {line}: {sentence}" for line, sentence in sorted(faults))
-        listed = listed.encode(errors="backslashreplace").decode()  # half a character cannot be shown
         raise RenaError(f"{what} has {len(faults)} fault(s):\n{listed}")
     return read
 
@@ -93,10 +93,10 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def _faults(text: YamlText, error: ValidationError, model: type[FileModel]) -> Iterator[tuple[int, str]]:
     for details in _plain(error):
+        if details["input"] is UNBUILT:
+            continue  # the text's own faults say why
         is_key = details["loc"][-1:] == ("[key]",)
         place = text.place(details["loc"][:-1] if is_key else details["loc"])
-        if not place.built:
-            continue  # why it has no value is among the text's own faults
         known = _fields_at(model, details["loc"])
         near = did_you_mean(place.name, known) or (f"; known here: {', '.join(known)}" if len(known) <= 12 else "")
         label = place.label if details["type"] == "value_error" and not is_key else ""
@@ -110,7 +110,8 @@ def _plain(error: ValidationError) -> Iterator[ErrorDetails]:
         if details["type"] == "too_short" and len(details["input"]) >= context["min_length"]:
             continue  # it has entries, and each has a fault of its own
         if "discriminator" in context:
-            details["loc"] += (context["discriminator"].strip("'"),)
+            tag = context["discriminator"].strip("'")
+            details |= {"loc": (*details["loc"], tag), "input": details["input"].get(tag)}
         yield details
 
 
@@ -126,21 +127,7 @@ def _sentence(details: ErrorDetails, name: str, near: str = "") -> str:
 
 def shown(value: object) -> str:
     """Write a value of a file, short enough for one line."""
-    return "nothing" if value is None else _SHORT.repr(value)
-
-
-class _Short(reprlib.Repr):
-    """Writes a value as short as a line allows; a tuple was a list in the file."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.maxlevel, self.maxstring = 3, 60
-
-    def repr_tuple(self, x: tuple[Any, ...], level: int) -> str:
-        return self.repr_list(list(x), level)
-
-
-_SHORT = _Short()
+    return "nothing" if value is None else _SHORT.repr(list(value) if isinstance(value, tuple) else value)
 
 
 def _fields_at(model: type[FileModel], path: Sequence[str | int]) -> list[str]:

@@ -31,10 +31,7 @@ SIDED = {
     "corner_back": (("mouthStretch{S}", 1.15), ("mouthDimple{S}", 0.55)),
     "corner_down": (("mouthFrown{S}", 1.7), ("mouthStretch{S}", 0.35)),
 }
-CENTRAL = {
-    "jaw": (("jawOpen", 1.15),),
-    "pucker": (("mouthPucker", 1.0), ("mouthFunnel", 0.3)),
-}
+CENTRAL = {"jaw": (("jawOpen", 1.15),), "pucker": (("mouthPucker", 1.0), ("mouthFunnel", 0.3))}
 # The lower lip moves only close to the mouth; the chin moves with the jaw.
 LOCAL = {("lip_lower", "jawOpen"), ("lip_lower", "mouthLowerDown")}
 LOCAL_CENTRE = np.array([0.0, 6.7, 1.5])
