@@ -154,7 +154,7 @@ class Bus:
         limits moves slowly to the nearer one; call ``set_speed_limits`` afterwards to restore its speed. A servo that
         does not reply at first gets one try with a short margin, because the robot cannot be stopped meanwhile.
 
-        Off: all servos with one frame, then each servo that has not confirmed it, whatever the others reply.
+        Off: all servos with one frame, then singly each one that has not confirmed it, also after others have failed.
 
         Success is judged by reading each torque register back.
         """
@@ -167,7 +167,7 @@ class Bus:
         else:
             confirmed = self._switch_all_off(indices)
             unconfirmed = [i for i in servos if i not in confirmed]
-            # A stop must not wait for two dozen dead servos.
+            # A stop must not wait long for many servos that do not reply.
             short = self._schedule.silent | (len(unconfirmed) > _MOST_WITH_FULL_MARGIN)
             failures = {}
             for i in unconfirmed:

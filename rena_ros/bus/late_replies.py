@@ -7,7 +7,7 @@ only the reply's length. While a reply of some length may still come, its servo 
 
 from collections.abc import Iterable, Sequence
 
-MAX_LATENESS_S = 1.0  # a reply that has not come within this time will not come any more
+MAX_LATENESS_S = 1.0  # a reply that has not come this long after its deadline will not come any more
 MAX_EXTRA_BYTES = 12  # how many bytes more than needed may be requested
 
 

@@ -148,7 +148,7 @@ class Line:
         """
         length, _ = self._late_replies.choose_length((servo_id,), size, self.port.now())
         request = protocol.read(servo_id, address, length)
-        received = self._transfer(request, length, 0.0, FACTORY_RETURN_DELAY_S + self._margin(margin_s), _never)
+        received = self._transfer(request, length, 0.0, self._allowance_s(margin_s), _never)
         parser = Parser()
         packets = [
             packet
@@ -167,9 +167,9 @@ class Line:
     def _sync_read_once(
         self, ids: tuple[int, ...], address: int, size: int, return_delays_s: FloatArray, missed_last: frozenset[int]
     ) -> tuple[Replies, frozenset[int]]:
-        """Poll the servos for which one length of reply is free; return their replies, and the ids that missed."""
+        """Poll the servos for which the chosen length is free; return the replies of all, and the ids that missed."""
         length, free = self._late_replies.choose_length(ids, size, self.port.now())
-        order, polled, awaited = None, ids, None  # order, free, awaited: None stands for all
+        order, polled, awaited = None, ids, None  # order and awaited None: all ids as given
         if missed_last or free is not None:
             order = [i for i in range(len(ids)) if free is None or free[i]]
             order.sort(key=lambda i: ids[i] not in missed_last)
@@ -185,19 +185,18 @@ class Line:
             allowance_s=self._margin_s,
             awaited=awaited if awaited is not None and awaited.any() else None,
         )
-        missed = frozenset(() if replies.arrived.all() else (polled[i] for i in np.flatnonzero(~replies.arrived)))
+        missed = frozenset(polled[i] for i in np.flatnonzero(~replies.arrived))
         return _in_given_order(replies, order, len(ids), size), missed
 
     def _tries(self, retries: int | None) -> int:
         return 1 + (self._retries if retries is None else retries)
 
-    def _margin(self, margin_s: float | None) -> float:
-        return self._margin_s if margin_s is None else margin_s
+    def _allowance_s(self, margin_s: float | None) -> float:
+        return FACTORY_RETURN_DELAY_S + (self._margin_s if margin_s is None else margin_s)
 
     def _exchange_one(self, servo_id: int, request: bytes, length: int, margin_s: float | None) -> Packet | None:
         """Send a request to one servo and return its reply, which may be a rejection; sets ``failure``."""
-        allowance_s = FACTORY_RETURN_DELAY_S + self._margin(margin_s)
-        replies = self._exchange(request, (servo_id,), length, 0.0, allowance_s, None)
+        replies = self._exchange(request, (servo_id,), length, 0.0, self._allowance_s(margin_s), None)
         if replies.rejected[0]:
             self.failure = f"rejects the request (status {replies.status[0]})"
         elif replies.fresh[0]:

@@ -66,9 +66,9 @@ class PollSchedule:
                 return None
             self._next_line_poll_s = now_s + self._line_interval_s
             self._singles_due -= 1
+        elif now_s < self._next_single_s or self._empty_groups or not self.silent.any():
+            return None
         else:
-            if now_s < self._next_single_s or self._empty_groups or not self.silent.any():
-                return None
             slow_s = SLOW_POLL_S if self._one_by_one else SILENT_POLL_S
             self._next_single_s = now_s + (FAST_POLL_S if self._fast_singles_left else slow_s)
             self._fast_singles_left -= self._fast_singles_left > 0

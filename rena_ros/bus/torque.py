@@ -43,7 +43,7 @@ def switch_on(line: Line, servo: Servo, probably_absent: bool = False) -> str | 
 
 
 def switch(line: Line, servo_id: int, on: bool, margin_s: float | None = None) -> str | None:
-    """Write one servo's torque register, whatever its state, and read it back; returns why it failed."""
+    """Write one servo's torque register, also when it holds the value, and read it back; returns why it failed."""
     line.write(servo_id, _TORQUE, bytes((on,)), margin_s=margin_s)
     reply = line.read(servo_id, _TORQUE, 1, margin_s=margin_s)
     if reply is None:

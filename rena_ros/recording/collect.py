@@ -150,18 +150,11 @@ def _figures(dataset: Dataset, collected: int, seconds: float, workers: int) -> 
 
 
 def _report(console: Console, directory: Path, figures: dict[str, Any]) -> None:
-    table = Table("servo", *(["mean", "spread", "at rest", "lowest", "highest"]), title="goals, 0 … 1")
+    table = Table("servo", "mean", "spread", "at rest", "lowest", "highest", title="goals, 0 … 1")
     for column in table.columns[1:]:
         column.justify = "right"
     for name, servo in figures["servos"].items():
-        table.add_row(
-            name,
-            f"{servo['mean']:.3f}",
-            f"{servo['spread']:.3f}",
-            f"{servo['at_rest']:.0%}",
-            f"{servo['lowest']:.3f}",
-            f"{servo['highest']:.3f}",
-        )
+        table.add_row(name, *(f"{value:{'.0%' if key == 'at_rest' else '.3f'}}" for key, value in servo.items()))
     console.print(table)
     if figures["collected_now"]:
         speed = f"{figures['samples_per_s']:.1f} samples/s with {figures['workers']} process(es)"

@@ -32,7 +32,7 @@ def record_shard(
     """Record the shard that starts with sample ``first``.
 
     ``replace(sample, attempt)`` returns another expression for one in which no face was found; ``recorded(attempts)``
-    is called after each sample with the number of its replaced expressions. The servos start afresh, so the same plan
+    is called after each sample with the number of its replaced expressions. The stage is reset first, so the same plan
     gives the same shard. Raises RenaError when 20 expressions of one sample show no face.
     """
     stage.reset()

@@ -1,4 +1,4 @@
-"""EEPROM changes: written one by one, read back, locked again, and reported, whatever interrupts them."""
+"""EEPROM changes: written one by one, read back, locked again, and reported, also after an interruption."""
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
@@ -124,7 +124,7 @@ def verify_baud_rates(
 ) -> bool:
     """Read back every baud code in ``done``, each at its new rate, and lock the EEPROM of those servos again.
 
-    Call this after a job that writes baud codes, whatever ended it.
+    Call this after a job that writes baud codes, also when it raised.
 
     Args:
         open_line: opens a line at a rate; the port must be free.

@@ -56,7 +56,7 @@ _COLUMNS: dict[str, tuple[Callable[[MonitorRow], str], int]] = {
     "A": (lambda row: _number(row.current_a, ".2f"), 5),
     "remark": (lambda row: row.remark, 12),
 }
-_DROP_ORDER = ("A", "C", "V", "load", "id", "remark")  # the remark names whatever is wrong with the other values
+_DROP_ORDER = ("A", "C", "V", "load", "id", "remark")  # the remark names what is wrong with the other values
 
 
 def monitor_rows(robot: Robot, view: MonitorView) -> list[MonitorRow]:

@@ -95,14 +95,14 @@ def plan_restore(
 
 def _without_unreachable(changes: list[Change], remarks: list[str]) -> tuple[tuple[Change, ...], tuple[str, ...]]:
     """Leave out the changes after which Rena could not communicate with a servo."""
-    mute = [change for change in changes if change.register == "response_level" and change.new != 1]
-    deaf = [change for change in changes if change.register == "baud_code" and change.new >= len(BAUDS)]
+    without_replies = [change for change in changes if change.register == "response_level" and change.new != 1]
+    at_unknown_rate = [change for change in changes if change.register == "baud_code" and change.new >= len(BAUDS)]
     remarks = [
         *remarks,
-        *(f"{change} is left out: Rena needs servos that acknowledge every request." for change in mute),
-        *(f"{change} is left out: sources disagree about the rate of this code." for change in deaf),
+        *(f"{change} is left out: Rena needs servos that acknowledge every request." for change in without_replies),
+        *(f"{change} is left out: sources disagree about the rate of this code." for change in at_unknown_rate),
     ]
-    return tuple(change for change in changes if change not in mute + deaf), tuple(remarks)
+    return tuple(change for change in changes if change not in without_replies + at_unknown_rate), tuple(remarks)
 
 
 def refuse_taken_ids(changes: Sequence[Change], replies: Callable[[int], bool]) -> None:
