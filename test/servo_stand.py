@@ -9,6 +9,7 @@ from rena_ros.bus.port import PortLost
 from rena_ros.bus.protocol import Instruction, Parser
 from rena_ros.control.gate import Gate
 from rena_ros.emulator.bank import ServoBank
+from rena_ros.emulator.goal_check import GoalCheck
 from rena_ros.emulator.virtual_port import VirtualPort
 from rena_ros.emulator.virtual_time import VirtualTimers
 from rena_ros.robot.file import load_robot
@@ -114,6 +115,20 @@ class ServoStand:
         """Return every frame of goals since the last call, ticks (k, n), -1 for servos that it does not name."""
         frames = [goals.ticks for goals in self.bank.goals.take() if goals.frame[4] == Instruction.SYNC_WRITE]
         return np.array(frames, int).reshape(-1, COUNT)
+
+    def check_goals(self):
+        """Return the check of all goals since they were last taken."""
+        check = GoalCheck(ROBOT)
+        check.add(self.bank.goals.frames)
+        return check
+
+
+def neutral_but(**ticks):
+    """Return the neutral positions of all servos, ticks (n,), with other values for some."""
+    positions = ROBOT.neutral_ticks.copy()
+    for name, value in ticks.items():
+        positions[ROBOT.index[name]] = value
+    return positions
 
 
 def published(node, topic):

@@ -59,15 +59,12 @@ class Gate:
         off (0: never). The last two may be changed between two ticks.
         """
         self.robot = robot
-        self.commands = CommandCounts()
-        self.torque_state = TorqueState(robot)
+        self.commands, self.torque_state = CommandCounts(), TorqueState(robot)
         self.bus: Bus | None = None
-        self.torque, self.stopped = False, False
+        self.torque = self.stopped = self.torque_off_pending = False
         self.limp_because = "it was not switched on yet"
-        self._open_bus = open_bus
-        self._period_s = period_s
         self.command_timeout_s, self.release_after_s = command_timeout_s, release_after_s
-        self.torque_off_pending = False
+        self._open_bus, self._period_s = open_bus, period_s
         self._motion = Motion(robot, np.zeros(len(robot.names)), 0.0)
         self._state: BusState | None = None
         self._positions = np.zeros(len(robot.names))  # last known ones, rad
@@ -79,10 +76,9 @@ class Gate:
         """Open the port; read the servos' return delays and torque registers.
 
         Moves no servo. Switches torque off only where it is pending (after a lost port or a ``stop``), so servos that
-        another program left holding keep their torque at the first connection.
-
-        Returns the return delays in us, by name, of the servos that reply. Raises RenaError when the port cannot be
-        opened (PortMissing when it does not exist, PortLost when it vanishes meanwhile); the port is closed then.
+        another program left holding keep their torque at the first connection. Returns the return delays in us, by
+        name, of the servos that reply. Raises RenaError when the port cannot be opened (PortMissing when it does not
+        exist, PortLost when it vanishes meanwhile); the port is closed then.
         """
         bus = self._open_bus()
         self.torque_state.invalidate()
@@ -111,11 +107,10 @@ class Gate:
         Refused as a whole, and without effect, while the gate is disconnected, stopped or limp, or when the limiter
         refuses it (see ``Robot.limit``). Raises PortLost.
         """
-        if refusal := self._refusal():
-            return self._refused(refusal)
         limited = self.robot.limit(names, positions, self._motion.target)
-        if limited.refusal:
-            return self._refused(limited.refusal)
+        if refusal := self._refusal() or limited.refusal:
+            self.commands.refused += 1
+            return CommandOutcome(refusal=refusal)
         self._notice_stall(now_s)
         self._motion.follow(limited.positions, now_s, EASE if now_s < self._gentle_until_s else 1.0)
         self._command_s, self._easing = now_s, False
@@ -182,8 +177,7 @@ class Gate:
 
     def neutral(self, now_s: float) -> str | None:
         """Ease to the resting face; returns why not while disconnected, stopped or limp."""
-        refusal = self._refusal()
-        if refusal is None:
+        if not (refusal := self._refusal()):
             self._ease(now_s)
         return refusal
 
@@ -192,9 +186,8 @@ class Gate:
 
         On: every servo that is not driven gets torque at its present position; if the robot was limp, it then eases
         to neutral, and commands of the next ``GENTLE_S`` are followed slowly. When no servo comes on, the robot stays
-        limp. Off: every servo is switched off, whatever the others reply.
-
-        Raises PortLost, and RenaError while disconnected, or when the robot is stopped and should get torque.
+        limp. Off: every servo is switched off, whatever the others reply. Raises PortLost, and RenaError while
+        disconnected, or when the robot is stopped and should get torque.
         """
         bus = self._connected()
         if not on:
@@ -251,10 +244,6 @@ class Gate:
                 self.bus = None
         return None
 
-    def _refused(self, refusal: str) -> CommandOutcome:
-        self.commands.refused += 1
-        return CommandOutcome(refusal=refusal)
-
     def _refusal(self) -> str | None:
         if self.bus is None:
             return "the port is not connected: looking for it"
@@ -275,12 +264,8 @@ class Gate:
         return self.torque_state.switch_off(self._connected())
 
     def _notice_stall(self, now_s: float) -> None:
-        """Let the motion go on from the last goals after a pause (a busy computer, long waiting for silent servos).
-
-        The servos would follow goals that jump to where the motion would be by now at their top speed.
-        """
-        if now_s - self._alive_s > STALL_S:
-            self._motion.halt(now_s)
+        if now_s - self._alive_s > STALL_S:  # a busy computer, or long waiting for silent servos
+            self._motion.halt(now_s)  # else the next goals would jump, and the servos follow at their top speed
         self._alive_s = now_s
 
     def _ease(self, now_s: float) -> None:

@@ -11,9 +11,8 @@ from enum import IntEnum
 
 from rena_ros.robot.model import Band, Thresholds
 
-__all__ = ["Band", "BusHealth", "Level", "ServoHealth", "Thresholds", "Verdict", "judge_bus", "judge_servo"]
-
 _BAD_SHARE = 0.05  # of a second's readings: if more are missing, the wiring is at fault, not chance
+_SLOW_REPLIES_US = 2000  # a larger sum of return delays is a warning
 
 
 class Level(IntEnum):
@@ -83,23 +82,23 @@ def judge_servo(thresholds: Thresholds, health: ServoHealth) -> Verdict:
     """Judge one servo by the thresholds of its robot."""
     if health.age_s is None:
         return Verdict(Level.STALE, "has never replied: check its power, cable, id and rate")
-    late = _above(thresholds.age_s, health.age_s, "silent for {:.1f} s")
+    late = _beyond(thresholds.age_s, health.age_s, "silent for {:.1f} s")
     if late and late[0][0] is Level.ERROR:
         return Verdict(Level.STALE, late[0][1])
     findings = _torque(health) + late
     findings += [(Level.ERROR, f"reports {condition}") for condition in health.conditions]
-    findings += _above(thresholds.temperature_c, health.temperature_c, "{:.0f} C")
-    findings += _below(thresholds.voltage_low_v, health.voltage_v, "only {:.1f} V")
-    findings += _above(thresholds.voltage_high_v, health.voltage_v, "{:.1f} V")
-    findings += _above(thresholds.load, health.load, "load {:.0%}")
-    findings += _above(thresholds.current_a, health.current_a, "{:.2f} A")
+    findings += _beyond(thresholds.temperature_c, health.temperature_c, "{:.0f} C")
+    findings += _beyond(thresholds.voltage_low_v, health.voltage_v, "only {:.1f} V", low=True)
+    findings += _beyond(thresholds.voltage_high_v, health.voltage_v, "{:.1f} V")
+    findings += _beyond(thresholds.load, health.load, "load {:.0%}")
+    findings += _beyond(thresholds.current_a, health.current_a, "{:.2f} A")
     if health.fresh is not None and health.fresh < 1 - _BAD_SHARE:
         findings.append((Level.WARN, f"replied to only {health.fresh:.0%} of the last second's reads"))
     return _verdict(findings, "torque on" if health.torque else "limp")
 
 
-def judge_bus(health: BusHealth, slow_replies_us: int = 2000) -> Verdict:
-    """Judge the bus as a whole; ``slow_replies_us``: sum of return delays above which it warns."""
+def judge_bus(health: BusHealth) -> Verdict:
+    """Judge the bus as a whole."""
     if not health.connected:
         return Verdict(Level.ERROR, f"disconnected from {health.port}" + (", stopped" if health.stopped else ""))
     findings: list[Finding] = []
@@ -116,17 +115,10 @@ def judge_bus(health: BusHealth, slow_replies_us: int = 2000) -> Verdict:
         findings.append((Level.WARN, f"torque still on from an earlier program: {', '.join(health.still_on)}"))
     if health.lost_share > _BAD_SHARE:
         findings.append((Level.WARN, f"{health.lost_share:.0%} of the last second's readings are missing"))
-    if health.return_delay_us > slow_replies_us:
-        findings.append((Level.WARN, slow_replies(health.return_delay_us)))
+    if health.return_delay_us > _SLOW_REPLIES_US:
+        slow = f"the servos' return delays add {health.return_delay_us / 1e3:.1f} ms to each read"
+        findings.append((Level.WARN, f"{slow}; `rena servo set-return-delay` sets them to 0"))
     return _verdict(findings, "torque on" if health.torque else "limp")
-
-
-def slow_replies(return_delay_us: int) -> str:
-    """Return the warning about return delays, with the command that sets them to 0."""
-    return (
-        f"the servos' return delays add {return_delay_us / 1e3:.1f} ms to each read; "
-        "`rena servo set-return-delay` sets them to 0"
-    )
 
 
 def _torque(health: ServoHealth) -> list[Finding]:
@@ -141,20 +133,12 @@ def _torque(health: ServoHealth) -> list[Finding]:
     return [(Level.ERROR, health.held_back)] if health.held_back else []
 
 
-def _above(band: Band, value: float | None, text: str) -> list[Finding]:
-    if value is None:
-        return []
-    if band.error is not None and value >= band.error:
-        return [(Level.ERROR, text.format(value))]
-    return [(Level.WARN, text.format(value))] if band.warn is not None and value >= band.warn else []
-
-
-def _below(band: Band, value: float | None, text: str) -> list[Finding]:
-    if value is None:
-        return []
-    if band.error is not None and value <= band.error:
-        return [(Level.ERROR, text.format(value))]
-    return [(Level.WARN, text.format(value))] if band.warn is not None and value <= band.warn else []
+def _beyond(band: Band, value: float | None, text: str, low: bool = False) -> list[Finding]:
+    """Judge a value by its upper limits, by its lower ones if ``low``; a value at a limit is beyond it."""
+    for level, limit in ((Level.ERROR, band.error), (Level.WARN, band.warn)):
+        if value is not None and limit is not None and (value <= limit if low else value >= limit):
+            return [(level, text.format(value))]
+    return []
 
 
 def _verdict(findings: list[Finding], default: str) -> Verdict:

@@ -61,8 +61,7 @@ class Motion:
     def reset(self, positions: FloatArray, now_s: float) -> None:
         """Be at rest at ``positions``, clipped to the limits, and stay there."""
         self._target = self._accepted(np.clip(positions, self._robot.lower, self._robot.upper))
-        self._aim = self._target
-        self._planned = self._target
+        self._aim = self._planned = self._target
         self._speed_scale = 1.0
         self._command_s = self._sent_s = -np.inf
         self._sent_at = self._target  # kept, because a new trajectory may be planned while nothing can be sent
@@ -107,10 +106,8 @@ class Motion:
 
         Raises ValueError when the target is not finite or outside the limits.
         """
-        self._target = self._accepted(target)
-        self._aim = self._target
-        self._speed_scale = speed_scale
-        self._command_s = -np.inf
+        self._target = self._aim = self._accepted(target)
+        self._speed_scale, self._command_s = speed_scale, -np.inf
         self._plan(now_s)
 
     def follow(self, target: FloatArray, now_s: float, speed_scale: float = 1.0) -> None:
@@ -122,9 +119,7 @@ class Motion:
             top_speed = self._robot.max_speed_rad_s
             speed = np.clip((target - self._target) / since_s, -top_speed, top_speed)
             self._aim = self._robot.limit(self._robot.names, (target + LEAD_S * speed).tolist(), target).positions
-        self._target = target
-        self._command_s = now_s
-        self._speed_scale = speed_scale
+        self._target, self._command_s, self._speed_scale = target, now_s, speed_scale
         self._plan(now_s)
 
     def ease_to_neutral(self, now_s: float) -> None:
@@ -147,11 +142,6 @@ class Motion:
     def at(self, time_s: float) -> FloatArray:
         """Return the positions at a time not before the last call of another method, rad (n,), inside the limits."""
         return np.clip(self._state(time_s)[0], self._robot.lower, self._robot.upper)
-
-    def settled(self, now_s: float) -> bool:
-        """Return whether every joint has arrived and none waits."""
-        arrived = self._trajectory is None or now_s - self._start_s >= self._trajectory.duration
-        return arrived and np.array_equal(self._planned, self._target)
 
     def _accepted(self, target: FloatArray) -> FloatArray:
         target = np.array(target, np.float64)

@@ -6,5 +6,7 @@ from servo_stand import ServoStand
 
 @pytest.fixture
 def stand():
-    """A stand with a gate: connected, limp."""
-    return ServoStand().with_gate()
+    """A stand with a gate: torque on, at neutral."""
+    stand = ServoStand().with_gate()
+    stand.torque_on()
+    return stand

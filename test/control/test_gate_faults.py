@@ -2,35 +2,29 @@
 
 import numpy as np
 import pytest
-from servo_stand import COUNT, PERIOD_S, ROBOT, ServoStand, ticks_of
+from servo_stand import COUNT, PERIOD_S, ROBOT, ServoStand, neutral_but, ticks_of
 
 from rena_ros.control.torque_state import BLIND_S
-from rena_ros.emulator.goal_check import GoalCheck
 from rena_ros.robot.model import RAD_PER_TICK
 
 JAW, NECK, UP, DOWN = (ROBOT.index[name] for name in ("jaw", "neck_yaw", "corner_left_up", "corner_left_down"))
+PULL_UP = {"corner_left_up": ROBOT.upper[UP]}
+PULL_DOWN = {"corner_left_up": 0.0, "corner_left_down": ROBOT.upper[DOWN]}
 
 
 def test_overloaded_servos_do_not_keep_the_others_on_and_are_switched_off_later(stand):
-    stand.torque_on()
-    three = {"jaw", "pucker", "neck_yaw"}
+    three, torque_state = {"jaw", "pucker", "neck_yaw"}, stand.gate.torque_state
     stand.bank.inject("overload", *three)
     assert set(stand.gate.stop()) == three
     assert {ROBOT.names[i] for i in np.flatnonzero(stand.bank.torque)} == three
     stand.live(2.1)
-    assert {ROBOT.names[i] for i in np.flatnonzero(stand.gate.torque_state.refusing)} == three
-    assert set(stand.gate.torque_state.refusals) == three
+    assert {ROBOT.names[i] for i in np.flatnonzero(torque_state.refusing)} == three == set(torque_state.refusals)
     stand.bank.clear("overload")
     stand.live(1.1)
-    assert (
-        not stand.bank.torque.any()
-        and not stand.gate.torque_state.refusing.any()
-        and not stand.gate.torque_state.refusals
-    )
+    assert not stand.bank.torque.any() and not torque_state.refusing.any() and not torque_state.refusals
 
 
 def test_lost_torque_is_noticed_and_comes_back_only_with_set_torque(stand):
-    stand.torque_on()
     stand.live(0.5, jaw=0.3)
     stand.bank.inject("torque_lost", "jaw")
     stand.live(1.1, jaw=0.3)
@@ -46,9 +40,7 @@ def test_lost_torque_is_noticed_and_comes_back_only_with_set_torque(stand):
 
 
 def test_a_servo_that_is_dead_at_torque_on_gets_no_goals_until_the_next_set_torque():
-    away = ROBOT.neutral_ticks.copy()
-    away[JAW] += 150
-    stand = ServoStand(away).with_gate()
+    stand = ServoStand(neutral_but(jaw=2198)).with_gate()
     stand.bank.inject("dead", "jaw")
     assert set(stand.gate.set_torque(True)) == {"jaw"}
     stand.live(2.0)
@@ -57,11 +49,9 @@ def test_a_servo_that_is_dead_at_torque_on_gets_no_goals_until_the_next_set_torq
     path = stand.goal_frames()
     assert (path[:, JAW] == -1).all() and (path[-1][np.arange(COUNT) != JAW] >= 0).all()
     assert stand.bank.positions[JAW] == 2198 and not stand.bank.torque[JAW]
-    check = GoalCheck(ROBOT)
     assert stand.gate.set_torque(True) == {}
     stand.live(1.0)
-    check.add(stand.bank.goals.frames)
-    assert check.violations == 0 and stand.goal_frames()[-1][JAW] == 2048
+    assert stand.check_goals().violations == 0 and stand.goal_frames()[-1][JAW] == 2048
 
 
 def test_a_servo_with_an_encoder_fault_gets_no_torque():
@@ -76,7 +66,6 @@ def test_a_servo_with_an_encoder_fault_gets_no_torque():
 
 
 def test_a_servo_that_was_silent_goes_on_from_its_position(stand):
-    stand.torque_on()
     stand.live(0.5, jaw=0.4)
     stand.bank.inject("dead", "jaw")
     stand.live(BLIND_S + 0.3, jaw=0.4)
@@ -92,85 +81,71 @@ def test_a_servo_that_was_silent_goes_on_from_its_position(stand):
 
 
 def test_a_servo_that_lost_its_power_comes_back_limp_and_starts_without_a_jump(stand):
-    stand.torque_on()
     stand.live(0.5, jaw=0.4)
-    others = [name for name in ROBOT.names if name != "jaw"]
-    stand.bank.attach(*others)
+    stand.bank.attach(*(name for name in ROBOT.names if name != "jaw"))
     stand.live(1.0, jaw=0.1)
     stand.bank.attach(*ROBOT.names)
     stand.goal_frames()
     stand.live(2.0, jaw=0.1)
     assert (stand.goal_frames()[:, JAW] == -1).all() and stand.gate.torque_state.lost[JAW]
-    check = GoalCheck(ROBOT)
     assert stand.gate.set_torque(True) == {}
     stand.live(1.5, jaw=0.1)
-    log = list(stand.bank.goals.frames)
-    check.add(log)
+    log, check = stand.bank.goals.frames, stand.check_goals()
     assert check.speed + check.limits == 0
     assert abs(log[0].ticks[JAW] - ticks_of("jaw", 0.4)) <= 3 and log[-1].ticks[JAW] == ticks_of("jaw", 0.1)
 
 
 def test_the_antagonist_of_a_servo_that_cannot_be_reached_waits(stand):
-    stand.torque_on()
-    up = ROBOT.upper[UP]
-    stand.live(0.5, corner_left_up=up)
+    stand.live(0.5, **PULL_UP)
     stand.bank.inject("dead", "corner_left_up")
-    stand.live(BLIND_S + 0.2, corner_left_up=up)
+    stand.live(BLIND_S + 0.2, **PULL_UP)
     stand.goal_frames()
-    swap = {"corner_left_up": 0.0, "corner_left_down": ROBOT.upper[DOWN]}
-    stand.live(0.6, **swap)
+    stand.live(0.6, **PULL_DOWN)
     assert (stand.goal_frames()[:, DOWN] == ROBOT.neutral_ticks[DOWN]).all()
     stand.bank.clear()
-    stand.live(2.2, **swap)
+    stand.live(2.2, **PULL_DOWN)
     assert stand.goal_frames()[-1][DOWN] == ROBOT.max_ticks[DOWN]
 
 
 @pytest.mark.parametrize("faults", [["dead"], ["reject"], ["stuck", "corrupt"], ["encoder"]])
 def test_the_antagonist_of_a_servo_that_does_not_return_to_neutral_waits(stand, faults):
-    stand.torque_on()
     stand.live(1.0, corner_left_up=0.6)
     for fault in faults:
         stand.bank.inject(fault, "corner_left_up")
-    swap = {"corner_left_up": 0.0, "corner_left_down": 0.5}
-    stand.live(3.0, **swap)
+    stand.live(3.0, **PULL_DOWN)
     up, down = stand.bank.positions[[UP, DOWN]] - ROBOT.neutral_ticks[[UP, DOWN]]
     assert up > 300 and stand.bank.torque[UP] and abs(down) < 2
     stand.bank.clear()
-    stand.live(3.0, **swap)
+    stand.live(3.0, **PULL_DOWN)
     up, down = stand.bank.positions[[UP, DOWN]] - ROBOT.neutral_ticks[[UP, DOWN]]
     assert abs(up) < 2 and abs(down) > 300
 
 
 def test_the_antagonist_of_a_servo_that_came_back_limp_does_not_wait(stand):
-    stand.torque_on()
-    swap = {"corner_left_up": 0.0, "corner_left_down": ROBOT.upper[DOWN]}
-    stand.live(0.5, corner_left_up=ROBOT.upper[UP])
+    stand.live(0.5, **PULL_UP)
     stand.bank.attach(*(name for name in ROBOT.names if name != "corner_left_up"))
-    stand.live(BLIND_S + 0.2, corner_left_up=ROBOT.upper[UP])
+    stand.live(BLIND_S + 0.2, **PULL_UP)
     stand.goal_frames()
     stand.bank.attach(*ROBOT.names)
-    stand.live(2.5, **swap)
+    stand.live(2.5, **PULL_DOWN)
     path = stand.goal_frames()
     assert stand.gate.torque_state.lost[UP] and (path[:, UP] == -1).all()
     assert path[0][DOWN] == ROBOT.neutral_ticks[DOWN] and path[-1][DOWN] == ROBOT.max_ticks[DOWN]
 
 
 def test_the_antagonist_of_a_jammed_servo_waits_until_its_horn_is_at_neutral(stand):
-    stand.torque_on()
-    swap = {"corner_left_up": 0.0, "corner_left_down": ROBOT.upper[DOWN]}
-    stand.live(0.5, corner_left_up=ROBOT.upper[UP])
+    stand.live(0.5, **PULL_UP)
     stand.bank.inject("stuck", "corner_left_up")
     stand.goal_frames()
-    stand.live(0.8, **swap)
+    stand.live(0.8, **PULL_DOWN)
     path = stand.goal_frames()
     assert path[-1][UP] == ROBOT.neutral_ticks[UP] and (path[:, DOWN] == ROBOT.neutral_ticks[DOWN]).all()
     stand.bank.clear()
-    stand.live(1.0, **swap)
+    stand.live(1.0, **PULL_DOWN)
     assert stand.goal_frames()[-1][DOWN] == ROBOT.max_ticks[DOWN]
 
 
 def test_a_servo_gets_no_goals_while_it_has_an_encoder_fault(stand):
-    stand.torque_on()
     stand.live(0.5, jaw=0.3)
     stand.bank.inject("encoder", "jaw")
     stand.live(0.1)
@@ -182,18 +157,16 @@ def test_a_servo_gets_no_goals_while_it_has_an_encoder_fault(stand):
     assert stand.goal_frames()[-1][JAW] == ticks_of("jaw", 0.5)
 
 
-@pytest.mark.parametrize(("silent", "limit_s"), [(COUNT, 0.6), (12, 0.6), (3, 0.6)])
-def test_a_stop_does_not_wait_long_for_dead_servos(stand, silent, limit_s):
-    stand.torque_on()
+@pytest.mark.parametrize("silent", [COUNT, 12, 3])
+def test_a_stop_does_not_wait_long_for_dead_servos(stand, silent):
     stand.bank.inject("dead", *ROBOT.names[:silent])
     began_s = stand.now_s
     assert set(stand.gate.stop()) == set(ROBOT.names[:silent])
-    assert stand.now_s - began_s < limit_s  # virtual time: the sum of all deadlines
+    assert stand.now_s - began_s < 0.6  # virtual time: the sum of all deadlines
     assert not stand.bank.torque[silent:].any()
 
 
 def test_an_overloaded_servo_gets_changed_goals_only(stand):
-    stand.torque_on()
     stand.live(0.5, jaw=0.4)
     stand.bank.inject("overload", "jaw")
     stand.live(0.1, jaw=0.4)
@@ -207,7 +180,6 @@ def test_an_overloaded_servo_gets_changed_goals_only(stand):
 
 
 def test_a_silent_servo_is_switched_off_when_it_is_back_after_a_stop(stand):
-    stand.torque_on()
     stand.bank.inject("dead", "jaw")
     stand.live(0.3)
     assert set(stand.gate.stop()) == {"jaw"} and stand.bank.torque[JAW]
@@ -248,7 +220,6 @@ def after_a_pause_that_ends_with_a_servo_coming_back(stand):
     "prepare", [after_a_pause_that_ends_with_torque_on, after_a_pause_that_ends_with_a_servo_coming_back]
 )
 def test_a_pause_that_ends_with_a_newly_driven_servo_makes_no_other_servo_jump(stand, prepare):
-    stand.torque_on()
     pause = prepare(stand)
     stand.command(jaw=0.6)
     stand.live(0.05)
@@ -263,14 +234,12 @@ def test_a_pause_that_ends_with_a_newly_driven_servo_makes_no_other_servo_jump(s
 
 
 def test_a_servo_outside_its_limits_moves_inside_slowly():
-    away = ROBOT.neutral_ticks.copy()
-    away[NECK] = 4000
-    stand = ServoStand(away).with_gate()
+    stand = ServoStand(neutral_but(neck_yaw=4000)).with_gate()
     assert stand.gate.set_torque(True) == {}
     places, quarter = [], 0.25 * 1.2 * ROBOT.max_speed_rad_s[NECK] / RAD_PER_TICK
     while stand.now_s < 4.0:
         stand.live(PERIOD_S)
-        places.append((stand.now_s, int(stand.bank.positions[NECK])))
+        places.append((stand.now_s, stand.bank.positions[NECK]))
     # It takes more than two seconds, longer than GENTLE_S.
     outside = np.array([(time_s, place) for time_s, place in places if place > ROBOT.max_ticks[NECK] + 4])
     assert outside[-1, 0] - outside[0, 0] > 2.5
@@ -281,7 +250,8 @@ def test_a_servo_outside_its_limits_moves_inside_slowly():
     assert stand.bank.positions[NECK] - 2048 > 1.3 * quarter * 0.3  # at full speed again
 
 
-def test_servos_that_could_not_be_driven_do_not_keep_their_torque(stand, monkeypatch):
+def test_servos_that_could_not_be_driven_do_not_keep_their_torque(monkeypatch):
+    stand = ServoStand().with_gate()
     switch = stand.gate.bus.set_torque
 
     def switch_then_break_all_encoders(on, names):
@@ -298,7 +268,6 @@ def test_servos_that_could_not_be_driven_do_not_keep_their_torque(stand, monkeyp
 
 
 def test_a_torque_register_in_another_mode_is_neither_on_nor_off(stand):
-    stand.torque_on()
     stand.bank.set_register("neck_yaw", "torque_enable", 2)  # as another program might write it
     stand.live(1.1)
     assert stand.gate.torque_state.lost[NECK] and not stand.gate.torque_state.driven[NECK]
@@ -309,7 +278,6 @@ def test_a_torque_register_in_another_mode_is_neither_on_nor_off(stand):
 
 
 def test_a_servo_that_lost_its_speed_limit_with_its_power_is_switched_off(stand):
-    stand.torque_on()
     stand.bank.power_cycle("jaw")
     stand.bank.set_register("jaw", "torque_enable", 1)  # STS servos are said to do this themselves at the next goal
     stand.live(1.1, jaw=0.3)

@@ -2,24 +2,24 @@
 
 import numpy as np
 import pytest
-from servo_stand import COUNT, PERIOD_S, ROBOT, ServoStand, ticks_of
+from servo_stand import COUNT, PERIOD_S, ROBOT, ServoStand, neutral_but, ticks_of
 
 from rena_ros.bus.port import PortLost
 from rena_ros.bus.registers import REGISTERS
-from rena_ros.emulator.goal_check import GoalCheck
 from rena_ros.robot.model import RAD_PER_TICK
 
 JAW, NECK = ROBOT.index["jaw"], ROBOT.index["neck_yaw"]
 
 
 def top_speed(stand):
-    """The fastest that a servo was sent anywhere since the last goals were taken, as a fraction of its limit."""
-    check = GoalCheck(ROBOT)
-    check.add(stand.bank.goals.take())
-    return check.top_speed
+    """Take the goals; return the highest speed to which they sent a servo, as a fraction of its limit."""
+    speed = stand.check_goals().top_speed
+    stand.bank.goals.take()
+    return speed
 
 
-def test_commands_in_the_first_second_after_torque_on_are_followed_at_half_the_speed(stand):
+def test_commands_in_the_first_second_after_torque_on_are_followed_at_half_the_speed():
+    stand = ServoStand().with_gate()
     assert stand.gate.set_torque(True) == {}
     stand.live(0.5, neck_yaw=-0.5)
     stand.live(0.45, neck_yaw=0.5)
@@ -31,18 +31,15 @@ def test_commands_in_the_first_second_after_torque_on_are_followed_at_half_the_s
 
 
 def test_torque_on_starts_the_way_to_neutral_at_once():
-    away = ROBOT.neutral_ticks.copy()
-    away[JAW] += 300
-    stand = ServoStand(away).with_gate()
+    stand = ServoStand(neutral_but(jaw=2348)).with_gate()
     assert stand.gate.set_torque(True) == {}
     stand.live(0.3)
-    assert stand.bank.goals.frames[-1].ticks[JAW] < away[JAW] - 100
+    assert stand.bank.goals.frames[-1].ticks[JAW] < 2248
 
 
 @pytest.mark.parametrize("pause_s", [0.08, 0.24])
 @pytest.mark.parametrize("first", ["tick", "command"])
 def test_after_a_pause_goals_go_on_from_the_last_ones(stand, pause_s, first):
-    stand.torque_on()
     stand.command(jaw=0.6)
     stand.live(0.05)
     last = stand.bank.goals.take()[-1].ticks[JAW]
@@ -58,7 +55,6 @@ def test_after_a_pause_goals_go_on_from_the_last_ones(stand, pause_s, first):
 
 
 def test_commands_are_refused_when_no_servo_is_driven(stand):
-    stand.torque_on()
     stand.bank.inject("torque_lost")
     stand.live(1.1)
     assert stand.gate.torque and not stand.gate.torque_state.driven.any()
@@ -67,15 +63,12 @@ def test_commands_are_refused_when_no_servo_is_driven(stand):
 
 
 def test_clamped_commands_are_counted(stand):
-    stand.torque_on()
     assert stand.command(jaw=9.0).clamped == ("jaw",) and stand.command(jaw=0.1).clamped == ()
     assert (stand.gate.commands.clamped, stand.gate.commands.written) == (1, 2)
 
 
 def test_a_servo_that_was_outside_its_limits_stays_slow_for_the_first_second():
-    away = ROBOT.neutral_ticks.copy()
-    away[JAW] = ROBOT.max_ticks[JAW] + 20
-    stand = ServoStand(away).with_gate()
+    stand = ServoStand(neutral_but(jaw=ROBOT.max_ticks[JAW] + 20)).with_gate()
     speed = REGISTERS["goal_speed"]
 
     def speed_limit():
@@ -93,7 +86,6 @@ def test_a_servo_that_was_outside_its_limits_stays_slow_for_the_first_second():
 
 
 def test_a_port_that_vanished_is_closed(stand):
-    stand.torque_on()
     stand.pull_the_cable()
     assert [port.closed for port in stand.ports] == [True]
 
@@ -110,7 +102,6 @@ def test_a_port_that_vanishes_while_connecting_is_closed(stand):
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_release_closes_the_port_even_if_it_vanishes_meanwhile(stand, fails):
-    stand.torque_on()
     if fails:
         stand.bank.inject("unplugged", at_s=0.001)
     assert stand.gate.release() == (None if fails else {})
@@ -119,7 +110,6 @@ def test_release_closes_the_port_even_if_it_vanishes_meanwhile(stand, fails):
 
 
 def test_a_port_that_release_opens_again_is_closed_too(stand):
-    stand.torque_on()
     stand.gate.drop_port()
     assert stand.gate.release() == {} and not np.any(stand.bank.torque)
     assert [port.closed for port in stand.ports] == [True, True]

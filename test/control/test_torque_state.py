@@ -108,11 +108,8 @@ def test_every_register_is_unknown_after_the_port_is_gone(stand):
     stand.update()
     assert (stand.torque_state.lost == ONLY_JAW).all()
     stand.torque_state.invalidate()
-    assert (
-        (stand.torque_state.register == -1).all()
-        and not stand.torque_state.driven.any()
-        and not stand.torque_state.lost.any()
-    )
+    assert (stand.torque_state.register == -1).all()
+    assert not stand.torque_state.driven.any() and not stand.torque_state.lost.any()
     stand.torque_state.switch_off(stand.bus)
     stand.update(torque=np.where(ONLY_JAW, 1, 0).astype(np.int8))
     assert (stand.torque_state.refusing == ONLY_JAW).all()
