@@ -7,8 +7,7 @@ import argparse
 import sys
 
 from rena_ros.base.arrays import Array, FloatArray, IntArray
-from rena_ros.base.errors import RenaError
-from rena_ros.emulator.emulator import add_arguments, make_emulator, serve
+from rena_ros.emulator.emulator import Emulator, main, make_emulator
 from rena_ros.emulator.servo_motion import TrapezoidMotion
 
 
@@ -20,21 +19,13 @@ class InstantMotion(TrapezoidMotion):
         self.place(which, targets)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run until a signal asks it to end. Returns 0, or 2 for what the user can correct."""
-    parser = argparse.ArgumentParser(prog="instant_servos", description=__doc__.splitlines()[0])
-    add_arguments(parser)
-    args = parser.parse_args(argv)
-    try:
-        emulator = make_emulator(args, InstantMotion)
-        for name in emulator.bank.robot.names:  # a driver under test need not switch torque on
-            emulator.bank.set_register(name, "torque_enable", 1)
-        serve(emulator, args.report)
-    except RenaError as error:
-        print(f"instant_servos: {error}", file=sys.stderr)
-        return 2
-    return 0
+def make_instant_servos(args: argparse.Namespace) -> Emulator:
+    """Make the emulator that the options ask for, with torque on: a driver under test need not switch it on."""
+    emulator = make_emulator(args, InstantMotion)
+    for name in emulator.bank.robot.names:
+        emulator.bank.set_register(name, "torque_enable", 1)
+    return emulator
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(program="instant_servos", about=__doc__, make=make_instant_servos))

@@ -21,17 +21,17 @@ class Addressing:
         self._registers = registers
         self.attached = np.ones(len(registers.memory), bool)
         self.baud: int | None = None
-        self.update(None)
+        self.set_baud(None)
 
     def set_baud(self, baud: int | None) -> None:
-        """Set the rate of the next request (None: every servo hears it); rebuild the index if anything changed."""
-        if baud != self.baud or self._registers.settings_changed:
-            self.update(baud)
+        """Set the rate of the next request (None: every servo hears it); rebuild the index if anything changed.
 
-    def update(self, baud: int | None) -> None:
-        """Rebuild the index: a servo hears when it is attached, not deaf, and its baud code is that of ``baud``."""
+        A servo hears when it is attached, not dead, and its baud code is that of ``baud``.
+        """
         registers = self._registers
-        hears = self.attached & ~registers.conditions.deaf
+        if baud == self.baud and not registers.settings_changed:
+            return
+        hears = self.attached & ~registers.conditions.dead
         if baud is not None:
             hears = hears & (registers.memory[:, _BAUD] == (BAUDS.index(baud) if baud in BAUDS else -1))
         self.hearing = np.flatnonzero(hears)

@@ -59,7 +59,7 @@ class ServoBank:
         delay_us = FACTORY_RETURN_DELAY_US if factory else return_delay_us
         self.robot = robot
         self.goals = GoalLog(robot.names) if goals is None else goals
-        self._registers = ServoRegisters(robot, start, ids, delay_us, motion)
+        self._registers = ServoRegisters(robot, motion(start), ids, delay_us)
         self._addressing = Addressing(self._registers)
         self._instructions = Instructions(self._registers, self._addressing)
         self._faults = FaultSchedule(robot.names, seed, self._begin_fault, self._end_fault)
@@ -119,16 +119,14 @@ class ServoBank:
         every: int = 1,
         probability: float | None = None,
         **values: object,
-    ) -> Fault:
+    ) -> None:
         """Inject a fault on these servos, or on all of them: `inject("late", "jaw", delay_ms=120)`.
 
         ``at_s`` counts from now; the options are those of ``Fault``; ``values`` are the kind's own (`same_id` takes
         `with_`). Raises ValueError for an impossible fault or an unknown servo.
         """
         values = {name.rstrip("_"): value for name, value in values.items()}
-        fault = Fault(kind, servos, at_s, for_s, every, probability, values)
-        self._faults.add(fault)
-        return fault
+        self._faults.add(Fault(kind, servos, at_s, for_s, every, probability, values))
 
     def script(self, faults: Iterable[Fault], random: RandomFaults | None = None) -> None:
         """Inject the faults of a fault file or a parameter; their times count from now."""
@@ -253,8 +251,8 @@ class ServoBank:
         return [altered for reply in sent for altered in alter_reply(reply, self._faults)]
 
     def _overlap(self, slot: Sequence[TimedReply]) -> TimedReply:
-        skews_s = [k * self._skew_us() * 1e-6 for k in range(len(slot))]
-        begins_s = [reply.delay_s + skew_s for reply, skew_s in zip(slot, skews_s, strict=True)]
+        skew_us = self._skew_us()
+        begins_s = [reply.delay_s + k * skew_us * 1e-6 for k, reply in enumerate(slot)]
         bit_s = 1 / (self._addressing.baud or BAUDS[0])
         offsets = [round((begin_s - min(begins_s)) / bit_s) for begin_s in begins_s]
         return TimedReply(min(begins_s), superimpose([reply.frame for reply in slot], offsets), servo=slot[0].servo)

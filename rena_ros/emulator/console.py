@@ -73,8 +73,7 @@ def _unplug(bank: ServoBank, _rest: str) -> None:
 
 
 def _fault(bank: ServoBank, rest: str) -> None:
-    script = read_faults(f"[{rest}]", bank.robot, "the typed fault")
-    bank.script(script.faults)
+    bank.script(read_faults(f"[{rest}]", bank.robot, "the typed fault").faults)
 
 
 def _clear(bank: ServoBank, rest: str) -> None:

@@ -31,6 +31,7 @@ from rena_ros.emulator.servo_motion import TrapezoidMotion
 from rena_ros.emulator.wire import Wire
 from rena_ros.robot.file import load_robot
 
+DEFAULT_BAUD = 1_000_000  # of a client that sets none
 LINGER_S = 2.0
 KEPT_GOALS = 1000  # in memory, of a process that may run for days; the file of --goals keeps all
 IDLE_S = 0.1  # a signal does not end select early (PEP 475): without traffic this is how late it is noticed
@@ -42,17 +43,15 @@ class Emulator:
     The bank belongs to the thread of ``run``; other threads use ``call``.
     """
 
-    def __init__(
-        self, bank: ServoBank, link: Path, baud: int = 1_000_000, console: CommandConsole | None = None
-    ) -> None:
+    def __init__(self, bank: ServoBank, link: Path, console: CommandConsole | None = None) -> None:
         """Check the link; ``console``: typed commands that change faults while it runs. Raises RenaError."""
         self.bank = bank
-        self._wire = Wire(baud)
+        self._wire = Wire(DEFAULT_BAUD)
         self._pulls = 0
         self._console = console
         self._leave_s: float | None = None
         self._calls: queue.SimpleQueue[tuple[Callable, Future]] = queue.SimpleQueue()
-        self._port = PtyLink(link, baud)
+        self._port = PtyLink(link, DEFAULT_BAUD)
         self._wake_read, self._wake_write = os.pipe()
 
     def stop(self, *_signal: object) -> None:
@@ -110,10 +109,9 @@ class Emulator:
 
     def _wait_s(self) -> float:
         now_s = time.monotonic()
-        next_s = self._wire.next_s()
         ends_s = now_s + IDLE_S if self._leave_s is None else self._leave_s
         change_s = now_s + self.bank.next_change_s() - self.bank.now_s
-        return max(0.0, min(ends_s, change_s, ends_s if next_s is None else next_s) - now_s)
+        return max(0.0, min(ends_s, change_s, self._wire.next_s()) - now_s)
 
     def _handle(self, readable: list[int]) -> None:
         if self._console is not None and self._console.source in readable:
@@ -153,22 +151,15 @@ class Emulator:
 
 def add_arguments(parser: argparse.ArgumentParser, link: Path | None = None) -> None:
     """Declare the options of the emulator; ``link``: the default of --link."""
-    default = "" if link is None else f"; default: {link}"
-    parser.add_argument(
-        "--link",
-        type=Path,
-        required=link is None,
-        default=link,
-        help=f"where to put the link to the serial port{default}",
-    )
+    where = "where to put the link to the serial port" + (f"; default: {link}" if link else "")
+    parser.add_argument("--link", type=Path, required=link is None, default=link, help=where)
     parser.add_argument("--robot-file", help="robot file; default: the Rena that ships with the package")
     parser.add_argument("--report", type=Path, help="JSON file to write at the end: what crossed the wire")
     parser.add_argument("--return-delay-us", type=int, default=0, help="the servos' return delay, 0..500 us")
     parser.add_argument("--faults", type=Path, help="YAML file of faults and their times")
     parser.add_argument("--goals", type=Path, help="CSV file for every goal that crosses the wire")
-    parser.add_argument(
-        "--factory", action="store_true", help="servos out of the box: all with id 1, only the first one attached"
-    )
+    factory = "servos out of the box: all with id 1, only the first one attached"
+    parser.add_argument("--factory", action="store_true", help=factory)
     parser.add_argument("--commands", action="store_true", help="read commands from standard input (`help` lists them)")
 
 
@@ -187,14 +178,9 @@ def make_emulator(args: argparse.Namespace, motion: type[TrapezoidMotion] = Trap
     return Emulator(bank, args.link, console=CommandConsole(bank, sys.stdin.fileno()) if args.commands else None)
 
 
-def end_on_signals(emulator: Emulator) -> None:
-    """Let the signals that ask a program to end (``signals.ASKING``) end the emulator, from now on."""
-    on_end(emulator.stop)
-
-
 def serve(emulator: Emulator, report: Path | None) -> None:
     """Run until a signal asks it to end, then write the report. Raises RenaError when that is impossible."""
-    end_on_signals(emulator)
+    on_end(emulator.stop)
     gc.freeze()
     with contextlib.suppress(OSError):  # real servos do not wait for a busy computer either
         be_nice(-10)
@@ -214,15 +200,20 @@ def _write_report(path: Path, report: dict) -> None:
     write_json(path, report)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the emulator until a signal asks it to end. Returns 0, or 2 for what the user can correct."""
-    parser = argparse.ArgumentParser(prog="emulator", description=__doc__.splitlines()[0])
+def main(
+    argv: list[str] | None = None,
+    program: str = "emulator",
+    about: str = __doc__,
+    make: Callable[[argparse.Namespace], Emulator] = make_emulator,
+) -> int:
+    """Run an emulator until a signal asks it to end. Returns 0, or 2 for what the user can correct."""
+    parser = argparse.ArgumentParser(prog=program, description=about.splitlines()[0])
     add_arguments(parser)
     args = parser.parse_args(argv)
     try:
-        serve(make_emulator(args), args.report)
+        serve(make(args), args.report)
     except RenaError as error:
-        print(f"emulator: {error}", file=sys.stderr)
+        print(f"{program}: {error}", file=sys.stderr)
         return 2
     return 0
 

@@ -16,12 +16,15 @@ from rena_ros.emulator.wire import TimedReply
 
 @dataclass(frozen=True)
 class FaultConditions:
-    """The conditions of n servos, arrays (n,); ``temperature_c`` and ``voltage`` (0.1 V) are -1 without a fault."""
+    """The conditions of n servos, arrays (n,), most of them named as their fault kinds.
 
-    deaf: BoolArray
-    rejecting: BoolArray
+    ``temperature_c`` and ``voltage`` (0.1 V) are -1 without a fault.
+    """
+
+    dead: BoolArray
+    reject: BoolArray
     stuck: BoolArray
-    overloaded: BoolArray
+    overload: BoolArray
     eeprom_locked: BoolArray
     encoder: BoolArray
     temperature_c: IntArray
@@ -30,9 +33,8 @@ class FaultConditions:
 
 def fault_conditions(active: Sequence[ScheduledFault], count: int) -> FaultConditions:
     """Return the conditions of ``count`` servos; a fault that hits only some replies is no condition."""
-    found = {
-        name: np.zeros(count, bool) for name in ("dead", "reject", "stuck", "overload", "eeprom_locked", "encoder")
-    }
+    kinds = ("dead", "reject", "stuck", "overload", "eeprom_locked", "encoder")
+    found = {kind: np.zeros(count, bool) for kind in kinds}
     temperature_c, voltage = np.full(count, -1), np.full(count, -1)
     for one in active:
         fault, which = one.fault, list(one.servos)
@@ -42,16 +44,7 @@ def fault_conditions(active: Sequence[ScheduledFault], count: int) -> FaultCondi
             temperature_c[which] = fault.value("temperature_c")
         elif fault.kind == "undervoltage":
             voltage[which] = round(fault.value("voltage_v") * 10)
-    return FaultConditions(
-        deaf=found["dead"],
-        rejecting=found["reject"],
-        stuck=found["stuck"],
-        overloaded=found["overload"],
-        eeprom_locked=found["eeprom_locked"],
-        encoder=found["encoder"],
-        temperature_c=temperature_c,
-        voltage=voltage,
-    )
+    return FaultConditions(**found, temperature_c=temperature_c, voltage=voltage)
 
 
 def eeprom_settings(one: ScheduledFault, ids: IntArray, index: Mapping[str, int]) -> dict[str, int]:

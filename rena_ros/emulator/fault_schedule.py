@@ -74,10 +74,9 @@ class FaultSchedule:
     def add(self, fault: Fault) -> None:
         """Schedule a fault; its times count from now. Raises ValueError for an unknown servo."""
         other = fault.values.get("with")
-        self._refuse_unknown([*fault.servos, *([str(other)] if other is not None else [])])
-        which = frozenset(self._index[name] for name in fault.servos or self._names)
-        if KINDS[fault.kind].whole_bus:
-            which = frozenset()
+        self._refuse_unknown([*fault.servos, *([] if other is None else [str(other)])])
+        names = () if KINDS[fault.kind].whole_bus else fault.servos or self._names
+        which = frozenset(self._index[name] for name in names)
         begin_s = self.now_s + fault.at_s
         self._faults.append(ScheduledFault(fault, which, begin_s, begin_s + fault.for_s))
         self.advance(0.0)
@@ -133,13 +132,9 @@ class FaultSchedule:
             if one.fault.kind != kind or not one.begun or (servo not in one.servos and servo >= 0):
                 continue
             one.replies += 1
-            fault = one.fault
-            if fault.probability is not None:
-                hit = self.rng.random() < fault.probability
-            else:
-                hit = one.replies % fault.every == 0
-            if hit:
-                return fault
+            chance = one.fault.probability
+            if one.replies % one.fault.every == 0 and (chance is None or self.rng.random() < chance):
+                return one.fault
         return None
 
     def _refuse_unknown(self, names: Sequence[str]) -> None:

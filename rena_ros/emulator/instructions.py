@@ -121,7 +121,7 @@ class Instructions:
             return []
         self.tally.sync_writes += 1
         address, table = packet.params[0], np.frombuffer(packet.params[2:], np.uint8).reshape(-1, row)
-        simple = not self._addressing.shared and not self._registers.conditions.rejecting.any()
+        simple = not self._addressing.shared and not self._registers.conditions.reject.any()
         if simple and address == _GOAL and 3 <= row <= _GOAL_BYTES + 1:
             which = self._addressing.by_id[table[:, 0]]
             table, which = table[which >= 0], which[which >= 0]
@@ -135,8 +135,7 @@ class Instructions:
 
     def _obeying(self, servo_id: int) -> list[int]:
         """Return the addressed servos that carry requests out."""
-        rejecting = self._registers.conditions.rejecting
-        return [i for i in self._addressing.addressed(servo_id) if not rejecting[i]]
+        return [i for i in self._addressing.addressed(servo_id) if not self._registers.conditions.reject[i]]
 
     def _acknowledgement(self, packet: Packet) -> Slots:
         """Return empty replies; none to a broadcast, and none of servos whose response level is 0."""

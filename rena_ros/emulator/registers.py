@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rena_ros.base.arrays import Array, BoolArray, ByteArray, IntArray
+from rena_ros.base.arrays import BoolArray, ByteArray, IntArray
 from rena_ros.bus.protocol import OVERHEAD_BYTES, from_words
 from rena_ros.bus.registers import RAM_START, REGISTERS, TICKS_PER_TURN, Status
 from rena_ros.emulator.fault_effects import FaultConditions, fault_conditions
@@ -21,8 +21,6 @@ MAX_ACCELERATION = 100_000.0  # ticks/s2 when register 41 is 0: assumed, full sp
 MEMORY_BYTES = 128
 _LOAD_AT_MAX_SPEED = 200  # 0.1 %
 _STUCK_LOAD_PER_TICK = 10  # 0.1 %: assumed, full torque from 9 degrees off the goal on
-_VOLTAGE, _ENCODER = int(Status.VOLTAGE), int(Status.ENCODER)
-_TEMPERATURE, _OVERLOAD = int(Status.TEMPERATURE), int(Status.OVERLOAD)
 
 _AT = {name: register.address for name, register in REGISTERS.items()}
 _GOAL_START, _GOAL_END = _AT["goal_position"], _AT["goal_speed"] + 2
@@ -47,19 +45,12 @@ class WriteTally:
 class ServoRegisters:
     """Registers uint8 (n, 128) of n servos and the motion that they cause; servos are named by index."""
 
-    def __init__(
-        self,
-        robot: Robot,
-        positions: Array,
-        ids: IntArray,
-        return_delay_us: int,
-        motion: type[TrapezoidMotion] = TrapezoidMotion,
-    ) -> None:
-        """Start with torque off at ``positions`` ticks (n,); ``motion``: how the horns move."""
+    def __init__(self, robot: Robot, motion: TrapezoidMotion, ids: IntArray, return_delay_us: int) -> None:
+        """Start with torque off where ``motion`` begins; it moves the horns."""
         self.robot = robot
         self.tally = WriteTally()
-        self.motion = motion(positions)
-        self.settings_changed = True  # ids, baud codes or deafness, since an index of them was made
+        self.motion = motion
+        self.settings_changed = True  # ids, baud codes or dead servos, since an index of them was made
         count = len(robot.servos)
         self.conditions = fault_conditions([], count)
         self._tripped = np.zeros(count, bool)  # overload protection tripped, until the next goal
@@ -90,9 +81,11 @@ class ServoRegisters:
         memory[:, _AT["present_temperature"]] = hot
         volts = np.where(now.voltage >= 0, now.voltage, REGISTERS["present_voltage"].default)
         memory[:, _AT["present_voltage"]] = volts
-        status = np.where(hot > memory[:, _AT["max_temperature"]], _TEMPERATURE, 0) | np.where(now.encoder, _ENCODER, 0)
+        status = np.where(hot > memory[:, _AT["max_temperature"]], Status.TEMPERATURE, 0) | np.where(
+            now.encoder, Status.ENCODER, 0
+        )
         outside = (volts < memory[:, _AT["min_voltage"]]) | (volts > memory[:, _AT["max_voltage"]])
-        status |= np.where(outside, _VOLTAGE, 0) | np.where(now.overloaded | self._tripped, _OVERLOAD, 0)
+        status |= np.where(outside, Status.VOLTAGE, 0) | np.where(now.overload | self._tripped, Status.OVERLOAD, 0)
         memory[:, _AT["status"]] = status
         self.motion.stop(np.flatnonzero(self._held & ~held_before))
         self._start(np.flatnonzero(held_before & ~self._held))
@@ -185,7 +178,7 @@ class ServoRegisters:
     @property
     def _held(self) -> BoolArray:
         """Which horns do not follow their goals, bool (n,)."""
-        return self.conditions.stuck | self.conditions.overloaded | self._tripped
+        return self.conditions.stuck | self.conditions.overload | self._tripped
 
     def _strain(self, signed: bool = False) -> IntArray:
         """Return the load of stuck servos, 0.1 %, int (n,): proportional to the distance from the goal.
@@ -206,7 +199,7 @@ class ServoRegisters:
         """
         addresses = np.arange(address, address + len(new))
         refused = (addresses < RAM_START) & self.conditions.eeprom_locked[i]
-        if self.conditions.overloaded[i] and self.read(i, "torque_enable") == 1:
+        if self.conditions.overload[i] and self.read(i, "torque_enable") == 1:
             refused |= addresses == _AT["torque_enable"]
         return refused
 

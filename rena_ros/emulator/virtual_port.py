@@ -67,9 +67,8 @@ class VirtualPort:
                     return received
             if self.now() >= deadline_s:
                 return received
-            next_s = self._wire.next_s()
             # Not beyond the next change: a pulled cable is noticed at once.
-            self.sleep_until(min(deadline_s, self.bank.next_change_s(), deadline_s if next_s is None else next_s))
+            self.sleep_until(min(deadline_s, self.bank.next_change_s(), self._wire.next_s()))
 
     def close(self) -> None:
         """Do nothing: the port holds no resource."""

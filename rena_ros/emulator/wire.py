@@ -3,6 +3,7 @@
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 from rena_ros.bus.protocol import BITS_PER_BYTE, wire_time_s
 
@@ -79,9 +80,9 @@ class Wire:
             data += heapq.heappop(self._due)[2]
         return data
 
-    def next_s(self) -> float | None:
-        """Return when the next burst arrives; None when nothing is on its way."""
-        return self._due[0][0] if self._due else None
+    def next_s(self) -> float:
+        """Return when the next burst arrives; inf: nothing is on its way."""
+        return self._due[0][0] if self._due else inf
 
     def cut(self) -> None:
         """Drop what is on its way, as a pulled cable does."""

@@ -25,7 +25,7 @@ from std_srvs.srv import Trigger
 
 from rena_ros.base.errors import RenaError
 from rena_ros.base.resources import share_path
-from rena_ros.base.signals import ignore_end
+from rena_ros.base.signals import ignore_end, on_end
 from rena_ros.emulator import emulator as emulated
 from rena_ros.emulator.bank import ServoBank
 from rena_ros.emulator.console import carry_out, status
@@ -101,7 +101,7 @@ def main() -> int:
         del os.environ[_PROFILE]
     try:
         emulator = emulated.make_emulator(args)
-        emulated.end_on_signals(emulator)  # before ROS: an interrupt during its start may be lost
+        on_end(emulator.stop)  # before ROS: an interrupt during its start may be lost
         rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
         node = EmulatorNode(emulator)
         executor = SingleThreadedExecutor()

@@ -211,7 +211,7 @@ def test_replies_take_as_long_as_on_a_wire_of_1_mbps(delay_us):
         carried = max(0, min(25, int((now_s - 100.0 - 33e-5 + 1e-9) / slot_s)))
         assert received <= carried * 14  # never earlier than the wire,
         assert received >= (carried - 1e-3 / slot_s - 1) * 14  # and at most one burst of a millisecond later
-    assert received == 350 and wire.next_s() is None and wire.collisions == 0
+    assert received == 350 and wire.next_s() == np.inf and wire.collisions == 0
 
 
 def test_a_request_during_a_reply_is_a_collision():
