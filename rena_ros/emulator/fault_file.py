@@ -10,15 +10,13 @@ Kinds and their values: ``faults.KINDS``. Times count from the moment when the f
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
 from rena_ros.base.file_model import FileModel, read_model
 from rena_ros.base.files import read_text
-from rena_ros.emulator.fault_schedule import NOT_BY_CHANCE, RandomFaults
-from rena_ros.emulator.faults import KINDS, AnyFault, Fault
-from rena_ros.robot.file import ServoName
+from rena_ros.emulator.fault_schedule import RandomFaults
+from rena_ros.emulator.faults import AnyFault, Fault
 from rena_ros.robot.model import Robot
 
 
@@ -41,33 +39,12 @@ def read_faults(text: str, robot: Robot, source: str = "the text of faults") -> 
     ``source``: where the text came from. Raises RenaError as ``load_faults`` does.
     """
     file = read_model(text, source, _FaultFile, context=robot.names)
-    random = None if file.random is None else RandomFaults(**file.random.model_dump())
-    return FaultScript(tuple(row.fault() for row in file.faults), random)
-
-
-_DEFAULT = RandomFaults()
-_Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-_RandomKind: Any = Literal[tuple(kind for kind in KINDS if kind not in NOT_BY_CHANCE)]
-
-
-class _RandomRow(FileModel):
-    seed: int = Field(_DEFAULT.seed, ge=0)
-    rate_per_minute: float = Field(_DEFAULT.rate_per_minute, gt=0, le=6000)
-    kinds: tuple[_RandomKind, ...] = Field(_DEFAULT.kinds, min_length=1)
-    servos: tuple[ServoName, ...] = _DEFAULT.servos
-    for_s: tuple[_Seconds, _Seconds] = _DEFAULT.for_s
-
-    @field_validator("for_s")
-    @classmethod
-    def _begins_with_the_shortest(cls, for_s: tuple[float, float]) -> tuple[float, float]:
-        if for_s[0] > for_s[1]:
-            raise ValueError(f"for_s must be [shortest, longest] in seconds, found {list(for_s)}")
-        return for_s
+    return FaultScript(tuple(row.fault() for row in file.faults), file.random)
 
 
 class _FaultFile(FileModel):
     faults: tuple[AnyFault, ...] = ()
-    random: _RandomRow | None = None
+    random: RandomFaults | None = None
 
     @model_validator(mode="before")
     @classmethod

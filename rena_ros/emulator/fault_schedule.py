@@ -3,26 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field, field_validator
 
+from rena_ros.base.file_model import FileModel
 from rena_ros.emulator.faults import KINDS, Fault
-
-
-@dataclass(frozen=True)
-class RandomFaults:
-    """Faults that begin at random, for endurance runs; the same seed brings the same faults.
-
-    ``rate_per_minute``: mean rate. Each fault is one of ``kinds`` on one of ``servos`` (names; empty: all) and lasts
-    between the two times of ``for_s``.
-    """
-
-    seed: int = 0
-    rate_per_minute: float = 6.0
-    kinds: tuple[str, ...] = ("dead", "late", "corrupt", "truncated", "duplicated")
-    servos: tuple[str, ...] = ()
-    for_s: tuple[float, float] = (0.5, 3.0)
-
+from rena_ros.robot.file import ServoName
 
 # Values of random faults whose kind has no default of its own.
 _RANDOM_VALUES: dict[str, Mapping[str, object]] = {
@@ -30,7 +18,29 @@ _RANDOM_VALUES: dict[str, Mapping[str, object]] = {
     "wrong_id": {"id": 253},
     "wrong_baud": {"baud": 500_000},
 }
-NOT_BY_CHANCE = ("same_id",)  # it needs a second servo
+_RandomKind: Any = Literal[tuple(kind for kind in KINDS if kind != "same_id")]  # that one needs a second servo
+_Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class RandomFaults(FileModel):
+    """Faults that begin at random, for endurance runs; the same seed brings the same faults.
+
+    ``rate_per_minute``: mean rate. Each fault is one of ``kinds`` on one of ``servos`` (names; empty: all) and lasts
+    between the two times of ``for_s``.
+    """
+
+    seed: int = Field(0, ge=0)
+    rate_per_minute: float = Field(6.0, gt=0, le=6000)
+    kinds: tuple[_RandomKind, ...] = Field(("dead", "late", "corrupt", "truncated", "duplicated"), min_length=1)
+    servos: tuple[ServoName, ...] = ()
+    for_s: tuple[_Seconds, _Seconds] = (0.5, 3.0)
+
+    @field_validator("for_s")
+    @classmethod
+    def _begins_with_the_shortest(cls, for_s: tuple[float, float]) -> tuple[float, float]:
+        if for_s[0] > for_s[1]:
+            raise ValueError(f"for_s must be [shortest, longest] in seconds, found {list(for_s)}")
+        return for_s
 
 
 @dataclass(eq=False)
@@ -142,8 +152,7 @@ class FaultSchedule:
             raise ValueError(f"no servo is called {', '.join(unknown)}")
 
     def _plan_random(self, random: RandomFaults, rng: np.random.Generator) -> None:
-        rate = random.rate_per_minute / 60
-        self._next_random_s = self.now_s + rng.exponential(1 / rate) if rate > 0 else inf
+        self._next_random_s = self.now_s + rng.exponential(1 / (random.rate_per_minute / 60))
 
     def _begin_random(self, random: RandomFaults, rng: np.random.Generator) -> None:
         kind = str(rng.choice(random.kinds))
