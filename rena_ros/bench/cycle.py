@@ -16,7 +16,7 @@ from rena_ros.bench.drivers import DRIVERS, STATE_BYTES, VENDOR, installed
 from rena_ros.bench.machine import Machine
 from rena_ros.bench.measure import Record
 from rena_ros.bench.processes import busy_process, emulated_bus, interruptible
-from rena_ros.bench.report import begin, progress_bar, pyplot, save_figures, save_plot
+from rena_ros.bench.report import begin, progress_bar, pyplot, rounded, save_figures, save_plot
 from rena_ros.bus.protocol import OVERHEAD_BYTES, wire_time_s
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import Robot
@@ -63,13 +63,7 @@ class Figures:
 
     def as_dict(self) -> dict:
         """Return the figures, rounded, with their ratios, ready for JSON."""
-        rounded = {name: round(value, 4) for name, value in vars(self).items() if isinstance(value, float)}
-        return {
-            **vars(self),
-            **rounded,
-            "ratio": round(self.ratio, 4),
-            "p99_ratio": round(self.p99_ms / self.wire_ms, 4),
-        }
+        return rounded({**vars(self), "ratio": self.ratio, "p99_ratio": self.p99_ms / self.wire_ms}, 4)
 
 
 def wire_ms(servos: int, goal_bytes: int) -> float:
@@ -105,13 +99,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `rena bench bus` takes."""
     parser.add_argument("--cycles", type=int, default=500, metavar="N", help="cycles of each measurement (default 500)")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="measurements of each driver (default 3)")
-    parser.add_argument(
-        "--niceness",
-        type=int,
-        default=0,
-        metavar="N",
-        help="of the measured processes (default 0; the servos node asks for -10, which needs permission)",
-    )
+    niceness = "of the measured processes (default 0; the servos node asks for -10, which needs permission)"
+    parser.add_argument("--niceness", type=int, default=0, metavar="N", help=niceness)
     parser.add_argument("--scene", choices=tuple(SCENES), help="only this scene")
     parser.add_argument("--robot-file", metavar="FILE", help="servos and limits; default: config/rena.yaml")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write bus.json and bus.png there")
@@ -127,12 +116,12 @@ def run(args: argparse.Namespace) -> int:
     console, machine = begin(args.out)
     drivers = installed(tuple(DRIVERS), console)
     scenes = {name: [d for d in SCENES[name] if d in drivers] for name in SCENES if args.scene in (None, name)}
-    records: Records = {name: {d: [] for d in wanted} for name, wanted in scenes.items()}
+    records: Records = {}
     try:
         with interruptible(), progress_bar(console) as progress:
             bar = progress.add_task("", total=args.rounds * sum(map(len, scenes.values())))
             for scene, driver, record in _measurements(scenes, args):
-                records[scene][driver].append(record)
+                records.setdefault(scene, {}).setdefault(driver, []).append(record)
                 progress.update(bar, advance=1, description=f"{scene}: {TITLES[driver]}")
     except KeyboardInterrupt:
         console.print("interrupted: the measurements until then", style="yellow")
@@ -142,7 +131,7 @@ def run(args: argparse.Namespace) -> int:
     console.print(CAPTION, style="dim", highlight=False)
     _verdicts(results, console)
     if args.out and results:
-        header = {"machine": machine.as_dict(), "load_at_end": Machine.now().load, "baud": BAUD, "dead": DEAD}
+        header = {"machine": vars(machine), "load_at_end": Machine.now().load, "baud": BAUD, "dead": DEAD}
         header |= {"niceness": args.niceness, "warm_up": WARM_UP}
         rows_of_scenes = {scene: [row.as_dict() for row in rows] for scene, rows in results.items()}
         save_figures(console, args.out, "bus", {**header, "scenes": rows_of_scenes})
@@ -163,14 +152,11 @@ def _measurements(scenes: dict[str, list[str]], args: argparse.Namespace) -> Ite
 
 
 def _results(records: Records, robot: Robot) -> dict[str, list[Figures]]:
-    """Return the figures of every driver with at least one record, by scene."""
-    every = np.ones(len(robot.names), bool)
-    living = np.array([name != DEAD for name in robot.names])
-    results = {
-        scene: [figures(d, rounds, living if scene == ONE_DEAD else every) for d, rounds in drivers.items() if rounds]
-        for scene, drivers in records.items()
-    }
-    return {scene: rows for scene, rows in results.items() if rows}
+    results = {}
+    for scene, drivers in records.items():
+        alive = np.array([scene != ONE_DEAD or name != DEAD for name in robot.names])
+        results[scene] = [figures(driver, rounds, alive) for driver, rounds in drivers.items()]
+    return results
 
 
 def _table(scene: str, rows: list[Figures]) -> Table:
@@ -208,11 +194,9 @@ def _plot(records: Records, robot: Robot, folder: Path, console: Console) -> Non
     if plt is None:
         console.print("no plot: matplotlib is not installed", style="yellow")
         return
-    shown = {scene: {d: r for d, r in drivers.items() if r} for scene, drivers in records.items()}
-    shown = {scene: drivers for scene, drivers in shown.items() if drivers}
-    figure, panels = plt.subplots(1, len(shown), figsize=(5 * len(shown), 4), layout="constrained", squeeze=False)
+    figure, panels = plt.subplots(1, len(records), figsize=(5 * len(records), 4), layout="constrained", squeeze=False)
     colours = {driver: f"C{i}" for i, driver in enumerate(DRIVERS)}
-    for axes, (scene, drivers) in zip(panels[0], shown.items(), strict=True):
+    for axes, (scene, drivers) in zip(panels[0], records.items(), strict=True):
         for driver, rounds in drivers.items():
             times = np.sort(np.concatenate([record.cycle_s for record in rounds])) * 1e3
             ratios = times / wire_ms(len(robot.names), DRIVERS[driver].goal_bytes)

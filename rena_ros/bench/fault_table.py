@@ -5,7 +5,7 @@ offers as new either is this cycle's goal or is stale.
 """
 
 import argparse
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -43,12 +43,9 @@ run. raised: cycles that ended in an exception. The vendor's SDK is {VENDOR}."""
 
 @dataclass(frozen=True)
 class FaultRow:
-    """One driver under one fault.
+    """One driver under one fault; CAPTION says what the figures mean.
 
-    ``success``: cycles that the driver reported as successful; ``offered``: readings that it offered as new;
-    ``stale``: those of them that were not of their cycle; ``stale_in_success``: those of these in successful cycles;
-    ``healthy``: share of the other servos' readings that were offered and true, 0..1; ``lost``: other servos
-    without any true reading in the last quarter of the run; ``raised``: cycles that ended in an exception.
+    ``success``: its "ok"; ``offered``: its "new"; ``stale_in_success``: its number in brackets; ``healthy``: 0..1.
     """
 
     driver: str
@@ -104,17 +101,15 @@ def run(args: argparse.Namespace) -> int:
     drivers = installed(("vendor", OURS), console)
     rows, whole = _rows(drivers, robot, args, console)
     faulty = robot.names[_faulty(robot)]
-    console.print(
-        _table(rows, f"Faults of {faulty}, one of {len(robot.names)} servos; {args.cycles} cycles at {RATE_HZ:g} Hz")
-    )
+    title = f"Faults of {faulty}, one of {len(robot.names)} servos; {args.cycles} cycles at {RATE_HZ:g} Hz"
+    console.print(_table(rows, title))
     console.print(CAPTION, style="dim", highlight=False)
     wrong = [row for row in rows if row.driver == OURS and (row.stale or row.lost)]
     for row in wrong:
         console.print(f"wrong: {row.fault}: {row.stale} stale readings, {row.lost} healthy servos lost", style="red")
     if args.out and rows:
-        header = {"machine": machine.as_dict(), "load_at_end": Machine.now().load, "faulty": faulty}
-        header |= {"rate_hz": RATE_HZ}
-        save_figures(console, args.out, "faults", {**header, "rows": [asdict(row) for row in rows]})
+        header = {"machine": vars(machine), "load_at_end": Machine.now().load, "faulty": faulty, "rate_hz": RATE_HZ}
+        save_figures(console, args.out, "faults", {**header, "rows": [vars(row) for row in rows]})
     if not whole:
         console.print("interrupted: the measurements until then", style="yellow")
         return 130

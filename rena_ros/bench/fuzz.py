@@ -54,9 +54,8 @@ class FuzzResult:
     @property
     def passed(self) -> bool:
         """Whether there was no violation, and at least one command was followed."""
-        return not (
-            self.limits + self.antagonists + self.speed + self.acceleration + self.limp + self.misjudged
-        ) and bool(self.frames and self.accepted)
+        wrong = self.limits + self.antagonists + self.speed + self.acceleration + self.limp + self.misjudged
+        return not wrong and self.frames > 0 and self.accepted > 0
 
 
 class CommandMaker:
@@ -71,8 +70,7 @@ class CommandMaker:
         """Return a command and whether it is valid; two in three are."""
         valid = bool(self._rng.random() < 2 / 3)
         shapes = self._valid_shapes if valid else self._invalid_shapes
-        names, positions = shapes[self._rng.integers(len(shapes))]()
-        return (names, [float(position) for position in positions]), valid
+        return shapes[self._rng.integers(len(shapes))](), valid
 
     def _whole(self) -> Command:
         robot = self._robot

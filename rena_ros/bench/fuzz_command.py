@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 from multiprocessing import resource_tracker
 from multiprocessing.context import SpawnContext
@@ -13,14 +13,14 @@ from multiprocessing.pool import Pool
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import TimeRemainingColumn
 from rich.table import Table
 
 from rena_ros.base.errors import RenaError
 from rena_ros.base.signals import ASKING
 from rena_ros.bench.fuzz import FuzzResult, fuzz
 from rena_ros.bench.processes import interruptible
-from rena_ros.bench.report import begin, save_figures
+from rena_ros.bench.report import begin, progress_bar, save_figures
 
 CHUNK = 10_000  # commands to one freshly started node
 MEANINGS = {
@@ -59,9 +59,8 @@ def run(args: argparse.Namespace) -> int:
     if args.commands < 1 or args.seed < 0 or (args.workers is not None and args.workers < 1):
         raise RenaError("--commands and --workers must be at least 1, and --seed not negative")
     console, machine = begin(args.out)
-    jobs = list(_jobs(args.commands, args.seed))
     begun_s = time.monotonic()
-    results, whole = _work(jobs, args.workers or machine.cores, console)
+    results, whole = _work(_jobs(args.commands, args.seed), args.workers or machine.cores, console)
     if not results:
         console.print("interrupted before the first result", style="yellow")
         return 130
@@ -71,31 +70,29 @@ def run(args: argparse.Namespace) -> int:
     for example in total.examples:
         console.print(f"wrong: {example}", style="red", highlight=False, markup=False)
     if args.out:
-        header = {"machine": machine.as_dict(), "seed": args.seed, "whole": whole, "took_s": round(took_s, 1)}
+        header = {"machine": vars(machine), "seed": args.seed, "whole": whole, "took_s": round(took_s, 1)}
         save_figures(console, args.out, "fuzz", {**header, **asdict(total)})
     if not total.passed:
         return 1
     return 0 if whole else 130
 
 
-def _jobs(commands: int, seed: int) -> Iterator[tuple[int, int]]:
-    """Yield the commands and the seed of each job; runs of different ``seed`` share none."""
-    for k, done in enumerate(range(0, commands, CHUNK)):
-        yield min(CHUNK, commands - done), seed * 1_000_000 + k
+def _jobs(commands: int, seed: int) -> list[tuple[int, int]]:
+    """Return the commands and the seed of each job; runs of different ``seed`` share none."""
+    return [(min(CHUNK, commands - done), seed * 1_000_000 + k) for k, done in enumerate(range(0, commands, CHUNK))]
 
 
 def _work(jobs: list[tuple[int, int]], workers: int, console: Console) -> tuple[list[FuzzResult], bool]:
     """Return the results and whether they are complete: an interrupt ends the run early."""
-    columns = (TextColumn("commands"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     results: list[FuzzResult] = []
     context = multiprocessing.get_context("spawn")  # a ROS context does not survive a fork
     try:
         with (
             interruptible(),
             worker_pool(context, min(workers, len(jobs))) as pool,
-            Progress(*columns, console=console, transient=True) as progress,
+            progress_bar(console, TimeRemainingColumn) as progress,
         ):
-            bar = progress.add_task("", total=sum(count for count, _ in jobs))
+            bar = progress.add_task("commands", total=sum(count for count, _ in jobs))
             for result in pool.imap_unordered(_fuzz, jobs):
                 results.append(result)
                 progress.update(bar, advance=result.commands)

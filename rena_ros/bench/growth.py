@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rena_ros.base.arrays import Array
+from rena_ros.bench.report import rounded
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Growth:
 
     def as_dict(self) -> dict:
         """Return the figures, rounded, and ``grew``, ready for JSON."""
-        return {**{k: round(v, 3) if isinstance(v, float) else v for k, v in vars(self).items()}, "grew": self.grew}
+        return rounded({**vars(self), "grew": self.grew}, 3)
 
 
 def measure_growth(name: str, values: Array, absolute: float, relative: float = 0.0) -> Growth:

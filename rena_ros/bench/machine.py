@@ -2,7 +2,7 @@
 
 import os
 import platform
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
@@ -34,10 +34,6 @@ class Machine:
             python=platform.python_version(),
             pyserial=metadata.version("pyserial"),
         )
-
-    def as_dict(self) -> dict:
-        """Return the fields, ready for JSON."""
-        return asdict(self)
 
     def __str__(self) -> str:
         return f"{self.cores} cores of {self.processor}, load {self.load:.2f}, {self.system}, Python {self.python}"

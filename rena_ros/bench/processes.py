@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +50,13 @@ def child_process(command: Sequence[str], *, stop_s: float = 5.0, **options: Any
         process.wait()
 
 
+@dataclass
 class EmulatedBus:
     """A bus of emulated servos: the emulator's process and its link."""
 
-    def __init__(self, process: subprocess.Popen, link: Path, robot_file: str | None) -> None:
-        self.process = process
-        self.link = link
-        self._robot_file = robot_file
+    process: subprocess.Popen
+    link: Path
+    robot_file: str | None
 
     def measure(self, driver: str, cycles: int, warm_up: int, rate_hz: float = 0.0, niceness: int = 0) -> Record:
         """Measure one driver in a process of its own (of that ``niceness``), at ``rate_hz`` or back to back (0).
@@ -65,8 +66,8 @@ class EmulatedBus:
         path = self.link.parent / "record.npz"
         options = {"--driver": driver, "--port": self.link, "--cycles": cycles, "--warm-up": warm_up, "--out": path}
         options |= {"--emulator-pid": self.process.pid, "--rate-hz": rate_hz, "--niceness": niceness}
-        if self._robot_file:
-            options["--robot-file"] = self._robot_file
+        if self.robot_file:
+            options["--robot-file"] = self.robot_file
         command = [sys.executable, "-m", "rena_ros.bench.measure"]
         command += [str(part) for option in options.items() for part in option]
         with child_process(command, stderr=subprocess.PIPE, text=True) as process:
@@ -111,11 +112,9 @@ def wait_for_link(link: Path, emulator: subprocess.Popen, why: str = "") -> None
         time.sleep(0.01)
 
 
-@contextlib.contextmanager
-def busy_process() -> Iterator[subprocess.Popen]:
+def busy_process() -> contextlib.AbstractContextManager[subprocess.Popen]:
     """Run a Python process that only calculates; it ends with this process whatever happens."""
-    with child_process([sys.executable, "-c", _BUSY]) as process:
-        yield process
+    return child_process([sys.executable, "-c", _BUSY])
 
 
 def _interrupt(*_: object) -> None:

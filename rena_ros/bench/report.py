@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
 
 from rena_ros.base.errors import RenaError
 from rena_ros.base.files import write_json
@@ -31,9 +31,9 @@ def begin(out: Path | None) -> tuple[Console, Machine]:
     return console, machine
 
 
-def progress_bar(console: Console) -> Progress:
-    """Return a bar with a description, a count and the time so far, which vanishes at its end."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+def progress_bar(console: Console, time: type[ProgressColumn] = TimeElapsedColumn) -> Progress:
+    """Return a bar with a description, a count and a time, which vanishes at its end."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), time())
     return Progress(*columns, console=console, transient=True)
 
 
@@ -42,6 +42,11 @@ def save_figures(console: Console, folder: Path, name: str, figures: Mapping[str
     path = folder / f"{name}.json"
     write_json(path, dict(figures))
     console.print(f"figures: {path}", highlight=False, soft_wrap=True)
+
+
+def rounded(figures: Mapping[str, object], digits: int) -> dict[str, object]:
+    """Return the figures with every float rounded."""
+    return {name: round(value, digits) if isinstance(value, float) else value for name, value in figures.items()}
 
 
 def pyplot() -> ModuleType | None:

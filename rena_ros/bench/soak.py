@@ -71,18 +71,15 @@ def run(args: argparse.Namespace) -> int:
     verdicts = judge_growth(soak)
     for verdict in verdicts:
         word, style = ("grows", "red") if verdict.grew else ("flat", "")
-        console.print(
-            f"{word}: {verdict.name}: {verdict.early:.2f} -> {verdict.late:.2f} (allowed {verdict.allowed:.2f})",
-            style=style,
-            highlight=False,
-        )
+        medians = f"{verdict.early:.2f} -> {verdict.late:.2f} (allowed {verdict.allowed:.2f})"
+        console.print(f"{word}: {verdict.name}: {medians}", style=style, highlight=False)
     if report:
         counts = ", ".join(f"{name} {value}" for name, value in report.items() if isinstance(value, (int, dict)))
         console.print(f"the emulator counted: {counts}", highlight=False)
     wrong = [f"{verdict.name} grows" for verdict in verdicts if verdict.grew]
     wrong += [died] if died else []
     wrong += ["goals outside the limits"] if report and report.get("limit_violations") else []
-    figures: dict = {"machine": machine.as_dict(), "load_at_end": Machine.now().load, "minutes": args.minutes}
+    figures: dict = {"machine": vars(machine), "load_at_end": Machine.now().load, "minutes": args.minutes}
     figures |= {"faults_per_minute": args.rate, "seed": args.seed, "whole": whole, "wrong": wrong, "emulator": report}
     figures |= {"growth": [verdict.as_dict() for verdict in verdicts], "per_minute": per_minute(soak)}
     save_figures(console, args.out, "soak", figures)
@@ -103,12 +100,7 @@ def _processes(args: argparse.Namespace) -> Iterator[tuple[dict[str, subprocess.
     emulator: tuple[str, ...] = ("--link", str(link), "--report", str(args.out / "emulator.json"), *robot)
     if args.rate:
         faults = args.out / "faults.yaml"
-        random = {
-            "seed": args.seed,
-            "rate_per_minute": args.rate,
-            "kinds": list(FAULT_KINDS),
-            "for_s": list(FAULT_LASTS_S),
-        }
+        random = {"seed": args.seed, "rate_per_minute": args.rate, "kinds": FAULT_KINDS, "for_s": FAULT_LASTS_S}
         write_json(faults, {"random": random})  # JSON is YAML
         emulator += ("--faults", str(faults))
     ros = ("--ros-args", "-r", "__ns:=/soak", *(("-p", f"robot_file:={args.robot_file}") if args.robot_file else ()))

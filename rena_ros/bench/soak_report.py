@@ -45,9 +45,9 @@ def judge_growth(soak: Soak) -> list[Growth]:
     verdicts: list[Growth] = []
     try:
         for figure, allowed in _ALLOWED.items():
-            verdicts += [
-                measure_growth(f"{name}: {_UNITS[figure]}", _column(soak, name, figure), *allowed) for name in names
-            ]
+            for name in names:
+                values = _column(soak, name, figure)
+                verdicts.append(measure_growth(f"{name}: {_UNITS[figure]}", values, *allowed))
         verdicts.append(measure_growth("reading all states, ms", _read_ms(soak), *_READ_MS))
     except ValueError:
         return []
@@ -78,18 +78,8 @@ def per_minute(soak: Soak) -> list[dict]:
 
 def table(soak: Soak) -> Table:
     """Return the rows of ``per_minute``; of a long run the last twenty."""
-    titles: tuple[str, ...] = (
-        "minute",
-        "servos MiB",
-        "files",
-        "threads",
-        "emulator MiB",
-        "files",
-        "threads",
-        "read ms",
-        "max ms",
-    )
-    titles += ("reads / s", "unplugged s", "limp s", "faulty s")
+    titles = ["minute", "servos MiB", "files", "threads", "emulator MiB", "files", "threads"]
+    titles += ["read ms", "max ms", "reads / s", "unplugged s", "limp s", "faulty s"]
     keys = [f"{name}_{figure}" for name in ("servos", "emulator") for figure in _ALLOWED]
     keys += ["read_ms", "read_max_ms", "bus_rate_hz", "seconds_disconnected", "seconds_limp", "seconds_faulty"]
     shown = Table(box=None, padding=(0, 1))
