@@ -16,7 +16,7 @@ from rena_ros.mimic import parent_death
 
 TAIL_LINES = 12
 # The steps of ending a process, and the share of the available time that each one gets.
-_STEPS = ((signal.SIGINT, 0.6), (signal.SIGTERM, 0.25), (signal.SIGKILL, 0.15))
+_STEPS = ((signal.SIGINT, 0.75), (signal.SIGTERM, 0.15), (signal.SIGKILL, 0.1))
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ time, before it is decoded: decoding is part of every latency measured from the 
 drawn before it is due: drawing stands for the world in front of a camera.)
 """
 
+import gc
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -92,6 +93,7 @@ class CameraNode(Node):
         """Stop the worker, which closes the camera or file."""
         self._leaving.set()
         self._worker.join(2.0)
+        gc.freeze()  # as the twin node does: the performer's renderer, too, uses numba
 
     def _work(self) -> None:
         try:

@@ -1,5 +1,6 @@
 """twin node: ``joint_states`` -> the drawn robot's face on ``robot/image_raw``."""
 
+import gc
 from functools import partial
 
 import numpy as np
@@ -59,6 +60,7 @@ class TwinNode(Node):
     def leave(self) -> None:
         """Close the renderer."""
         self._face.close()
+        gc.freeze()  # else the interpreter's last collections search numba's objects for half a second and more
 
 
 def main() -> int:

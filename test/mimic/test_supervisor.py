@@ -97,7 +97,7 @@ def test_a_process_that_ignores_signals_is_ended_by_force_and_named(supervisor, 
     python(supervisor, "willing", "print('ready'); import time; time.sleep(60)")
     for name in ("stubborn", "willing"):
         says(tmp_path / f"{name}.log", "ready")
-    assert supervisor.stop(limit_s=1.5) == {"stubborn": taken}
+    assert supervisor.stop(limit_s=4.0) == {"stubborn": taken}
     assert supervisor.pids() == {}
 
 
