@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the nodes, then make film and figures. Returns 0, or 1 when a process died or a result is missing."""
-    console = Console()
+    console = Console(highlight=False)
     on_end(signal.default_int_handler)  # includes Ctrl-C: `cmd &` in a script starts with it ignored
     source = preflight.check_source(args.source)
     preflight.check_robot(args.robot)
@@ -65,7 +65,8 @@ def run(args: argparse.Namespace) -> int:
     )
     total_s = args.duration or source.duration_s
     title = f"rena mimic · {args.source} → {args.robot}"
-    console.print(f"{title}, {_length(total_s)}; results in {out}", highlight=False, markup=False, soft_wrap=True)
+    length = "until Ctrl-C" if total_s is None else f"{total_s:.0f} s"
+    console.print(f"{title}, {length}; results in {out}", markup=False, soft_wrap=True)
     if args.source == preflight.PERFORMER:
         console.print("the source is the built-in performer; --source 0 takes the first camera", markup=False)
     session = Session(processes, out, console, args.namespace)
@@ -75,10 +76,6 @@ def run(args: argparse.Namespace) -> int:
     finally:
         shutil.rmtree(mimic_run.spool, ignore_errors=True)
         os.close(lock)
-
-
-def _length(total_s: float | None) -> str:
-    return "until Ctrl-C" if total_s is None else f"{total_s:.0f} s"
 
 
 def _positive(text: str) -> float:

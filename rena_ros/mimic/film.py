@@ -54,10 +54,10 @@ def make_film(
     return encode(path, pictures(), film_size(with_robot))
 
 
-def moments(first_ns: int, last_ns: int, rate_hz: int = RATE_HZ) -> np.ndarray:
-    """The times of a film's pictures, int64 ns, ``rate_hz`` apart from ``first_ns`` to at most ``last_ns``."""
-    count = (last_ns - first_ns) * rate_hz // 1_000_000_000 + 1
-    return first_ns + np.arange(count, dtype=np.int64) * 1_000_000_000 // rate_hz
+def moments(first_ns: int, last_ns: int) -> np.ndarray:
+    """The times of a film's pictures, int64 ns, from ``first_ns`` to at most ``last_ns`` at RATE_HZ."""
+    count = (last_ns - first_ns) * RATE_HZ // 1_000_000_000 + 1
+    return first_ns + np.arange(count, dtype=np.int64) * 1_000_000_000 // RATE_HZ
 
 
 def newest_at(stamps_ns: np.ndarray, times_ns: np.ndarray) -> np.ndarray:
@@ -71,9 +71,25 @@ def encode(path: Path, pictures: Iterable[np.ndarray], size: tuple[int, int], ra
     The file appears under its name only when it is complete. When ``pictures`` raises KeyboardInterrupt the film ends
     there, complete, and the interrupt is raised again. Raises RenaError when the file cannot be written.
     """
+    count, interrupt = 0, None
     try:
-        with replacing(path) as fresh:
-            count, interrupt = _write(fresh, pictures, size, rate_hz)
+        with (
+            replacing(path) as fresh,
+            av.open(str(fresh), "w", format="mp4", options={"movflags": "faststart"}) as container,
+        ):
+            stream = container.add_stream("libx264", rate=rate_hz, options={"preset": "veryfast", "crf": "20"})
+            stream.width, stream.height = size
+            stream.pix_fmt = "yuv420p"
+            stream.time_base = Fraction(1, rate_hz)
+            try:
+                for picture in pictures:
+                    frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                    frame.pts, frame.time_base = count, Fraction(1, rate_hz)
+                    container.mux(stream.encode(frame))
+                    count += 1
+            except KeyboardInterrupt as error:
+                interrupt = error
+            container.mux(stream.encode(None))
             if interrupt is not None and not count:
                 raise interrupt
     except av.error.FFmpegError as error:
@@ -81,28 +97,6 @@ def encode(path: Path, pictures: Iterable[np.ndarray], size: tuple[int, int], ra
     if interrupt is not None:
         raise interrupt
     return count
-
-
-def _write(
-    path: Path, pictures: Iterable[np.ndarray], size: tuple[int, int], rate_hz: int
-) -> tuple[int, KeyboardInterrupt | None]:
-    """Encode into ``path``; returns the number of pictures and the interrupt that ended them, if one did."""
-    count, interrupt = 0, None
-    with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
-        stream = container.add_stream("libx264", rate=rate_hz, options={"preset": "veryfast", "crf": "20"})
-        stream.width, stream.height = size
-        stream.pix_fmt = "yuv420p"
-        stream.time_base = Fraction(1, rate_hz)
-        try:
-            for picture in pictures:
-                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-                frame.pts, frame.time_base = count, Fraction(1, rate_hz)
-                container.mux(stream.encode(frame))
-                count += 1
-        except KeyboardInterrupt as error:
-            interrupt = error
-        container.mux(stream.encode(None))
-    return count, interrupt
 
 
 class _Decoder:

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console, Group
@@ -18,13 +19,10 @@ _LEVELS = {0: ("good", "green"), 1: ("warning", "yellow"), 2: ("ERROR", "bold re
 
 
 class LiveView:
-    """Context manager. ``show`` may be called at any rate; it draws at most four times a second."""
+    """Context manager. ``show`` may be called at any rate; it draws as often as is of use."""
 
-    def __init__(self, title: str, film: Path, total_s: float | None, console: Console | None = None):
-        self._console = console or Console()
-        self._title = title
-        self._film = film
-        self._total_s = total_s
+    def __init__(self, title: str, film: Path, total_s: float | None, console: Console):
+        self._title, self._film, self._total_s, self._console = title, film, total_s, console
         self._next_s = 0.0
         self._live: Live | None = None
 
@@ -38,29 +36,24 @@ class LiveView:
         if self._live is not None:
             self._live.stop()
 
-    def show(self, snapshot: Snapshot, elapsed_s: float) -> None:
-        """Draw the newest state, unless the last drawing is too recent."""
+    def show(self, take_snapshot: Callable[[], Snapshot], elapsed_s: float) -> None:
+        """Take a snapshot and draw it, unless the last drawing is too recent."""
         now_s = time.monotonic()
         if now_s < self._next_s:
             return
         if self._live is not None:
             self._next_s = now_s + DRAW_EVERY_S
-            self._live.update(self._panel(snapshot, elapsed_s), refresh=True)
+            self._live.update(self._panel(take_snapshot(), elapsed_s), refresh=True)
         else:
             self._next_s = now_s + PLAIN_EVERY_S
-            self._console.print(
-                plain_line(snapshot, elapsed_s, self._total_s), highlight=False, markup=False, soft_wrap=True
-            )
+            line = plain_line(take_snapshot(), elapsed_s, self._total_s)
+            self._console.print(line, markup=False, soft_wrap=True)
 
     def _panel(self, snapshot: Snapshot, elapsed_s: float) -> Panel:
         table = Table.grid(padding=(0, 2))
         table.add_column(style="dim")
         table.add_column()
-        rates = snapshot.rate_hz
-        table.add_row(
-            "rates",
-            f"camera {_number(rates['camera'])} · reading {_number(rates['reading'])} · bus {_number(rates['bus'])} Hz",
-        )
+        table.add_row("rates", " · ".join(f"{name} {_number(hz)}" for name, hz in snapshot.rate_hz.items()) + " Hz")
         p50, p95 = snapshot.latency_ms
         table.add_row("latency", f"[bold]{_number(p50)}[/] ms p50 · {_number(p95)} ms p95 (face to servo bus)")
         table.add_row("stages", " · ".join(f"{name} {_number(ms)}" for name, ms in snapshot.stage_ms.items()) + " ms")

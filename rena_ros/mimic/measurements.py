@@ -3,6 +3,7 @@
 import math
 import threading
 from array import array
+from collections import Counter
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
@@ -14,10 +15,9 @@ WINDOW_S = 5.0
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The last seconds, for display.
+    """The last seconds, for display; NaN where nothing was measured.
 
-    Rates in Hz, times in ms; NaN where nothing was measured. ``latency_ms``: median and 95th percentile; ``face`` None:
-    no reading yet; ``health``: level and message by part.
+    ``latency_ms``: median and 95th percentile; ``face`` None: no reading yet; ``health``: level and message by part.
     """
 
     frames: int
@@ -40,8 +40,8 @@ class Measurements:
     _readings: array = field(default_factory=lambda: array("q"))
     _faces: array = field(default_factory=lambda: array("b"))
     _bus: array = field(default_factory=lambda: array("q"))
-    _pictures: dict[str, int] = field(default_factory=dict)
-    _health: dict[str, tuple[int, str, Mapping[str, str]]] = field(default_factory=dict)
+    _pictures: Counter[str] = field(default_factory=Counter)
+    _health: dict[str, tuple[int, str]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add_timing(self, stage: str, image_ns: int, finished_ns: int) -> None:
@@ -64,17 +64,17 @@ class Measurements:
     def add_picture(self, stream: str) -> None:
         """Add the arrival of a picture of ``stream`` (camera, robot)."""
         with self._lock:
-            self._pictures[stream] = self._pictures.get(stream, 0) + 1
+            self._pictures[stream] += 1
 
-    def add_health(self, name: str, level: int, message: str, values: Mapping[str, str]) -> None:
+    def add_health(self, name: str, level: int, message: str) -> None:
         """Keep the newest diagnostic status of one part; ``level`` 0 good, 1 warning, 2 error, 3 stale."""
         with self._lock:
-            self._health[name] = (level, message, dict(values))
+            self._health[name] = (level, message)
 
     def pictures(self, stream: str) -> int:
         """How many pictures of ``stream`` have arrived."""
         with self._lock:
-            return self._pictures.get(stream, 0)
+            return self._pictures[stream]
 
     def events(self, stage: str) -> dict[int, int]:
         """Image stamp -> time at which ``stage`` first finished with it, both in ns."""
@@ -99,29 +99,20 @@ class Measurements:
         with self._lock:
             return np.array(self._bus, np.int64)
 
-    def health(self) -> dict[str, tuple[int, str, Mapping[str, str]]]:
-        """Name -> (level, message, values) of every part's newest diagnostics."""
-        with self._lock:
-            return dict(self._health)
-
     def snapshot(self) -> Snapshot:
-        """The state of the last few seconds."""
+        """The state of the last WINDOW_S seconds."""
         with self._lock:
             recent = {stage: _recent(events) for stage, events in self._events.items()}
             frames = max(len(self._events["camera"]) // 2, len(self._readings))
             readings, with_face = self._readings[-400:].tolist(), sum(self._faces)
             bus = self._bus[-1000:].tolist()
             face = bool(self._faces[-1]) if self._faces else None
-            health = {name: (level, message) for name, (level, message, _) in self._health.items()}
+            health = dict(self._health)
         latency = latencies_ms(recent["servos"], recent["policy"])
         return Snapshot(
             frames=frames,
             frames_with_face=with_face,
-            rate_hz={
-                "camera": _rate_hz(list(recent["camera"])),
-                "reading": _rate_hz(readings),
-                "bus": _rate_hz(bus),
-            },
+            rate_hz={"camera": _rate_hz(list(recent["camera"])), "reading": _rate_hz(readings), "bus": _rate_hz(bus)},
             latency_ms=(percentile(latency, 50), percentile(latency, 95)),
             stage_ms=stage_medians_ms(recent),
             face=face,
@@ -165,20 +156,14 @@ def rate_hz(stamps_ns: np.ndarray | list[int]) -> float:
 
 
 def _recent(events: array) -> dict[int, int]:
-    """The events of the last ``WINDOW_S`` seconds before the newest, image stamp -> finishing time."""
+    """The events of the last ``WINDOW_S`` seconds before the newest, image stamp -> first finishing time."""
     tail = events[-2000:]
-    if not tail:
-        return {}
-    since = tail[-1] - int(WINDOW_S * 1e9)
     first: dict[int, int] = {}
     for image_ns, finished_ns in zip(tail[::2], tail[1::2], strict=True):
-        if finished_ns >= since:
+        if finished_ns >= tail[-1] - int(WINDOW_S * 1e9):
             first.setdefault(image_ns, finished_ns)
     return first
 
 
 def _rate_hz(stamps_ns: list[int]) -> float:
-    if not stamps_ns:
-        return math.nan
-    newest = stamps_ns[-1]
-    return rate_hz([stamp for stamp in stamps_ns if stamp >= newest - WINDOW_S * 1e9])
+    return rate_hz([stamp for stamp in stamps_ns if stamp >= stamps_ns[-1] - WINDOW_S * 1e9])

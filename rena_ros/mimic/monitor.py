@@ -4,6 +4,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 import numpy as np
 import rclpy
@@ -29,9 +30,7 @@ PAUSE_S = 0.02
 class MonitorNode(Node):
     """Subscribes to the topics of all nodes. Pictures go to the spool as JPEG, all else to the measurements."""
 
-    def __init__(
-        self, measurements: Measurements, spool: SpoolWriter, context: Context | None = None, namespace: str = ""
-    ):
+    def __init__(self, measurements: Measurements, spool: SpoolWriter, context: Context, namespace: str):
         # No services and no log topic: each of them would delay the start.
         super().__init__(
             "monitor",
@@ -41,18 +40,17 @@ class MonitorNode(Node):
             start_parameter_services=False,
             enable_rosout=False,
         )
-        self._measurements = measurements
-        self._spool = spool
+        self._measurements, self._spool = measurements, spool
         newest = QoSProfile(depth=5, reliability=QoSReliabilityPolicy.BEST_EFFORT)
         subscriptions = (
-            (Image, "robot/image_raw", self._on_robot, newest),
+            (Image, "robot/image_raw", partial(self._keep, "robot"), newest),
             (JointState, "face/blendshapes", self._on_reading, 20),
             (PointCloud2, "face/landmarks", self._on_landmarks, qos_profile_sensor_data),
             (JointState, "joint_states", self._on_joint_states, 20),
             (TimeReference, "timing", self._on_timing, 200),
             (DiagnosticArray, "/diagnostics", self._on_diagnostics, 20),
             # Last: the camera takes this subscription as the sign that the monitor is ready.
-            (Image, "camera/image_raw", self._on_camera, newest),
+            (Image, "camera/image_raw", partial(self._keep, "camera"), newest),
         )
         for kind, topic, callback, qos in subscriptions:
             self.create_subscription(kind, topic, callback, qos)
@@ -83,12 +81,6 @@ class MonitorNode(Node):
     def _nodes(self, query: Callable[[str], list], topic: str) -> set[str]:
         return {end.node_name for end in query(self.resolve_topic_name(topic))}
 
-    def _on_camera(self, message: Image) -> None:
-        self._keep("camera", message)
-
-    def _on_robot(self, message: Image) -> None:
-        self._keep("robot", message)
-
     def _keep(self, stream: str, message: Image) -> None:
         self._measurements.add_picture(stream)
         self._spool.append(stream, nanoseconds(message.header.stamp), to_jpeg(from_image_msg(message)))
@@ -101,9 +93,7 @@ class MonitorNode(Node):
 
     def _on_landmarks(self, message: PointCloud2) -> None:
         points = np.frombuffer(message.data, np.float32).reshape(-1, message.point_step // 4)
-        self._spool.append(
-            "landmarks", nanoseconds(message.header.stamp), np.ascontiguousarray(points[:, :3]).tobytes()
-        )
+        self._spool.append("landmarks", nanoseconds(message.header.stamp), points[:, :3].tobytes())
 
     def _on_joint_states(self, message: JointState) -> None:
         self._measurements.add_joint_states(nanoseconds(message.header.stamp))
@@ -113,35 +103,24 @@ class MonitorNode(Node):
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
-            values = {value.key: value.value for value in status.values}
-            self._measurements.add_health(status.name, status.level[0], status.message, values)
+            self._measurements.add_health(status.name, status.level[0], status.message)
 
 
 class Monitor:
-    """A ``MonitorNode`` and its thread, which has a low priority so that it does not slow the nodes that it watches."""
+    """A ``MonitorNode`` and its thread, which has a low priority so that it does not slow the nodes that it watches.
 
-    def __init__(self, measurements: Measurements, spool: SpoolWriter, namespace: str = ""):
-        self._context = Context()
+    ``node``: for questions about the ROS graph. ``failure``: the error that ended the monitor early, or None.
+    """
+
+    def __init__(self, measurements: Measurements, spool: SpoolWriter, namespace: str):
+        self.node: MonitorNode | None = None
+        self.failure: BaseException | None = None
         self._ready, self._leaving = threading.Event(), threading.Event()
-        self._node: MonitorNode | None = None
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(
-            target=self._run, args=(measurements, spool, namespace), name="monitor", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, args=(measurements, spool, namespace), daemon=True)
         self._thread.start()
         self._ready.wait()
-        if self._failure is not None:
-            raise self._failure
-
-    @property
-    def node(self) -> MonitorNode:
-        """The node, for questions about the ROS graph."""
-        assert self._node is not None
-        return self._node
-
-    def failure(self) -> BaseException | None:
-        """The error that ended the monitor early, or None."""
-        return self._failure
+        if self.failure is not None:
+            raise self.failure
 
     def stop(self) -> None:
         """End the thread and leave the ROS graph."""
@@ -152,17 +131,18 @@ class Monitor:
         # Linux counts niceness per thread, and the middleware's threads inherit this one's.
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        context = Context()
         try:
-            rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-            self._node = MonitorNode(measurements, spool, self._context, namespace)
+            rclpy.init(context=context, signal_handler_options=SignalHandlerOptions.NO)
+            self.node = MonitorNode(measurements, spool, context, namespace)
             self._ready.set()
             while not self._leaving.wait(PAUSE_S):
-                self._node.take()
-            self._node.take()
+                self.node.take()
+            self.node.take()
         except BaseException as error:
-            self._failure = error
+            self.failure = error
         finally:
             self._ready.set()
-            if self._node is not None:
-                self._node.destroy_node()
-            self._context.try_shutdown()
+            if self.node is not None:
+                self.node.destroy_node()
+            context.try_shutdown()

@@ -66,16 +66,16 @@ def conclude(run: MimicRun, measurements: Measurements, outcome: RunOutcome, con
     with contextlib.suppress(RenaError):  # making the film may take a while: the figures are safe meanwhile
         write_json(summary_file, figures)
     if figures["frames"]:
-        good &= _attempt(lambda: _add_pictures(run, measurements, figures, outcome, console), notes)
+        good &= _attempt(partial(_add_pictures, run, measurements, figures, outcome, console), notes)
     shutil.rmtree(run.spool, ignore_errors=True)  # on a full disk this frees the space for the summary
     if figures["frames"]:
         summary.show(figures, console)
     for path in (summary_file, run.json_copy):
         good &= path is None or _attempt(partial(write_json, path, figures), notes)
     for note in notes:
-        console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True, style="yellow")
+        console.print(f"note: {note}", markup=False, soft_wrap=True, style="yellow")
     if figures["provenance"]["film"]:
-        console.print(f"film: {run.out / FILM}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"film: {run.out / FILM}", markup=False, soft_wrap=True)
     if good and not figures["frames"]:
         print("rena mimic: the run ended before the camera sent a picture", file=sys.stderr)
         return 130 if outcome.ending == "interrupted" else 1
@@ -90,6 +90,7 @@ def _figures(run: MimicRun, measurements: Measurements, outcome: RunOutcome) -> 
     emulator = _read_report(run.spool / REPORT) if run.is_twin else None
     if run.is_twin and emulator is None:
         notes.append("the emulator left no report")
+    frames = measurements.frames()
     figures = summary.measure(measurements, emulator)
     figures["provenance"] = {
         "source": run.source,
@@ -97,7 +98,7 @@ def _figures(run: MimicRun, measurements: Measurements, outcome: RunOutcome) -> 
         "mirror": run.mirror,
         "model": {"file": run.model.name, "sha256": sha256_of(run.model)},
         "recorded": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "duration_s": _duration_s(measurements),
+        "duration_s": round((frames[-1] - frames[0]) / 1e9, 3) if frames else 0.0,
         "ended": outcome.ending,
         "film": None,
         "emulator": emulator,
@@ -111,23 +112,18 @@ def _add_pictures(
     run: MimicRun, measurements: Measurements, figures: dict[str, Any], outcome: RunOutcome, console: Console
 ) -> None:
     """Make the film and, after a run without failure, the round trip. Raises RenaError."""
-    try:
-        _add_film(run, measurements, figures, console)
-        if outcome.failure is None:
-            _add_round_trip(run, figures, console)
-    except KeyboardInterrupt:
-        figures["provenance"]["notes"].append("interrupted while the film or the round trip was being made")
-
-
-def _add_film(run: MimicRun, measurements: Measurements, figures: dict[str, Any], console: Console) -> None:
-    finished_ns = measurements.events("servos")
+    provenance, finished_ns = figures["provenance"], measurements.events("servos")
     try:
         with _progress(console, "film") as progress:
             make_film(run.out / FILM, run.spool, finished_ns, with_robot=run.is_twin, progress=progress)
+        if not run.is_twin:
+            provenance["notes"].append("no picture of a real robot: the film shows the person alone")
+        if outcome.failure is None:
+            _add_round_trip(run, figures, console)
+    except KeyboardInterrupt:
+        provenance["notes"].append("interrupted while the film or the round trip was being made")
     finally:
-        figures["provenance"]["film"] = FILM if (run.out / FILM).exists() else None
-    if not run.is_twin:
-        figures["provenance"]["notes"].append("no picture of a real robot: the film shows the person alone")
+        provenance["film"] = FILM if (run.out / FILM).exists() else None
 
 
 def _add_round_trip(run: MimicRun, figures: dict[str, Any], console: Console) -> None:
@@ -166,11 +162,6 @@ def _attempt(step: Callable[[], None], notes: list[str]) -> bool:
 def _report_error(error: RenaError, notes: list[str]) -> None:
     print(f"rena mimic: {error}", file=sys.stderr, flush=True)
     notes.append(str(error).splitlines()[0])
-
-
-def _duration_s(measurements: Measurements) -> float:
-    frames = measurements.frames()
-    return round((frames[-1] - frames[0]) / 1e9, 3) if frames else 0.0
 
 
 def _read_report(report: Path) -> dict[str, Any] | None:

@@ -55,20 +55,15 @@ class RoundTrip:
     def as_dict(self) -> dict:
         """For summary.json: the headline channels (means over left and right), then every channel."""
         return {
-            **{name: _rounded(self.headline(name)) for name in HEADLINES},
+            **_headlines(self.r),
             "lag_ms": self.lag_ms,
             "samples": self.moments,
-            "zero_lag": {name: _rounded(self.headline(name, self.r_zero_lag)) for name in HEADLINES},
+            "zero_lag": _headlines(self.r_zero_lag),
             "channels": {
                 name: {"r": _rounded(self.r[i]), "r_zero_lag": _rounded(self.r_zero_lag[i]), "std": _rounded(std)}
                 for i, (name, std) in enumerate(zip(READING_NAMES, self.std, strict=True))
             },
         }
-
-    def headline(self, name: str, r: np.ndarray | None = None) -> float:
-        """Mean correlation of a headline's channels (one, or left and right)."""
-        r = self.r if r is None else r
-        return float(np.mean([r[READING_NAMES.index(channel)] for channel in HEADLINES[name]]))
 
 
 def person_track(readings: SpoolReader) -> Track:
@@ -93,25 +88,25 @@ def twin_track(pictures: SpoolReader, progress: Callable[[int, int], None] = lam
     return Track(np.array(times_s), np.array(features, np.float32).reshape(-1, len(READING_NAMES)))
 
 
-def compare(person: Track, twin: Track, lags_ms: tuple[int, ...] = LAGS_MS) -> RoundTrip | None:
+def compare(person: Track, twin: Track) -> RoundTrip | None:
     """Correlate two tracks; None when fewer than MIN_MOMENTS moments are covered by both.
 
-    For each lag the twin is interpolated linearly at the person's times plus the lag. All lags are compared at the same
-    moments, those that both tracks cover at every lag, so that no lag wins by leaving moments out.
+    For each lag of LAGS_MS the twin is interpolated linearly at the person's times plus the lag. All lags are compared
+    at the same moments, those that both tracks cover at every lag, so that no lag wins by leaving moments out.
     """
     usable = np.ones(len(person.times_s), bool)
-    for lag_ms in lags_ms:
+    for lag_ms in LAGS_MS:
         usable &= _covered(twin.times_s, person.times_s + lag_ms / 1e3)
     if usable.sum() < MIN_MOMENTS:
         return None
     times_s, mine = person.times_s[usable], person.features[usable].astype(np.float64)
     std = mine.std(axis=0)
-    at_lag = {lag_ms: correlations(mine, _resampled(twin, times_s + lag_ms / 1e3)) for lag_ms in lags_ms}
+    at_lag = {lag_ms: correlations(mine, _resampled(twin, times_s + lag_ms / 1e3)) for lag_ms in LAGS_MS}
     for r in at_lag.values():
         r[std < MIN_STD] = np.nan
     scores = {lag_ms: np.nanmean(r) if np.isfinite(r).any() else -np.inf for lag_ms, r in at_lag.items()}
     best = max(scores, key=lambda lag_ms: scores[lag_ms])
-    return RoundTrip(float(best), at_lag[best], at_lag[lags_ms[0]], std, int(usable.sum()))
+    return RoundTrip(float(best), at_lag[best], at_lag[0], std, int(usable.sum()))
 
 
 def correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -135,6 +130,11 @@ def _covered(known_s: np.ndarray, wanted_s: np.ndarray) -> np.ndarray:
 def _resampled(track: Track, times_s: np.ndarray) -> np.ndarray:
     columns = [np.interp(times_s, track.times_s, column) for column in track.features.T.astype(np.float64)]
     return np.stack(columns, axis=1)
+
+
+def _headlines(r: np.ndarray) -> dict[str, float | None]:
+    means = {name: np.mean([r[READING_NAMES.index(one)] for one in channels]) for name, channels in HEADLINES.items()}
+    return {name: _rounded(mean) for name, mean in means.items()}
 
 
 def _rounded(value: float) -> float | None:

@@ -1,10 +1,9 @@
 """The live part of a run: start the nodes, watch them until the end, and stop them again."""
 
 import contextlib
-import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +28,6 @@ CAMERA_STOP_S, DRAIN_S, OTHERS_STOP_S = 0.6, 0.25, 1.8
 QUIET_S = 0.35
 # When a node between camera and servos fails, the servos need a second to ease to neutral.
 EASE_S = 1.0
-SHOW_S = 0.25
 NICENESS = 10
 
 
@@ -59,17 +57,15 @@ class RunOutcome:
 class Session:
     """One run of the processes of a graph, watched by a monitor."""
 
-    def __init__(self, processes: Sequence[Process], out: Path, console: Console, namespace: str = ""):
+    def __init__(self, processes: Sequence[Process], out: Path, console: Console, namespace: str):
         self._processes = {process.name: process for process in processes}
-        self._out = out
-        self._console = console
-        self._namespace = namespace
+        self._out, self._console, self._namespace = out, console, namespace
         self._supervisor = Supervisor(out / "log")
         self.measurements = Measurements()
 
     def run(self, title: str, limit_s: float | None, total_s: float | None) -> RunOutcome:
         """Run until the camera's clip is over, ``limit_s`` seconds have passed, Ctrl-C, or a process dies."""
-        ending, failure, forced = "interrupted", None, {}
+        ending, failure = "interrupted", None
         spool = SpoolWriter(self._out / ".spool", STREAMS)
         with contextlib.ExitStack() as leaving:
             leaving.callback(spool.close)
@@ -124,7 +120,6 @@ class Session:
 
     def _follow(self, monitor, spool: SpoolWriter, title: str, limit_s: float | None, total_s: float | None) -> str:
         started_s: float | None = None
-        shown_s = -math.inf
         failure_shown = False
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, 0, NICENESS)  # this thread, like the monitor's, only watches from now on
@@ -133,8 +128,8 @@ class Session:
                 time.sleep(0.1)
                 if self._camera_has_ended():
                     return "complete"
-                if monitor.failure() is not None:
-                    raise monitor.failure()
+                if monitor.failure is not None:
+                    raise monitor.failure
                 now_s = time.monotonic()
                 if started_s is None and self.measurements.pictures("camera"):
                     started_s = now_s
@@ -146,16 +141,15 @@ class Session:
                     self._console.print(
                         f"pictures for the film can no longer be kept: {spool.failure}; the run continues", markup=False
                     )
-                if now_s - shown_s >= SHOW_S:
-                    shown_s = now_s
-                    view.show(self.measurements.snapshot(), elapsed_s)
+                view.show(self.measurements.snapshot, elapsed_s)
 
     def _camera_has_ended(self) -> bool:
         """True when the clip is over. Raises ProcessDied for any other end of any process."""
-        for ended in self._supervisor.ended():
+        ends = self._supervisor.ended()
+        for ended in ends:
             if ended.name != "camera" or ended.code != 0:
                 raise ProcessDied(ended, self._out / "log")
-        return "camera" in self._supervisor.names() and "camera" not in self._supervisor.pids()
+        return bool(ends)
 
     def _wait_for_ease(self) -> None:
         """After a failure, give the servos node, if it still runs, time to ease to neutral before torque goes off."""
@@ -177,17 +171,12 @@ class Session:
         quiet = {"PYTHONUNBUFFERED": "1", "RCUTILS_COLORIZED_OUTPUT": "0"}
         self._supervisor.start(process.name, command, {**quiet, **os.environ})
 
-    def _until(self, condition, limit_s: float, complaint) -> None:
-        for _ in _ticks(limit_s):
+    def _until(self, condition: Callable[[], object], limit_s: float, complaint: Callable[[], str]) -> None:
+        deadline = time.monotonic() + limit_s
+        while time.monotonic() < deadline:
             for ended in self._supervisor.ended():
                 raise ProcessDied(ended, self._out / "log")
             if condition():
                 return
+            time.sleep(0.05)
         raise RenaError(f"within {limit_s:.0f} s: {complaint()}")
-
-
-def _ticks(limit_s: float) -> Iterator[None]:
-    deadline = time.monotonic() + limit_s
-    while time.monotonic() < deadline:
-        yield
-        time.sleep(0.05)

@@ -68,32 +68,28 @@ def show(summary: Mapping[str, Any], console: Console) -> None:
         table.add_row(name.split("_")[0], f"{values} {unit}")
     violations = summary["limit_violations"]
     table.add_row("limit violations", "not counted: no emulator" if violations is None else str(violations))
-    console.print(table, highlight=False)
+    console.print(table)
     if summary["round_trip"]:
         show_round_trip(summary["round_trip"], console)
 
 
 def show_round_trip(trip: Mapping[str, Any], console: Console) -> None:
-    """Print the correlations: the headlines, then every channel; for one that hardly moved its standard deviation."""
+    """Print the correlations: the headlines, every channel, and the standard deviation of those that hardly moved."""
     console.print(
         f"\nRound trip: correlation over time of the robot's face with the person's, "
-        f"{trip['samples']} moments, robot {trip['lag_ms']:.0f} ms behind",
-        highlight=False,
+        f"{trip['samples']} moments, robot {trip['lag_ms']:.0f} ms behind"
     )
     headlines = Table(box=None, padding=(0, 2))
     for title in ("", "r", "r without shift"):
         headlines.add_column(title, justify="left" if not title else "right")
     for name in HEADLINES:
         headlines.add_row(name, _text(trip[name], 3), _text(trip["zero_lag"][name], 3))
-    console.print(headlines, highlight=False)
-    moved = {name: channel for name, channel in trip["channels"].items() if channel["r"] is not None}
-    still = {name: channel for name, channel in trip["channels"].items() if channel["r"] is None}
-    console.print("\nall channels: " + ", ".join(f"{n} {_text(c['r'], 2)}" for n, c in moved.items()), highlight=False)
-    console.print(
-        "hardly moved (standard deviation): " + ", ".join(f"{n} {_text(c['std'], 3)}" for n, c in still.items()),
-        highlight=False,
-        style="dim",
-    )
+    console.print(headlines)
+    channels = trip["channels"].items()
+    moved = [f"{name} {_text(channel['r'], 2)}" for name, channel in channels if channel["r"] is not None]
+    still = [f"{name} {_text(channel['std'], 3)}" for name, channel in channels if channel["r"] is None]
+    console.print(f"\nall channels: {', '.join(moved)}")
+    console.print(f"hardly moved (standard deviation): {', '.join(still)}", style="dim")
 
 
 def _share(part: int, whole: int) -> str:

@@ -46,14 +46,8 @@ class Supervisor:
         self._children: dict[str, _Child] = {}
 
     def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start one process. Raises FileExistsError when ``name`` runs already."""
-        if name in self._children:
-            raise FileExistsError(f"{name} has been started already")
+        """Start one process; ``name`` must not have been used before."""
         self._children[name] = _Child(name, command, environment, self._log_dir)
-
-    def names(self) -> tuple[str, ...]:
-        """The names of all children that have been started."""
-        return tuple(self._children)
 
     def pids(self) -> dict[str, int]:
         """Process ids of the children that are still running."""
@@ -94,7 +88,7 @@ class Supervisor:
         """End every child that still runs, and complete every log file."""
         self.stop(limit_s=1.0)
         for child in self._children.values():
-            child.close()
+            child.wait_for_output(1.0)
 
 
 class _Child:
@@ -110,7 +104,7 @@ class _Child:
             env=dict(environment),
             start_new_session=True,
         )
-        self._reader = threading.Thread(target=self._read, name=f"log of {name}", daemon=True)
+        self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def signal(self, number: int) -> None:
@@ -119,23 +113,16 @@ class _Child:
             os.killpg(self.process.pid, number)
 
     def end(self) -> Ended:
-        """How it ended. Waits a moment for the last lines, which the pipe may still hold."""
-        self._reader.join(timeout=0.5)
+        self.wait_for_output(0.5)  # the pipe may still hold the last lines
         return Ended(self.name, self.process.returncode, tuple(self._lines))
 
-    def close(self) -> None:
-        """Wait for the end of its output."""
-        self._reader.join(timeout=1.0)
+    def wait_for_output(self, limit_s: float) -> None:
+        self._reader.join(limit_s)
 
     def _read(self) -> None:
-        writing = True
         assert self.process.stdout is not None  # it is a pipe
         with self._log, self.process.stdout as lines:
             for line in lines:
                 self._lines.append(line.decode(errors="replace").rstrip("\n"))
-                if not writing:
-                    continue
-                try:
+                with contextlib.suppress(OSError):  # a full disk must not stop the child: its output is still read
                     self._log.write(line)
-                except OSError:  # a full disk must not stop the child: keep reading its output without writing it
-                    writing = False

@@ -1,4 +1,4 @@
-"""Errors before any process starts: one clear line each, through the real command, with exit code 2."""
+"""Checks before any process starts; errors through the real command, with exit code 2."""
 
 import fcntl
 import os
@@ -13,58 +13,32 @@ from rena_ros.mimic.film import encode
 
 
 @pytest.fixture
-def clip(tmp_path):
-    path = tmp_path / "clip.mp4"
-    encode(path, (np.full((480, 640, 3), 10 * i, np.uint8) for i in range(15)), (640, 480))
-    return path
-
-
-def complaint(capsys, *arguments: object) -> str:
-    """Run `rena mimic`, which must fail; returns its one line."""
-    assert main(["mimic", *map(str, arguments)]) == 2
-    said = capsys.readouterr().err.strip()
-    assert len(said.splitlines()) == 1
-    assert said.startswith("rena mimic: ")
-    return said
-
-
-def test_no_such_file(capsys, tmp_path):
-    assert "no such source: gone.mp4" in complaint(capsys, "--source", "gone.mp4", "--out", tmp_path)
-
-
-def test_a_file_that_is_no_video(capsys, tmp_path):
+def folder(tmp_path, monkeypatch):
+    """The working folder, with a clip and files that are no video and no folder."""
+    monkeypatch.chdir(tmp_path)
+    encode(tmp_path / "clip.mp4", (np.full((480, 640, 3), 10 * i, np.uint8) for i in range(15)), (640, 480))
     (tmp_path / "notes.mp4").write_text("not a video")
-    said = complaint(capsys, "--source", tmp_path / "notes.mp4", "--out", tmp_path)
-    assert "cannot read any picture" in said and "notes.mp4" in said
+    (tmp_path / "some.onnx").touch()
+    return tmp_path
 
 
-def test_no_camera(capsys, tmp_path):
-    assert "/dev/video99 does not exist" in complaint(capsys, "--source", "99", "--out", tmp_path)
-
-
-def test_no_port(capsys, tmp_path, clip):
-    said = complaint(capsys, "--source", clip, "--robot", "/dev/ttyUSB99", "--out", tmp_path)
-    assert "no serial port /dev/ttyUSB99" in said
-
-
-def test_no_model(capsys, tmp_path, clip):
-    said = complaint(capsys, "--source", clip, "--model", tmp_path / "gone.onnx", "--out", tmp_path)
-    assert "no model" in said and "rena train" in said
-
-
-def test_a_place_that_cannot_be_written(capsys, tmp_path, clip):
-    (tmp_path / "file").touch()
-    model = tmp_path / "some.onnx"
-    model.touch()
-    said = complaint(capsys, "--source", clip, "--model", model, "--out", tmp_path / "file" / "out")
-    assert "cannot write to" in said and "Not a directory" in said
-
-
-def test_no_folder_for_the_figures(capsys, tmp_path, clip):
-    model = tmp_path / "some.onnx"
-    model.touch()
-    said = complaint(capsys, "--source", clip, "--model", model, "--out", tmp_path, "--json", tmp_path / "no/f.json")
-    assert "there is no folder" in said
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        ("--source gone.mp4", ["no such source: gone.mp4"]),
+        ("--source notes.mp4", ["cannot read any picture", "notes.mp4"]),
+        ("--source 99", ["/dev/video99 does not exist"]),
+        ("--source clip.mp4 --robot /dev/ttyUSB99", ["no serial port /dev/ttyUSB99"]),
+        ("--source clip.mp4 --model gone.onnx", ["no model", "gone.onnx", "rena train"]),
+        ("--source clip.mp4 --model some.onnx --out notes.mp4/out", ["cannot write to", "Not a directory"]),
+        ("--source clip.mp4 --model some.onnx --json no/f.json", ["there is no folder"]),
+    ],
+)
+def test_what_cannot_work_is_one_clear_line(capsys, folder, arguments, parts):
+    assert main(["mimic", *arguments.split()]) == 2
+    said = capsys.readouterr().err.strip()
+    assert len(said.splitlines()) == 1 and said.startswith("rena mimic: ")
+    assert all(part in said for part in parts)
 
 
 def test_a_full_disk(monkeypatch, tmp_path):
@@ -91,9 +65,9 @@ def test_results_of_an_earlier_run_are_deleted(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"log", ".spool"}
 
 
-def test_a_clip_has_its_duration(clip):
-    source = preflight.check_source(str(clip))
-    assert source.name == str(clip)
+def test_a_clip_has_its_duration(folder):
+    source = preflight.check_source("clip.mp4")
+    assert source.name == str(folder / "clip.mp4")
     assert source.duration_s == pytest.approx(0.5)
 
 

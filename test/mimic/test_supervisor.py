@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -13,14 +12,6 @@ import pytest
 from rena_ros.mimic.supervisor import TAIL_LINES, Supervisor
 
 DEADLINE_S = 60.0
-
-
-def until(condition, what: str):
-    deadline = time.monotonic() + DEADLINE_S
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"never saw: {what}"
-        time.sleep(0.02)
-    return found
 
 
 @pytest.fixture
@@ -35,8 +26,10 @@ def python(supervisor: Supervisor, name: str, code: str) -> None:
     supervisor.start(name, [sys.executable, "-I", "-S", "-u", "-c", textwrap.dedent(code)], os.environ)
 
 
-def says(log: Path, text: str) -> None:
-    until(lambda: log.exists() and text in log.read_text(), f"{text!r} in {log.name}")
+@pytest.fixture
+def ready(until, tmp_path):
+    """Wait until a child has printed a line."""
+    return lambda name: until(lambda: "\n" in (tmp_path / f"{name}.log").read_text())
 
 
 def alive(pid: int) -> bool:
@@ -47,23 +40,25 @@ def alive(pid: int) -> bool:
         return False
 
 
-def test_a_process_that_dies_is_named_with_its_last_lines_and_its_code(supervisor, tmp_path):
+def test_a_process_that_dies_is_named_with_its_last_lines_and_its_code(supervisor, tmp_path, until):
     python(supervisor, "well", "import time; time.sleep(60)")
     python(supervisor, "ill", "for i in range(50): print('line', i)\nimport sys; sys.exit('out of paper')")
-    (ended,) = until(supervisor.ended, "the end")
+    until(supervisor.ended)
+    (ended,) = supervisor.ended()
     assert (ended.name, ended.code, ended.how) == ("ill", 1, "ended with code 1")
     assert ended.last_lines == (*(f"line {i}" for i in range(50 - TAIL_LINES + 1, 50)), "out of paper")
     assert (tmp_path / "ill.log").read_text().splitlines()[:2] == ["line 0", "line 1"]
     assert set(supervisor.pids()) == {"well"}
 
 
-def test_a_process_killed_by_a_signal_is_reported_with_the_signal(supervisor):
+def test_a_process_killed_by_a_signal_is_reported_with_the_signal(supervisor, until):
     python(supervisor, "crashing", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
-    (ended,) = until(supervisor.ended, "the end")
+    until(supervisor.ended)
+    (ended,) = supervisor.ended()
     assert ended.how == "was killed by SIGSEGV"
 
 
-def test_stop_sends_sigint_first(supervisor, tmp_path):
+def test_stop_sends_sigint_first(supervisor, ready):
     code = """
         import time
         print("ready")
@@ -73,18 +68,16 @@ def test_stop_sends_sigint_first(supervisor, tmp_path):
             print("torque released")
     """
     python(supervisor, "servos", code)
-    says(tmp_path / "servos.log", "ready")
+    ready("servos")
     assert supervisor.stop() == {}
-    supervisor.close()
     (ended,) = supervisor.ended()
-    assert ended.code == 0
-    assert ended.last_lines == ("ready", "torque released")
+    assert (ended.code, ended.last_lines) == (0, ("ready", "torque released"))
 
 
 @pytest.mark.parametrize(
     ("ignored", "taken"), [("SIGINT", "SIGTERM"), ("SIGINT SIGTERM", "SIGKILL")], ids=["term", "kill"]
 )
-def test_a_process_that_ignores_signals_is_ended_by_force_and_named(supervisor, tmp_path, ignored, taken):
+def test_a_process_that_ignores_signals_is_ended_by_force_and_named(supervisor, ready, ignored, taken):
     code = f"""
         import signal, time
         for name in "{ignored}".split():
@@ -96,15 +89,15 @@ def test_a_process_that_ignores_signals_is_ended_by_force_and_named(supervisor, 
     python(supervisor, "stubborn", code)
     python(supervisor, "willing", "print('ready'); import time; time.sleep(60)")
     for name in ("stubborn", "willing"):
-        says(tmp_path / f"{name}.log", "ready")
+        ready(name)
     assert supervisor.stop(limit_s=4.0) == {"stubborn": taken}
     assert supervisor.pids() == {}
 
 
-def test_one_process_can_be_interrupted_first(supervisor, tmp_path):
+def test_one_process_can_be_interrupted_first(supervisor, ready):
     for name in ("camera", "servos"):
         python(supervisor, name, "print('ready'); import time; time.sleep(60)")
-        says(tmp_path / f"{name}.log", "ready")
+        ready(name)
     supervisor.interrupt("camera", DEADLINE_S)
     assert set(supervisor.pids()) == {"servos"}
 
@@ -129,7 +122,7 @@ def test_ctrl_c_works_even_when_it_was_ignored_at_start(tmp_path):
     assert done.stdout.strip() == "{}"
 
 
-def test_children_do_not_outlive_a_parent_that_was_killed(tmp_path):
+def test_children_do_not_outlive_a_parent_that_was_killed(tmp_path, until):
     code = f"""
         import os, sys, time
         from pathlib import Path
@@ -142,21 +135,22 @@ def test_children_do_not_outlive_a_parent_that_was_killed(tmp_path):
     parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)])
     try:
         log = tmp_path / "child.log"
-        until(lambda: log.exists() and log.read_text().endswith("\n"), "the child's process id")
+        until(lambda: log.exists() and log.read_text().endswith("\n"))
         child = int(log.read_text())
         assert alive(child)
     finally:
         parent.send_signal(signal.SIGKILL)
         parent.wait()
-    until(lambda: not alive(child), "the child's end")
+    until(lambda: not alive(child))
 
 
-def test_a_full_disk_does_not_stop_a_child(tmp_path, full_device):
+def test_a_full_disk_does_not_stop_a_child(tmp_path, full_device, until):
     """/dev/full takes the place of the log: every write fails, the last lines are still there."""
     (tmp_path / "child.log").symlink_to(full_device)
     supervisor = Supervisor(tmp_path)
     python(supervisor, "child", "for i in range(2000): print('x' * 100)\nprint('done')")
-    (ended,) = until(supervisor.ended, "the end")
+    until(supervisor.ended)
+    (ended,) = supervisor.ended()
     supervisor.close()
     assert ended.code == 0
     assert ended.last_lines[-1] == "done"
