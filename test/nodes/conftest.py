@@ -42,14 +42,9 @@ class NodeProcesses:
     deadline_s = 60.0
 
     def __init__(self, domain):
-        self.domain = domain
-        self.environment = {
-            **os.environ,
-            **WITHOUT_PICTURES,
-            "ROS_DOMAIN_ID": str(self.domain),
-        }
+        self.environment = {**os.environ, **WITHOUT_PICTURES, "ROS_DOMAIN_ID": str(domain)}
         self.context = rclpy.Context()
-        rclpy.init(context=self.context, domain_id=self.domain)
+        rclpy.init(context=self.context, domain_id=domain)
         self.peer = rclpy.create_node("peer", context=self.context, namespace="/bench")
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self.peer)

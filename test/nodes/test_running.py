@@ -1,8 +1,6 @@
 """How a node process ends: on which signals, with which exit code, and when the middleware hangs."""
 
-import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -64,70 +62,52 @@ raise SystemExit(run_node(Sleeper))
 @pytest.fixture
 def start(processes):
     """Start the node; returns its process."""
-
-    def start(*arguments: str, before=None) -> subprocess.Popen:
-        return processes.run([sys.executable, "-c", PROGRAM, *arguments], preexec_fn=before)
-
-    return start
+    return lambda *arguments, before=None: processes.run([sys.executable, "-c", PROGRAM, *arguments], preexec_fn=before)
 
 
-def spins(processes, process) -> bool:
-    """Wait for its first line; whether it spins."""
-    return processes.next_line(process) == "spinning\n"
+@pytest.fixture
+def start_spinning(processes, start):
+    """Start the node and wait until it spins, or loads its model; returns its process."""
+
+    def start_spinning(*arguments, before=None):
+        process = start(*arguments, before=before)
+        assert processes.next_line(process) == "spinning\n"
+        return process
+
+    return start_spinning
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP])
-def test_a_node_ends_cleanly_on(number, processes, start):
-    process = start()
-    assert spins(processes, process)
-    process.send_signal(number)
-    code, said = processes.ended(process)
-    assert (code, said) == (0, "released\n")
+def test_a_node_ends_cleanly_on(number, processes, start_spinning):
+    assert processes.leave(start_spinning(), number) == (0, "released\n")
 
 
 def test_a_callback_is_not_interrupted(processes, start):
-    process = start("midway")
-    code, said = processes.ended(process)
-    assert (code, said) == (0, "spinning\nto its end\nreleased\n")
+    assert processes.ended(start("midway")) == (0, "spinning\nto its end\nreleased\n")
 
 
 @pytest.mark.parametrize("how", [[], ["disguised"]])
-def test_a_node_that_is_still_loading_is_interrupted(how, processes, start):
-    process = start("slow", *how)
-    assert spins(processes, process)
-    process.send_signal(signal.SIGINT)
-    code, said = processes.ended(process)
-    assert (code, said) == (0, "")
+def test_a_node_that_is_still_loading_is_interrupted(how, processes, start_spinning):
+    assert processes.leave(start_spinning("slow", *how)) == (0, "")
 
 
-def test_a_second_interrupt_just_before_signals_are_ignored_does_not_prevent_the_release(processes, start):
-    process = start("twice")
-    assert spins(processes, process)
-    process.send_signal(signal.SIGINT)
-    code, said = processes.ended(process)
-    assert (code, said) == (0, "released\n")
+def test_a_second_interrupt_just_before_signals_are_ignored_does_not_prevent_the_release(processes, start_spinning):
+    assert processes.leave(start_spinning("twice")) == (0, "released\n")
 
 
-def test_under_nohup_a_closed_terminal_is_ignored(processes, start):
-    process = start(before=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
-    assert spins(processes, process)
+def test_under_nohup_a_closed_terminal_is_ignored(processes, start_spinning):
+    process = start_spinning(before=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
     status = dict(line.split(":\t", 1) for line in Path(f"/proc/{process.pid}/status").read_text().splitlines())
     assert int(status["SigIgn"], 16) & 1 << (signal.SIGHUP - 1)
 
 
-def test_a_middleware_that_hangs_does_not_keep_the_process(processes, start):
-    process = start("hang")
-    assert spins(processes, process)
-    os.kill(process.pid, signal.SIGINT)
-    code, said = processes.ended(process)
-    assert (code, said) == (-signal.SIGALRM, "released\n")
+def test_a_middleware_that_hangs_does_not_keep_the_process(processes, start_spinning):
+    assert processes.leave(start_spinning("hang")) == (-signal.SIGALRM, "released\n")
 
 
 def test_an_error_for_the_user_is_one_line_and_exit_code_2(processes, start):
-    process = start("refuse")
-    code, said = processes.ended(process)
-    assert code == 2
-    assert len(said.splitlines()) == 1 and "[FATAL]" in said and "no such port" in said
+    code, said = processes.ended(start("refuse"))
+    assert code == 2 and len(said.splitlines()) == 1 and "[FATAL]" in said and "no such port" in said
 
 
 @pytest.mark.parametrize(
@@ -140,10 +120,8 @@ def test_an_error_for_the_user_is_one_line_and_exit_code_2(processes, start):
     ],
 )
 def test_a_parameter_that_does_not_fit_is_one_line_and_exit_code_2(given, complaint, processes, start):
-    process = start("--ros-args", "-p", given)
-    code, said = processes.ended(process)
-    assert code == 2
-    assert f"sleeper: {complaint}" in said and len(said.splitlines()) == 1
+    code, said = processes.ended(start("--ros-args", "-p", given))
+    assert code == 2 and len(said.splitlines()) == 1 and f"sleeper: {complaint}" in said
 
 
 IMPORTING = """
@@ -155,11 +133,8 @@ raise SystemExit(start.start("slow"))
 """
 
 
-def test_a_node_that_is_still_being_imported_leaves_without_a_traceback(tmp_path):
+def test_a_node_that_is_still_being_imported_leaves_without_a_traceback(processes, tmp_path):
     (tmp_path / "slow.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(600)")
-    command = [sys.executable, "-c", IMPORTING, tmp_path]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert process.stdout.readline() == "importing\n"
-    process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=60)
-    assert (process.returncode, said) == (0, "")
+    process = processes.run([sys.executable, "-c", IMPORTING, tmp_path])
+    assert processes.next_line(process) == "importing\n"
+    assert processes.leave(process) == (0, "")
