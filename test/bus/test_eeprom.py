@@ -9,7 +9,6 @@ from rena_ros.bus.eeprom import RANGES, check_eeprom, lock_eeprom, write_eeprom
 from rena_ros.bus.line import Line
 from rena_ros.bus.port import PortLost
 from rena_ros.bus.registers import REGISTERS
-from rena_ros.emulator.virtual_port import VirtualPort
 
 JAW = ROBOT.servos[ROBOT.index["jaw"]]
 
@@ -185,7 +184,7 @@ def test_a_new_baud_rate_is_verified_on_a_port_of_that_rate(bank, stand, line):
     assert write_eeprom(line, JAW.id, "baud_code", 1) is None
     assert (JAW.id, 6, b"\1") in stand.writes() and stand.writes()[0] == (JAW.id, 55, b"\0")
     assert read_register(line, JAW.id, "id") is None
-    after = Line(VirtualPort(bank, 500_000))
+    after = stand.line(500_000)
     assert read_register(after, JAW.id, "baud_code") == 1
     assert lock_eeprom(after, JAW.id) is None and read_register(after, JAW.id, "lock") == 1
 

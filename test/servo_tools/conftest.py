@@ -11,6 +11,7 @@ import termios
 import time
 
 import pytest
+from tool_stand import ToolStand
 
 DEADLINE_S = 60.0
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
@@ -98,6 +99,11 @@ def terminal():
     yield start
     for one in started:
         one.close()
+
+
+@pytest.fixture
+def stand(monkeypatch):
+    return ToolStand(monkeypatch)
 
 
 ASKING = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGTSTP"]

@@ -1,17 +1,16 @@
 """`rena servo calibrate`: ranges from horns that are moved by hand, and the whole command on emulated servos."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tool_stand import NAMES, ROBOT, ToolStand
+from tool_stand import NAMES, ROBOT, Hands, full_disk
 
 from rena_ros.base.errors import RenaError
 from rena_ros.base.resources import share_path
-from rena_ros.bus.access import write_register
-from rena_ros.bus.eeprom import write_eeprom
 from rena_ros.robot.file import load_robot
 from rena_ros.servo_tools import calibrate
 from rena_ros.servo_tools.range_recording import WRAP_MARGIN_TICKS, Range, Recording, changed_fields, to_range
@@ -88,50 +87,13 @@ def test_only_fields_that_differ_are_changed():
     servo = ROBOT.servos[0]
     same = Range(servo.min_ticks, servo.neutral_ticks, servo.max_ticks, servo.reversed)
     assert changed_fields(servo, same) == {}
-    assert changed_fields(servo, Range(1, servo.neutral_ticks, servo.max_ticks, True)) == {
-        "min_ticks": 1,
-        "reversed": True,
-    }
-
-
-class Hands:
-    """Keys in virtual time. Between keys the script calls a function, or turns a horn by hand: (servo, ticks)."""
-
-    def __init__(self, stand, *script):
-        self._stand, self._script = stand, list(script)
-        self.torque = []  # the servos under torque at each key press
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-    def forget(self):
-        """Discard nothing: every key of the script follows its question."""
-
-    def pressed(self, timeout_s):
-        bank = self._stand.bank
-        bank.advance(timeout_s)
-        self.torque.append({name for name, on in zip(NAMES, bank.torque, strict=True) if on})
-        if not self._script:
-            raise KeyboardInterrupt
-        what = self._script.pop(0)
-        if isinstance(what, tuple):
-            # No request turns a horn while torque is off: this is the operator's hand.
-            bank.turn_horn(*what)
-            return None
-        return what() if callable(what) else what
+    other = replace(same, min_ticks=1, reversed=True)
+    assert changed_fields(servo, other) == {"min_ticks": 1, "reversed": True}
 
 
 def by_hand(name, zero, one, rest):
     """Return the script for one servo's three places and a yes, with keys without a meaning in between."""
     return ((name, zero), "x", "enter", (name, one), None, "enter", (name, rest), None, "enter", "?", "enter")
-
-
-@pytest.fixture
-def stand(monkeypatch):
-    return ToolStand(monkeypatch)
 
 
 @pytest.fixture
@@ -252,7 +214,7 @@ def test_a_servo_that_falls_silent_under_torque_is_reported(stand, face):
 
 
 def test_all_torque_is_switched_off_first_after_a_yes(stand, face):
-    assert write_register(stand.line(), 22, "torque_enable", 1) is None
+    stand.bank.set_register("pucker", "torque_enable", 1)
     code, _ = calibrated(stand, face, "jaw", script=(), answers=["n"])
     assert code == 1 and stand.bank.torque.any()
     code, _ = calibrated(stand, face, "jaw", script=["q"], answers=["y"])
@@ -260,9 +222,8 @@ def test_all_torque_is_switched_off_first_after_a_yes(stand, face):
 
 
 def test_silent_and_unsuitable_servos_are_skipped_with_the_reason(stand, face):
-    line = stand.line()
-    assert write_eeprom(line, 22, "mode", 1) is None
-    assert write_eeprom(line, 23, "max_angle", 0) is None
+    stand.bank.set_register("pucker", "mode", 1)
+    stand.bank.set_register("neck_yaw", "max_angle", 0)
     stand.bank.inject("dead", "jaw")
     code, _ = calibrated(stand, face, "jaw", "pucker", "neck_yaw", script=())
     assert code == 1 and "Skipped: jaw, pucker, neck_yaw" in stand.text
@@ -272,11 +233,7 @@ def test_silent_and_unsuitable_servos_are_skipped_with_the_reason(stand, face):
 
 def test_a_full_disk_loses_no_recorded_value(stand, face, monkeypatch):
     before = face.read_text()
-
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("rena_ros.robot.edit.os.fsync", full)
+    monkeypatch.setattr("rena_ros.robot.edit.os.fsync", full_disk)
     with pytest.raises(RenaError, match=r"No space left.*\n.*jaw and not saved: min_ticks: 2100, .*max_ticks: 2400"):
         calibrated(stand, face, "jaw", script=by_hand("jaw", 2100, 2400, 2110))
     assert face.read_text() == before
@@ -288,8 +245,6 @@ def test_the_file_that_ships_with_rena_stays_as_it_is(stand):
 
 
 def test_a_torque_limit_left_lowered_is_restored(stand, face):
-    servo = ROBOT.servos[ROBOT.index["jaw"]]
-    write_register(stand.line(), servo.id, "torque_limit", 400)  # as a calibration leaves it when the cable is pulled
-    assert stand.now("torque_limit", ("jaw",)) == {"jaw": 400}
+    stand.bank.set_register("jaw", "torque_limit", 400)  # as a calibration leaves it when the cable is pulled
     calibrated(stand, face, "jaw", script=("q",))
     assert stand.now("torque_limit", ("jaw",)) == {"jaw": 1000}

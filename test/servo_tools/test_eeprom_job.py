@@ -13,11 +13,6 @@ from rena_ros.servo_tools.interrupts import deferred_interrupts
 JAW, PUCKER = (ROBOT.servos[ROBOT.index[name]] for name in ("jaw", "pucker"))
 
 
-@pytest.fixture
-def stand(monkeypatch):
-    return ToolStand(monkeypatch)
-
-
 def carried_out(stand, *changes):
     """Carry out the changes and return the job; what it prints is in ``stand.lines``."""
 

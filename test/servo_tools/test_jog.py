@@ -1,7 +1,7 @@
 """`rena servo jog`: one servo, slowly, inside its limits; torque off before and after, whatever ends it."""
 
-import argparse
 import csv
+import functools
 import math
 import os
 import shutil
@@ -12,68 +12,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tool_stand import NAMES, ROBOT, Hands
 
 from rena_ros.base.errors import RenaError
 from rena_ros.bus.access import read_register
-from rena_ros.bus.line import Line
-from rena_ros.bus.registers import REGISTERS
 from rena_ros.cli import main
-from rena_ros.emulator.bank import ServoBank
-from rena_ros.emulator.virtual_port import VirtualPort
 from rena_ros.robot.edit import edited
-from rena_ros.robot.file import load_robot
 from rena_ros.servo_tools import jog
 from rena_ros.servo_tools.keys import key_name
 from rena_ros.servo_tools.torque_hold import hold_torque, limit_ticks, read_servo, slow_speed_ticks_s
 
-ROBOT = load_robot()
 JAW = ROBOT.servos[ROBOT.index["jaw"]]
 
 
 @pytest.fixture
-def bank():
-    return ServoBank(ROBOT)
-
-
-@pytest.fixture
-def line(bank):
-    return Line(VirtualPort(bank))
-
-
-@pytest.fixture
-def jogged(line, monkeypatch):
+def jogged(stand):
     """Run the command with these arguments in virtual time and return its exit code."""
-
-    def run(*arguments):
-        monkeypatch.setattr(jog, "open_line", lambda _: line)
-        parser = argparse.ArgumentParser()
-        jog.add_arguments(parser)
-        return jog.run(parser.parse_args([*map(str, arguments)]))
-
-    return run
-
-
-class Pressed:
-    """A keyboard: one key per read of the servo; ``happens`` is called after the last key."""
-
-    def __init__(self, line, keys, happens=lambda: None):
-        self._line, self._keys, self._happens, self._looks = line, list(keys), happens, 0
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-    def pressed(self, timeout_s):
-        self._line.port.sleep_until(self._line.port.now() + timeout_s)
-        if self._keys:
-            return self._keys.pop(0)
-        if self._looks == 0:
-            self._happens()
-        self._looks += 1
-        assert self._looks < 100, "it does not end"
-        return None
+    return functools.partial(stand.call, jog)
 
 
 def with_speed(folder, speed_rad_s):
@@ -83,8 +38,8 @@ def with_speed(folder, speed_rad_s):
     return path
 
 
-def torque_on(bank):
-    return [name for name, on in zip(ROBOT.names, bank.torque, strict=True) if on]
+def torque_on(stand):
+    return [NAMES[i] for i in np.flatnonzero(stand.bank.torque)]
 
 
 def test_the_goal_stays_within_the_lead_ahead_of_the_servo():
@@ -99,12 +54,10 @@ def test_the_goal_stays_within_the_lead_ahead_of_the_servo():
 def test_to_takes_ticks_within_the_limits_and_three_names():
     assert jog.wanted_ticks(JAW, "2100") == 2100
     assert [jog.wanted_ticks(JAW, word) for word in ("min", "neutral", "max")] == [2048, 2048, 2468]
-    for text, words in (
-        ("2469", "2469 ticks is outside 2048..2468, the limits of jaw"),
-        ("open", "must be a number of ticks, or min, neutral or max"),
-    ):
-        with pytest.raises(RenaError, match=words):
-            jog.wanted_ticks(JAW, text)
+    with pytest.raises(RenaError, match=r"2469 ticks is outside 2048\.\.2468, the limits of jaw"):
+        jog.wanted_ticks(JAW, "2469")
+    with pytest.raises(RenaError, match="must be a number of ticks, or min, neutral or max"):
+        jog.wanted_ticks(JAW, "open")
 
 
 @pytest.mark.parametrize("name", ["jaw", "corner_left_up", "neck_yaw"])
@@ -126,57 +79,57 @@ def test_arrived_moving_or_stuck():
     assert resting.feed(2095, 1.0) == "arrived"
 
 
-def test_only_this_servo_is_under_torque_and_nothing_moves(bank, line):
-    before = bank.positions
-    with hold_torque(line, JAW, 200):
-        bank.advance(1.0)
-        assert torque_on(bank) == ["jaw"]
-    assert torque_on(bank) == []
-    assert (bank.positions == before).all()
+def test_only_this_servo_is_under_torque_and_nothing_moves(stand):
+    before = stand.bank.positions
+    with hold_torque(stand.line(), JAW, 200):
+        stand.bank.advance(1.0)
+        assert torque_on(stand) == ["jaw"]
+    assert torque_on(stand) == [] and (stand.bank.positions == before).all()
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, RenaError, ValueError])
-def test_torque_is_off_after_an_interruption(bank, line, interruption):
-    with pytest.raises(interruption), hold_torque(line, JAW, 200):
+def test_torque_is_off_after_an_interruption(stand, interruption):
+    with pytest.raises(interruption), hold_torque(stand.line(), JAW, 200):
         raise interruption
-    assert torque_on(bank) == []
+    assert torque_on(stand) == []
 
 
-def test_the_servo_moves_at_the_requested_speed(bank, line):
+def test_the_servo_moves_at_the_requested_speed(stand):
+    line = stand.line()
     with hold_torque(line, JAW, slow_speed_ticks_s(JAW)):
-        start_s = bank.now_s
+        start_s = stand.bank.now_s
         jog.JoggedServo(line, ROBOT, JAW).go(JAW.max_ticks)
         while read_servo(line, JAW).ticks < JAW.max_ticks:
-            bank.advance(0.01)
-        took_s = bank.now_s - start_s
+            stand.bank.advance(0.01)
+        took_s = stand.bank.now_s - start_s
     assert 0.95 < took_s * slow_speed_ticks_s(JAW) / (JAW.max_ticks - JAW.min_ticks) < 1.2
 
 
-def test_a_snapshot_holds_the_values_of_the_registers(bank, line):
-    bank.inject("overheat", "jaw", temperature_c=77)
-    reading = read_servo(line, JAW)
+def test_a_snapshot_holds_the_values_of_the_registers(stand):
+    stand.bank.inject("overheat", "jaw", temperature_c=77)
+    reading = read_servo(stand.line(), JAW)
     assert (reading.ticks, reading.temperature_c, reading.voltage_v, reading.moving) == (2048, 77, 6.0, False)
     assert reading.conditions == "temperature"
 
 
-def test_to_and_by_move_there_and_release_torque(bank, jogged, capsys):
+def test_to_and_by_move_there_and_release_torque(stand, jogged, capsys):
     assert jogged("jaw", "--to", 2200) == 0
-    assert abs(bank.positions[ROBOT.index["jaw"]] - 2200) <= 1 and torque_on(bank) == []
+    assert abs(stand.bank.positions[ROBOT.index["jaw"]] - 2200) <= 1 and torque_on(stand) == []
     assert jogged("21", "--by", -100) == 0
-    assert abs(bank.positions[ROBOT.index["jaw"]] - 2100) <= 2
-    assert np.delete(bank.positions, ROBOT.index["jaw"]).tolist() == [2048] * 24
+    assert abs(stand.bank.positions[ROBOT.index["jaw"]] - 2100) <= 2
+    assert np.delete(stand.bank.positions, ROBOT.index["jaw"]).tolist() == [2048] * 24
     assert "its torque is off again" in capsys.readouterr().out
 
 
-def test_a_blocked_servo_is_a_failure(bank, jogged, capsys):
-    bank.inject("stuck", "jaw")
+def test_a_blocked_servo_is_a_failure(stand, jogged, capsys):
+    stand.bank.inject("stuck", "jaw")
     assert jogged("jaw", "--to", 2200) == 1
     assert "it is blocked, or too weak" in " ".join(capsys.readouterr().out.split())
-    assert torque_on(bank) == []
+    assert torque_on(stand) == []
 
 
-def test_torque_that_goes_off_by_itself_is_reported(bank, jogged, capsys):
-    bank.inject("torque_lost", "jaw", at_s=0.2)
+def test_torque_that_goes_off_by_itself_is_reported(stand, jogged, capsys):
+    stand.bank.inject("torque_lost", "jaw", at_s=0.2)
     assert jogged("jaw", "--to", "max") == 1
     assert "its torque went off by itself" in " ".join(capsys.readouterr().out.split())
 
@@ -186,18 +139,18 @@ def test_torque_that_goes_off_by_itself_is_reported(bank, jogged, capsys):
     [lambda bank: bank.inject("torque_lost", "jaw"), lambda bank: bank.power_cycle()],
     ids=["torque lost", "power lost"],
 )
-def test_torque_that_goes_off_by_itself_ends_moving_by_keys(bank, line, jogged, monkeypatch, capsys, happens):
-    monkeypatch.setattr(jog, "Keys", lambda _: Pressed(line, ["up", "up"], lambda: happens(bank)))
+def test_torque_that_goes_off_by_itself_ends_moving_by_keys(stand, jogged, monkeypatch, capsys, happens):
+    monkeypatch.setattr(jog, "Keys", lambda _: Hands(stand, "up", "up", lambda: happens(stand.bank) and None))
     assert jogged("jaw") == 1
     printed = " ".join(capsys.readouterr().out.split())
     assert "jaw: stopped at" in printed and "its torque went off by itself" in printed and "start again" in printed
-    assert "off again" not in printed and torque_on(bank) == []
+    assert "off again" not in printed and torque_on(stand) == []
 
 
-def test_keys_move_the_servo_until_q(bank, line, jogged, monkeypatch, capsys):
-    monkeypatch.setattr(jog, "Keys", lambda _: Pressed(line, ["up", "up", *[None] * 20, "q"]))
+def test_keys_move_the_servo_until_q(stand, jogged, monkeypatch, capsys):
+    monkeypatch.setattr(jog, "Keys", lambda _: Hands(stand, "up", "up", *[None] * 20, "q"))
     assert jogged("jaw") == 0 and "its torque is off again" in capsys.readouterr().out
-    assert bank.positions[ROBOT.index["jaw"]] == 2048 + 2 * 50 and torque_on(bank) == []
+    assert stand.bank.positions[ROBOT.index["jaw"]] == 2048 + 2 * 50 and torque_on(stand) == []
 
 
 # 0 means no limit, and a speed above 0x7FFF does not fit: bit 15 is the sign (FEETECH's memory table).
@@ -213,12 +166,12 @@ def test_keys_move_the_servo_until_q(bank, line, jogged, monkeypatch, capsys):
 )
 @pytest.mark.parametrize("keys", [False, True])
 def test_the_speed_register_gets_a_speed_within_the_servos_limit(
-    line, jogged, tmp_path, monkeypatch, limit_rad_s, asked, written, keys
+    stand, jogged, tmp_path, monkeypatch, limit_rad_s, asked, written, keys
 ):
-    monkeypatch.setattr(jog, "Keys", lambda _: Pressed(line, ["right", "q"]))
+    monkeypatch.setattr(jog, "Keys", lambda _: Hands(stand, "right", "q"))
     how = [] if keys else ["--to", 2051]
     assert jogged("jaw", *how, *asked, "--robot-file", with_speed(tmp_path, limit_rad_s)) == 0
-    assert read_register(line, JAW.id, "goal_speed") == written
+    assert read_register(stand.line(), JAW.id, "goal_speed") == written
 
 
 def test_a_speed_fits_the_register_whatever_the_limit():
@@ -227,42 +180,46 @@ def test_a_speed_fits_the_register_whatever_the_limit():
     assert [slow_speed_ticks_s(servo) for servo in (slow, replace(JAW, max_speed_rad_s=6000.0))] == [1, 0x7FFF]
 
 
-def test_a_position_beyond_a_limit_is_refused_before_anything_is_written(bank, jogged):
+def test_a_position_beyond_a_limit_is_refused_before_anything_is_written(stand, jogged):
     with pytest.raises(RenaError, match=r"2468, the limits of jaw \(id 21\)"):
         jogged("jaw", "--by", 1000)
-    assert bank.report()["torque_on_writes"] == 0 and bank.report()["goal_writes"] == 0
+    assert stand.bank.report()["torque_on_writes"] == 0 and stand.bank.report()["goal_writes"] == 0
 
 
-def test_an_antagonist_under_torque_is_a_refusal(bank, line, jogged):
-    up = ROBOT.index["corner_left_up"]
-    line.write(int(ROBOT.ids[up]), REGISTERS["torque_enable"].address, b"\x01")
+def test_an_antagonist_under_torque_is_a_refusal(stand, jogged):
+    stand.bank.set_register("corner_left_up", "torque_enable", 1)
     with pytest.raises(RenaError, match=r"corner_left_up .* pulls against corner_left_down and is under torque"):
         jogged("corner_left_down", "--to", "max")
-    assert torque_on(bank) == ["corner_left_up"]
+    assert torque_on(stand) == ["corner_left_up"]
 
 
-def test_a_silent_servo_is_reported_in_one_sentence(bank, jogged):
-    bank.inject("dead", "jaw")
+def test_a_silent_servo_is_reported_in_one_sentence(stand, jogged):
+    stand.bank.inject("dead", "jaw")
     with pytest.raises(RenaError, match=r"jaw \(id 21\) does not reply; `rena servo scan`"):
         jogged("jaw", "--to", "max")
 
 
-def test_an_overloaded_servo_gets_no_torque(bank, jogged):
-    bank.inject("overload", "jaw")
+def test_an_overloaded_servo_gets_no_torque(stand, jogged):
+    stand.bank.inject("overload", "jaw")
     with pytest.raises(RenaError, match="reports overload"):
         jogged("jaw", "--to", "max")
-    assert bank.report()["torque_on_writes"] == 0
+    assert stand.bank.report()["torque_on_writes"] == 0
 
 
-def test_a_servo_that_keeps_its_torque_is_named(bank, line):
-    with pytest.raises(RenaError, match=r"jaw \(id 21\) may still be under torque"), hold_torque(line, JAW, 200):
-        bank.inject("overload", "jaw")
+def test_a_servo_that_keeps_its_torque_is_named(stand):
+    with (
+        pytest.raises(RenaError, match=r"jaw \(id 21\) may still be under torque"),
+        hold_torque(stand.line(), JAW, 200),
+    ):
+        stand.bank.inject("overload", "jaw")
 
 
-def test_a_cable_pulled_under_torque_is_reported(bank, line):
+def test_a_cable_pulled_under_torque_is_reported(stand):
+    line = stand.line()
+
     def pull_the_cable():
         with hold_torque(line, JAW, 200):
-            bank.inject("unplugged")
+            stand.bank.inject("unplugged")
             read_servo(line, JAW)
 
     with pytest.raises(RenaError, match=r"is gone.*jaw \(id 21\) may still be under torque"):
@@ -270,14 +227,8 @@ def test_a_cable_pulled_under_torque_is_reported(bank, line):
 
 
 def test_key_names():
-    assert [key_name(data) for data in (b"\x1b[A", b"\x1bOD", b"\x1b", b"q", b"\x1b[5~", b"\xc3")] == [
-        "up",
-        "left",
-        "escape",
-        "q",
-        None,
-        None,
-    ]
+    names = [key_name(data) for data in (b"\x1b[A", b"\x1bOD", b"\x1b", b"q", b"\x1b[5~", b"\xc3")]
+    assert names == ["up", "left", "escape", "q", None, None]
 
 
 @pytest.mark.parametrize("ending", ["q", "ctrl-c", "sigterm", "hang up"])

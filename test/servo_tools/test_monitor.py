@@ -6,29 +6,24 @@ import json
 import numpy as np
 import pytest
 from rich.console import Console
+from servo_stand import ROBOT, ServoStand
 
-from rena_ros.bus.bus import Bus
-from rena_ros.bus.registers import REGISTERS
 from rena_ros.cli import main
 from rena_ros.control.health import Level
-from rena_ros.emulator.bank import ServoBank
-from rena_ros.emulator.virtual_port import VirtualPort
-from rena_ros.robot.file import load_robot
 from rena_ros.servo_tools.monitor import BusWatch
 from rena_ros.servo_tools.monitor_table import MonitorRow, draw_table, monitor_rows
 
-ROBOT = load_robot()
 POSITIONS = ROBOT.neutral_ticks + np.arange(25)
 
 
 @pytest.fixture
-def bank():
-    return ServoBank(ROBOT, positions=POSITIONS)
+def stand():
+    return ServoStand(POSITIONS)
 
 
 @pytest.fixture
-def watch(bank):
-    return BusWatch(Bus(VirtualPort(bank), ROBOT))
+def watch(stand):
+    return BusWatch(stand.open_bus())
 
 
 def read_rows(watch, times=1):
@@ -41,39 +36,38 @@ def read_rows(watch, times=1):
 def test_rows_hold_what_the_servos_report(watch):
     found = read_rows(watch)
     assert [row.ticks for row in found.values()] == POSITIONS.tolist()
-    assert {(row.voltage_v, row.temperature_c, row.torque, row.age_s) for row in found.values()} == {
-        (6.0, 30, False, 0.0)
-    }
+    values = {(row.voltage_v, row.temperature_c, row.torque, row.age_s) for row in found.values()}
+    assert values == {(6.0, 30, False, 0.0)}
     assert {(row.level, row.remark) for row in found.values()} == {(Level.OK, "limp")}
 
 
-def test_torque_is_shown_and_is_no_fault(watch):
-    watch.bus.line.write(21, REGISTERS["torque_enable"].address, b"\x01")
+def test_torque_is_shown_and_is_no_fault(stand, watch):
+    stand.bank.set_register("jaw", "torque_enable", 1)
     found = read_rows(watch)
     assert (found["jaw"].torque, found["jaw"].level, found["jaw"].remark) == (True, Level.OK, "torque on")
 
 
-def test_a_servo_without_any_reply_has_no_values(bank, watch):
-    bank.inject("dead", "jaw")
-    jaw = read_rows(BusWatch(Bus(VirtualPort(bank), ROBOT)), 5)["jaw"]
+def test_a_servo_without_any_reply_has_no_values(stand):
+    stand.bank.inject("dead", "jaw")
+    jaw = read_rows(BusWatch(stand.open_bus()), 5)["jaw"]
     assert (jaw.ticks, jaw.load, jaw.voltage_v, jaw.torque, jaw.age_s) == (None,) * 5
     assert jaw.level == Level.STALE and jaw.remark.startswith("has never replied")
 
 
-def test_only_the_values_of_a_silent_servo_age(bank, watch):
+def test_only_the_values_of_a_silent_servo_age(stand, watch):
     read_rows(watch)
-    bank.inject("dead", "jaw")
+    stand.bank.inject("dead", "jaw")
     for _ in range(12):
-        bank.advance(0.1)
+        stand.bank.advance(0.1)
         found = read_rows(watch)
     assert found["jaw"].age_s > 1 and found["jaw"].level == Level.STALE
     assert found["jaw"].ticks == POSITIONS[ROBOT.index["jaw"]]
     assert all(row.age_s < 0.1 and row.level == Level.OK for name, row in found.items() if name != "jaw")
 
 
-def test_conditions_are_in_the_remark(bank, watch):
-    bank.inject("overload", "jaw")
-    bank.inject("overheat", "pucker", temperature_c=90)
+def test_conditions_are_in_the_remark(stand, watch):
+    stand.bank.inject("overload", "jaw")
+    stand.bank.inject("overheat", "pucker", temperature_c=90)
     found = read_rows(watch)
     assert "reports overload" in found["jaw"].remark and found["jaw"].level == Level.ERROR
     assert "90 C" in found["pucker"].remark and found["pucker"].temperature_c == 90
@@ -104,9 +98,8 @@ def test_numbers_are_never_cut_off_at_any_width(width, wrap, rows):
     shown = [name for name in header if name != "remark"]
     assert set(shown) >= {"servo", "ticks"}
     firsts = [next(line for line in lines if row.name in line) for row in rows]
-    assert [line.split()[: len(shown)] for line in firsts] == [
-        [texts[name].format(row) for name in shown] for row in rows
-    ]
+    wanted = [[texts[name].format(row) for name in shown] for row in rows]
+    assert [line.split()[: len(shown)] for line in firsts] == wanted
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,6 @@ import pytest
 from tool_stand import ROBOT
 
 from rena_ros.cli import main
-from rena_ros.emulator.bank import ServoBank
-from rena_ros.emulator.virtual_port import VirtualPort
 from rena_ros.servo_tools import connection
 
 TOOLS = [
@@ -22,12 +20,11 @@ TOOLS = [
 
 
 @pytest.fixture
-def bank(monkeypatch):
+def bank(stand, monkeypatch):
     """Servos on every port that a tool opens."""
-    bank = ServoBank(ROBOT)
     monkeypatch.setattr(connection, "adapters", lambda: ["virtual"])
-    monkeypatch.setattr(connection, "SerialPort", lambda path, baud: VirtualPort(bank, baud))
-    return bank
+    monkeypatch.setattr(connection, "SerialPort", lambda path, baud: stand.open_port(baud))
+    return stand.bank
 
 
 def run_with_output(arguments, output, monkeypatch, capsys):

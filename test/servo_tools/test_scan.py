@@ -1,25 +1,19 @@
 """`rena servo scan`: the diagnosis of what replies, and the whole command on emulated servos."""
 
-import argparse
 import json
 import re
 from dataclasses import replace
 
 import pytest
+from servo_stand import ROBOT, ServoStand
 from tool_stand import ToolStand
 
-from rena_ros.bus.line import Line
-from rena_ros.bus.registers import REGISTERS
 from rena_ros.cli import main
-from rena_ros.emulator.bank import ServoBank
-from rena_ros.emulator.virtual_port import VirtualPort
-from rena_ros.robot.file import load_robot
 from rena_ros.servo_tools import return_delay, scan
 from rena_ros.servo_tools.diagnosis import diagnose, model_name
 from rena_ros.servo_tools.scan import find_servos
 from rena_ros.servo_tools.search import FoundServo
 
-ROBOT = load_robot()
 BAUD = 1_000_000
 
 
@@ -29,13 +23,9 @@ def well(servo_id, **changes):
 
 
 def all_servos(**changed_by_id):
-    """All 25 servos; ``id_13=None`` leaves one out, ``id_13={...}`` changes it."""
-    found = []
-    for servo_id in ROBOT.ids.tolist():
-        changes = changed_by_id.get(f"id_{servo_id}", {})
-        if changes is not None:
-            found.append(well(servo_id, **changes))
-    return found
+    """Return all 25 servos; ``id_13=None`` leaves one out, ``id_13={...}`` changes it."""
+    changes = {servo_id: changed_by_id.get(f"id_{servo_id}", {}) for servo_id in ROBOT.ids.tolist()}
+    return [well(servo_id, **changed) for servo_id, changed in changes.items() if changed is not None]
 
 
 def remark(diagnosis, servo_id):
@@ -51,15 +41,15 @@ def test_a_complete_robot_needs_no_advice():
 
 def test_silence_of_all_servos_points_to_power():
     diagnosis = diagnose(ROBOT, [], BAUD)
-    assert not diagnosis.good
-    assert len(diagnosis.advice) == 1 and "power" in diagnosis.advice[0]
+    (advice,) = diagnosis.advice
+    assert not diagnosis.good and "power" in advice
 
 
 def test_one_silent_servo_among_others_has_power():
     diagnosis = diagnose(ROBOT, all_servos(id_13=None), BAUD)
     assert remark(diagnosis, 13) == "silent"
-    assert len(diagnosis.advice) == 1
-    assert diagnosis.advice[0].startswith("lip_lower_left (id 13) alone is silent: its plug")
+    (advice,) = diagnosis.advice
+    assert advice.startswith("lip_lower_left (id 13) alone is silent: its plug")
 
 
 def test_silent_neighbours_point_to_the_place_of_the_break():
@@ -116,15 +106,13 @@ def test_all_servos_at_another_rate_leave_a_choice():
 def test_a_rate_that_no_servo_has_is_not_recommended():
     diagnosis = diagnose(ROBOT, all_servos(), 9600)
     assert not diagnosis.good
-    assert diagnosis.advice[-1] == (
-        "No servo can be set to 9600 baud; 25 servo(s) reply at 1000000: use --baud 1000000."
-    )
+    wanted = "No servo can be set to 9600 baud; 25 servo(s) reply at 1000000: use --baud 1000000."
+    assert diagnosis.advice[-1] == wanted
 
 
 def test_a_reported_condition_is_in_the_remark():
     diagnosis = diagnose(ROBOT, all_servos(id_13={"status": 32 | 4}), BAUD)
-    assert remark(diagnosis, 13) == "reports temperature, overload"
-    assert not diagnosis.good
+    assert remark(diagnosis, 13) == "reports temperature, overload" and not diagnosis.good
 
 
 def test_an_eeprom_that_was_left_unlocked_is_named_with_the_command_that_locks_it():
@@ -154,9 +142,9 @@ def test_one_command_without_names_locks_all_eeproms():
 
 def test_the_command_that_scan_recommends_locks_an_unlocked_eeprom(monkeypatch, tmp_path, capsys):
     stand, path = ToolStand(monkeypatch, return_delay_us=120), tmp_path / "scan.json"
-    for servo_id in (13, 21):
-        stand.line().write(servo_id, REGISTERS["lock"].address, b"\0")
-    assert scan_on(stand, monkeypatch, "--json", path) == 1
+    for name in ("lip_lower_left", "jaw"):
+        stand.bank.set_register(name, "lock", 0)
+    assert stand.call(scan, "--json", path) == 1
     out = " ".join(capsys.readouterr().out.split())
     assert "23 of 25 servos are as they should be" in out and "EEPROM unlocked" in out
     found = json.loads(path.read_text())
@@ -165,7 +153,7 @@ def test_the_command_that_scan_recommends_locks_an_unlocked_eeprom(monkeypatch, 
     command = re.search("`rena servo set-return-delay (.+?)` locks it", out)[1].split()
     assert stand.run(return_delay, *command, answers=["n"]) == 1 and "Nothing was written" in stand.text
     assert set(stand.now("lock").values()) == {1} and set(stand.now("return_delay").values()) == {60}
-    assert scan_on(stand, monkeypatch, "--json", path) == 0 and json.loads(path.read_text())["good"]
+    assert stand.call(scan, "--json", path) == 0 and json.loads(path.read_text())["good"]
 
 
 def test_slow_replies_are_no_fault_but_named_with_their_remedy():
@@ -180,89 +168,65 @@ def test_model_names(number, name):
     assert model_name(number) == name
 
 
-def scan_on(stand, monkeypatch, *arguments):
-    """Run the command on a stand's servos and return its exit code."""
-    monkeypatch.setattr(scan, "open_line", lambda _, baud: stand.line(baud))
-    parser = argparse.ArgumentParser()
-    scan.add_arguments(parser)
-    return scan.run(parser.parse_args([*map(str, arguments)]))
-
-
-def scanned(bank, **options):
-    """The servos found on an emulated bus, by id; in virtual time."""
-    found = find_servos(ROBOT, BAUD, lambda baud: Line(VirtualPort(bank, baud)), lambda *_: lambda: None, **options)
+def scanned(stand, **options):
+    """Return the servos found on a stand, by id."""
+    found = find_servos(ROBOT, BAUD, stand.line, lambda *_: lambda: None, **options)
     return {servo.id: servo for servo in found}
 
 
 def test_a_scan_reads_model_firmware_and_return_delay():
-    found = scanned(ServoBank(ROBOT, return_delay_us=120))
+    found = scanned(ServoStand(return_delay_us=120))
     assert set(found) == set(ROBOT.ids.tolist())
     assert found[7] == FoundServo(7, BAUD, model=521, firmware="3.10", return_delay_us=120)
 
 
-def test_only_a_dead_servo_is_missing():
-    bank = ServoBank(ROBOT)
-    bank.inject("dead", "jaw")
-    assert set(ROBOT.ids.tolist()) - set(scanned(bank)) == {21}
+def test_only_a_dead_servo_is_missing(stand):
+    stand.bank.inject("dead", "jaw")
+    assert set(ROBOT.ids.tolist()) - set(scanned(stand)) == {21}
 
 
 def test_servos_that_share_an_id_are_noticed():
-    bank = ServoBank(ROBOT, positions=ROBOT.neutral_ticks + 20 * (ROBOT.ids == 11))
-    bank.inject("same_id", "lip_upper_left", **{"with": "jaw"})
-    found = scanned(bank)
+    stand = ServoStand(ROBOT.neutral_ticks + 20 * (ROBOT.ids == 11))
+    stand.bank.inject("same_id", "lip_upper_left", **{"with": "jaw"})
+    found = scanned(stand)
     assert found[21].shared and 11 not in found
     assert not any(servo.shared for servo_id, servo in found.items() if servo_id != 21)
 
 
 def test_new_servos_together_on_one_bus_share_the_factorys_id():
-    bank = ServoBank(ROBOT, positions=2000 + 3 * ROBOT.ids, factory=True)
-    bank.attach(*ROBOT.names)
-    found = scanned(bank)
+    stand = ServoStand(2000 + 3 * ROBOT.ids, factory=True)
+    stand.bank.attach(*ROBOT.names)
+    found = scanned(stand)
     assert set(found) == {1} and found[1].shared
     assert "rena servo setup" in diagnose(ROBOT, list(found.values()), BAUD).advice[0]
 
 
 @pytest.mark.parametrize("all_rates", [False, True])
-def test_a_servo_is_found_at_its_own_rate(all_rates):
-    bank = ServoBank(ROBOT)
-    bank.inject("wrong_baud", "jaw", baud=250_000)
-    assert scanned(bank, all_rates=all_rates)[21].baud == 250_000
+def test_a_servo_is_found_at_its_own_rate(stand, all_rates):
+    stand.bank.inject("wrong_baud", "jaw", baud=250_000)
+    assert scanned(stand, all_rates=all_rates)[21].baud == 250_000
 
 
 @pytest.mark.parametrize("all_rates", [False, True])
-def test_an_unexpected_id_at_another_rate_is_searched_only_on_request(all_rates):
-    bank = ServoBank(ROBOT)
-    bank.inject("wrong_baud", "brow_left_raise", baud=115_200)
-    found = find_servos(
-        replace(ROBOT, servos=ROBOT.servos[1:]),
-        BAUD,
-        lambda baud: Line(VirtualPort(bank, baud)),
-        lambda *_: lambda: None,
-        all_rates=all_rates,
-    )
+def test_an_unexpected_id_at_another_rate_is_searched_only_on_request(stand, all_rates):
+    stand.bank.inject("wrong_baud", "brow_left_raise", baud=115_200)
+    without_1 = replace(ROBOT, servos=ROBOT.servos[1:])
+    found = find_servos(without_1, BAUD, stand.line, lambda *_: lambda: None, all_rates=all_rates)
     assert [servo.baud for servo in found if servo.id == 1] == [115_200] * all_rates
 
 
-def test_noise_does_not_count_as_a_second_servo():
-    bank = ServoBank(ROBOT)
-    bank.inject("corrupt", every=10)
-    found = scanned(bank)
-    assert set(found) == set(ROBOT.ids.tolist())
-    assert not any(servo.shared for servo in found.values())
+@pytest.mark.parametrize(("kind", "every"), [("corrupt", 10), ("dead", 3)])
+def test_noise_and_missed_requests_hide_no_servo_and_do_not_count_as_a_second_one(stand, kind, every):
+    stand.bank.inject(kind, every=every)
+    found = scanned(stand)
+    assert set(found) == set(ROBOT.ids.tolist()) and not any(servo.shared for servo in found.values())
 
 
-def test_a_servo_that_misses_one_request_is_found():
-    bank = ServoBank(ROBOT)
-    bank.inject("dead", every=3)
-    assert set(scanned(bank)) == set(ROBOT.ids.tolist())
-
-
-def test_an_echoing_adapter_and_duplicate_replies_change_nothing():
-    bank = ServoBank(ROBOT)
-    bank.inject("echo")
-    bank.inject("duplicated", "jaw")
-    assert not any(servo.shared for servo in scanned(bank).values())
-    assert len(scanned(bank)) == 25
+def test_an_echoing_adapter_and_duplicate_replies_change_nothing(stand):
+    stand.bank.inject("echo")
+    stand.bank.inject("duplicated", "jaw")
+    found = scanned(stand)
+    assert len(found) == 25 and not any(servo.shared for servo in found.values())
 
 
 def test_scan_on_the_emulator_finds_all_servos(emulator, tmp_path, capsys, monkeypatch):

@@ -109,7 +109,6 @@ def test_the_name_of_another_servo_may_be_given(stand):
 
 def test_two_new_servos_at_once_are_refused(stand):
     lab = Lab(stand)
-    lab.heard = None
 
     def heard(text):
         if wanted_now(text) == "jaw":
@@ -195,9 +194,7 @@ def test_a_replaced_servo_does_not_take_the_place_of_the_one_with_the_factorys_i
 
 def test_the_servo_with_the_factorys_id_does_not_count_as_new(monkeypatch):
     stand = replaced(monkeypatch)
-    Lab(stand)
     stand.bank.attach(*(set(NAMES) - {"lip_lower_left"}))
-    stand.heard = lambda text: None
     assert set_up(stand, answers=[OWN_ONE]) == 1
     assert f"{OWN_ONE} has its id 1 already" in stand.text and "is to become lip_lower_left" in stand.text
     assert stand.kept("id", (OWN_ONE,)) == {OWN_ONE: 1}

@@ -3,19 +3,12 @@
 import signal
 
 import pytest
-from tool_stand import ROBOT, ToolStand
+from tool_stand import ROBOT
 
-from rena_ros.bus.line import Line
-from rena_ros.emulator.virtual_port import VirtualPort
 from rena_ros.servo_tools.interrupts import interrupt_on_signals
 from rena_ros.servo_tools.torque_hold import hold_torque
 
 JAW = ROBOT.servos[ROBOT.index["jaw"]]
-
-
-@pytest.fixture
-def stand(monkeypatch):
-    return ToolStand(monkeypatch)
 
 
 def test_a_signal_while_torque_is_released_waits_until_it_is_off(stand, asking):
@@ -42,18 +35,18 @@ def test_every_signal_to_end_raises_keyboard_interrupt(asking):
 
 
 def test_a_servo_that_releases_torque_only_after_a_new_goal_is_released(stand):
-    class OverloadUntilGoal(VirtualPort):
-        """Servos with an overload that ends as soon as a goal crosses the wire."""
+    bank, here, line = stand.bank, stand.bank.positions.tolist(), stand.line()
+    write = line.port.write
 
-        def write(self, data):
-            goals = bank.goals.count
-            sent_s = super().write(data)
-            if bank.goals.count > goals:
-                bank.clear("overload")
-            return sent_s
+    def write_and_end_the_overload_at_a_goal(data):
+        goals = bank.goals.count
+        sent_s = write(data)
+        if bank.goals.count > goals:
+            bank.clear("overload")
+        return sent_s
 
-    bank, here = stand.bank, stand.bank.positions.tolist()
-    with hold_torque(Line(OverloadUntilGoal(bank)), JAW, 200):
+    line.port.write = write_and_end_the_overload_at_a_goal
+    with hold_torque(line, JAW, 200):
         bank.goals.take()
         bank.inject("overload", "jaw")
     assert not bank.torque.any() and bank.positions.tolist() == here
