@@ -25,7 +25,7 @@ Model = TypeVar("Model", bound=FileModel)
 # Type of a pydantic error -> sentence for the author of the file; pydantic gives limits such as {ge}.
 _SENTENCES = {
     "missing": "{name} is missing; add it",
-    "extra_forbidden": "{name} is not a field here{near}",
+    "extra_forbidden": "{name} is not a field here{suggestion}",
     "model_type": "{name} must be a mapping of names and values, found {found}",
     "model_attributes_type": "{name} must be a mapping of names and values, found {found}",
     "dict_type": "{name} must be a mapping of names and values, found {found}",
@@ -61,8 +61,8 @@ def read_model(
 ) -> Model:
     """Read a YAML text as a model; ``what`` names the text in errors.
 
-    ``context``: what the model's validators need to know. ``rules``: faults between parts of a file that has no
-    others. Raises RenaError that lists every fault, sorted by line.
+    ``context``: what the model's validators need to know. ``rules``: checks across parts of the file; run only if
+    nothing else is wrong. Raises RenaError that lists every fault, sorted by line.
     """
     yaml_text = YamlText(text, what)
     faults = set(yaml_text.faults)
@@ -82,7 +82,7 @@ def read_model(
 
 def sentences(error: ValidationError) -> list[str]:
     """Return what is wrong with values that did not come from a file, one sentence each."""
-    return [_sentence(details, str(details["loc"][-1]) if details["loc"] else "it") for details in _plain(error)]
+    return [_sentence(details, str(details["loc"][-1]) if details["loc"] else "it") for details in _root_errors(error)]
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -92,18 +92,18 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def _faults(text: YamlText, error: ValidationError, model: type[FileModel]) -> Iterator[tuple[int, str]]:
-    for details in _plain(error):
+    for details in _root_errors(error):
         if details["input"] is UNBUILT:
-            continue  # the text's own faults say why
+            continue  # the text's own faults already explain this one
         is_key = details["loc"][-1:] == ("[key]",)
         place = text.place(details["loc"][:-1] if is_key else details["loc"])
         known = _fields_at(model, details["loc"])
-        near = did_you_mean(place.name, known) or (f"; known here: {', '.join(known)}" if len(known) <= 12 else "")
+        suggestion = did_you_mean(place.name, known) or (f"; known here: {', '.join(known)}" if len(known) <= 12 else "")
         label = place.label if details["type"] == "value_error" and not is_key else ""
-        yield place.line, f"{place.around}{label}{_sentence(details, place.name, near)}"
+        yield place.line, f"{place.around}{label}{_sentence(details, place.name, suggestion)}"
 
 
-def _plain(error: ValidationError) -> Iterator[ErrorDetails]:
+def _root_errors(error: ValidationError) -> Iterator[ErrorDetails]:
     """Give pydantic's errors, without those that only follow from others."""
     for details in error.errors(include_url=False):
         context = details.get("ctx", {})
@@ -115,14 +115,14 @@ def _plain(error: ValidationError) -> Iterator[ErrorDetails]:
         yield details
 
 
-def _sentence(details: ErrorDetails, name: str, near: str = "") -> str:
+def _sentence(details: ErrorDetails, name: str, suggestion: str = "") -> str:
     value, kind = details["input"], details["type"]
     if value != value and kind != "value_error":
-        kind = "float_type"  # a NaN is below and above every limit
+        kind = "float_type"  # NaN fails every comparison, so a complaint about a limit would mislead
     hint = number_hint(value, int if kind == "int_type" else float)
     context = {key: f"{one:g}" if isinstance(one, float) else one for key, one in details.get("ctx", {}).items()}
-    sentence = _SENTENCES.get(kind, "{name}: {msg}")
-    return sentence.format(**{"name": name, "found": shown(value), "hint": hint, "near": near, **details, **context})
+    values = {"name": name, "found": shown(value), "hint": hint, "suggestion": suggestion, **details, **context}
+    return _SENTENCES.get(kind, "{name}: {msg}").format(**values)
 
 
 def shown(value: object) -> str:
@@ -135,8 +135,8 @@ def _fields_at(model: type[FileModel], path: Sequence[str | int]) -> list[str]:
     models = {model}
     for part in path[:-1]:
         inner = [field.annotation for one in models for key, field in one.model_fields.items() if key == part]
-        tagged = {one for one in models if one.__name__ == part}  # the member of a union
-        models = set(_models(inner)) or tagged or models  # an index leads no deeper
+        member = {one for one in models if one.__name__ == part}  # of a union
+        models = set(_models(inner)) or member or models  # an index leads no deeper
     return list(dict.fromkeys(key for one in models for key in one.model_fields))
 
 

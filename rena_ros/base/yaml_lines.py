@@ -39,7 +39,7 @@ class _Loader(yaml.SafeLoader):
     def compose_scalar_node(self, anchor: dict[Any, yaml.Node]) -> yaml.ScalarNode:
         node = super().compose_scalar_node(anchor)
         if re.search("[\ud800-\udfff]", node.value):
-            raise _error(node, "half a character, which cannot be shown; take it out")
+            raise _error(node, "a lone surrogate (\\udXXX), which cannot be shown; take it out")
         return node
 
 

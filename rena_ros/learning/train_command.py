@@ -112,7 +112,7 @@ def _train(trainer: Trainer, console: Console) -> None:
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
         bar = progress.add_task("", total=trainer.settings.epochs, completed=len(trainer.history), errors="")
         while not trainer.finished:
-            epoch = trainer.step()
+            epoch = trainer.train_epoch()
             validation = "" if epoch.rmse is None else f", validation {100 * epoch.rmse:.2f} %"
             progress.update(bar, advance=1, errors=f"loss {epoch.loss:.5f}{validation}")
 

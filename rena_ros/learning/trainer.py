@@ -41,14 +41,14 @@ def one_cycle(optimiser: torch.optim.Optimizer, peak: float, steps: int) -> OneC
 
 
 class Trainer:
-    """One run. ``history`` holds the finished epochs; ``step()`` trains the next one and saves the run.
+    """One run. ``history`` holds the finished epochs; ``train_epoch()`` trains the next one and saves the run.
 
     With a validation part ``best`` holds the weights of the epoch with the least validation error, without one
     those of the last epoch.
     """
 
-    def __init__(self, path: Path, settings: Settings, servo_names: tuple[str, ...]):
-        self.path, self.settings = path, settings
+    def __init__(self, checkpoint_path: Path, settings: Settings, servo_names: tuple[str, ...]):
+        self.checkpoint_path, self.settings = checkpoint_path, settings
         self.loss = FaceLoss(servo_names, settings.consistency)
         self.history: list[Epoch] = []
         self.best_epoch = -1
@@ -66,15 +66,15 @@ class Trainer:
         self.optimiser = torch.optim.AdamW(self.network.parameters(), weight_decay=self.settings.weight_decay)
         steps = self.settings.epochs * -(-len(self.features) // self.settings.batch_size)
         self.schedule = one_cycle(self.optimiser, self.settings.learning_rate, steps)
-        self.validation, self.fingerprint = validation, fingerprint(training, validation)
+        self.validation_samples, self.fingerprint = validation, fingerprint(training, validation)
         self.best = checkpoint.snapshot(self.network)
-        if not self.path.exists():
+        if not self.checkpoint_path.exists():
             return
-        self.best, progress = checkpoint.load(self.path, self.network, self.optimiser, self.schedule)
+        self.best, progress = checkpoint.load(self.checkpoint_path, self.network, self.optimiser, self.schedule)
         if progress["data"] != self.fingerprint:
-            raise RenaError(f"{self.path} was trained on other data; use another --out, or remove it to start again")
-        self.history = [Epoch(**epoch) for epoch in progress["history"]]
-        self.best_epoch = progress["best_epoch"]
+            remedy = "use another --out, or remove it to start again"
+            raise RenaError(f"{self.checkpoint_path} was trained on other data; {remedy}")
+        self.history, self.best_epoch = [Epoch(**epoch) for epoch in progress["history"]], progress["best_epoch"]
 
     @property
     def finished(self) -> bool:
@@ -86,14 +86,14 @@ class Trainer:
         """Validation RMSE of the best epoch; None before the first epoch and without a validation part."""
         return self.history[self.best_epoch].rmse if self.history else None
 
-    def step(self) -> Epoch:
+    def train_epoch(self) -> Epoch:
         """Train one epoch, keep its weights if they are the best so far, and save the run.
 
         Raises RenaError when the loss is no longer finite, or when the checkpoint cannot be written.
         """
-        loss, error = self._train_epoch(), None
+        loss, error = self._pass_over_samples(), None
         if self.settings.validation:
-            error = rmse(self.predict(self.validation.features), self.validation.goals)
+            error = rmse(self.predict(self.validation_samples.features), self.validation_samples.goals)
         best = self.best_rmse
         self.history.append(Epoch(loss, error))
         if error is None or best is None or error < best:
@@ -103,7 +103,7 @@ class Trainer:
             "history": [vars(epoch) for epoch in self.history],
             "best_epoch": self.best_epoch,
         }
-        checkpoint.save(self.path, self.network, self.optimiser, self.schedule, self.best, progress)
+        checkpoint.save(self.checkpoint_path, self.network, self.optimiser, self.schedule, self.best, progress)
         return self.history[-1]
 
     def predict(self, features: FloatArray) -> FloatArray:
@@ -113,11 +113,11 @@ class Trainer:
             return self.network(torch.from_numpy(features)).clamp(0, 1).numpy()
 
     def best_network(self) -> Network:
-        """Return the network with the best weights."""
+        """Load the best weights into the network, in place of the present ones, and return it."""
         self.network.load_state_dict(self.best)
         return self.network.eval()
 
-    def _train_epoch(self) -> float:
+    def _pass_over_samples(self) -> float:
         """Pass once over the training samples; returns the mean loss.
 
         Order and noise depend on the seed and the epoch's number alone, so a continued run draws the same ones.

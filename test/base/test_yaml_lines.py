@@ -88,10 +88,10 @@ def test_a_value_that_is_no_text_or_no_yaml_is_refused(read, text, value):
 
 
 @pytest.mark.parametrize("old", ["left", "nose"])
-def test_half_a_character_is_refused_with_its_line(old):
+def test_a_lone_surrogate_is_refused_with_its_line(old):
     text = f"nose: 1\nservos:\n- {{{SERVO}, max_speed_rad_s: 1}}"
     message = refusal(read_robot, text.replace(old, '"\\ud800"'))
-    assert "half a character" in message and f"line {1 if old == 'nose' else 3}" in message
+    assert "a lone surrogate" in message and f"line {1 if old == 'nose' else 3}" in message
 
 
 @pytest.mark.parametrize(

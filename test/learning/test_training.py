@@ -110,7 +110,7 @@ def small_trainer(folder, dataset, settings) -> Trainer:
 def test_the_gradient_of_a_bad_batch_is_clipped(tmp_path, dataset):
     trainer = small_trainer(tmp_path / "run", dataset, Settings(epochs=1, batch_size=128, validation=50))
     trainer.goals = 1000 * trainer.goals  # the gradient grows about as much
-    trainer.step()
+    trainer.train_epoch()
     squares = sum(float((parameter.grad**2).sum()) for parameter in trainer.network.parameters())
     assert math.sqrt(squares) <= GRADIENT_NORM * (1 + 1e-4)
 
@@ -119,36 +119,36 @@ def test_an_interrupted_run_ends_with_the_bits_of_an_uninterrupted_one(tmp_path,
     settings = Settings(epochs=3, batch_size=128, validation=50, network=NetworkConfig(hidden=16, token=8))
     whole = small_trainer(tmp_path / "whole", dataset, settings)
     while not whole.finished:
-        whole.step()
+        whole.train_epoch()
     first = small_trainer(tmp_path / "parts", dataset, settings)
-    first.step()
-    saved = first.path.read_bytes()
-    first.step()
-    first.path.write_bytes(saved)  # as if the power failed before the second epoch was saved
+    first.train_epoch()
+    saved = first.checkpoint_path.read_bytes()
+    first.train_epoch()
+    first.checkpoint_path.write_bytes(saved)  # as if the power failed before the second epoch was saved
     second = small_trainer(tmp_path / "parts", dataset, settings)
     assert len(second.history) == 1
     assert second.schedule.last_epoch == 6  # steps of one epoch: 700 samples in batches of 128
     while not second.finished:
-        second.step()
+        second.train_epoch()
     assert second.history == whole.history
     assert second.best_epoch == whole.best_epoch
     assert second.schedule.state_dict() == whole.schedule.state_dict()
-    assert second.path.read_bytes() == whole.path.read_bytes()  # weights, moments, learning rate and progress
+    assert second.checkpoint_path.read_bytes() == whole.checkpoint_path.read_bytes()  # weights, moments, rate, progress
 
 
 def test_ctrl_c_keeps_what_is_done(tmp_path, dataset_directory, monkeypatch):
     words = run_words(dataset_directory, tmp_path, 3)
-    step = Trainer.step
+    train_epoch = Trainer.train_epoch
 
     def interrupted(trainer):
         if len(trainer.history) == 2:
             raise KeyboardInterrupt
-        return step(trainer)
+        return train_epoch(trainer)
 
-    monkeypatch.setattr(Trainer, "step", interrupted)
+    monkeypatch.setattr(Trainer, "train_epoch", interrupted)
     assert train_command.run(arguments(*words)) == 130
     assert not (tmp_path / "model.onnx").exists()
-    monkeypatch.setattr(Trainer, "step", step)
+    monkeypatch.setattr(Trainer, "train_epoch", train_epoch)
     assert train_command.run(arguments(*words, "--json", tmp_path / "figures.json")) == 0
     assert json.loads((tmp_path / "figures.json").read_text())["epochs"] == 3
     provenance = Policy(tmp_path / "model.onnx").provenance
