@@ -25,7 +25,7 @@ Model = TypeVar("Model", bound=FileModel)
 # Type of a pydantic error -> sentence for the author of the file; pydantic gives limits such as {ge}.
 _SENTENCES = {
     "missing": "{name} is missing; add it",
-    "extra_forbidden": "{name} is not a field here{suggestion}",
+    "extra_forbidden": "{name} is not a field here{advice}",
     "model_type": "{name} must be a mapping of names and values, found {found}",
     "model_attributes_type": "{name} must be a mapping of names and values, found {found}",
     "dict_type": "{name} must be a mapping of names and values, found {found}",
@@ -98,9 +98,9 @@ def _faults(text: YamlText, error: ValidationError, model: type[FileModel]) -> I
         is_key = details["loc"][-1:] == ("[key]",)
         place = text.place(details["loc"][:-1] if is_key else details["loc"])
         known = _fields_at(model, details["loc"])
-        suggestion = did_you_mean(place.name, known) or (f"; known here: {', '.join(known)}" if len(known) <= 12 else "")
+        advice = did_you_mean(place.name, known) or (f"; known here: {', '.join(known)}" if len(known) <= 12 else "")
         label = place.label if details["type"] == "value_error" and not is_key else ""
-        yield place.line, f"{place.around}{label}{_sentence(details, place.name, suggestion)}"
+        yield place.line, f"{place.around}{label}{_sentence(details, place.name, advice)}"
 
 
 def _root_errors(error: ValidationError) -> Iterator[ErrorDetails]:
@@ -115,13 +115,13 @@ def _root_errors(error: ValidationError) -> Iterator[ErrorDetails]:
         yield details
 
 
-def _sentence(details: ErrorDetails, name: str, suggestion: str = "") -> str:
+def _sentence(details: ErrorDetails, name: str, advice: str = "") -> str:
     value, kind = details["input"], details["type"]
     if value != value and kind != "value_error":
         kind = "float_type"  # NaN fails every comparison, so a complaint about a limit would mislead
     hint = number_hint(value, int if kind == "int_type" else float)
     context = {key: f"{one:g}" if isinstance(one, float) else one for key, one in details.get("ctx", {}).items()}
-    values = {"name": name, "found": shown(value), "hint": hint, "suggestion": suggestion, **details, **context}
+    values = {"name": name, "found": shown(value), "hint": hint, "advice": advice, **details, **context}
     return _SENTENCES.get(kind, "{name}: {msg}").format(**values)
 
 
