@@ -116,17 +116,11 @@ def _check_names(path: Path, what: str, found: object, wanted: tuple[str, ...], 
         return
     if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
         raise RenaError(f"the model {path} lists its {what} in an unknown form; train it again")
-    lacking = [name for name in wanted if name not in found]
-    unknown = [name for name in found if name not in wanted]
-    mismatch = "; ".join(
-        text
-        for names, text in (
-            (lacking, f"it lacks {', '.join(lacking)}"),
-            (unknown, f"it has {', '.join(unknown)} in addition"),
-        )
-        if names
-    )
+    lacking = ", ".join(name for name in wanted if name not in found)
+    unknown = ", ".join(name for name in found if name not in wanted)
+    mismatch = [*([f"it lacks {lacking}"] if lacking else []), *([f"it has {unknown} in addition"] if unknown else [])]
     raise RenaError(
         f"the model {path} does not fit: its {what} are not the {len(wanted)} of {owner}: "
-        f"{mismatch or 'their order differs'}. Train a model for this robot, or use the robot file it was trained for."
+        f"{'; '.join(mismatch) or 'their order differs'}. "
+        "Train a model for this robot, or use the robot file it was trained for."
     )

@@ -34,15 +34,13 @@ def export_onnx(network: nn.Module, path: Path, labels: Labels) -> None:
     with replacing(path) as fresh:
         _export_graph(network, fresh, len(labels.feature_names))
         model = onnx.load(fresh)
-        onnx.helper.set_model_props(
-            model,
-            {
-                "rena.servo_names": json.dumps(labels.servo_names),
-                "rena.feature_names": json.dumps(labels.feature_names),
-                "rena.robot_rest": json.dumps([round(float(value), 6) for value in labels.robot_rest]),
-                "rena.provenance": json.dumps(labels.provenance),
-            },
-        )
+        metadata = {
+            "rena.servo_names": labels.servo_names,
+            "rena.feature_names": labels.feature_names,
+            "rena.robot_rest": [round(float(value), 6) for value in labels.robot_rest],
+            "rena.provenance": labels.provenance,
+        }
+        onnx.helper.set_model_props(model, {key: json.dumps(value) for key, value in metadata.items()})
         onnx.checker.check_model(model)
         fresh.write_bytes(model.SerializeToString())
 

@@ -12,14 +12,9 @@ def rmse(predicted: FloatArray, goals: FloatArray) -> float:
     return float(np.sqrt(np.mean(np.square(predicted - goals, dtype=np.float64))))
 
 
-def rmse_per_servo(predicted: FloatArray, goals: FloatArray) -> FloatArray:
-    """Return the root mean squared error of each servo over all samples, float64 (25,)."""
-    return np.sqrt(np.mean(np.square(predicted - goals, dtype=np.float64), axis=0))
-
-
-def rmse_per_sample(predicted: FloatArray, goals: FloatArray) -> FloatArray:
-    """Return the root mean squared error of each sample over all servos, float64 (n,)."""
-    return np.sqrt(np.mean(np.square(predicted - goals, dtype=np.float64), axis=1))
+def rmse_over(axis: int, predicted: FloatArray, goals: FloatArray) -> FloatArray:
+    """Return the root mean squared errors over one axis: 0, of each servo, float64 (25,); 1, of each sample, (n,)."""
+    return np.sqrt(np.mean(np.square(predicted - goals, dtype=np.float64), axis=axis))
 
 
 def consistency_pairs(servo_names: tuple[str, ...]) -> dict[str, list[tuple[int, int]]]:

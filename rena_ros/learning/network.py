@@ -19,14 +19,7 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Shape of the network.
-
-    token: size of a coefficient's token in the attention, even
-    readout: numbers that each token passes to the KAN layers
-    hidden: width of the two hidden KAN layers
-    intervals: intervals of the splines' grid
-    floor: coefficients below this value are hardly told apart, see ``log_odds``
-    """
+    """Shape of the network. ``settings`` describes the fields that options set; ``floor``: see ``log_odds``."""
 
     coefficients: int = 52
     pose: int = 3

@@ -1,11 +1,16 @@
-"""Scores of a model and of its baselines on the held-out samples. Needs no torch."""
+"""Scores of a model on the held-out samples, and of the baselines that it must beat. Needs no torch."""
 
 from dataclasses import dataclass
+
+import numpy as np
+from sklearn.linear_model import RidgeCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from rena_ros.base.arrays import FloatArray
 from rena_ros.base.errors import RenaError
 from rena_ros.behaviour.policy import Policy
-from rena_ros.learning import baselines, metrics
+from rena_ros.learning import metrics
 from rena_ros.recording.dataset import Dataset
 
 MODEL, RIDGE, MEAN = "model", "ridge regression", "training mean"
@@ -38,15 +43,22 @@ def held_out_scores(policy: Policy, dataset: Dataset, test: int, with_baselines:
     train, held_out = dataset.split(test)
     predicted = {MODEL: policy.batch(held_out.features)}
     if with_baselines:
-        predicted[RIDGE] = baselines.ridge(train.features, train.goals, held_out.features)
-        predicted[MEAN] = baselines.training_mean(train.goals, len(held_out))
+        predicted[RIDGE] = _ridge(train.features, train.goals, held_out.features)
+        predicted[MEAN] = np.broadcast_to(train.goals.mean(axis=0), held_out.goals.shape)
     return {name: _score(goals, held_out.goals, dataset.names) for name, goals in predicted.items()}
+
+
+def _ridge(features: FloatArray, goals: FloatArray, test_features: FloatArray) -> FloatArray:
+    """Fit goals (n, 25) on features (n, 55), alpha by cross-validation; return goals (m, 25), clipped as a model's."""
+    model = make_pipeline(StandardScaler(), RidgeCV(alphas=np.logspace(-3, 5, 33)))
+    model.fit(features.astype(np.float64), goals.astype(np.float64))
+    return np.clip(model.predict(test_features.astype(np.float64)), 0, 1)
 
 
 def _score(predicted: FloatArray, goals: FloatArray, servo_names: tuple[str, ...]) -> Score:
     return Score(
         metrics.rmse(predicted, goals),
-        metrics.rmse_per_servo(predicted, goals),
-        metrics.rmse_per_sample(predicted, goals),
+        metrics.rmse_over(0, predicted, goals),
+        metrics.rmse_over(1, predicted, goals),
         metrics.left_right_gap(predicted, servo_names),
     )

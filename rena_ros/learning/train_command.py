@@ -77,12 +77,9 @@ def run(args: argparse.Namespace) -> int:
         figures["held_out"] = _held_out(policy, dataset, args.test)
         replace_provenance(path, provenance(settings, figures, dataset))
     _draw_curves(Path(args.out) / "curves.png", trainer)
-    error = trainer.best_rmse
-    shown = (
-        "no validation part"
-        if error is None
-        else f"validation RMSE {100 * error:.2f} %, epoch {trainer.best_epoch + 1}"
-    )
+    shown = "no validation part"
+    if trainer.best_rmse is not None:
+        shown = f"validation RMSE {100 * trainer.best_rmse:.2f} %, epoch {trainer.best_epoch + 1}"
     console.print(f"{path}: {shown}")
     if args.held_out:
         console.print(f"held-out RMSE {100 * figures['held_out']['rmse']:.2f} %")

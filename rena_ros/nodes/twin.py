@@ -58,9 +58,8 @@ class TwinNode(Node):
         self._images.publish(to_image_msg(self._face.render(goals), self._stamp, FRAME_ID))
 
     def leave(self) -> None:
-        """Close the renderer."""
-        self._face.close()
-        gc.freeze()  # else the interpreter's last collections search numba's objects for half a second and more
+        """Let the interpreter's last collections skip numba's objects; they take half a second and more."""
+        gc.freeze()
 
 
 def main() -> int:

@@ -18,6 +18,7 @@ from rena_ros import __version__
 from rena_ros.base.commit import source_commit
 from rena_ros.base.errors import RenaError
 from rena_ros.base.files import sha256_of, write_json
+from rena_ros.base.resources import share_path
 from rena_ros.perception.face_reader import READING_NAMES
 from rena_ros.perception.model_file import find_face_model
 from rena_ros.recording.dataset import Dataset, load_dataset
@@ -27,7 +28,7 @@ from rena_ros.recording.stage import Stage
 from rena_ros.recording.workers import Job, PlannedShard, record_shards, worker_count
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import Robot
-from rena_ros.strategy.expert import Strategy, load_strategy
+from rena_ros.strategy.expert import load_strategy
 from rena_ros.twin.asset import PATH as TWIN_ASSET
 
 SHARD_SIZE = 100
@@ -54,12 +55,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Collect until the dataset is complete. Returns 0, or 130 after Ctrl-C (the same command continues)."""
     _check(args)
-    robot = load_robot(args.robot_file)
-    strategy = load_strategy(args.strategy, robot)
+    robot_file = args.robot_file or share_path("config/rena.yaml")
+    strategy_file = args.strategy or share_path("config/strategy.yaml")
+    robot = load_robot(robot_file)
+    strategy = load_strategy(strategy_file, robot)
+    job = Job(args.out, robot_file, strategy_file, args.seed, WIDTH, HEIGHT)
     workers = worker_count(args.workers)
     console = Console(soft_wrap=True)
     with locked(args.out):
-        meta = _meta(args, robot, strategy)
+        meta = _meta(args, robot, job)
         earlier = begin(args.out, meta)
         ranges = missing(args.out, args.samples, SHARD_SIZE)
         todo = sum(map(len, ranges))
@@ -69,7 +73,6 @@ def run(args: argparse.Namespace) -> int:
                 console.print(f"note: commit {earlier.get('commit')} began it, this is {meta['commit']}")
         plan = planned(robot, strategy, args.seed, args.samples)
         shards = [(part.start, plan[part.start : part.stop]) for part in ranges]
-        job = Job(args.out, _file_of(robot), _file_of(strategy), args.seed, WIDTH, HEIGHT)
         started_s = time.monotonic()
         try:
             _record(console, job, shards, workers, args.samples)
@@ -150,11 +153,11 @@ def _figures(dataset: Dataset, collected: int, seconds: float, workers: int) -> 
 
 
 def _report(console: Console, directory: Path, figures: dict[str, Any]) -> None:
-    table = Table("servo", "mean", "spread", "at rest", "lowest", "highest", title="goals, 0 … 1")
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = Table("servo", title="goals, 0 … 1")
+    for title in ("mean", "spread", "at rest", "lowest", "highest"):
+        table.add_column(title, justify="right")
     for name, servo in figures["servos"].items():
-        table.add_row(name, *(f"{value:{'.0%' if key == 'at_rest' else '.3f'}}" for key, value in servo.items()))
+        table.add_row(name, *(f"{value:.0%}" if key == "at_rest" else f"{value:.3f}" for key, value in servo.items()))
     console.print(table)
     if figures["collected_now"]:
         speed = f"{figures['samples_per_s']:.1f} samples/s with {figures['workers']} process(es)"
@@ -167,7 +170,7 @@ def _report(console: Console, directory: Path, figures: dict[str, Any]) -> None:
     )
 
 
-def _meta(args: argparse.Namespace, robot: Robot, strategy: Strategy) -> dict[str, Any]:
+def _meta(args: argparse.Namespace, robot: Robot, job: Job) -> dict[str, Any]:
     return {
         "command": shlex.join(["rena", *sys.argv[1:]]),
         "samples": args.samples,
@@ -180,8 +183,8 @@ def _meta(args: argparse.Namespace, robot: Robot, strategy: Strategy) -> dict[st
         "lower_rad": robot.lower.tolist(),
         "span_rad": (robot.upper - robot.lower).tolist(),
         "image": {"width": WIDTH, "height": HEIGHT, "source": "twin", "twin_asset": sha256_of(TWIN_ASSET)},
-        "robot": sha256_of(_file_of(robot)),
-        "strategy": sha256_of(_file_of(strategy)),
+        "robot": sha256_of(job.robot_file),
+        "strategy": sha256_of(job.strategy_file),
         "face_model": sha256_of(find_face_model()),
         "versions": {name: importlib.metadata.version(name) for name in DECISIVE_PACKAGES},
         "rena_version": __version__,
@@ -196,9 +199,3 @@ def _rest_reading(robot: Robot) -> list[float]:
     if reading is None:
         raise RenaError("no face is found in the robot's neutral face; look at the twin's picture")
     return [float(value) for value in reading.features]
-
-
-def _file_of(loaded: Robot | Strategy) -> Path:
-    if loaded.source is None:
-        raise ValueError("a dataset names its robot file and its strategy file: load both from files")
-    return loaded.source

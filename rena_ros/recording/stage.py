@@ -40,11 +40,7 @@ class Stage:
         """``width``, ``height``: of the picture, pixels. Raises RenaError when the face model is missing."""
         self.robot = robot
         self._face = TwinFace(robot, width=width, height=height)
-        try:
-            self._reader = FaceReader(video=False)
-        except BaseException:
-            self._face.close()
-            raise
+        self._reader = FaceReader(video=False)
         self.reset()
 
     def reset(self) -> None:
@@ -89,9 +85,8 @@ class Stage:
         return self.robot.from_ticks(state.ticks)
 
     def close(self) -> None:
-        """Release the picture and the reader."""
+        """Release the reader."""
         self._reader.close()
-        self._face.close()
 
     def __enter__(self) -> "Stage":
         return self

@@ -4,11 +4,11 @@ The models below are the file's format and at the same time the data that ``expe
 once per walk.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from rena_ros.base.file_model import FileModel, Finding, read_model, shown
 from rena_ros.base.files import read_text
@@ -19,9 +19,13 @@ from rena_ros.robot.model import Robot
 
 
 def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
-    if twice := [name for i, name in enumerate(names) if name in names[:i]]:
-        raise ValueError(f"{twice[0]} is named twice in one list")
+    if twice := _repeated(names):
+        raise ValueError(f"{names[twice[0]]} is named twice in one list")
     return names
+
+
+def _repeated(names: Sequence[str]) -> list[int]:
+    return [i for i, name in enumerate(names) if name in names[:i]]
 
 
 def _end_of_range(end: Any) -> Any:
@@ -85,8 +89,8 @@ class Group(FileModel):
     @classmethod
     def _have_names_of_their_own(cls, actions: tuple[Action, ...]) -> tuple[Action, ...]:
         names = [action.name for action in actions]
-        if twice := [name for i, name in enumerate(names) if name in names[:i]]:
-            raise ValueError(f"has two actions named {twice[0]}")
+        if twice := _repeated(names):
+            raise ValueError(f"has two actions named {names[twice[0]]}")
         return actions
 
     @field_validator("companions")
@@ -121,17 +125,11 @@ class Hidden(FileModel):
 
 
 class Strategy(FileModel):
-    """A validated strategy. Build one with ``load_strategy``. ``source``: the file it came from."""
+    """A validated strategy. Build one with ``load_strategy``."""
 
     groups: tuple[Group, ...] = Field(min_length=1)
     changes_per_expression: int = Field(ge=1, le=1000)
     hidden: Hidden | None = None
-    _source: Path | None = PrivateAttr(None)
-
-    @property
-    def source(self) -> Path | None:
-        """The file it came from."""
-        return self._source
 
 
 def load_strategy(path: str | Path | None = None, robot: Robot | None = None) -> Strategy:
@@ -145,23 +143,14 @@ def load_strategy(path: str | Path | None = None, robot: Robot | None = None) ->
 
 def parse_strategy(text: str, path: Path, robot: Robot) -> Strategy:
     """Return the strategy that a text describes. Raises RenaError as ``load_strategy`` does."""
-    strategy = read_model(
-        text,
-        f"the strategy file {path}",
-        Strategy,
-        context=robot.names,
-        rules=lambda read: _rules_between_groups(read, robot),
-    )
-    strategy._source = path
-    return strategy
+    what = f"the strategy file {path}"
+    return read_model(text, what, Strategy, context=robot.names, rules=lambda read: _rules_between_groups(read, robot))
 
 
 def _rules_between_groups(strategy: Strategy, robot: Robot) -> Iterator[Finding]:
     """Names that are taken, servos that never move, antagonists that could pull together."""
-    names = [group.name for group in strategy.groups]
-    for i, name in enumerate(names):
-        if name in names[:i]:
-            yield ("groups", i, "name"), "another group has this name already; give each its own"
+    for i in _repeated([group.name for group in strategy.groups]):
+        yield ("groups", i, "name"), "another group has this name already; give each its own"
     owners = {servo: [i for i, group in enumerate(strategy.groups) if servo in group.servos] for servo in robot.names}
     yield from (((), f"{servo}: no group moves this servo of the robot") for servo, own in owners.items() if not own)
     for a, b in ((robot.names[i], robot.names[j]) for i, j in robot.antagonist_pairs):
@@ -176,7 +165,6 @@ def _may_pull_together(first: Group, second: Group, a: str, b: str) -> bool:
         return True
     for action in first.actions:
         moves = [*action.moves, *(move for move in first.companions if action.name not in move.not_with)]
-        moved = {servo for move in moves for servo in move.servos}
-        if a in moved and b in moved:
+        if {a, b} <= {servo for move in moves for servo in move.servos}:
             return True
     return False

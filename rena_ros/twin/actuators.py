@@ -4,6 +4,7 @@ The sculpted face units have ARKit's names. A **channel** is a weighted sum of f
 of the face (split with a smoothstep across the middle); the weight of a channel follows one or two servos.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ GAZE_RAD = np.radians(28.0)
 NECK_RAD = np.radians([30.0, 18.0, 18.0])  # yaw, pitch, roll
 LID_REST = 0.3
 SIDE_BLEND = 0.12  # mesh units: half the width over which the two sides of the face are blended
+LEFT_RIGHT = ("left", "right")
 BASE = {"eyeWideLeft": 0.45, "eyeWideRight": 0.45}  # the resting face; without it the lids hang
 
 # channel -> (face unit, weight); {S} is Left or Right; a unit without {S} is split in the middle
@@ -95,7 +97,7 @@ def pose(robot: Robot, goals: FloatArray) -> Pose:
     goal = dict(zip(robot.names, np.asarray(goals, np.float64).tolist(), strict=True))
     weight = dict.fromkeys(CHANNELS, 0.0)
     gaze, lids = np.zeros((2, 2)), np.zeros(2)
-    for i, side in enumerate(("left", "right")):
+    for i, side in enumerate(LEFT_RIGHT):
         for name in ("brow_{}_raise", "brow_{}_frown", "lip_upper_{}", "lip_lower_{}"):
             region, action = name.split("_{}")[0], name.split("_{}")[1].strip("_")
             weight["_".join(filter(None, (region, action, side)))] = goal[name.format(side)]
@@ -112,6 +114,18 @@ def pose(robot: Robot, goals: FloatArray) -> Pose:
     weight["jaw"], weight["pucker"] = goal["jaw"], goal["pucker"]
     neck = np.array([2 * goal[f"neck_{axis}"] - 1 for axis in ("yaw", "pitch", "roll")]) * NECK_RAD
     return Pose(np.array([weight[name] for name in CHANNELS]), gaze, neck, lids)
+
+
+def goals_of(robot: Robot, expression: Mapping[str, float]) -> FloatArray:
+    """Return the goals of an expression, float64 (n,); a servo that it does not name is at neutral.
+
+    ``expression``: servo -> goal; ``{}`` stands for both sides.
+    """
+    goals = robot.neutral_goals.astype(np.float64)
+    for pattern, goal in expression.items():
+        for name in {pattern.format(side) for side in LEFT_RIGHT}:
+            goals[robot.index[name]] = goal
+    return goals
 
 
 def _smoothstep(x: FloatArray) -> FloatArray:

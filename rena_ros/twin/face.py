@@ -38,15 +38,7 @@ TEXELS = 640  # side of the texture for a picture of 480 lines
 LID_CLEARANCE = 1.035  # in radii of the eye
 LASH_CLEARANCE = 1.075
 RIM_MARGIN = 4.0  # around the opening between the lips, pixels of a picture of 480 lines
-GLOSS = {
-    Part.SKIN: 0.05,
-    Part.MOUTH: 0.02,
-    Part.TEETH: 0.04,
-    Part.TONGUE: 0.04,
-    Part.LASH: 0.0,
-    Part.EYE: 0.9,
-    Part.SHIRT: 0.0,
-}
+GLOSS = {Part.SKIN: 0.05, Part.MOUTH: 0.02, Part.TEETH: 0.04, Part.TONGUE: 0.04, Part.EYE: 0.9}  # the others: none
 
 
 class TwinFace:
@@ -70,15 +62,6 @@ class TwinFace:
         self._setup = np.empty((len(self._triangles), 6), np.float32)
         self._planes = np.empty((len(self._triangles), 24), np.float32)
         self._ready = np.empty(len(self._triangles), np.uint8)
-
-    def __enter__(self) -> "TwinFace":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Do nothing: a face holds no resource. For use as a context manager, like a reader or a camera."""
 
     def render(self, goals: FloatArray) -> ByteArray:
         """Draw goals (25,) in [0, 1], order of ``robot.names``; return uint8 RGB (height, width, 3), C-contiguous.
@@ -105,35 +88,12 @@ class TwinFace:
 
     def _draw(self, screen: FloatArray, lit: FloatArray) -> ByteArray:
         self._keys.fill(raster.EMPTY)
-        raster.rasterise(
-            screen,
-            self._triangles,
-            self._vertex_point,
-            self._bounds(screen),
-            self._part,
-            self._cut_from,
-            self._uv,
-            self._opacity,
-            NEAR,
-            FAR,
-            self._keys,
-            self._setup,
-            self.width,
-        )
+        places = self._triangles, self._vertex_point, self._bounds(screen)
+        cut = self._part, self._cut_from, self._uv, self._opacity
+        raster.rasterise(screen, *places, *cut, NEAR, FAR, self._keys, self._setup, self.width)
         picture = self._backdrop.copy()
-        raster.colour(
-            self._keys,
-            self._setup,
-            self._triangles,
-            self._part,
-            lit,
-            self._texture,
-            self._linear,
-            self._tone,
-            self._planes,
-            self._ready,
-            picture,
-        )
+        surfaces, tables = (self._setup, self._triangles, self._part), (self._texture, self._linear, self._tone)
+        raster.colour(self._keys, *surfaces, lit, *tables, self._planes, self._ready, picture)
         return picture
 
     def _bounds(self, screen: FloatArray) -> IntArray:
@@ -165,7 +125,7 @@ class TwinFace:
         self._vertex_point = np.concatenate([head.vertex_point, n + np.arange(2 * k)]).astype(np.int32)
         self._vertex_part = np.concatenate([head.vertex_part, np.full(2 * k, Part.EYE)]).astype(np.int64)
         self._corners = self._vertex_point[self._triangles[: self._cut_from]]
-        self._gloss = np.array([GLOSS[Part(part)] for part in self._vertex_part], np.float32)
+        self._gloss = np.array([GLOSS.get(Part(part), 0.0) for part in self._vertex_part], np.float32)
         self._sky = np.concatenate([head.light, np.ones(2 * k)]).astype(np.float32)
         self._lit = np.zeros((len(self._vertex_point), 8), np.float32)
         left, top, across, down = SWATCHES[Part.EYE]

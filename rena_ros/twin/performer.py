@@ -7,9 +7,8 @@ import numpy as np
 from rena_ros.base.arrays import ByteArray, FloatArray
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import Robot
+from rena_ros.twin.actuators import LEFT_RIGHT, goals_of
 from rena_ros.twin.face import TwinFace
-
-LEFT_RIGHT = ("left", "right")
 
 
 @dataclass(frozen=True)
@@ -96,15 +95,7 @@ def _scripted(t_s: float, robot: Robot) -> FloatArray:
     for chapter in SCRIPT:
         if t_s <= chapter.start_s:
             break
-        goals += _least_jerk((t_s - chapter.start_s) / chapter.ease_s) * (_face(chapter, robot) - goals)
-    return goals
-
-
-def _face(chapter: Chapter, robot: Robot) -> FloatArray:
-    goals = robot.neutral_goals.astype(np.float64)
-    for pattern, goal in chapter.face.items():
-        for name in {pattern.format(side) for side in LEFT_RIGHT}:
-            goals[robot.index[name]] = goal
+        goals += _least_jerk((t_s - chapter.start_s) / chapter.ease_s) * (goals_of(robot, chapter.face) - goals)
     return goals
 
 
@@ -143,23 +134,13 @@ def _blink(t_s: float, robot: Robot, goals: FloatArray) -> None:
 
 
 class Performer:
-    """Draws the performance; a context manager."""
+    """Draws the performance."""
 
     def __init__(self, width: int = 640, height: int = 480):
         """Load the drawn face; ``width``, ``height``: of the frames, pixels."""
         self._robot = load_robot()
         self._face = TwinFace(self._robot, width, height, look="performer")
 
-    def __enter__(self) -> "Performer":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def frame(self, t_s: float) -> ByteArray:
         """Draw the frame at ``t_s``, uint8 RGB (height, width, 3), C-contiguous; equal times give equal pixels."""
         return self._face.render(performance(t_s, self._robot))
-
-    def close(self) -> None:
-        """Release the face."""
-        self._face.close()

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from rena_ros.learning.losses import FaceLoss
-from rena_ros.learning.metrics import left_right_gap, rmse, rmse_per_sample, rmse_per_servo
+from rena_ros.learning.metrics import left_right_gap, rmse, rmse_over
 from rena_ros.robot.file import load_robot
 
 NAMES = load_robot().names
@@ -41,5 +41,5 @@ def test_the_rmse_overall_per_servo_and_per_sample():
     predicted, goals = np.zeros((2, 25), np.float32), np.zeros((2, 25), np.float32)
     goals[0, 3] = 0.6
     assert rmse(predicted, goals) == pytest.approx(np.sqrt(0.36 / 50))
-    assert rmse_per_servo(predicted, goals)[3] == pytest.approx(np.sqrt(0.36 / 2))
-    np.testing.assert_allclose(rmse_per_sample(predicted, goals), [np.sqrt(0.36 / 25), 0], rtol=1e-6)
+    assert rmse_over(0, predicted, goals)[3] == pytest.approx(np.sqrt(0.36 / 2))
+    np.testing.assert_allclose(rmse_over(1, predicted, goals), [np.sqrt(0.36 / 25), 0], rtol=1e-6)

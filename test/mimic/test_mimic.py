@@ -29,18 +29,18 @@ KEYS = {
 def clip(tmp_path_factory) -> Path:
     """The performer's face, smiling, opening its mouth and turning its head, each at its own pace."""
     path = tmp_path_factory.mktemp("clip") / "performer.mp4"
-    with TwinFace(look="performer") as face:
-        index, goals = face.robot.index, face.robot.neutral_goals.copy()
+    face = TwinFace(look="performer")
+    index, goals = face.robot.index, face.robot.neutral_goals.copy()
 
-        def picture(t_s: float) -> np.ndarray:
-            smile, jaw, turn = (0.5 - 0.5 * np.cos(2 * np.pi * t_s / period_s) for period_s in (2.0, 1.3, 3.1))
-            for name in ("corner_left_up", "corner_right_up"):
-                goals[index[name]] = smile
-            goals[index["jaw"]] = 0.7 * jaw
-            goals[index["neck_yaw"]] = 0.3 + 0.4 * turn
-            return face.render(goals)
+    def picture(t_s: float) -> np.ndarray:
+        smile, jaw, turn = (0.5 - 0.5 * np.cos(2 * np.pi * t_s / period_s) for period_s in (2.0, 1.3, 3.1))
+        for name in ("corner_left_up", "corner_right_up"):
+            goals[index[name]] = smile
+        goals[index["jaw"]] = 0.7 * jaw
+        goals[index["neck_yaw"]] = 0.3 + 0.4 * turn
+        return face.render(goals)
 
-        count = encode(path, (picture(i / RATE_HZ) for i in range(SECONDS * RATE_HZ)), (640, 480), RATE_HZ)
+    count = encode(path, (picture(i / RATE_HZ) for i in range(SECONDS * RATE_HZ)), (640, 480), RATE_HZ)
     assert count == SECONDS * RATE_HZ
     return path
 

@@ -23,8 +23,8 @@ def face():
     robot = load_robot()
     goals = robot.neutral_goals.copy()
     goals[robot.index["lid_left"]] = 1.0
-    with TwinFace(robot) as twin, FaceReader(video=False) as reader:
-        picture = twin.render(goals)
+    picture = TwinFace(robot).render(goals)
+    with FaceReader(video=False) as reader:
         return picture, reader.read(picture)
 
 

@@ -32,8 +32,7 @@ def test_the_twin_shows_the_newest_state_with_its_stamp(processes):
         processes.until(lambda state=state: drawn(state))
     assert pictures[0].header.stamp.sec == 1, "something was drawn before anything was known"
     expected[ROBOT.index["jaw"]], expected[ROBOT.index["neck_yaw"]] = 0.3, ROBOT.upper[ROBOT.index["neck_yaw"]]
-    with TwinFace(ROBOT, 320, 240) as face:
-        drawn = face.render(ROBOT.goals(expected))
+    wanted = TwinFace(ROBOT, 320, 240).render(ROBOT.goals(expected))
     shown = next(picture for picture in pictures if picture.header.stamp.sec == 2)
-    np.testing.assert_array_equal(from_image_msg(shown), drawn)
+    np.testing.assert_array_equal(from_image_msg(shown), wanted)
     assert processes.leave(node) == (0, "")

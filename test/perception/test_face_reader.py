@@ -20,6 +20,7 @@ from rena_ros.perception.face_reader import (
 )
 from rena_ros.perception.model_file import find_face_model
 from rena_ros.robot.file import load_robot
+from rena_ros.twin.actuators import goals_of
 from rena_ros.twin.face import TwinFace
 
 ROBOT = load_robot()
@@ -30,8 +31,7 @@ GREY = 96
 
 @pytest.fixture(scope="module")
 def twin():
-    with TwinFace(ROBOT) as face:
-        yield face
+    return TwinFace(ROBOT)
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +43,7 @@ def single():
 
 def drawn(twin: TwinFace, **goals: float) -> np.ndarray:
     """The twin at neutral, except for some goals."""
-    values = ROBOT.neutral_goals.copy()
-    for name, goal in goals.items():
-        values[ROBOT.index[name]] = goal
-    return twin.render(values)
+    return twin.render(goals_of(ROBOT, goals))
 
 
 SMILE = {"corner_left_up": 1.0, "corner_right_up": 1.0, "jaw": 0.3}

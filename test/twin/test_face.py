@@ -9,8 +9,8 @@ import pytest
 
 from rena_ros.perception.face_reader import READING_NAMES, FaceReader
 from rena_ros.robot.file import load_robot
-from rena_ros.twin.actuators import CHANNELS, GAZE_RAD, NECK_RAD, pose
-from rena_ros.twin.contact_sheet import EXPRESSIONS, contact_sheet, goals_of
+from rena_ros.twin.actuators import CHANNELS, GAZE_RAD, NECK_RAD, goals_of, pose
+from rena_ros.twin.contact_sheet import EXPRESSIONS, contact_sheet
 from rena_ros.twin.face import TwinFace
 
 ROBOT = load_robot()
@@ -20,16 +20,12 @@ VISIBLE_RAD = np.radians(8.0)
 
 
 def posed(**goals: float) -> np.ndarray:
-    values = ROBOT.neutral_goals.copy()
-    for name, goal in goals.items():
-        values[ROBOT.index[name]] = goal
-    return values
+    return goals_of(ROBOT, goals)
 
 
 @pytest.fixture(scope="module")
 def face():
-    with TwinFace(ROBOT) as face:
-        yield face
+    return TwinFace(ROBOT)
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +45,11 @@ def test_the_same_goals_give_the_same_pixels_after_any_other_picture(face):
     rng = np.random.default_rng(3)
     smile, other = rng.random((2, 25))
     first = face.render(smile)
-    assert first.shape == (480, 640, 3)
-    assert first.dtype == np.uint8
-    assert first.flags.c_contiguous
+    assert first.shape == (480, 640, 3) and first.dtype == np.uint8 and first.flags.c_contiguous
     assert not np.array_equal(face.render(other), first)
     assert np.array_equal(face.render(smile), first)
-    with TwinFace(ROBOT, look="performer") as performer, TwinFace() as second:
-        performer.render(other)
-        assert np.array_equal(second.render(smile), first)
+    TwinFace(ROBOT, look="performer").render(other)
+    assert np.array_equal(TwinFace().render(smile), first)
 
 
 def test_another_process_draws_the_same_pixels(face):
@@ -76,17 +69,10 @@ def test_a_returned_picture_is_not_overwritten(face):
     assert np.array_equal(first, copy)
 
 
-@pytest.mark.parametrize(
-    "goals",
-    [
-        np.zeros(24),
-        np.zeros((1, 25)),
-        np.full(25, np.nan),
-        np.full(25, 1.001),
-        np.full(25, -0.001),
-        np.full(25, np.inf),
-    ],
-)
+WRONG_GOALS = [np.zeros(24), np.zeros((1, 25)), *(np.full(25, goal) for goal in (np.nan, 1.001, -0.001, np.inf))]
+
+
+@pytest.mark.parametrize("goals", WRONG_GOALS)
 def test_invalid_goals_are_refused(face, goals):
     with pytest.raises(ValueError, match="goal"):
         face.render(goals)
@@ -98,17 +84,14 @@ def test_an_unknown_look_is_refused():
 
 
 def test_the_face_is_the_same_in_every_size(face):
-    with TwinFace(ROBOT, width=1280, height=960) as large:
-        doubled = large.render(ROBOT.neutral_goals)
+    doubled = TwinFace(ROBOT, width=1280, height=960).render(ROBOT.neutral_goals)
     halved = doubled.reshape(480, 2, 640, 2, 3).mean((1, 3))
     assert np.abs(halved - face.render(ROBOT.neutral_goals)).mean() < 2.5
 
 
 def test_neutral_goals_leave_the_face_at_rest():
     shown = pose(ROBOT, ROBOT.neutral_goals)
-    assert np.abs(shown.weights).max() < 1e-6
-    assert np.abs(shown.gaze).max() < 1e-6
-    assert np.abs(shown.neck).max() < 1e-6
+    assert max(np.abs(part).max() for part in (shown.weights, shown.gaze, shown.neck)) < 1e-6
 
 
 def test_goals_turn_eyes_and_neck_by_their_full_angles():

@@ -54,7 +54,8 @@ def test_a_time_that_is_not_finite_is_refused():
 
 def test_the_face_is_found_in_every_frame_and_its_expressions_are_read():
     times = np.arange(0.05, DURATION_S, 0.4)
-    with Performer() as performer, FaceReader(video=False) as reader:
+    performer = Performer()
+    with FaceReader(video=False) as reader:
         readings = [reader.read(performer.frame(t), 0) for t in times]
         assert np.array_equal(performer.frame(4.2), performer.frame(4.2))
         wink = reader.read(performer.frame(16.6), 0)
