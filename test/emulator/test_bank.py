@@ -6,21 +6,20 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from servo_stand import ROBOT
 
 from rena_ros.bus import protocol
 from rena_ros.bus.protocol import BROADCAST_ID, Packet, Parser, to_word
 from rena_ros.emulator.bank import SILENCE_S, ServoBank
 from rena_ros.emulator.servo_motion import TrapezoidMotion
-from rena_ros.robot.file import load_robot
 
-ROBOT = load_robot()
 NECK = 23  # limits 1707..2389, neutral 2048
 NECK_AT = ROBOT.names.index("neck_yaw")
+OUTSIDE = to_word(2390)
 
 
-@pytest.fixture
-def bank():
-    return ServoBank(ROBOT)
+def row_of(data):
+    return np.frombuffer(data, np.uint8).reshape(1, -1)
 
 
 def registers(bank, servo_id, address, size):
@@ -33,49 +32,35 @@ def torque_on(bank):
 
 
 def goals(bank, ticks, servo_id=NECK, time_ms=0, speed=0):
-    row = to_word(ticks, 15) + to_word(time_ms) + to_word(speed, 15)
-    bank.receive(protocol.sync_write([servo_id], 42, np.frombuffer(row, np.uint8).reshape(1, 6)))
+    row = row_of(to_word(ticks, 15) + to_word(time_ms) + to_word(speed, 15))
+    bank.receive(protocol.sync_write([servo_id], 42, row))
 
 
-def time_to_arrive(bank, step_s=0.001):
+@pytest.mark.parametrize(
+    ("hundreds", "goal", "wanted_s", "within_s"),
+    [
+        (50, {"ticks": 2348, "speed": 500}, 300 / 500 + 500 / 5000, 0.002),  # a trapezoid: d/v + v/a
+        (10, {"ticks": 2148, "speed": 2000}, 2 * math.sqrt(100 / 1000), 0.002),  # a triangle
+        (0, {"ticks": 2348, "time_ms": 1000, "speed": 2000}, 1.0, 0.01),  # the goal time sets the speed
+    ],
+)
+def test_a_motion_takes_the_time_of_its_profile(bank, hundreds, goal, wanted_s, within_s):
+    bank.receive(protocol.write(NECK, 41, bytes([hundreds])))  # acceleration, 100 ticks/s2
+    torque_on(bank)
+    goals(bank, **goal)
     steps = 0
     while bank.moving[NECK_AT]:
-        bank.advance(step_s)
+        bank.advance(0.001)
         steps += 1
-    return steps * step_s
-
-
-def acceleration(bank, hundreds, servo_id=NECK):
-    bank.receive(protocol.write(servo_id, 41, bytes([hundreds])))
-
-
-def test_a_long_motion_takes_the_time_of_a_trapezoid(bank):
-    acceleration(bank, 50)  # 5000 ticks/s2
-    torque_on(bank)
-    goals(bank, 2348, speed=500)
-    # d/v + v/a
-    assert time_to_arrive(bank) == pytest.approx(300 / 500 + 500 / 5000, abs=0.002)
-    assert bank.positions[NECK_AT] == 2348
-
-
-def test_a_short_motion_takes_the_time_of_a_triangle(bank):
-    acceleration(bank, 10)
-    torque_on(bank)
-    goals(bank, 2148, speed=2000)
-    assert time_to_arrive(bank) == pytest.approx(2 * math.sqrt(100 / 1000), abs=0.002)
-
-
-def test_a_goal_time_sets_the_speed(bank):
-    torque_on(bank)
-    goals(bank, 2348, time_ms=1000, speed=2000)
-    assert time_to_arrive(bank) == pytest.approx(1.0, abs=0.01)
+    assert steps * 0.001 == pytest.approx(wanted_s, abs=within_s)
+    assert bank.positions[NECK_AT] == goal["ticks"]
 
 
 limits = st.tuples(st.floats(50, 2900), st.floats(100, 100_000))
 journeys = st.lists(st.tuples(st.floats(0, 4095), limits, st.floats(0, 0.5)), min_size=1, max_size=6)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(journeys)
 def test_speed_and_acceleration_never_jump_and_the_goal_is_reached(journey):
     motion, which, step_s = TrapezoidMotion(np.array([2048.0])), np.array([0]), 0.001
@@ -142,19 +127,19 @@ def test_a_goal_beyond_the_servos_own_limits_is_clamped_but_counted_as_sent(bank
     assert registers(bank, NECK, 42, 2) == to_word(2400)
 
 
-@pytest.mark.parametrize("instruction", ["write", "reg_write", "sync_write", "sync_write_longer"])
-def test_violations_are_counted_for_every_instruction_that_sends_a_goal(bank, instruction):
-    data = to_word(2390)
-    if instruction == "write":
-        bank.receive(protocol.write(NECK, 42, data))
-    elif instruction == "reg_write":
-        bank.receive(protocol.reg_write(NECK, 42, data))
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [protocol.write(NECK, 42, OUTSIDE)],
+        [protocol.reg_write(NECK, 42, OUTSIDE), protocol.action()],
+        [protocol.sync_write([NECK], 42, row_of(OUTSIDE))],
+        [protocol.sync_write([NECK], 41, row_of(b"\0" + OUTSIDE))],
+    ],
+)
+def test_violations_are_counted_for_every_instruction_that_sends_a_goal(bank, frames):
+    for frame in frames:
         assert bank.report()["limit_violations"] == 0
-        bank.receive(protocol.action())
-    elif instruction == "sync_write":
-        bank.receive(protocol.sync_write([NECK], 42, np.frombuffer(data, np.uint8).reshape(1, 2)))
-    else:
-        bank.receive(protocol.sync_write([NECK], 41, np.frombuffer(b"\0" + data, np.uint8).reshape(1, 3)))
+        bank.receive(frame)
     assert bank.report()["limit_violations"] == 1
 
 
@@ -224,7 +209,6 @@ def test_128_at_the_torque_register_redefines_the_middle_of_that_servo_only(bank
     assert bank.positions[NECK_AT] == 2048 and bank.positions[0] == 2500
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary(max_size=40), max_size=5))
 def test_the_bank_survives_any_bytes(chunks):
     bank = ServoBank(ROBOT)

@@ -9,6 +9,7 @@ import threading
 
 import numpy as np
 import pytest
+from servo_stand import ROBOT
 
 from rena_ros.bus import protocol
 from rena_ros.bus.bus import Bus
@@ -17,9 +18,7 @@ from rena_ros.bus.port import PortLost, PortMissing, SerialPort
 from rena_ros.emulator.bank import ServoBank
 from rena_ros.emulator.emulator import Emulator, main
 from rena_ros.emulator.wire import TimedReply, Wire
-from rena_ros.robot.file import load_robot
 
-ROBOT = load_robot()
 JAW = ROBOT.index["jaw"]
 
 

@@ -3,14 +3,13 @@
 import math
 
 import pytest
+from servo_stand import ROBOT
 
 from rena_ros.base.errors import RenaError
 from rena_ros.emulator.fault_file import FaultScript, load_faults, read_faults
 from rena_ros.emulator.fault_schedule import RandomFaults
 from rena_ros.emulator.faults import Fault
-from rena_ros.robot.file import load_robot
 
-ROBOT = load_robot()
 GOOD = """
 faults:
   - {kind: dead, servo: jaw, at_s: 5, for_s: 2}

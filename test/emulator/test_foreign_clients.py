@@ -5,10 +5,8 @@ import math
 import pytest
 import rustypot
 import scservo_sdk as sdk
+from servo_stand import ROBOT
 
-from rena_ros.robot.file import load_robot
-
-ROBOT = load_robot()
 IDS = ROBOT.ids.tolist()
 NECK = 23
 

@@ -4,15 +4,13 @@ import csv
 
 import numpy as np
 import pytest
+from servo_stand import ROBOT
 
 from rena_ros.base.errors import RenaError
 from rena_ros.bus import protocol
 from rena_ros.bus.protocol import BROADCAST_ID, to_word
 from rena_ros.emulator.bank import ServoBank
 from rena_ros.emulator.goal_log import NOT_COMMANDED, GoalLog
-from rena_ros.robot.file import load_robot
-
-ROBOT = load_robot()
 
 
 def expected(**ticks):

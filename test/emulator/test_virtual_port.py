@@ -2,24 +2,17 @@
 
 import numpy as np
 import pytest
+from servo_stand import ROBOT
 
 from rena_ros.bus import protocol
 from rena_ros.bus.bus import Bus
 from rena_ros.bus.port import PortLost, PortMissing, SerialPort
-from rena_ros.emulator.bank import ServoBank
 from rena_ros.emulator.virtual_port import VirtualPort
-from rena_ros.robot.file import load_robot
 
-ROBOT = load_robot()
 IDS = ROBOT.ids.tolist()
 BYTE_S = 1e-5  # 10 bits at 1 Mbps
 READ_ALL = protocol.sync_read(IDS, 56, 8)
 READ_ALL_BYTES = 25 * 14
-
-
-@pytest.fixture
-def bank():
-    return ServoBank(ROBOT)
 
 
 @pytest.fixture

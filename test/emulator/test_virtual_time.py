@@ -1,14 +1,8 @@
 """Timers in virtual time: when callbacks are called, in which order, and what a late timer does."""
 
 import pytest
-from servo_stand import ServoStand
 
 from rena_ros.emulator.virtual_time import VirtualTimers
-
-
-@pytest.fixture
-def bank():
-    return ServoStand().bank
 
 
 def timers_with(bank, **periods_s):
