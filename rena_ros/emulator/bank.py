@@ -4,7 +4,7 @@ No port, no clock. As strict as the real servos (see ``instructions`` and ``regi
 is off; read-only registers keep their values. The servos are those of a robot that has been set up: ids from the robot
 file, everything else as from the factory except the return delay, which is a parameter. Min and max angle are 0..4095,
 so only the robot's driver keeps a goal inside the robot's limits. With ``factory`` they are as out of the box: all with
-id 1, the slowest return delay, and only the first one attached. Faults are injected as ``Fault``.
+id 1, the slowest return delay, and only the first one attached. Faults: ``inject``.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ from rena_ros.bus.registers import BAUDS, REGISTERS
 from rena_ros.emulator.addressing import Addressing
 from rena_ros.emulator.fault_effects import alter_reply, eeprom_settings, fault_conditions
 from rena_ros.emulator.fault_schedule import FaultSchedule, RandomFaults, ScheduledFault
-from rena_ros.emulator.faults import Fault
+from rena_ros.emulator.faults import Fault, make_fault
 from rena_ros.emulator.goal_log import GoalLog
 from rena_ros.emulator.instructions import Instructions
 from rena_ros.emulator.registers import ServoRegisters
@@ -110,23 +110,13 @@ class ServoBank:
         self._addressing.attached = there
         self._registers.power_cycle(fresh)
 
-    def inject(
-        self,
-        kind: str,
-        *servos: str,
-        at_s: float = 0.0,
-        for_s: float = np.inf,
-        every: int = 1,
-        probability: float | None = None,
-        **values: object,
-    ) -> None:
-        """Inject a fault on these servos, or on all of them: `inject("late", "jaw", delay_ms=120)`.
+    def inject(self, kind: str, *servos: str, **fields: object) -> None:
+        """Inject a fault on these servos, or on all of them: `inject("late", "jaw", delay_ms=120, for_s=3.0)`.
 
-        ``at_s`` counts from now; the options are those of ``Fault``; ``values`` are the kind's own (`same_id` takes
-        `with_`). Raises ValueError for an impossible fault or an unknown servo.
+        ``fields``: as in a fault file (`with_` for `with`); ``at_s`` counts from now. Raises ValueError for an
+        impossible fault or an unknown servo.
         """
-        values = {name.rstrip("_"): value for name, value in values.items()}
-        self._faults.add(Fault(kind, servos, at_s, for_s, every, probability, values))
+        self._faults.add(make_fault(kind, *servos, **{name.rstrip("_"): value for name, value in fields.items()}))
 
     def script(self, faults: Iterable[Fault], random: RandomFaults | None = None) -> None:
         """Inject the faults of a fault file or a parameter; their times count from now."""

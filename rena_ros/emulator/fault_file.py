@@ -8,7 +8,6 @@
 Kinds and their values: ``faults.KINDS``. Times count from the moment when the file is read.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import field_validator, model_validator
@@ -16,33 +15,13 @@ from pydantic import field_validator, model_validator
 from rena_ros.base.file_model import FileModel, read_model
 from rena_ros.base.files import read_text
 from rena_ros.emulator.fault_schedule import RandomFaults
-from rena_ros.emulator.faults import AnyFault, Fault
+from rena_ros.emulator.faults import AnyFault
 from rena_ros.robot.model import Robot
 
 
-@dataclass(frozen=True)
-class FaultScript:
+class FaultScript(FileModel):
     """What a file or a parameter asks for: faults at their times, and faults at random."""
 
-    faults: tuple[Fault, ...] = ()
-    random: RandomFaults | None = None
-
-
-def load_faults(path: str | Path, robot: Robot) -> FaultScript:
-    """Read a fault file. Raises RenaError that lists every fault of the file itself, each with its line."""
-    return read_faults(read_text(Path(path), "fault file"), robot, f"the fault file {path}")
-
-
-def read_faults(text: str, robot: Robot, source: str = "the text of faults") -> FaultScript:
-    """Read faults from a text: a mapping with `faults` and `random`, or the list of faults alone; empty: none.
-
-    ``source``: where the text came from. Raises RenaError as ``load_faults`` does.
-    """
-    file = read_model(text, source, _FaultFile, context=robot.names)
-    return FaultScript(tuple(row.fault() for row in file.faults), file.random)
-
-
-class _FaultFile(FileModel):
     faults: tuple[AnyFault, ...] = ()
     random: RandomFaults | None = None
 
@@ -55,3 +34,16 @@ class _FaultFile(FileModel):
     @classmethod
     def _may_be_nothing(cls, faults: object) -> object:
         return () if faults is None else faults
+
+
+def load_faults(path: str | Path, robot: Robot) -> FaultScript:
+    """Read a fault file. Raises RenaError that lists every fault of the file itself, each with its line."""
+    return read_faults(read_text(Path(path), "fault file"), robot, f"the fault file {path}")
+
+
+def read_faults(text: str, robot: Robot, source: str = "the text of faults") -> FaultScript:
+    """Read faults from a text: a mapping with `faults` and `random`, or the list of faults alone; empty: none.
+
+    ``source``: where the text came from. Raises RenaError as ``load_faults`` does.
+    """
+    return read_model(text, source, FaultScript, context=robot.names)

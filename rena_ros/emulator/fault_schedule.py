@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from rena_ros.base.file_model import FileModel
-from rena_ros.emulator.faults import KINDS, Fault
+from rena_ros.emulator.faults import KINDS, Fault, make_fault
 from rena_ros.robot.file import ServoName
 
 # Values of random faults whose kind has no default of its own.
@@ -56,16 +56,13 @@ class ScheduledFault:
     saved: dict[int, int] = field(default_factory=dict)  # value of the changed register before, by servo
 
 
+Change = Callable[[ScheduledFault], None]
+
+
 class FaultSchedule:
     """Faults to come and active faults; ``on_begin`` and ``on_end`` are called when a fault begins or ends."""
 
-    def __init__(
-        self,
-        names: Sequence[str],
-        seed: int,
-        on_begin: Callable[[ScheduledFault], None],
-        on_end: Callable[[ScheduledFault], None],
-    ) -> None:
+    def __init__(self, names: Sequence[str], seed: int, on_begin: Change, on_end: Change) -> None:
         self.now_s = 0.0
         self.begun: dict[str, int] = {}  # how many have begun, by kind
         self.rng = np.random.default_rng(seed)
@@ -83,9 +80,9 @@ class FaultSchedule:
 
     def add(self, fault: Fault) -> None:
         """Schedule a fault; its times count from now. Raises ValueError for an unknown servo."""
-        other = fault.values.get("with")
-        self._refuse_unknown([*fault.servos, *([] if other is None else [str(other)])])
-        names = () if KINDS[fault.kind].whole_bus else fault.servos or self._names
+        others = [fault.value("with")] if fault.kind == "same_id" else []
+        self._refuse_unknown([*fault.servo, *others])
+        names = () if KINDS[fault.kind].whole_bus else fault.servo or self._names
         which = frozenset(self._index[name] for name in names)
         begin_s = self.now_s + fault.at_s
         self._faults.append(ScheduledFault(fault, which, begin_s, begin_s + fault.for_s))
@@ -160,4 +157,4 @@ class FaultSchedule:
         for_s = float(rng.uniform(*random.for_s))
         servos = () if KINDS[kind].whole_bus else (servo,)
         self._plan_random(random, rng)
-        self.add(Fault(kind, servos, for_s=for_s, values=_RANDOM_VALUES.get(kind, {})))
+        self.add(make_fault(kind, *servos, for_s=for_s, **_RANDOM_VALUES.get(kind, {})))

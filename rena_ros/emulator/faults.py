@@ -85,46 +85,17 @@ KINDS: dict[str, Kind] = {
 }
 
 
-@dataclass(frozen=True)
-class Fault:
-    """Something that goes wrong ``at_s`` seconds after it was injected, for ``for_s`` seconds.
-
-    ``servos``: names; empty means all of them. ``every``: one reply in so many, counted over the replies of these
-    servos; ``probability``: each reply on its own, seeded. ``values``: what the kind takes (see KINDS). Raises
-    ValueError that lists everything that is wrong; whether the servos exist is the schedule's to say.
-    """
-
-    kind: str
-    servos: tuple[str, ...] = ()
-    at_s: float = 0.0
-    for_s: float = inf
-    every: int = 1
-    probability: float | None = None
-    values: Mapping[str, object] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        own = {name: getattr(self, name) for name in ("kind", "at_s", "for_s", "every", "probability")}
-        try:
-            _ANY_FAULT.validate_python({**own, "servo": self.servos, **self.values})
-        except ValidationError as error:
-            raise ValueError("; ".join(sentences(error))) from error
-
-    def value(self, name: str) -> Any:
-        """Return a value of the kind: the given one, or its default."""
-        return self.values.get(name, KINDS[self.kind].values[name][1])
-
-    @property
-    def sometimes(self) -> bool:
-        """Whether it happens to some replies only."""
-        return self.every > 1 or self.probability is not None
-
-
 def _as_list(servos: object) -> object:
     return (servos,) if isinstance(servos, str) else servos
 
 
-class FaultModel(FileModel):
-    """A fault as a file gives it; each kind has a model of its own that adds the kind's values."""
+class Fault(FileModel):
+    """Something that goes wrong ``at_s`` seconds after it was injected, for ``for_s`` seconds.
+
+    ``servo``: names; empty means all of them. ``every``: one reply in so many, counted over the replies of these
+    servos; ``probability``: each reply on its own, seeded. Each kind has a model of its own, with its values (see
+    KINDS).
+    """
 
     kind: str
     servo: Annotated[tuple[ServoName, ...], BeforeValidator(_as_list)] = ()
@@ -148,24 +119,39 @@ class FaultModel(FileModel):
         return probability
 
     @model_validator(mode="after")
-    def _happens_to_replies(self) -> "FaultModel":
-        if (self.every > 1 or self.probability is not None) and not KINDS[self.kind].counted:
+    def _happens_to_replies(self) -> "Fault":
+        if self.sometimes and not KINDS[self.kind].counted:
             raise ValueError(f"{self.kind} is a state that does not come by replies: no `every`, no `probability`")
         return self
 
-    def fault(self) -> Fault:
-        """Return the fault, with the values that the file gives."""
-        values = self.model_dump(include=set(KINDS[self.kind].values), exclude_unset=True)
-        return Fault(self.kind, self.servo, self.at_s, self.for_s, self.every, self.probability, values)
+    @property
+    def sometimes(self) -> bool:
+        """Whether it happens to some replies only."""
+        return self.every > 1 or self.probability is not None
+
+    def value(self, name: str) -> Any:
+        """Return a value of the kind: the given one, or its default."""
+        return getattr(self, name)
 
 
 def _model(name: str, values: Any) -> Any:
     kind: Any = (Literal[name], ...)
-    return create_model(name, __base__=FaultModel, kind=kind, **values)
+    return create_model(name, __base__=Fault, kind=kind, **values)
 
 
 # A fault of any kind: `kind` decides which model it has to fit.
 AnyFault: Any = Annotated[
     reduce(or_, (_model(name, kind.values) for name, kind in KINDS.items())), Field(discriminator="kind")
 ]
-_ANY_FAULT: TypeAdapter[FaultModel] = TypeAdapter(AnyFault)
+_ANY_FAULT: TypeAdapter[Fault] = TypeAdapter(AnyFault)
+
+
+def make_fault(kind: str, *servos: str, **fields: object) -> Fault:
+    """Return a fault; ``fields``: those of every fault, and the values of its kind.
+
+    Raises ValueError that lists everything that is wrong; whether the servos exist is the schedule's to say.
+    """
+    try:
+        return _ANY_FAULT.validate_python({"kind": kind, "servo": servos, **fields})
+    except ValidationError as error:
+        raise ValueError("; ".join(sentences(error))) from error

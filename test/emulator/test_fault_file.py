@@ -8,7 +8,7 @@ from servo_stand import ROBOT
 from rena_ros.base.errors import RenaError
 from rena_ros.emulator.fault_file import FaultScript, load_faults, read_faults
 from rena_ros.emulator.fault_schedule import RandomFaults
-from rena_ros.emulator.faults import Fault
+from rena_ros.emulator.faults import make_fault
 
 GOOD = """
 faults:
@@ -36,13 +36,15 @@ others: 5
 def test_a_file_becomes_faults(tmp_path):
     (tmp_path / "faults.yaml").write_text(GOOD)
     assert load_faults(tmp_path / "faults.yaml", ROBOT) == FaultScript(
-        (
-            Fault("dead", ("jaw",), at_s=5, for_s=2),
-            Fault("late", ("jaw", "neck_yaw"), every=50, values={"delay_ms": 120, "hold": True}),
-            Fault("same_id", ("jaw",), values={"with": "neck_yaw"}),
-            Fault("unplugged", at_s=9, for_s=math.inf),
+        faults=(
+            make_fault("dead", "jaw", at_s=5, for_s=2),
+            make_fault("late", "jaw", "neck_yaw", every=50, delay_ms=120, hold=True),
+            make_fault("same_id", "jaw", **{"with": "neck_yaw"}),
+            make_fault("unplugged", at_s=9, for_s=math.inf),
         ),
-        RandomFaults(seed=3, rate_per_minute=10, kinds=("corrupt", "unplugged"), servos=("jaw",), for_s=(0.5, 3)),
+        random=RandomFaults(
+            seed=3, rate_per_minute=10, kinds=("corrupt", "unplugged"), servos=("jaw",), for_s=(0.5, 3)
+        ),
     )
 
 
@@ -52,7 +54,7 @@ def test_a_file_without_faults_is_read(text):
 
 
 def test_a_list_of_faults_alone_is_read():
-    assert read_faults("[{kind: dead, servo: jaw}]", ROBOT) == FaultScript((Fault("dead", ("jaw",)),))
+    assert read_faults("[{kind: dead, servo: jaw}]", ROBOT) == FaultScript(faults=(make_fault("dead", "jaw"),))
 
 
 def test_all_faults_of_a_file_are_in_one_error_each_with_its_line():
