@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from servo_stand import NAMES, ROBOT, ServoStand
+from servo_stand import NAMES, ROBOT, ServoStand, neutral_but
 
 from rena_ros.bus import protocol
 from rena_ros.bus.bus import Bus
@@ -27,19 +27,19 @@ class BusStand(ServoStand):
         plain = self.bank.replies
         self.bank.replies = lambda *request: self.alter(plain(*request))
 
-    def cycle(self):
-        """Write goals and read states, as fifty times a second; return the seconds it took and the state."""
-        began_s = self.port.now()
-        self.bus.write_goals(ROBOT.neutral_ticks)
-        state = self.bus.read_state()
-        took_s = self.port.now() - began_s
-        self.port.sleep_until(began_s + CYCLE_S)
+    def cycle(self, times=1):
+        """Write goals and read states fifty times a second; return the seconds of the last cycle, and its state."""
+        for _ in range(times):
+            began_s = self.port.now()
+            self.bus.write_goals(ROBOT.neutral_ticks)
+            state = self.bus.read_state()
+            took_s = self.port.now() - began_s
+            self.port.sleep_until(began_s + CYCLE_S)
         return took_s, state
 
     def fall_silent(self, *names):
         self.bank.inject("dead", *names)
-        for _ in range(SILENT_AFTER):
-            self.cycle()
+        self.cycle(SILENT_AFTER)
         assert self.bus.silent == tuple(name for name in NAMES if name in names)
 
     def written(self, address):
@@ -76,8 +76,7 @@ def test_connecting_sends_nothing():
 
 
 def test_goals_are_one_sync_write_of_positions(stand, bus):
-    ticks = ROBOT.neutral_ticks.copy()
-    ticks[JAW] = 2100
+    ticks = neutral_but(jaw=2100)
     before_s = stand.port.now()
     assert bus.write_goals(ticks) == pytest.approx(before_s + 83 * 10 / 1e6)
     (packet,) = stand.sent
@@ -87,8 +86,7 @@ def test_goals_are_one_sync_write_of_positions(stand, bus):
 
 
 def test_goals_go_to_the_selected_servos_only_but_all_goals_are_checked(stand, bus):
-    ticks = ROBOT.neutral_ticks.copy()
-    ticks[JAW] = 2100
+    ticks = neutral_but(jaw=2100)
     selected = np.zeros(len(NAMES), bool)
     assert bus.write_goals(ticks, selected) == stand.port.now() and stand.sent == []
     selected[JAW] = True
@@ -102,10 +100,8 @@ def test_goals_go_to_the_selected_servos_only_but_all_goals_are_checked(stand, b
 
 @pytest.mark.parametrize("wrong", [2047, 2469, -1, 70_000])
 def test_a_goal_outside_the_robots_limits_raises_and_is_not_sent(stand, bus, wrong):
-    ticks = ROBOT.neutral_ticks.copy()
-    ticks[JAW] = wrong
     with pytest.raises(ValueError, match=f"jaw: goal {wrong}"):
-        bus.write_goals(ticks)
+        bus.write_goals(neutral_but(jaw=wrong))
     with pytest.raises(ValueError, match="integer"):
         bus.write_goals(ROBOT.neutral_ticks.astype(float))
     with pytest.raises(ValueError, match="25 integer"):
@@ -178,11 +174,8 @@ def test_errors_are_counted_for_each_servo(stand, bus):
         assert [NAMES[i] for i in np.flatnonzero(~state.fresh)] == [name]
         stand.bank.clear()
         stand.port.sleep_until(stand.port.now() + 2.0)
-    errors = {
-        name: [NAMES[i] for i in np.flatnonzero(getattr(bus.errors, name))]
-        for name in ("missed", "rejected", "corrupt")
-    }
-    assert errors == {"missed": ["pucker"], "rejected": ["jaw"], "corrupt": ["neck_yaw"]}
+    for kind, name in (("missed", "pucker"), ("rejected", "jaw"), ("corrupt", "neck_yaw")):
+        assert [NAMES[i] for i in np.flatnonzero(getattr(bus.errors, kind))] == [name]
     assert bus.counters.stale_readings == 3
 
 
@@ -232,26 +225,22 @@ def test_when_one_silent_servo_replies_all_are_polled_at_once(stand, bus):
     assert cycles <= SILENT_POLL_S / CYCLE_S + 1
 
 
-def test_the_return_delay_of_a_servo_is_read_when_it_returns(stand):
+def test_the_return_delay_of_a_servo_is_read_when_it_returns():
     stand = BusStand()
     stand.bank.inject("dead", "jaw")
     assert "jaw" not in stand.bus.read_return_delays()
-    for _ in range(SILENT_AFTER):
-        stand.cycle()
+    stand.cycle(SILENT_AFTER)
     stand.bank.clear()
-    for _ in range(80):  # it returns after 0.25 s; one second later no late reply is expected any more
-        stand.cycle()
+    stand.cycle(80)  # it returns after 0.25 s; one second later no late reply is expected any more
     # With the factory's 500 us every read would take that much longer.
     assert stand.cycle()[0] == pytest.approx(WIRE_S)
 
 
 def test_a_bus_without_power_is_polled_four_times_a_second_and_all_servos_return_at_once(stand, bus):
     stand.bank.inject("dead")
-    for _ in range(SILENT_AFTER):
-        stand.cycle()
+    stand.cycle(SILENT_AFTER)
     assert bus.silent == NAMES
-    for _ in range(50):  # the fast polls, in case an adapter has stalled
-        stand.cycle()
+    stand.cycle(50)  # the fast polls, in case an adapter has stalled
     stand.sent.clear()
     for _ in range(50):
         assert not stand.cycle()[1].fresh.any()
@@ -260,8 +249,7 @@ def test_a_bus_without_power_is_polled_four_times_a_second_and_all_servos_return
     # Three single polls, one of all servos, and so on.
     assert sorted(p.code for p in reads) in ([0x02] * 3 + [0x82], [0x02] * 2 + [0x82])
     stand.bank.clear()
-    for _ in range(round(SILENT_POLL_S / CYCLE_S)):
-        stand.cycle()
+    stand.cycle(round(SILENT_POLL_S / CYCLE_S))
     assert bus.silent == () and stand.cycle()[1].fresh.all()
 
 
@@ -270,13 +258,11 @@ def test_a_bus_without_power_is_polled_four_times_a_second_and_all_servos_return
 def test_a_servo_whose_late_replies_hold_up_all_others_does_not_make_them_silent(stand, bus, index, delay_ms):
     stand.cycle()
     stand.bank.inject("late", NAMES[index], delay_ms=delay_ms, hold=True)
-    for _ in range(round(4.0 / CYCLE_S)):
-        stand.cycle()
+    stand.cycle(round(4.0 / CYCLE_S))
     fresh = np.mean([stand.cycle()[1].fresh for _ in range(100)], axis=0)
     assert fresh[index] == 0 and np.delete(fresh, index).min() > 0.8
     stand.bank.clear()
-    for _ in range(round((SLOW_POLL_S + 0.1) / CYCLE_S)):
-        stand.cycle()
+    stand.cycle(round((SLOW_POLL_S + 0.1) / CYCLE_S))
     assert bus.silent == () and stand.cycle()[1].fresh.all()
 
 
@@ -286,8 +272,7 @@ def test_a_silent_servo_returns_on_a_slow_adapter_too(stand, bus, delay_ms):
     for _ in range(10):
         assert stand.cycle()[1].fresh.all()
     stand.bank.inject("dead", "jaw", for_s=0.3)
-    for _ in range(round(5.0 / CYCLE_S)):
-        stand.cycle()
+    stand.cycle(round(5.0 / CYCLE_S))
     assert bus.silent == () and stand.cycle()[1].fresh.all()
     # One lost read of all torque registers, after which all servos seem absent, makes no servo fail either.
     stand.bank.inject("dead", for_s=0.01)
@@ -379,16 +364,13 @@ def test_torque_stays_off_unless_the_goal_is_known_to_be_the_present_position(st
 
 
 def test_a_servo_outside_its_limits_moves_slowly_to_the_nearer_one():
-    away = ROBOT.neutral_ticks.copy()
-    away[JAW] = 1900
-    stand = BusStand(away)
-    bus = stand.bus
-    bus.set_torque(True)
+    stand = BusStand(neutral_but(jaw=1900))
+    stand.bus.set_torque(True)
     fast = round(ROBOT.max_speed_rad_s[JAW] * 1.2 / RAD_PER_TICK)
     goal_and_speed = dict(stand.written(41))[JAW_ID]
     assert goal_and_speed[1:3] == (2048).to_bytes(2, "little")
     assert goal_and_speed[5:] == round(fast / 4).to_bytes(2, "little")
-    bus.set_speed_limits()
+    stand.bus.set_speed_limits()
     assert dict(stand.written(46))[JAW_ID] == fast.to_bytes(2, "little")
     assert len(stand.written(46)) == 25
 
@@ -464,9 +446,7 @@ def test_health_contains_torque_and_motion(stand, bus):
     assert health.fresh.all() and not health.torque.any() and health.torque.dtype == np.int8
     stand.bank.clear()
     bus.set_torque(True, ["jaw"])
-    goals = ROBOT.neutral_ticks.copy()
-    goals[JAW] = 2300
-    bus.write_goals(goals, np.arange(25) == JAW)
+    bus.write_goals(neutral_but(jaw=2300), np.arange(25) == JAW)
     health = bus.read_health()
     assert np.flatnonzero(health.torque == 1).tolist() == [JAW]
     assert np.flatnonzero(health.moving).tolist() == [JAW]
@@ -484,9 +464,12 @@ def test_current_is_in_amperes(stand, bus):
         return [type(a)(a.delay_s, protocol.reply(a.frame[2], 0, bytes((1, 0, 0, 100, 0)))) for a in replies]
 
     plain = bus.line.sync_read
-    bus.line.sync_read = lambda ids, address, *rest: (
-        setattr(stand, "alter", alter if address == 66 else lambda replies: replies) or plain(ids, address, *rest)
-    )
+
+    def sync_read(ids, address, *rest):
+        stand.alter = alter if address == 66 else lambda replies: replies
+        return plain(ids, address, *rest)
+
+    bus.line.sync_read = sync_read
     health = bus.read_health()
     assert health.current_a.tolist() == pytest.approx([0.65] * 25) and health.moving.all()
 
@@ -506,7 +489,7 @@ def test_missing_return_delays_are_requested_again(stand, bus):
     assert stand.polled() == bytes([JAW_ID])
 
 
-def test_known_return_delays_are_part_of_the_deadline(stand):
+def test_known_return_delays_are_part_of_the_deadline():
     slow = BusStand()
     slow.bank.receive(protocol.write(0xFE, 7, bytes([250])))
     slow.bus.read_return_delays()

@@ -28,13 +28,6 @@ def line(stand):
     return Line(stand.open_port(), retries=1)
 
 
-def held(bank, servo_id, name):
-    """Return a servo's register, read without the line."""
-    register = REGISTERS[name]
-    (packet,) = protocol.Parser().feed(bank.receive(protocol.read(servo_id, register.address, register.size)))
-    return int.from_bytes(packet.params, "little")
-
-
 def test_registers_are_read_by_name_and_with_their_sign(bank, line):
     assert read_register(line, JAW.id, "model") == 521
     assert read_register(line, JAW.id, "return_delay") == 0
@@ -48,7 +41,7 @@ def test_a_ram_register_is_written_and_read_back(bank, stand, line):
     assert write_register(line, JAW.id, "goal_speed", -300) is None
     assert stand.writes() == [(JAW.id, 46, bytes.fromhex("2C 81"))]
     assert write_register(line, JAW.id, "torque_enable", 1) is None
-    assert held(bank, JAW.id, "torque_enable") == 1
+    assert bank.read_register("jaw", "torque_enable") == 1
 
 
 @pytest.mark.parametrize(
@@ -91,10 +84,10 @@ def test_a_lost_acknowledgement_is_no_failure_when_the_register_holds_the_value(
 def test_eeprom_is_unlocked_written_read_back_and_locked_again(bank, stand, line):
     assert write_eeprom(line, JAW.id, "return_delay", 7) is None
     assert stand.writes() == [(JAW.id, 55, b"\0"), (JAW.id, 7, b"\7"), (JAW.id, 55, b"\1")]
-    reads = [(p.params[0]) for p in stand.sent if p.code == 0x02]
+    reads = [p.params[0] for p in stand.sent if p.code == 0x02]
     assert reads == [40, 55, 7, 55]  # torque first, then each written register
     bank.power_cycle()
-    assert held(bank, JAW.id, "return_delay") == 7 and held(bank, JAW.id, "lock") == 1
+    assert bank.read_register("jaw", "return_delay") == 7 and bank.read_register("jaw", "lock") == 1
 
 
 def test_no_eeprom_is_written_while_torque_is_on(bank, stand, line):
@@ -112,7 +105,7 @@ def test_a_servo_that_does_not_reply_is_not_written_to(bank, stand, line):
 def test_a_failed_eeprom_write_returns_its_reason_and_closes_the_lock(bank, line):
     bank.inject("eeprom_locked", "jaw")
     assert "did not take return_delay" in write_eeprom(line, JAW.id, "return_delay", 7)
-    assert held(bank, JAW.id, "lock") == 1
+    assert bank.read_register("jaw", "lock") == 1
 
 
 def test_a_lock_that_stays_open_is_reported(bank, line):
@@ -121,7 +114,7 @@ def test_a_lock_that_stays_open_is_reported(bank, line):
     bank.replies = lambda data, *rest: [] if data == closing else plain(data, *rest)
     why = write_eeprom(line, JAW.id, "return_delay", 7)
     assert why.startswith("return_delay is written; but its EEPROM could not be locked again: did not take lock")
-    assert held(bank, JAW.id, "return_delay") == 7 and held(bank, JAW.id, "lock") == 0
+    assert bank.read_register("jaw", "return_delay") == 7 and bank.read_register("jaw", "lock") == 0
 
 
 def test_an_interrupted_write_closes_the_lock(bank, line):
@@ -136,7 +129,7 @@ def test_an_interrupted_write_closes_the_lock(bank, line):
     port.write = interrupted
     with pytest.raises(KeyboardInterrupt):
         write_eeprom(line, JAW.id, "return_delay", 7)
-    assert held(bank, JAW.id, "lock") == 1
+    assert bank.read_register("jaw", "lock") == 1
 
 
 def test_a_pulled_cable_raises_port_lost(bank, line):
@@ -164,7 +157,7 @@ def test_an_id_that_the_servo_did_not_take_is_reported(bank, line):
     bank.inject("eeprom_locked", "jaw")
     why = write_eeprom(line, JAW.id, "id", 77)
     assert why == f"did not take the id 77 and still replies as id {JAW.id}"
-    assert held(bank, JAW.id, "lock") == 1
+    assert bank.read_register("jaw", "lock") == 1
 
 
 def test_the_error_names_both_ids_when_the_servo_falls_silent_after_its_id_is_written(bank, line):
@@ -191,7 +184,7 @@ def test_a_new_baud_rate_is_verified_on_a_port_of_that_rate(bank, stand, line):
 
 def test_writing_the_present_baud_rate_leaves_the_lock_closed(bank, line):
     assert write_eeprom(line, JAW.id, "baud_code", 0) is None  # its present rate
-    assert held(bank, JAW.id, "lock") == 1
+    assert bank.read_register("jaw", "lock") == 1
 
 
 @pytest.mark.parametrize("name", RANGES)

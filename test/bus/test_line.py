@@ -11,7 +11,6 @@ from rena_ros.bus.late_replies import MAX_EXTRA_BYTES, MAX_LATENESS_S
 from rena_ros.bus.line import FACTORY_RETURN_DELAY_S, Line
 
 IDS = (3, 1, 7, 9, 5)
-NO_DELAY = np.zeros(len(IDS))
 CYCLE_S = 0.02
 
 
@@ -29,26 +28,20 @@ def sync_read(line, ids=IDS):
     return line.sync_read(ids, 56, 8, np.zeros(len(ids)))
 
 
-def only(condition):
-    """A script: the servos' replies, but only frames for which the condition holds."""
-    return lambda port: lambda request: [(0.0, f) for f in port.frames() if condition(f)]
-
-
-def without(*ids):
-    return only(lambda frame: frame[2] not in ids)
+def without(port, servo_id):
+    """Return a script in which one servo does not reply."""
+    return lambda request: [(0.0, frame) for frame in port.frames() if frame[2] != servo_id]
 
 
 def spoilt(frame, byte=6):
     return frame[:byte] + bytes([frame[byte] ^ 0x04]) + frame[byte + 1 :]
 
 
-def changed(port, servo_id, change, after_s=0.0):
-    """A script: ``change`` turns one servo's frame into a list of (after_s, bytes)."""
-
-    def script(request):
-        return [p for frame in port.frames() for p in (change(frame) if frame[2] == servo_id else [(after_s, frame)])]
-
-    return script
+def changed(port, servo_id, change):
+    """Return a script in which ``change`` turns one servo's frame into a list of frames."""
+    return lambda request: [
+        (0.0, sent) for frame in port.frames() for sent in (change(frame) if frame[2] == servo_id else [frame])
+    ]
 
 
 # Requests
@@ -68,12 +61,9 @@ def test_a_write_returns_its_acknowledgement(port, line):
 
 def test_a_sync_write_is_sent_once_without_waiting_for_replies(port, line):
     before_s = port.now()
-    rows = np.tile(np.frombuffer(bytes.fromhex("00 08 00 00 E8 03"), np.uint8), (4, 1))
+    rows = np.arange(24, dtype=np.uint8).reshape(4, 6)
     last_byte_s = line.sync_write((1, 2, 3, 4), 42, rows)
-    vendors = (
-        "FF FF FE 20 83 2A 06 01 00 08 00 00 E8 03 02 00 08 00 00 E8 03 03 00 08 00 00 E8 03 04 00 08 00 00 E8 03 58"
-    )
-    assert port.requests == [bytes.fromhex(vendors)]
+    assert port.requests == [protocol.sync_write((1, 2, 3, 4), 42, rows)]
     assert last_byte_s == port.now() == pytest.approx(before_s + 36 * 10 / 1e6)
     assert line.counters.requests == 1 and line.counters.wire_s == pytest.approx(36 * 10 / 1e6)
 
@@ -164,9 +154,9 @@ def test_replies_with_a_foreign_id_or_another_length_do_not_count(port, line):
 
 
 def test_two_equal_replies_count_once_and_two_different_ones_not_at_all(port, line):
-    port.script = changed(port, 7, lambda frame: [(0.0, frame), (0.0, frame)])
+    port.script = changed(port, 7, lambda frame: [frame, frame])
     assert sync_read(line).fresh.all() and line.counters.duplicates == 1
-    port.script = changed(port, 7, lambda frame: [(0.0, frame), (0.0, protocol.reply(7, 0, bytes(8)))])
+    port.script = changed(port, 7, lambda frame: [frame, protocol.reply(7, 0, bytes(8))])
     replies = sync_read(line)
     assert replies.fresh.tolist() == [True, True, False, True, True] and line.counters.duplicates == 2
     # Its bytes have arrived, so no late reply is expected and the needed length is used.
@@ -177,7 +167,7 @@ def test_two_equal_replies_count_once_and_two_different_ones_not_at_all(port, li
 
 def test_a_reply_out_of_order_does_not_count_and_the_right_one_is_awaited(port, line):
     old = protocol.reply(9, 0, bytes(8))
-    port.script = lambda request: [(0.0, old)] + [(0.0, f) for f in port.frames() if f[2] != 9]
+    port.script = lambda request: [(0.0, old), *without(port, 9)(request)]
     replies = sync_read(line)
     assert replies.fresh.tolist() == [True, True, True, False, True] and not replies.arrived[3]
     assert line.counters.out_of_order == 1 and line.counters.unanswered == 1
@@ -283,7 +273,7 @@ def test_late_replies_to_a_sync_read_never_count(port, line, hold, late_s):
 
 
 def test_the_needed_length_is_requested_again_once_no_late_reply_can_come(port, line):
-    port.script = without(7)(port)
+    port.script = without(port, 7)
     sync_read(line)
     port.script = lambda request: [(0.0, frame) for frame in port.frames()]
     assert sync_read(line).data.shape == (5, 8)
@@ -293,7 +283,7 @@ def test_the_needed_length_is_requested_again_once_no_late_reply_can_come(port, 
 
 
 def test_a_servo_without_a_free_length_is_not_polled_until_one_is_free(port, line):
-    port.script = without(7)(port)
+    port.script = without(port, 7)
     for k in range(MAX_EXTRA_BYTES + 1):
         assert sync_read(line).polled.all()
         assert port.requests[-1][6] == 8 + k
@@ -313,7 +303,7 @@ def test_a_servo_without_a_free_length_is_not_polled_until_one_is_free(port, lin
 
 
 def test_a_servo_that_missed_comes_first_in_the_request_and_is_not_awaited(port, line):
-    port.script = without(7)(port)
+    port.script = without(port, 7)
     sync_read(line)
     began_s = port.now()
     replies = sync_read(line)
@@ -329,7 +319,7 @@ def test_a_servo_that_missed_comes_first_in_the_request_and_is_not_awaited(port,
 
 def test_a_read_ends_when_the_last_servo_has_replied_although_one_before_it_missed(port, line):
     # Servos reply in turn, so no other reply can follow the last one.
-    port.script = without(7)(port)
+    port.script = without(port, 7)
     began_s = port.now()
     replies = sync_read(line)
     assert replies.fresh.tolist() == [True, True, False, True, True] and not replies.arrived[2]
@@ -337,7 +327,7 @@ def test_a_read_ends_when_the_last_servo_has_replied_although_one_before_it_miss
 
 
 def test_a_missing_last_reply_is_awaited_until_the_deadline(port, line):
-    port.script = without(5)(port)
+    port.script = without(port, 5)
     began_s = port.now()
     assert sync_read(line).fresh.tolist() == [True, True, True, True, False]
     assert port.now() - began_s == pytest.approx((13 + 5 * 14) * 10 / 1e6 + 0.012)
@@ -364,7 +354,7 @@ def test_after_a_read_without_any_reply_all_servos_are_awaited_again(port, line)
 
 
 def test_a_corrupt_reply_costs_no_time(port, line):
-    port.script = changed(port, 7, lambda frame: [(0.0, spoilt(frame))])
+    port.script = changed(port, 7, lambda frame: [spoilt(frame)])
     began_s = port.now()
     replies = sync_read(line)
     assert replies.corrupt.tolist() == [False, False, True, False, False]

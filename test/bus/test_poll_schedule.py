@@ -6,17 +6,11 @@ import pytest
 from rena_ros.bus.poll_schedule import FAST_POLL_S, FAST_POLLS, SILENT_AFTER, SILENT_POLL_S, PollSchedule
 
 
-def miss(schedule, *indices):
-    """Poll the group once without a reply of these servos."""
-    group = schedule.next_group(0.0)
-    schedule.record_group(group, ~np.isin(group, indices))
-
-
-def silent_line(count):
-    schedule = PollSchedule(count)
-    for _ in range(SILENT_AFTER):
-        miss(schedule, *range(count))
-    return schedule
+def miss(schedule, *indices, times=1):
+    """Poll the group, once or several times, without a reply of these servos."""
+    for _ in range(times):
+        group = schedule.next_group(0.0)
+        schedule.record_group(group, ~np.isin(group, indices))
 
 
 def turn(schedule, now_s):
@@ -29,8 +23,7 @@ def turn(schedule, now_s):
 
 def test_a_servo_leaves_the_group_at_its_third_miss_in_a_row():
     schedule = PollSchedule(4)
-    miss(schedule, 1)
-    miss(schedule, 1)
+    miss(schedule, 1, times=SILENT_AFTER - 1)
     miss(schedule)  # it replies
     for _ in range(SILENT_AFTER):
         assert schedule.next_group(0.0).tolist() == [0, 1, 2, 3] and not schedule.silent.any()
@@ -42,15 +35,13 @@ def test_a_servo_leaves_the_group_at_its_third_miss_in_a_row():
 def test_silent_servos_are_polled_singly_in_turn_at_a_slow_rate():
     schedule = PollSchedule(4)
     assert schedule.next_single(0.0) is None
-    for _ in range(SILENT_AFTER):
-        miss(schedule, 1, 3)
+    miss(schedule, 1, 3, times=SILENT_AFTER)
     assert [schedule.next_single(k * SILENT_POLL_S / 2) for k in range(6)] == [1, None, 3, None, 1, None]
 
 
 def test_the_first_reply_returns_a_servo_and_puts_the_other_silent_ones_on_probation():
     schedule = PollSchedule(4)
-    for _ in range(SILENT_AFTER):
-        miss(schedule, 1, 3)
+    miss(schedule, 1, 3, times=SILENT_AFTER)
     schedule.record_single_reply(3)
     assert schedule.next_group(0.0).tolist() == [0, 1, 2, 3] and not schedule.silent.any()
     miss(schedule, 1)
@@ -59,18 +50,15 @@ def test_the_first_reply_returns_a_servo_and_puts_the_other_silent_ones_on_proba
 
 def test_a_group_poll_without_any_reply_counts_against_no_servo():
     schedule = PollSchedule(3)
-    for _ in range(SILENT_AFTER - 1):
-        miss(schedule, 0, 1, 2)
+    miss(schedule, 0, 1, 2, times=SILENT_AFTER - 1)
     miss(schedule, 1)
     assert schedule.misses.tolist() == [0, 1, 0]
 
 
 def test_a_silent_line_is_polled_fast_a_few_times_and_then_slowly_and_returns_at_once():
     schedule = PollSchedule(3)
-    for _ in range(SILENT_AFTER):
-        miss(schedule, 2)
-    for _ in range(SILENT_AFTER):
-        miss(schedule, 0, 1)
+    miss(schedule, 2, times=SILENT_AFTER)
+    miss(schedule, 0, 1, times=SILENT_AFTER)
     assert schedule.silent.all()
     # The group of servos that were not silent, then one servo, in turn.
     turns = [turn(schedule, 1 + 1.01 * k * FAST_POLL_S / 2) for k in range(4 * FAST_POLLS)]
@@ -86,7 +74,8 @@ def test_a_silent_line_is_polled_fast_a_few_times_and_then_slowly_and_returns_at
 
 
 def test_a_single_reply_on_a_silent_line_puts_all_other_servos_on_probation():
-    schedule = silent_line(3)
+    schedule = PollSchedule(3)
+    miss(schedule, 0, 1, 2, times=SILENT_AFTER)
     while turn(schedule, 0.0) != []:  # at one moment all servos are polled once, then none
         pass
     assert turn(schedule, FAST_POLL_S) == [0]
@@ -116,8 +105,7 @@ def test_a_servo_that_holds_up_all_others_stays_out_and_they_return(faulty):
 
 def test_servos_return_together_again_once_none_is_silent():
     schedule = PollSchedule(4)
-    for _ in range(SILENT_AFTER):
-        miss(schedule, 2, 3)
+    miss(schedule, 2, 3, times=SILENT_AFTER)
     schedule.record_single_reply(2)
     miss(schedule, 2, 3)  # the servo that replied singly misses together with the other: one by one from now on
     schedule.record_single_reply(3)
@@ -126,8 +114,7 @@ def test_servos_return_together_again_once_none_is_silent():
     schedule.record_single_reply(2)
     miss(schedule)
     assert not schedule.silent.any()
-    for _ in range(SILENT_AFTER):
-        miss(schedule, 2, 3)
+    miss(schedule, 2, 3, times=SILENT_AFTER)
     schedule.record_single_reply(2)
     assert not schedule.silent.any()
 

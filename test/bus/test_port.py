@@ -171,12 +171,12 @@ def test_a_port_has_one_owner(pty, port):
 
 @pytest.fixture
 def other_program():
-    """Start a program that runs some code, prints a line, and waits."""
+    """Start Python with these arguments and wait until the program prints that it is ready."""
     started = []
 
-    def start(code, *arguments):
-        command = [sys.executable, "-c", f"{code}\nprint('ready', flush=True)\nimport time; time.sleep(60)"]
-        started.append(subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, text=True))
+    def start(*arguments, **options):
+        command = [sys.executable, *map(str, arguments)]
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options))
         assert started[-1].stdout.readline() == "ready\n"
         return started[-1]
 
@@ -187,6 +187,7 @@ def other_program():
         process.stdout.close()
 
 
+WAIT = "\nprint('ready', flush=True)\nimport time; time.sleep(60)"
 OPEN = "import os, sys; end = os.open(sys.argv[1], os.O_RDWR | os.O_NOCTTY)"
 SERVE = "import os, pathlib, sys; ends = os.openpty(); pathlib.Path(sys.argv[1]).symlink_to(os.ttyname(ends[1]))"
 
@@ -194,7 +195,7 @@ SERVE = "import os, pathlib, sys; ends = os.openpty(); pathlib.Path(sys.argv[1])
 def test_another_program_that_has_the_port_open_without_a_lock_is_named(pty, tmp_path, other_program):
     link = tmp_path / "link"
     link.symlink_to(pty.path)
-    other = other_program(OPEN, str(link))
+    other = other_program("-c", OPEN + WAIT, link)
     with pytest.raises(RenaError, match=rf"{link} open.* end it first") as caught:
         SerialPort(str(link), BAUD)
     assert f"(pid {other.pid})" in str(caught.value) and "python" in str(caught.value)
@@ -205,12 +206,13 @@ def test_another_program_that_has_the_port_open_without_a_lock_is_named(pty, tmp
 
 def test_an_emulator_that_serves_the_pty_does_not_count_as_another_owner(tmp_path, other_program):
     link = tmp_path / "servos"
-    other_program(SERVE, str(link))
+    other_program("-c", SERVE + WAIT, link)
     SerialPort(str(link), BAUD).close()
     # A program that serves one pty is another owner of a second one.
     second = tmp_path / "second"
-    other_program(SERVE, str(second))
-    other = other_program(f"{SERVE}; end = os.open(sys.argv[2], os.O_RDWR)", str(tmp_path / "third"), str(second))
+    other_program("-c", SERVE + WAIT, second)
+    serve_and_open = f"{SERVE}; end = os.open(sys.argv[2], os.O_RDWR)"
+    other = other_program("-c", serve_and_open + WAIT, tmp_path / "third", second)
     with pytest.raises(RenaError, match=f"pid {other.pid}"):
         SerialPort(str(second), BAUD)
 
@@ -233,15 +235,10 @@ def test_a_real_device_is_locked_exclusively_but_a_pty_is_not(pty, monkeypatch, 
         (["-c", "import holder"], r"python[.\d]*"),
     ],
 )
-def test_the_error_names_the_owner_by_what_it_runs(pty, tmp_path, arguments, name):
-    program = f"import sys, time\nkept = open({pty.path!r}, 'rb+', 0)\nprint('open', flush=True)\ntime.sleep(60)\n"
+def test_the_error_names_the_owner_by_what_it_runs(pty, tmp_path, other_program, arguments, name):
+    program = f"kept = open({pty.path!r}, 'rb+', 0){WAIT}"
     (tmp_path / "rena").write_text(program)
     (tmp_path / "holder.py").write_text(program)
-    process = subprocess.Popen([sys.executable, *arguments], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout.readline() == "open\n"
-        with pytest.raises(RenaError, match=rf"^{name} \(pid {process.pid}\) has .* open, and a port has one owner"):
-            SerialPort(pty.path, BAUD)
-    finally:
-        process.kill()
-        process.communicate()
+    other = other_program(*arguments, cwd=tmp_path)
+    with pytest.raises(RenaError, match=rf"^{name} \(pid {other.pid}\) has .* open, and a port has one owner"):
+        SerialPort(pty.path, BAUD)
