@@ -1,6 +1,6 @@
-"""A bank of STS servos at the register level, in virtual time: request bytes in, reply bytes out. Pure.
+"""A bank of STS servos at the register level, in virtual time: request bytes in, reply bytes out.
 
-No port, no clock. As strict as the real servos (see ``instructions`` and ``registers``): nothing moves while its torque
+No I/O, no clock. As strict as the real servos (see ``instructions`` and ``registers``): nothing moves while its torque
 is off; read-only registers keep their values. The servos are those of a robot that has been set up: ids from the robot
 file, everything else as from the factory except the return delay, which is a parameter. Min and max angle are 0..4095,
 so only the robot's driver keeps a goal inside the robot's limits. With ``factory`` they are as out of the box: all with
@@ -26,7 +26,7 @@ from rena_ros.emulator.servo_motion import TrapezoidMotion
 from rena_ros.emulator.wire import TimedReply, superimpose
 from rena_ros.robot.model import Robot
 
-SILENCE_S = 0.02  # an unfinished frame older than this is dropped
+SILENCE_S = 0.02  # an unfinished frame is dropped after this long without a byte
 FACTORY_RETURN_DELAY_US = 500
 _SKEW_US = 3.0  # no two servos begin to reply at exactly the same moment
 _TORQUE, _ID = REGISTERS["torque_enable"].address, REGISTERS["id"].address
@@ -49,7 +49,7 @@ class ServoBank:
         goals: GoalLog | None = None,
         motion: type[TrapezoidMotion] = TrapezoidMotion,
     ) -> None:
-        """Start with torque off at ``positions`` ticks (n,), neutral without.
+        """Start with torque off at ``positions``, ticks (n,); default: neutral.
 
         ``factory``: servos out of the box; ``seed``: of the random choices of faults; ``motion``: how the horns move.
         """
@@ -66,7 +66,7 @@ class ServoBank:
         self._parser = Parser()
         self._silence_s = 0.0
         if factory:
-            self.attach(robot.names[0])
+            self.set_attached(robot.names[0])
 
     @property
     def now_s(self) -> float:
@@ -96,14 +96,14 @@ class ServoBank:
     @property
     def unplugged(self) -> bool:
         """Whether the cable is pulled; the owner of the port acts on it."""
-        return any(one.fault.kind == "unplugged" for one in self._faults.active)
+        return any(active.fault.kind == "unplugged" for active in self._faults.active)
 
     @property
-    def pulls(self) -> int:
+    def cable_pulls(self) -> int:
         """How often the cable has been pulled so far: a port that was open before a pull stays lost."""
         return self._faults.begun.get("unplugged", 0)
 
-    def attach(self, *names: str) -> None:
+    def set_attached(self, *names: str) -> None:
         """Put exactly these servos on the bus; a servo that was not there is switched on."""
         there = np.isin(np.arange(len(self.robot.names)), [self.robot.index[name] for name in names])
         fresh = np.flatnonzero(there & ~self._addressing.attached)
@@ -126,7 +126,7 @@ class ServoBank:
             self._faults.add_random(random)
 
     def clear(self, kind: str | None = None, *servos: str) -> None:
-        """End faults of this kind, or of all kinds and random faults too; on these servos, or on all."""
+        """End faults of this kind, or all, on these servos, or all; without kind and servos, random faults end too."""
         self._faults.clear(kind, servos)
 
     def next_change_s(self) -> float:
@@ -136,9 +136,9 @@ class ServoBank:
     def active_faults(self) -> tuple[str, ...]:
         """Return the active faults as text: the kind, and the servos unless the fault is on all of them."""
         texts = []
-        for one in self._faults.active:
-            names = [self.robot.names[i] for i in sorted(one.servos)]
-            texts.append(" ".join([one.fault.kind, *(names if len(names) < len(self.robot.names) else ())]))
+        for active in self._faults.active:
+            names = [self.robot.names[i] for i in sorted(active.servos)]
+            texts.append(" ".join([active.fault.kind, *(names if len(names) < len(self.robot.names) else ())]))
         return tuple(texts)
 
     def report(self) -> dict:
@@ -173,7 +173,7 @@ class ServoBank:
             self._addressing.set_baud(baud)
             self.goals.record(self.now_s, packet, self._addressing.by_id)
             for slot in self._instructions.carry_out(packet):
-                replies += self._sent(slot)
+                replies += self._on_the_wire(slot)
         return replies
 
     def echoes(self) -> bool:
@@ -209,36 +209,36 @@ class ServoBank:
         self._registers.advance(dt_s)
         self._faults.advance(dt_s)
 
-    def _begin_fault(self, one: ScheduledFault) -> None:
+    def _begin_fault(self, scheduled: ScheduledFault) -> None:
         registers = self._registers
         ids = registers.memory[:, _ID]
-        for i in one.servos:
-            if one.fault.kind == "torque_lost":
+        for i in scheduled.servos:
+            if scheduled.fault.kind == "torque_lost":
                 registers.store(i, _TORQUE, b"\0")
-            for name, value in eeprom_settings(one, ids, self.robot.index).items():
-                one.saved[i] = registers.read(i, name)
+            for name, value in eeprom_settings(scheduled, ids, self.robot.index).items():
+                scheduled.saved[i] = registers.read(i, name)
                 registers.set(i, name, value)
         self._update_conditions()
 
-    def _end_fault(self, one: ScheduledFault) -> None:
+    def _end_fault(self, scheduled: ScheduledFault) -> None:
         """Restore the EEPROM settings that the fault changed, except those that were corrected in the meantime."""
         registers = self._registers
         ids = registers.memory[:, _ID]
-        for i in one.servos & one.saved.keys():
-            for name, value in eeprom_settings(one, ids, self.robot.index).items():
+        for i in scheduled.servos & scheduled.saved.keys():
+            for name, value in eeprom_settings(scheduled, ids, self.robot.index).items():
                 if registers.read(i, name) == value:
-                    registers.set(i, name, one.saved[i])
+                    registers.set(i, name, scheduled.saved[i])
         self._update_conditions()
 
     def _update_conditions(self) -> None:
         self._registers.set_conditions(fault_conditions(self._faults.active, len(self.robot.names)))
 
-    def _sent(self, slot: Sequence[TimedReply]) -> list[TimedReply]:
-        """Return what crosses the wire of one slot: of several replies, only what their overlap leaves."""
-        sent = [self._overlap(slot)] if len(slot) > 1 else list(slot)
+    def _on_the_wire(self, slot: Sequence[TimedReply]) -> list[TimedReply]:
+        """Return the replies of one slot (servos of one id reply at once) as they cross the wire: superimposed."""
+        replies = [self._overlap(slot)] if len(slot) > 1 else list(slot)
         if not self._faults.active:
-            return sent
-        return [altered for reply in sent for altered in alter_reply(reply, self._faults)]
+            return replies
+        return [altered for reply in replies for altered in alter_reply(reply, self._faults)]
 
     def _overlap(self, slot: Sequence[TimedReply]) -> TimedReply:
         skew_us = self._skew_us()
@@ -248,5 +248,5 @@ class ServoBank:
         return TimedReply(min(begins_s), superimpose([reply.frame for reply in slot], offsets), servo=slot[0].servo)
 
     def _skew_us(self) -> float:
-        given = [one.fault.value("skew_us") for one in self._faults.active if one.fault.kind == "same_id"]
+        given = [active.fault.value("skew_us") for active in self._faults.active if active.fault.kind == "same_id"]
         return given[0] if given else _SKEW_US

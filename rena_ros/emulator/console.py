@@ -84,7 +84,7 @@ def _clear(bank: ServoBank, rest: str) -> None:
 
 
 def _attach(bank: ServoBank, rest: str) -> None:
-    bank.attach(*_known(bank, bank.robot.names if rest.strip() == "all" else rest.split()))
+    bank.set_attached(*_known(bank, bank.robot.names if rest.strip() == "all" else rest.split()))
 
 
 def _known(bank: ServoBank, names: Sequence[str]) -> Sequence[str]:

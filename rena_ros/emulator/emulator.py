@@ -47,7 +47,7 @@ class Emulator:
         """Check the link; ``console``: typed commands that change faults while it runs. Raises RenaError."""
         self.bank = bank
         self._wire = Wire(DEFAULT_BAUD)
-        self._pulls = 0
+        self._cable_pulls = 0
         self._console = console
         self._leave_s: float | None = None
         self._calls: queue.SimpleQueue[tuple[Callable, Future]] = queue.SimpleQueue()
@@ -127,11 +127,11 @@ class Emulator:
 
     def _follow_cable(self) -> None:
         """Unplug and plug the port as the fault `unplugged` begins and ends; bytes on their way are lost."""
-        if self._port.plugged and self.bank.pulls != self._pulls:
+        if self._port.plugged and self.bank.cable_pulls != self._cable_pulls:
             self._port.unplug()
             self._wire.cut()
         if not self._port.plugged and not self.bank.unplugged:
-            self._pulls = self.bank.pulls
+            self._cable_pulls = self.bank.cable_pulls
             self._port.plug()
 
     def _receive(self, now_s: float) -> bool:

@@ -29,7 +29,7 @@ class VirtualPort:
         if bank.unplugged:
             raise PortMissing(f"there is no port {self.path}: its cable is unplugged")
         self._wire = Wire(baud)
-        self._pulls = bank.pulls
+        self._cable_pulls = bank.cable_pulls
 
     def now(self) -> float:
         """Return the virtual seconds since the bank was made."""
@@ -74,5 +74,5 @@ class VirtualPort:
         """Do nothing: the port holds no resource."""
 
     def _check(self) -> None:
-        if self.bank.pulls != self._pulls:
+        if self.bank.cable_pulls != self._cable_pulls:
             raise PortLost(f"{self.path} is gone; is its cable plugged in?")

@@ -82,9 +82,9 @@ def test_a_servo_that_was_silent_goes_on_from_its_position(stand):
 
 def test_a_servo_that_lost_its_power_comes_back_limp_and_starts_without_a_jump(stand):
     stand.live(0.5, jaw=0.4)
-    stand.bank.attach(*(name for name in ROBOT.names if name != "jaw"))
+    stand.bank.set_attached(*(name for name in ROBOT.names if name != "jaw"))
     stand.live(1.0, jaw=0.1)
-    stand.bank.attach(*ROBOT.names)
+    stand.bank.set_attached(*ROBOT.names)
     stand.goal_frames()
     stand.live(2.0, jaw=0.1)
     assert (stand.goal_frames()[:, JAW] == -1).all() and stand.gate.torque_state.lost[JAW]
@@ -123,10 +123,10 @@ def test_the_antagonist_of_a_servo_that_does_not_return_to_neutral_waits(stand, 
 
 def test_the_antagonist_of_a_servo_that_came_back_limp_does_not_wait(stand):
     stand.live(0.5, **PULL_UP)
-    stand.bank.attach(*(name for name in ROBOT.names if name != "corner_left_up"))
+    stand.bank.set_attached(*(name for name in ROBOT.names if name != "corner_left_up"))
     stand.live(BLIND_S + 0.2, **PULL_UP)
     stand.goal_frames()
-    stand.bank.attach(*ROBOT.names)
+    stand.bank.set_attached(*ROBOT.names)
     stand.live(2.5, **PULL_DOWN)
     path = stand.goal_frames()
     assert stand.gate.torque_state.lost[UP] and (path[:, UP] == -1).all()

@@ -325,15 +325,15 @@ def test_factory_servos_come_one_at_a_time_all_with_id_1():
     assert [reply.delay_s for reply in bank.replies(protocol.ping(1))] == [pytest.approx(500e-6)]
     write(bank, 1, 55, 0)
     write(bank, 1, 5, 42)
-    bank.attach(*ROBOT.names[:2])
+    bank.set_attached(*ROBOT.names[:2])
     assert bank.receive(protocol.ping(1)) == frame(1, 0) and bank.receive(protocol.ping(42)) == frame(42, 0)
-    bank.attach(*ROBOT.names[:4])
+    bank.set_attached(*ROBOT.names[:4])
     assert bank.receive(protocol.ping(1)) != frame(1, 0)  # three servos have it
     write(bank, 42, 5, 43)  # unlocked: saved
     write(bank, 43, 40, 1)
-    bank.attach(*ROBOT.names[1:2])
+    bank.set_attached(*ROBOT.names[1:2])
     assert bank.receive(protocol.ping(43)) == b""
-    bank.attach(*ROBOT.names[:1])
+    bank.set_attached(*ROBOT.names[:1])
     assert bank.receive(protocol.ping(43)) == frame(43, 0)
     assert read(bank, 43, 40, 1) == frame(43, 0, 0)  # it had no power in the meantime
 

@@ -95,7 +95,7 @@ def test_silent_and_refusing_servos_do_not_stop_the_others(stand):
 
 
 def test_a_bus_without_servos_is_an_error(stand):
-    stand.bank.attach()
+    stand.bank.set_attached()
     with pytest.raises(RenaError, match="check their power"):
         stand.run(return_delay, "--yes")
 

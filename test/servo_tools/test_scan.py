@@ -195,7 +195,7 @@ def test_servos_that_share_an_id_are_noticed():
 
 def test_new_servos_together_on_one_bus_share_the_factorys_id():
     stand = ServoStand(2000 + 3 * ROBOT.ids, factory=True)
-    stand.bank.attach(*ROBOT.names)
+    stand.bank.set_attached(*ROBOT.names)
     found = scanned(stand)
     assert set(found) == {1} and found[1].shared
     assert "rena servo setup" in diagnose(ROBOT, list(found.values()), BAUD).advice[0]

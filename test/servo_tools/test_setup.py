@@ -48,16 +48,16 @@ class Lab:
             self.connect(name)
 
     def connect(self, *names):
-        self.stand.bank.attach(*{*self.stand.bank.attached, *names})
+        self.stand.bank.set_attached(*{*self.stand.bank.attached, *names})
 
     def unplug(self, *names):
-        self.stand.bank.attach(*(set(self.stand.bank.attached) - set(names)))
+        self.stand.bank.set_attached(*(set(self.stand.bank.attached) - set(names)))
 
 
 @pytest.fixture
 def stand(monkeypatch):
     stand = ToolStand(monkeypatch, factory=True)
-    stand.bank.attach()
+    stand.bank.set_attached()
     return stand
 
 
@@ -100,7 +100,7 @@ def test_it_continues_where_it_was_interrupted(stand):
 
 
 def test_the_name_of_another_servo_may_be_given(stand):
-    stand.bank.attach("jaw")
+    stand.bank.set_attached("jaw")
     assert set_up(stand, "pucker", "jaw", answers=["nose", "neck_yaw", "jaw"]) == 1
     assert "'nose' is neither" in stand.text and "neck_yaw has its id already, or is not among" in stand.text
     assert stand.kept("id", ("jaw",)) == {"jaw": IDS["jaw"]}
@@ -120,7 +120,7 @@ def test_two_new_servos_at_once_are_refused(stand):
     stand.heard = heard
     assert set_up(stand, "jaw", "--yes") == 0
     assert "Nothing is written at present" in stand.text
-    stand.bank.attach("jaw", "pucker")
+    stand.bank.set_attached("jaw", "pucker")
     stand.bank.power_cycle()
     line = stand.line()
     assert read_register(line, IDS["jaw"], "return_delay") == 0 and read_register(line, 1, "return_delay") == 250
@@ -134,7 +134,7 @@ def test_a_plug_that_has_contact_for_one_look_only_is_no_new_servo(stand, monkey
         found = look(line, servo_id)
         if found is not None:
             seen.append(found.id)
-            stand.bank.attach()
+            stand.bank.set_attached()
             stand.heard = lambda text: None  # it is not plugged in again
         return found
 
@@ -145,7 +145,7 @@ def test_a_plug_that_has_contact_for_one_look_only_is_no_new_servo(stand, monkey
 
 
 def test_the_torque_of_a_new_servo_is_switched_off_only_after_another_yes(stand):
-    stand.bank.attach("jaw")
+    stand.bank.set_attached("jaw")
     assert write_register(stand.line(), 1, "torque_enable", 1) is None
     assert set_up(stand, "jaw", answers=["jaw", "n"]) == 1
     assert "Torque is on: jaw." in stand.text and "FAILED" not in stand.text
@@ -169,9 +169,9 @@ def test_an_invalid_wait_is_refused_in_words(stand, wait, capsys):
 def replaced(monkeypatch):
     """A robot that is set up, except for a new servo in place of the lower lip's."""
     stand = ToolStand(monkeypatch)
-    stand.bank.attach("lip_lower_left")
+    stand.bank.set_attached("lip_lower_left")
     assert write_eeprom(stand.line(), IDS["lip_lower_left"], "id", 1) is None
-    stand.bank.attach(*NAMES)
+    stand.bank.set_attached(*NAMES)
     return stand
 
 
@@ -194,7 +194,7 @@ def test_a_replaced_servo_does_not_take_the_place_of_the_one_with_the_factorys_i
 
 def test_the_servo_with_the_factorys_id_does_not_count_as_new(monkeypatch):
     stand = replaced(monkeypatch)
-    stand.bank.attach(*(set(NAMES) - {"lip_lower_left"}))
+    stand.bank.set_attached(*(set(NAMES) - {"lip_lower_left"}))
     assert set_up(stand, answers=[OWN_ONE]) == 1
     assert f"{OWN_ONE} has its id 1 already" in stand.text and "is to become lip_lower_left" in stand.text
     assert stand.kept("id", (OWN_ONE,)) == {OWN_ONE: 1}
@@ -219,7 +219,7 @@ def test_servos_with_another_rate_get_the_robots_rate(monkeypatch):
 def test_ctrl_c_at_any_request_of_an_assignment_leaves_the_servo_locked_under_one_of_its_ids(monkeypatch):
     def fresh():
         stand = ToolStand(monkeypatch, factory=True)
-        stand.bank.attach()
+        stand.bank.set_attached()
         Lab(stand)
         return stand
 
@@ -230,7 +230,7 @@ def test_ctrl_c_at_any_request_of_an_assignment_leaves_the_servo_locked_under_on
         if "A servo replies as" in text or "All 1 servos have their ids" in text:
             marks.append(stand.requests)
         elif wanted_now(text):
-            stand.bank.attach("jaw")
+            stand.bank.set_attached("jaw")
 
     stand.heard = note
     assert set_up(stand, "jaw", "--yes") == 0
@@ -240,7 +240,7 @@ def test_ctrl_c_at_any_request_of_an_assignment_leaves_the_servo_locked_under_on
         stand.before_request[at] = ctrl_c
         with pytest.raises(KeyboardInterrupt):
             set_up(stand, "jaw", "--yes")
-        stand.bank.attach("jaw")
+        stand.bank.set_attached("jaw")
         line = stand.line()
         found = [servo_id for servo_id in (1, IDS["jaw"]) if read_register(line, servo_id, "id") == servo_id]
         assert len(found) == 1 and read_register(line, found[0], "lock") == 1
