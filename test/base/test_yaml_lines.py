@@ -55,6 +55,13 @@ def refusal(read, text):
     return str(error.value)
 
 
+def read_or_refused(read, text):
+    try:
+        read(text)
+    except RenaError as error:
+        str(error).encode()  # can be shown
+
+
 @every_place
 def test_every_place_takes_a_number(read, text):
     read(text.format(3))
@@ -72,6 +79,7 @@ def test_every_place_takes_a_number(read, text):
         ("!foo 1", "!foo means nothing here"),
         ("{[a]: 1}", "a list or a mapping cannot be the name of a value"),
         ("&x [*x]", "an alias stands inside what it names"),
+        ("&x {a: *x}", "an alias stands inside what it names"),
         ("{<<: 5}", "expected a mapping"),
         ("0x" + 5000 * "f", f"'0x{38 * 'f'}' cannot be read as int"),
         ("9" * 5000, f"'{40 * '9'}' cannot be read as int"),
@@ -100,11 +108,7 @@ def test_a_lone_surrogate_is_refused_with_its_line(old):
         (read_robot, f"servos:\n- {{{SERVO}, max_speed_rad_s: 1, id: 1}}", "line 2: left: id is there twice"),
         (read_robot, f"servos: []\n\nservos:\n- {{{SERVO}, max_speed_rad_s: 1}}", "line 3: servos is there twice"),
         (read_robot, f"servos: &s\n- {{{SERVO}, max_speed_rad_s: 1}}\nservos: *s", "line 3: servos is there twice"),
-        (
-            read_robot,
-            "thresholds: {load: {warn: 1}, load: {warn: 1}}\nservos: [1]",
-            "1: thresholds: load is there twice",
-        ),
+        (read_robot, "thresholds: {load: {}, load: {}}\nservos: [1]", "line 1: thresholds: load is there twice"),
         (read_robot, "thresholds: {load: {warn: 1, warn: 1}}\nservos: [1]", "1: thresholds: load: warn is there twice"),
         (read_registers, "servos: {jaw: {eeprom: {\n id: 1,\n id: 1}}}", "line 3: jaw: eeprom: id is there twice"),
         (read_registers, "servos: {jaw: {}, jaw: {}}", "line 1: jaw is there twice"),
@@ -119,30 +123,10 @@ def test_a_key_that_is_there_twice_is_refused_with_its_line(read, text, message)
     assert message in refusal(read, text)
 
 
-def test_limits_that_are_twice_in_the_shipped_file_are_refused():
-    shipped = ROBOT.source.read_text()
-    line = next(number for number, row in enumerate(shipped.split("\n"), 1) if "{name: jaw," in row)
-    ticks = f"max_ticks: {ROBOT.servos[ROBOT.index['jaw']].max_ticks}"
-    start = shipped.index(ticks, shipped.index("{name: jaw,"))
-    twice = f"{shipped[:start]}{ticks}, max_ticks: 4000{shipped[start + len(ticks) :]}"
-    assert f"has 1 fault(s):\n  line {line}: jaw: max_ticks is there twice" in refusal(read_robot, twice)
-
-
 def test_a_merged_key_may_be_overridden():
     rest = SERVO.replace("name: left, id: 1, ", "")
     text = f"servos:\n- &one {{name: one, id: 1, {rest}, max_speed_rad_s: 1}}\n- {{<<: *one, name: two, id: 2}}\n"
     assert read_robot(text).names == ("one", "two")
-
-
-def test_all_faults_of_a_file_are_in_one_error():
-    text = f"servos:\n- {{{SERVO}, id: 2, max_speed_rad_s: 1}}\n- {{id: 2026-01-99}}\n- {{name: right}}\n"
-    message = refusal(read_robot, text)
-    assert "line 2: left: id is there twice" in message and "line 3: '2026-01-99'" in message
-    assert "line 4: right: id is missing" in message
-
-
-def test_a_register_file_that_contains_itself_is_refused():
-    assert "line 1: an alias stands inside what it names" in refusal(read_registers, "servos: {jaw: &x {eeprom: *x}}")
 
 
 @pytest.mark.parametrize("value", ["2026-01-99", "!!int foo", "!foo 1", "{[a]: 1}"])
@@ -153,23 +137,12 @@ def test_a_typed_fault_that_cannot_be_built_is_refused_and_leaves_the_bank_alone
     assert not bank.active_faults()
 
 
+WORDS = """
+servos thresholds faults random jaw eeprom ram name id kind dead servo at_s antagonists load warn mode seed kinds for_s
+late delay_ms with every
+"""
 PIECES = (
-    *(
-        "servos",
-        "thresholds",
-        "faults",
-        "random",
-        "jaw",
-        "eeprom",
-        "ram",
-        "name",
-        "id",
-        "kind",
-        "dead",
-        "servo",
-        "at_s",
-    ),
-    *("antagonists", "load", "warn", "mode", "seed", "kinds", "for_s", "late", "delay_ms", "with", "every"),
+    *WORDS.split(),
     *("{", "}", "[", "]", "- ", "? ", ": ", ", ", ":\n  ", "\n", "\n  ", "\n- ", "&x ", "*x", "<<: ", "'", '"', "# "),
     *("!foo ", "!!int ", "!!float ", "!!bool ", "!!timestamp ", "!!binary ", "!!set ", "!!omap ", "!!str ", "!!map "),
     *("1", "-1", "1e-9", "1.0e-9", ".inf", ".nan", "0x", "0b", "1:60", "true", "~", "=", "2026-01-99", "2026-01-01"),
@@ -207,13 +180,6 @@ def test_any_field_of_a_servo_is_read_or_refused(fields):
 def test_any_typed_fault_is_carried_out_or_refused(fields):
     row = ", ".join(f"{field}: {value}" for field, value in {"kind": "late", **fields}.items())
     read_or_refused(lambda text: carry_out(ServoBank(ROBOT), text), f"fault {{{row}}}")
-
-
-def read_or_refused(read, text):
-    try:
-        read(text)
-    except RenaError as error:
-        str(error).encode()  # can be shown
 
 
 @pytest.mark.parametrize(

@@ -31,12 +31,7 @@ def dataset_directory(tmp_path_factory):
         "names": list(robot.names),
         "feature_names": list(READING_NAMES),
         "robot_rest": invented_readings(robot.neutral_goals[None], rng)[0].tolist(),
-        "image": {},
-        "robot": "",
-        "strategy": "",
-        "face_model": "",
-        "versions": {},
-        "commit": None,
+        **dict.fromkeys(("image", "robot", "strategy", "face_model", "versions", "commit")),
     }
     begin(directory, meta)
     for part in missing(directory, 500, SHARD):

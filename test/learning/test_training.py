@@ -181,19 +181,13 @@ def test_a_run_refuses_other_settings_and_other_data(tmp_path, dataset_directory
 
 
 @pytest.mark.parametrize(
-    "words",
-    [
-        ("--epochs", 0),
-        ("--learning-rate", 0),
-        ("--learning-rate", "nan"),
-        ("--learning-rate", "inf"),
-        ("--token", 7),
-        ("--noise", -1),
-    ],
+    ("option", "values"),
+    [("--epochs", [0]), ("--learning-rate", [0, "nan", "inf"]), ("--token", [7]), ("--noise", [-1])],
 )
-def test_settings_out_of_their_range_are_refused(tmp_path, dataset_directory, words):
-    with pytest.raises(RenaError, match=words[0]):
-        train_command.run(arguments("--data", dataset_directory, "--out", tmp_path, *words))
+def test_settings_out_of_their_range_are_refused(tmp_path, dataset_directory, option, values):
+    for value in values:
+        with pytest.raises(RenaError, match=option):
+            train_command.run(arguments("--data", dataset_directory, "--out", tmp_path, option, value))
 
 
 def test_training_never_sees_the_test_samples(dataset):

@@ -57,8 +57,7 @@ def test_a_sample_holds_the_commanded_goals_the_positions_at_rest_and_the_readin
     assert np.abs(dataset.positions - ROBOT.positions(dataset.goals)).max() <= 0.5 * RAD_PER_TICK + 1e-6
     # The head pose in the reading follows the robot's neck; the other features depend on calibration.
     yaw, neck = dataset.features[:, -3], dataset.positions[:, ROBOT.index["neck_yaw"]]
-    assert np.ptp(neck) > 0.1
-    assert np.corrcoef(yaw, neck)[0, 1] > 0.95
+    assert np.ptp(neck) > 0.1 and np.corrcoef(yaw, neck)[0, 1] > 0.95
     with FaceReader(video=False) as reader:
         picture = cv2.cvtColor(cv2.imread(str(dataset.image(6))), cv2.COLOR_BGR2RGB)
         assert picture.shape == (480, 640, 3)
@@ -110,8 +109,7 @@ def test_ctrl_c_leaves_a_directory_that_can_be_continued(complete, tmp_path):
     os.killpg(process.pid, signal.SIGINT)  # Ctrl-C in a terminal reaches the workers as well
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 130, output
-    assert "the same command continues" in output
-    assert "Traceback" not in output
+    assert "the same command continues" in output and "Traceback" not in output
     assert shard_path(tmp_path, 0).read_bytes() == shard_path(complete, 0).read_bytes()
     with pytest.raises(RenaError, match="of 6000 samples"):
         load_dataset(tmp_path)

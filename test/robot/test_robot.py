@@ -2,6 +2,7 @@
 
 import math
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from rena_ros.base.errors import RenaError
 from rena_ros.base.resources import share_path
-from rena_ros.robot.file import load_robot
+from rena_ros.robot.file import load_robot, parse_robot
 from rena_ros.robot.model import RAD_PER_TICK, Band, Thresholds
 
 ROBOT = load_robot()
@@ -111,55 +112,46 @@ SERVO = (
 )
 
 
-def write_robot(path, *rows):
-    defaults = {"id": 1, "low": 2048, "acceleration": 80.0, "more": ""}
-    path.write_text("servos:\n" + "".join(SERVO.format(**{**defaults, **row}) for row in rows))
-    return path
+def read_rows(*rows, before=""):
+    """Read a robot file with these servos, behind the text ``before``."""
+    defaults = {"name": "left", "id": 1, "low": 2048, "acceleration": 80.0, "more": ""}
+    text = before + "servos:\n" + "".join(SERVO.format(**{**defaults, **row}) for row in rows)
+    return parse_robot(text, Path("robot.yaml"))
 
 
-def test_every_fault_of_a_file_is_listed_with_its_servo_and_line(tmp_path):
-    path = write_robot(
-        tmp_path / "robot.yaml",
-        {"name": "left", "low": 3000},
-        {"name": "right", "acceleration": "fast"},
-        {"name": "middle", "more": ", colour: red"},
-    )
+def test_every_fault_of_a_file_is_listed_with_its_servo_and_line():
     with pytest.raises(RenaError) as error:
-        load_robot(path)
+        read_rows({"low": 3000}, {"name": "right", "acceleration": "fast"}, {"name": "middle", "more": ", colour: red"})
     text = str(error.value)
     assert "line 2: left: min_ticks 3000 must be below max_ticks 2428" in text
     assert "line 3: right: max_acceleration_rad_s2 must be a number, found 'fast'" in text
     assert "line 4: middle: colour is not a field here; known here: name, id, region" in text
 
 
-def test_repeated_names_ids_and_unknown_antagonists_are_faults(tmp_path):
+def test_repeated_names_ids_and_unknown_antagonists_are_faults():
     rows = {"name": "one"}, {"name": "one", "id": 2}, {"name": "two", "id": 2, "more": ", antagonists: [three]"}
     with pytest.raises(RenaError) as error:
-        load_robot(write_robot(tmp_path / "robot.yaml", *rows))
+        read_rows(*rows)
     text = str(error.value)
     assert "line 3: one: another servo has this name already" in text
     assert "line 4: two: id 2 is that of one already" in text
     assert "line 4: two: antagonist 'three' is no other servo" in text
 
 
-def test_thresholds_are_read_and_missing_ones_are_not_judged(tmp_path):
-    path = write_robot(tmp_path / "robot.yaml", {"name": "left"})
-    assert load_robot(path).thresholds == Thresholds()
+def test_thresholds_are_read_and_missing_ones_are_not_judged():
+    assert read_rows({}).thresholds == Thresholds()
     assert Thresholds().voltage_low_v == Band(None, None)
-    more = "thresholds:\n  voltage_low_v: {warn: 11, error: 10.5}\n  load: {error: 0.9}\n"
-    path.write_text(more + path.read_text())
-    assert load_robot(path).thresholds == Thresholds(voltage_low_v=Band(11, 10.5), load=Band(None, 0.9))
+    some = read_rows({}, before="thresholds:\n  voltage_low_v: {warn: 11, error: 10.5}\n  load: {error: 0.9}\n")
+    assert some.thresholds == Thresholds(voltage_low_v=Band(11, 10.5), load=Band(None, 0.9))
 
 
-def test_faulty_thresholds_are_listed_with_the_other_faults(tmp_path):
-    path = write_robot(tmp_path / "robot.yaml", {"name": "left", "low": 3000})
-    path.write_text(
+def test_faulty_thresholds_are_listed_with_the_other_faults():
+    thresholds = (
         "thresholds:\n  warmth: {warn: 1}\n  load: {warn: 2, error: 1}\n  age_s: {error: -1}\n"
-        "  voltage_low_v: {warn: 4, error: 5}\n  current_a: 3\n  temperature_c: {warn: true}\n"
-        "  voltage_high_v: {}\n" + path.read_text()
+        "  voltage_low_v: {warn: 4, error: 5}\n  current_a: 3\n  temperature_c: {warn: true}\n  voltage_high_v: {}\n"
     )
     with pytest.raises(RenaError) as error:
-        load_robot(path)
+        read_rows({"low": 3000}, before=thresholds)
     text = str(error.value)
     for line in (
         "line 2: thresholds: warmth is not a field here; known here: temperature_c",
@@ -174,28 +166,27 @@ def test_faulty_thresholds_are_listed_with_the_other_faults(tmp_path):
         assert line in text
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("servos: [", "not YAML"),
-        ("joints: []", "servos is missing"),
-        ("", "servos is missing"),
-        ("servos: []", "not be empty"),
-    ],
-)
-def test_a_file_without_servos_is_refused(tmp_path, text, message):
-    path = tmp_path / "robot.yaml"
-    path.write_text(text)
+TEXTS = {
+    "servos: [": "not YAML",
+    "joints: []": "servos is missing",
+    "": "servos is missing",
+    "servos: []": "not be empty",
+}
+
+
+@pytest.mark.parametrize(("text", "message"), TEXTS.items())
+def test_a_text_without_servos_is_refused(text, message):
     with pytest.raises(RenaError, match=message):
-        load_robot(path)
+        parse_robot(text, Path("robot.yaml"))
 
 
-def shipped(tmp_path, old, new):
-    text = share_path("config/rena.yaml").read_text()
-    assert old in text
-    path = tmp_path / "robot.yaml"
-    path.write_text(text.replace(old, new, 1))
-    return path
+SHIPPED = share_path("config/rena.yaml").read_text()
+
+
+def read_shipped(old, new):
+    """Read the shipped robot file with one change."""
+    assert old in SHIPPED
+    return parse_robot(SHIPPED.replace(old, new, 1), Path("robot.yaml"))
 
 
 @pytest.mark.parametrize(
@@ -205,36 +196,21 @@ def shipped(tmp_path, old, new):
         *(("max_acceleration_rad_s2", value) for value in ("0.0", "1.0e-8", "1.0e+300", ".nan")),
     ],
 )
-def test_rates_at_which_no_servo_can_be_driven_are_refused(tmp_path, field, value):
-    old = re.search(rf"{field}: [\d.]+", share_path("config/rena.yaml").read_text()).group(0)
+def test_rates_at_which_no_servo_can_be_driven_are_refused(field, value):
+    old = re.search(rf"{field}: [\d.]+", SHIPPED).group(0)
     with pytest.raises(RenaError, match=rf"line \d+: \w+: {field} must be (a number|at \w+ [\d.]+), found"):
-        load_robot(shipped(tmp_path, old, f"{field}: {value}"))
+        read_shipped(old, f"{field}: {value}")
 
 
-def test_a_servo_cannot_have_the_name_of_the_bus(tmp_path):
+def test_a_servo_cannot_have_the_name_of_the_bus():
     with pytest.raises(RenaError, match="no servo can have the name bus"):
-        load_robot(shipped(tmp_path, "name: jaw", "name: bus"))
+        read_shipped("name: jaw", "name: bus")
 
 
-def test_more_servos_than_fit_into_one_frame_are_refused(tmp_path):
-    row = share_path("config/rena.yaml").read_text().split("servos:")[1].strip().splitlines()[0].strip()
-    rows = [re.sub(r"id: \d+", f"id: {i}", re.sub(r"name: \w+", f"name: s{i}", row)) for i in range(84)]
-    path = tmp_path / "robot.yaml"
-    path.write_text("servos:\n" + "\n".join(f"  {re.sub(r', antagonists: .*?]', '', row)}" for row in rows))
+def test_more_servos_than_fit_into_one_frame_are_refused():
     with pytest.raises(RenaError, match="84 servos are more than the 83"):
-        load_robot(path)
-
-
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(RenaError, match=r"nowhere\.yaml"):
-        load_robot(tmp_path / "nowhere.yaml")
+        read_rows(*({"name": f"s{i}", "id": i} for i in range(84)))
 
 
 def test_a_tick_is_a_4096th_of_a_turn():
     assert pytest.approx(2 * math.pi) == 4096 * RAD_PER_TICK
-
-
-def test_a_file_that_is_no_text_is_refused_in_one_sentence(tmp_path):
-    (tmp_path / "picture.yaml").write_bytes(b"\xb9\x00\xff")
-    with pytest.raises(RenaError, match=r"picture\.yaml is not a text file"):
-        load_robot(tmp_path / "picture.yaml")

@@ -16,10 +16,8 @@ RATE_HZ = 30
 
 def test_goals_are_valid_at_every_moment_and_the_end_meets_the_start():
     goals = np.array([performance(t, ROBOT) for t in np.arange(0, DURATION_S, 1 / RATE_HZ)])
-    assert goals.shape == (len(goals), 25)
-    assert goals.dtype == np.float32
-    assert goals.min() >= 0
-    assert goals.max() <= 1
+    assert goals.shape == (len(goals), 25) and goals.dtype == np.float32
+    assert goals.min() >= 0 and goals.max() <= 1
     assert np.abs(goals[0] - ROBOT.neutral_goals).max() < 1e-6
     assert np.abs(performance(DURATION_S - 1e-6, ROBOT) - goals[0]).max() < 0.01
     assert np.array_equal(performance(DURATION_S + 5.0, ROBOT), performance(5.0, ROBOT))
@@ -34,12 +32,10 @@ def test_the_performance_starts_at_rest():
 
 def test_chapters_are_in_order_and_their_faces_fit_the_robot():
     starts = [start for _, start in CHAPTERS]
-    assert starts == sorted(starts)
-    assert starts[-1] < DURATION_S
+    assert starts == sorted(starts) and starts[-1] < DURATION_S
     assert all(a.start_s + a.ease_s <= b.start_s for a, b in pairwise(SCRIPT))
-    names = [name for name, _ in CHAPTERS]
-    for wanted in ("rest", "joy", "surprise", "sorrow", "anger", "wink", "turn left", "nod", "abrupt grin"):
-        assert wanted in names
+    wanted = {"rest", "joy", "surprise", "sorrow", "anger", "wink", "turn left", "nod", "abrupt grin"}
+    assert wanted <= {name for name, _ in CHAPTERS}
     # antagonists never pull together, so the limiter hardly changes the performance
     for t in np.arange(0, DURATION_S, 0.2):
         wanted = ROBOT.positions(performance(t, ROBOT))
