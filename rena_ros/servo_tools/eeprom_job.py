@@ -37,8 +37,7 @@ class EepromJob:
         self.failed: list[tuple[Change, str]] = []
         self._left = list(changes)
         self._begun: Change | None = None
-        self._line = line
-        self._dialogue = dialogue
+        self._line, self._dialogue = line, dialogue
 
     @property
     def complete(self) -> bool:
@@ -124,16 +123,9 @@ def verify_baud_rates(
 ) -> bool:
     """Read back every baud code in ``done``, each at its new rate, and lock the EEPROM of those servos again.
 
-    Call this after a job that writes baud codes, also when it raised.
-
-    Args:
-        open_line: opens a line at a rate; the port must be free.
-        done: the changes that are written; those of other registers are ignored.
-        new_ids: ids that the job has changed, old to new.
-        dialogue: prints one line per servo.
-
-    Returns:
-        Whether every servo replies at its new rate and is locked.
+    Call this after a job that writes baud codes, also when it raised. ``open_line`` opens a line at a rate (the port
+    must be free); changes of other registers in ``done`` are ignored; ``new_ids``: ids that the job has changed, old to
+    new. Returns whether every servo replies at its new rate and is locked.
     """
     good = True
     for code in sorted({change.new for change in done if change.register == "baud_code"}):

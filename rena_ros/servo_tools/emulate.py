@@ -23,15 +23,10 @@ def run(args: argparse.Namespace) -> int:
     print(f"  rena servo {'setup' if args.factory else 'monitor'} --port {args.link}")
     print(f"{'Type `help` to list the commands. ' if args.commands else ''}Ctrl-C ends.", flush=True)
     emulator.serve(servos, args.report)
-    print(f"\n{summary(servos.report())}")
-    return 0
-
-
-def summary(report: dict) -> str:
-    """Return what crossed the wire, in three lines."""
-    on = ", ".join(report["torque_on"]) or "no servo"
-    return (
-        f"{report['packets']} requests, {report['bad_checksums']} of them corrupt, {report['collisions']} too early.\n"
-        f"{report['goal_writes']} goals, {report['limit_violations']} outside the robot's limits.\n"
-        f"Torque on at the end: {on}."
+    report = servos.report()
+    print(
+        f"\n{report['packets']} requests, {report['bad_checksums']} of them corrupt, {report['collisions']} too early."
     )
+    print(f"{report['goal_writes']} goals, {report['limit_violations']} outside the robot's limits.")
+    print(f"Torque on at the end: {', '.join(report['torque_on']) or 'no servo'}.")
+    return 0

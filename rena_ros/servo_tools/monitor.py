@@ -39,9 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     rate = options.number_above_zero("number of reads per second", most=100)
     parser.add_argument("--rate", type=rate, default=10.0, metavar="HZ", help="reads per second; default: 10")
     parser.add_argument("--once", action="store_true", help="print one table and end")
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write one table as JSON and end; - for standard output"
-    )
+    json_help = "write one table as JSON and end; - for standard output"
+    parser.add_argument("--json", type=Path, metavar="FILE", help=json_help)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -17,13 +17,8 @@ _DEFAULT_BAUD = 1_000_000
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare --port, --baud and --robot-file."""
     parser.add_argument("--port", metavar="PORT", help="serial port of the servos; default: the only USB adapter")
-    parser.add_argument(
-        "--baud",
-        type=whole_number(*RATES),
-        default=_DEFAULT_BAUD,
-        metavar="RATE",
-        help=f"rate of the bus; default: {_DEFAULT_BAUD}",
-    )
+    rate, rate_help = whole_number(*RATES), f"rate of the bus; default: {_DEFAULT_BAUD}"
+    parser.add_argument("--baud", type=rate, default=_DEFAULT_BAUD, metavar="RATE", help=rate_help)
     parser.add_argument("--robot-file", metavar="FILE", help="servos and their limits; default: config/rena.yaml")
 
 
@@ -34,9 +29,8 @@ def add_servos_argument(parser: argparse.ArgumentParser) -> None:
 
 def add_only_argument(parser: argparse.ArgumentParser) -> None:
     """Declare --only SERVO, which ``select_servos`` looks up."""
-    parser.add_argument(
-        "--only", action="append", default=[], metavar="SERVO", help="only this servo, name or id; may be repeated"
-    )
+    only_help = "only this servo, name or id; may be repeated"
+    parser.add_argument("--only", action="append", default=[], metavar="SERVO", help=only_help)
 
 
 def add_yes_argument(parser: argparse.ArgumentParser) -> None:

@@ -22,9 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     options.add_common_arguments(parser)
     options.add_servos_argument(parser)
-    parser.add_argument(
-        "--us", type=int, default=0, metavar="US", help="delay in microseconds, 0 to 500, even; default: 0"
-    )
+    us_help = "delay in microseconds, 0 to 500, even; default: 0"
+    parser.add_argument("--us", type=int, default=0, metavar="US", help=us_help)
     options.add_yes_argument(parser)
 
 
@@ -34,10 +33,9 @@ def run(args: argparse.Namespace, dialogue: Dialogue | None = None) -> int:
     counts = to_counts(args.us)
     dialogue = dialogue or Dialogue(args.yes)
     servos = options.select_servos(options.load_robot(args), args.servos)
+    resume = options.command_line(args, *args.servos, "--us", str(args.us))
     with contextlib.closing(open_line(args)) as line:
-        return set_delays(
-            line, servos, counts, dialogue, options.command_line(args, *args.servos, "--us", str(args.us))
-        )
+        return set_delays(line, servos, counts, dialogue, resume)
 
 
 def to_counts(us: int) -> int:

@@ -28,14 +28,10 @@ from rena_ros.servo_tools.search import FoundServo, search_ids
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     options.add_common_arguments(parser)
-    parser.add_argument(
-        "--all-bauds",
-        action="store_true",
-        help="ask all ids at every rate; without it, the other rates are searched for missing servos only",
-    )
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="also write the result to a file; - for standard output"
-    )
+    all_help = "ask all ids at every rate; without it, the other rates are searched for missing servos only"
+    parser.add_argument("--all-bauds", action="store_true", help=all_help)
+    json_help = "also write the result to a file; - for standard output"
+    parser.add_argument("--json", type=Path, metavar="FILE", help=json_help)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -89,20 +85,14 @@ def find_servos(
 def print_report(diagnosis: Diagnosis, console: Console) -> None:
     """Print the table and the advice, at most as wide as the console."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("id", justify="right", no_wrap=True)
-    for name in ("servo", "model", "firmware"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("delay", justify="right", no_wrap=True)
-    table.add_column("remark")
+    for name in ("id", "servo", "model", "firmware", "delay", "remark"):
+        table.add_column(name, justify="right" if name in ("id", "delay") else "left", no_wrap=name != "remark")
     for row in diagnosis.rows:
-        table.add_row(
-            str(row.id), row.name or "-", *_identity(row.found), row.remark, style=None if row.good else "red"
-        )
+        style = None if row.good else "red"
+        table.add_row(str(row.id), row.name or "-", *_identity(row.found), row.remark, style=style)
     console.print(table)
-    expected = [row for row in diagnosis.rows if row.name is not None]
-    console.print(
-        f"\n{sum(row.good for row in expected)} of {len(expected)} servos are as they should be.", highlight=False
-    )
+    good = [row.good for row in diagnosis.rows if row.name is not None]
+    console.print(f"\n{sum(good)} of {len(good)} servos are as they should be.", highlight=False)
     for sentence in diagnosis.advice:
         console.print(f"- {sentence}", highlight=False, markup=False)
 

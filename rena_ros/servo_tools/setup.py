@@ -33,15 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     options.add_common_arguments(parser)
     options.add_servos_argument(parser)
-    parser.add_argument(
-        "--to-baud", type=int, choices=BAUDS, default=BAUDS[0], metavar="RATE", help="rate to set; default: 1000000"
+    rate_help = "rate to set; default: 1000000"
+    parser.add_argument("--to-baud", type=int, choices=BAUDS, default=BAUDS[0], metavar="RATE", help=rate_help)
+    seconds, wait_help = (
+        options.number_above_zero("number of seconds"),
+        "end when no new servo is connected for S seconds",
     )
-    parser.add_argument(
-        "--wait",
-        type=options.number_above_zero("number of seconds"),
-        metavar="S",
-        help="end when no new servo is connected for S seconds",
-    )
+    parser.add_argument("--wait", type=seconds, metavar="S", help=wait_help)
     options.add_yes_argument(parser)
 
 

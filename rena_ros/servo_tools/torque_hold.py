@@ -15,7 +15,7 @@ from rena_ros.bus.access import read_register, write_register
 from rena_ros.bus.line import Line
 from rena_ros.bus.port import PortLost
 from rena_ros.bus.registers import condition_names
-from rena_ros.bus.state_block import BLOCK_BYTES, STATE_ADDRESS, decode_motion, decode_state
+from rena_ros.bus.state_block import BLOCK_BYTES, STATE_ADDRESS, decode_state
 from rena_ros.robot.model import RAD_PER_TICK, Robot, Servo
 from rena_ros.servo_tools.dialogue import Dialogue, label
 from rena_ros.servo_tools.interrupts import deferred_interrupts
@@ -33,8 +33,6 @@ class ServoSnapshot:
     load: float
     voltage_v: float
     temperature_c: int
-    current_a: float
-    moving: bool
     status: int
 
     @property
@@ -48,15 +46,12 @@ def read_servo(line: Line, servo: Servo) -> ServoSnapshot | None:
     packet = line.read(servo.id, STATE_ADDRESS, BLOCK_BYTES)
     if packet is None:
         return None
-    data = np.frombuffer(packet.params, np.uint8)
-    state, motion = decode_state(data), decode_motion(data)
+    state = decode_state(np.frombuffer(packet.params, np.uint8))
     return ServoSnapshot(
         ticks=int(state.ticks),
         load=float(state.load),
         voltage_v=float(state.voltage_v),
         temperature_c=int(state.temperature_c),
-        current_a=float(motion.current_a),
-        moving=bool(motion.moving),
         status=packet.code,
     )
 
