@@ -4,9 +4,9 @@ The gate uses no ROS and has no clock: its owner (the servos node) passes the ti
 ``tick`` about 100 times a second, ``read`` about 50 times and ``check_torque`` about once. A method that uses the bus
 raises PortLost when the port vanished; the owner then calls ``drop_port`` and, until it succeeds, ``connect``.
 
-*Limp* means torque off on every servo. The robot is limp until ``set_torque`` switches torque on, and again after a
-lost port, a ``stop``, or ``release_after_s`` without commands. ``stop`` is latched: until ``reset``, no command is
-followed and ``set_torque`` switches no torque on.
+*Limp*: this gate drives no servo and refuses commands. Torque is off, except where another program left it on, or until
+a lost port is back. The robot is limp until ``set_torque`` switches torque on, and again after a lost port, a ``stop``
+(latched until ``reset``), ``set_torque(False)``, or ``command_timeout_s + release_after_s`` without a command.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,14 +19,14 @@ from rena_ros.bus.bus import Bus
 from rena_ros.bus.registers import Status
 from rena_ros.bus.states import BusState, HealthState
 from rena_ros.control.commands import CommandCounts, CommandOutcome
-from rena_ros.control.motion import EASE, Motion
+from rena_ros.control.motion import EASE_SCALE, Motion
 from rena_ros.control.torque_state import TorqueState
 from rena_ros.robot.model import RAD_PER_TICK, Robot
 
 KEEP_ALIVE_S = 0.25  # goals are not acknowledged: unchanged goals are repeated this often
 GENTLE_S = 1.0  # commands within this time after torque went on are followed slowly
 MIN_GAP_S = 0.004  # a command is written at once if the last such write is this long ago; otherwise with the next tick
-STALL_S = 0.06  # after a longer pause between ticks the servos rest at their last goals
+STALL_S = 0.06  # after a longer pause between ticks or commands the motion starts again, at rest, from the last goals
 _TOLERANCE_RAD = 4 * RAD_PER_TICK  # a servo so little outside its limits counts as inside
 STOPPED = "stopped; the service reset lifts it"
 
@@ -40,7 +40,7 @@ class Gate:
 
     ``torque``: torque was switched on and not off again; ``torque_state`` says which servos are driven.
     ``limp_because``: why ``torque`` is False. ``stopped``: ``stop`` is latched. ``bus``: None while there is no port.
-    ``torque_off_pending``: torque is switched off as soon as a port is connected. ``commands``: counters.
+    ``torque_off_pending``: the next ``connect`` switches torque off. ``commands``: counters.
     """
 
     def __init__(
@@ -69,8 +69,8 @@ class Gate:
         self._state: BusState | None = None
         self._positions = np.zeros(len(robot.names))  # last known ones, rad
         self._sent: IntArray | None = None
-        self._sent_s = self._at_once_s = self._alive_s = self._command_s = self._gentle_until_s = -np.inf
-        self._easing = self._slow = False
+        self._sent_s = self._written_at_once_s = self._last_call_s = self._command_s = self._gentle_until_s = -np.inf
+        self._eased = self._slowed = False  # eases, or is at neutral, until a command; speed limits are still reduced
 
     def connect(self) -> dict[str, int]:
         """Open the port; read the servos' return delays and torque registers.
@@ -99,7 +99,7 @@ class Gate:
             self.bus.close()
         self.bus, self.torque_off_pending = None, True
         self.torque_state.invalidate()
-        self._limp("the port was lost")
+        self._become_limp("the port was lost")
 
     def command(self, names: Sequence[str], positions: Sequence[float], now_s: float) -> CommandOutcome:
         """Follow a command (joint names, rad) and write its first goals at once.
@@ -112,11 +112,11 @@ class Gate:
             self.commands.refused += 1
             return CommandOutcome(refusal=refusal)
         self._notice_stall(now_s)
-        self._motion.follow(limited.positions, now_s, EASE if now_s < self._gentle_until_s else 1.0)
-        self._command_s, self._easing = now_s, False
+        self._motion.follow(limited.positions, now_s, EASE_SCALE if now_s < self._gentle_until_s else 1.0)
+        self._command_s, self._eased = now_s, False
         last_byte_s = None
-        if now_s - self._at_once_s >= MIN_GAP_S:
-            self._at_once_s = now_s
+        if now_s - self._written_at_once_s >= MIN_GAP_S:
+            self._written_at_once_s = now_s
             last_byte_s = self._write(now_s)
         self.commands.written += 1
         self.commands.clamped += bool(limited.clamped)
@@ -135,7 +135,7 @@ class Gate:
         if self.release_after_s > 0 and quiet_s > self.command_timeout_s + self.release_after_s:
             self._switch_off(f"no command for {quiet_s:.0f} s")
             return None
-        if not self._easing and quiet_s > self.command_timeout_s:
+        if not self._eased and quiet_s > self.command_timeout_s:
             self._ease(now_s)
         self._motion.update(now_s)
         return self._write(now_s, only_if_changed=now_s - self._sent_s < KEEP_ALIVE_S)
@@ -148,7 +148,7 @@ class Gate:
         """
         self._state = state = self._connected().read_state()
         self._positions[state.position_known] = self.robot.from_ticks(state.ticks)[state.position_known]
-        pulling = self.torque_state.driven | self.torque_state.silent  # a limp horn does not pull
+        pulling = self.torque_state.driven | self.torque_state.silent  # a horn without torque does not pull
         self._motion.observe(self._positions, pulling)
         if (silent := self.torque_state.mark_silent(state)).any():
             self._motion.hold(silent, now_s)
@@ -157,8 +157,8 @@ class Gate:
     def check_torque(self, now_s: float) -> HealthState:
         """Compare the torque registers with what was commanded; to be called about once a second.
 
-        A servo that was silent and kept its torque is driven again from where it stands; one whose torque is off stays
-        limp; one that did not switch off is commanded again. Raises PortLost, and RenaError while disconnected.
+        A servo that was silent and kept its torque is driven again from where it stands; one that did not switch
+        off, or lost its speed limit, is switched off again. Restores speed limits when due. Raises as ``read`` does.
         """
         bus = self._connected()
         health = bus.read_health()
@@ -167,7 +167,7 @@ class Gate:
         state = self.read(now_s) if self.torque and self.torque_state.silent.any() else self._state
         if state is not None:
             positions = self.robot.from_ticks(state.ticks)
-            # A servo that was silent and is limp pulls no longer: its antagonists need not wait for it.
+            # A servo that was silent and whose torque is off pulls no longer: its antagonists need not wait for it.
             placed = self.torque_state.resume(health, state) | (silent_before & ~self.torque_state.silent)
             if placed.any():
                 self._motion.place(placed, positions, max(now_s, state.stamp_s))
@@ -176,7 +176,7 @@ class Gate:
         return health
 
     def neutral(self, now_s: float) -> str | None:
-        """Ease to the resting face; returns why not while disconnected, stopped or limp."""
+        """Ease to neutral; returns the refusal while disconnected, stopped or limp, or None."""
         if not (refusal := self._refusal()):
             self._ease(now_s)
         return refusal
@@ -184,7 +184,7 @@ class Gate:
     def set_torque(self, on: bool) -> dict[str, str]:
         """Switch torque; returns failures by servo name.
 
-        On: every servo that is not driven gets torque at its present position; if the robot was limp, it then eases
+        On: every servo that is not driven gets torque at its present position; if none was driven, the robot then eases
         to neutral, and commands of the next ``GENTLE_S`` are followed slowly. When no servo comes on, the robot stays
         limp. Off: every servo is switched off, whatever the others reply. Raises PortLost, and RenaError while
         disconnected, or when the robot is stopped and should get torque.
@@ -194,19 +194,19 @@ class Gate:
             return self._switch_off("the service set_torque switched it off")
         if self.stopped:
             raise RenaError(STOPPED)
-        was_limp = not self.torque_state.driven.any()
-        self.torque = self.torque and not was_limp  # until torque is known to be on, nothing may be written
+        none_driven = not self.torque_state.driven.any()
+        self.torque = self.torque and not none_driven  # until torque is known to be on, nothing may be written
         newly_driven, state = self.torque_state.switch_on(bus)
         if not newly_driven.any():
-            if was_limp:
+            if none_driven:
                 self.torque_state.abandon_switch_on()
-                self._limp("it could not be switched on")
+                self._become_limp("it could not be switched on")
             return self.torque_state.refusals
         positions, now_s = self.robot.from_ticks(state.ticks), state.stamp_s  # switching on took time
-        self._gentle_until_s, self._sent, self._slow, self.torque = now_s + GENTLE_S, None, True, True
-        if was_limp:
+        self._gentle_until_s, self._sent, self._slowed, self.torque = now_s + GENTLE_S, None, True, True
+        if none_driven:
             self._motion.reset(np.where(newly_driven, positions, 0.0), now_s)
-            self._command_s = self._alive_s = now_s
+            self._command_s = self._last_call_s = now_s
             self._ease(now_s)
         else:
             self._motion.place(newly_driven, positions, now_s)
@@ -215,10 +215,11 @@ class Gate:
     def stop(self) -> dict[str, str]:
         """Switch torque off on every servo and latch it until ``reset``; returns failures by servo name.
 
-        While disconnected, torque is switched off at the next ``connect``. Raises PortLost; the stop is latched then.
+        While disconnected, the next ``connect`` switches torque off. Raises PortLost; the stop is latched all the same.
         """
         self.stopped = self.torque_off_pending = True
-        return self._switch_off("stopped") if self.bus is not None else self._limp("stopped")
+        self._become_limp("stopped")
+        return self.torque_state.switch_off(self.bus) if self.bus is not None else {}
 
     def reset(self) -> None:
         """Lift ``stop``; the robot stays limp."""
@@ -255,29 +256,28 @@ class Gate:
             return "no servo is driven any more; the service set_torque switches torque on again"
         return None
 
-    def _limp(self, why: str) -> dict[str, str]:
+    def _become_limp(self, why: str) -> None:
         self.torque, self.limp_because = False, why
-        return {}
 
     def _switch_off(self, why: str) -> dict[str, str]:
-        self._limp(why)  # first, so that no goal follows whatever happens on the wire
+        self._become_limp(why)  # first, so that no goal follows whatever happens on the wire
         return self.torque_state.switch_off(self._connected())
 
     def _notice_stall(self, now_s: float) -> None:
-        if now_s - self._alive_s > STALL_S:  # a busy computer, or long waiting for silent servos
-            self._motion.halt(now_s)  # else the next goals would jump, and the servos follow at their top speed
-        self._alive_s = now_s
+        if now_s - self._last_call_s > STALL_S:  # a busy computer, or long waiting for silent servos
+            self._motion.restart_from_sent(now_s)  # else the next goals jump, and servos chase them at top speed
+        self._last_call_s = now_s
 
     def _ease(self, now_s: float) -> None:
-        self._easing = True
+        self._eased = True
         self._motion.ease_to_neutral(now_s)
 
     def _restore_speed(self, positions: FloatArray, now_s: float) -> None:
         """Write the speed limits again once every servo that was switched on outside its limits is inside."""
         inside = (positions > self.robot.lower - _TOLERANCE_RAD) & (positions < self.robot.upper + _TOLERANCE_RAD)
-        if self._slow and self.torque and now_s >= self._gentle_until_s and inside[self.torque_state.driven].all():
+        if self._slowed and self.torque and now_s >= self._gentle_until_s and inside[self.torque_state.driven].all():
             self._connected().set_speed_limits()
-            self._slow = False
+            self._slowed = False
 
     def _write(self, now_s: float, only_if_changed: bool = False) -> float | None:
         ticks = self.robot.to_ticks(self._motion.at(now_s + self._period_s))

@@ -1,4 +1,4 @@
-"""Jerk-limited motion of all joints from where they are to their target. Pure: the caller has the clock.
+"""Jerk-limited motion of all joints from where they are to their target. No I/O, no clock: the caller passes the time.
 
 Every new target makes a new time-optimal trajectory (ruckig, joints independent of each other) from the position,
 speed and acceleration of that moment, so a changed target never makes a joint jump. Every trajectory ends at rest
@@ -12,7 +12,7 @@ Four things are done beyond that:
   ``follow`` therefore aims ahead by ``LEAD_S`` times the speed between the last two commands (simulated: 35 ms for
   1 Hz, 2 % overshoot), and takes this lead back when no further command comes.
 * Of two antagonists only one may pull. The limiter ensures this for targets; here the one that is to pull waits at
-  neutral until the other has released, its goals and, as far as is known, its horn.
+  neutral until the other's goals, and its horn as far as known, are back at neutral.
 * A servo that cannot be reached stays at its last goal (``hold``), and its antagonists wait for it.
 """
 
@@ -28,13 +28,12 @@ JERK_TIME_S = 0.02  # full acceleration is reached in this time: jerk limit = ac
 LEAD_S = 0.025
 LEAD_HOLD_S = 0.07  # without a further command for this long (two frames at 30 Hz), the lead is taken back
 STREAM_S = (0.008, 0.1)  # commands this far apart are a stream whose speed is known
-EASE = 0.5  # fraction of the speed limit used for easing back to neutral: 0.43 s from the farthest end of any joint
+EASE_SCALE = 0.5  # of the speed limit, for easing to neutral: about 0.42 s at most with config/rena.yaml
 _AT_REST_RAD_S = 0.05
 _STILL_OUT_RAD = 0.1  # a horn this far from neutral still pulls, whatever its goals are: it may be jammed
-_SOON_S = 0.01
-# ruckig 0.19 finds no trajectory from certain starting points, exact to the last bit, at which one phase would just
-# vanish (at rest, 2 acceleration^3 / jerk^2 from the target: seen after 100,000 random commands). From a starting point
-# beside it, it has always found one.
+_SOON_S = 0.01  # a joint that leaves neutral within this time counts as away from it
+# ruckig 0.19 fails at isolated starting points where one phase has length zero (such as at rest, 2 acceleration^3 /
+# jerk^2 from the target: seen after 100,000 random commands). A nudge has always helped.
 _NUDGES_RAD = (0.0, 1e-9, -1e-9, 1e-7)
 
 State = tuple[list[float], list[float], list[float]]  # positions, speeds, accelerations
@@ -61,14 +60,15 @@ class Motion:
     def reset(self, positions: FloatArray, now_s: float) -> None:
         """Be at rest at ``positions``, clipped to the limits, and stay there."""
         self._target = self._accepted(np.clip(positions, self._robot.lower, self._robot.upper))
+        # Aim: the target with the lead. Planned: the trajectory's end: the aim, but for joints that wait or are held.
         self._aim = self._planned = self._target
         self._speed_scale = 1.0
-        self._command_s = self._sent_s = -np.inf
-        self._sent_at = self._target  # kept, because a new trajectory may be planned while nothing can be sent
+        self._command_s = self._sent_for_s = -np.inf
+        self._sent_positions = self._target  # kept, because a new trajectory may be planned while nothing can be sent
         self._start_s = now_s
         self._trajectory: Trajectory | None = None
         self._held = np.zeros(len(self._target), bool)
-        self._held_at = self._target
+        self._held_positions = self._target
         self._still_out = np.zeros(len(self._target), bool)
 
     def observe(self, positions: FloatArray, pulling: BoolArray) -> None:
@@ -80,26 +80,26 @@ class Motion:
 
         They are no longer held and go on from there to the target; nothing changes for the other joints.
         """
-        start_s = max(now_s, self._sent_s)
+        start_s = max(now_s, self._sent_for_s)
         position, speed, acceleration = map(np.array, self._state(start_s))
         position[which] = np.clip(positions, self._robot.lower, self._robot.upper)[which]
         speed[which] = acceleration[which] = 0.0
-        self._sent_at = np.where(which, position, self._sent_at)
+        self._sent_positions = np.where(which, position, self._sent_positions)
         self._held = self._held & ~which
         if not self._plan_from((position.tolist(), speed.tolist(), acceleration.tolist()), start_s):
             self._planned, self._trajectory = position, None  # at rest there; ``update`` tries again
 
     def hold(self, which: BoolArray, now_s: float) -> None:
         """Keep the joints of ``which``, bool (n,), at their last goals until ``place`` releases them."""
-        sent = self._sent_at
+        sent = self._sent_positions
         self.place(which, sent, now_s)
-        self._held_at = np.where(self._held, self._held_at, sent)
+        self._held_positions = np.where(self._held, self._held_positions, sent)
         self._held = self._held | which
         self._plan(now_s)
 
-    def halt(self, now_s: float) -> None:
-        """Take every joint to be at rest at its last goal, because nothing could be sent for a while."""
-        self.place(~self._held, self._sent_at, now_s)
+    def restart_from_sent(self, now_s: float) -> None:
+        """Assume that every joint not held rests at its last goal, and go on to the target from there."""
+        self.place(~self._held, self._sent_positions, now_s)
 
     def move(self, target: FloatArray, now_s: float, speed_scale: float = 1.0) -> None:
         """Go to ``target``, rad (n,), and stay, at ``speed_scale`` times the permitted speed.
@@ -123,24 +123,24 @@ class Motion:
         self._plan(now_s)
 
     def ease_to_neutral(self, now_s: float) -> None:
-        """Go to the resting face at ``EASE`` times the permitted speed."""
-        self.move(np.zeros(len(self._robot.names)), now_s, EASE)
+        """Go to neutral at ``EASE_SCALE`` times the permitted speed."""
+        self.move(np.zeros(len(self._robot.names)), now_s, EASE_SCALE)
 
     def update(self, now_s: float) -> None:
         """Take the lead back when the stream has ended; start joints that waited. To be called every few ms."""
         if self._aim is not self._target and now_s - self._command_s > LEAD_HOLD_S:
             self._aim = self._target
-        state = self._state(max(now_s, self._sent_s))
+        state = self._state(max(now_s, self._sent_for_s))
         if not np.array_equal(self._planned, self._permitted(state)):
             self._plan(now_s)
 
     def mark_sent(self, time_s: float) -> None:
         """Note that the positions of ``time_s`` have been sent as goals: the next trajectory begins there."""
-        self._sent_s = max(time_s, self._sent_s)
-        self._sent_at = self.at(self._sent_s)
+        self._sent_for_s = max(time_s, self._sent_for_s)
+        self._sent_positions = self.at(self._sent_for_s)
 
     def at(self, time_s: float) -> FloatArray:
-        """Return the positions at a time not before the last call of another method, rad (n,), inside the limits."""
+        """Return the positions at ``time_s``, not before the trajectory's start, rad (n,), inside the limits."""
         return np.clip(self._state(time_s)[0], self._robot.lower, self._robot.upper)
 
     def _accepted(self, target: FloatArray) -> FloatArray:
@@ -154,7 +154,7 @@ class Motion:
 
     def _permitted(self, state: State) -> FloatArray:
         """Return the aim, with joints that wait for their antagonist at neutral and held joints where they are held."""
-        aim = np.where(self._held, self._held_at, self._aim) if self._held.any() else self._aim
+        aim = np.where(self._held, self._held_positions, self._aim) if self._held.any() else self._aim
         position, speed, acceleration = map(np.array, state)
         soon = position + speed * _SOON_S + acceleration * _SOON_S**2 / 2  # not there yet, but about to leave neutral
         away = np.maximum(np.abs(position), np.abs(soon)) > RAD_PER_TICK
@@ -168,7 +168,7 @@ class Motion:
         return aim
 
     def _plan(self, now_s: float) -> None:
-        start_s = max(now_s, self._sent_s)
+        start_s = max(now_s, self._sent_for_s)
         self._plan_from(self._state(start_s), start_s)
 
     def _plan_from(self, state: State, start_s: float) -> bool:
@@ -190,7 +190,7 @@ class Motion:
         for nudge in _NUDGES_RAD:
             plan.current_position = [joint + nudge for joint in position]
             trajectory = Trajectory(len(position))
-            with contextlib.suppress(RuckigError, ValueError):  # the binding cannot convert all of its results
+            with contextlib.suppress(RuckigError, ValueError):  # ValueError: a result that the binding lacks
                 if self._ruckig.calculate(plan, trajectory) in (Result.Working, Result.Finished):
                     return trajectory
         return None

@@ -3,8 +3,8 @@
 A servo is *driven* (its goals go over the wire) only after its torque was switched on and read back, from a position
 that was read afterwards. It is no longer driven when it has been silent for ``BLIND_S`` (it may have lost its power,
 and with it everything that was written to it) or when its register says that its torque is off. After a silence it is
-driven again from where it stands, provided that its torque is still on. A servo whose torque went off stays limp
-(torque off, free to be turned by hand) until torque is switched on again.
+driven again from where it stands, provided that its torque is still on. A servo whose torque went off keeps
+it off (free to be turned by hand) until torque is switched on again.
 """
 
 from collections.abc import Collection

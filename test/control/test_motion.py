@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruckig import RuckigError
 
-from rena_ros.control.motion import EASE, JERK_TIME_S, LEAD_HOLD_S, Motion
+from rena_ros.control.motion import EASE_SCALE, JERK_TIME_S, LEAD_HOLD_S, Motion
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import RAD_PER_TICK
 
@@ -45,7 +45,7 @@ def run(order, motion, now_s):
     elif kind == "ease":
         motion.ease_to_neutral(now_s)
     else:
-        motion.move(random_target(seed), now_s, EASE if kind == "slow" else 1.0)
+        motion.move(random_target(seed), now_s, EASE_SCALE if kind == "slow" else 1.0)
     path = []
     for _ in range(steps):
         now_s += STEP_S
@@ -89,7 +89,7 @@ def test_easing_has_the_documented_fraction_of_the_speed_limit():
     motion = Motion(ROBOT, one_joint("jaw", 1.0), 0.0)
     motion.ease_to_neutral(0.0)
     path = np.array([motion.at(t) for t in np.arange(0, 2, 0.001)])
-    assert np.abs(np.diff(path[:, JAW])).max() / 0.001 == pytest.approx(EASE * ROBOT.max_speed_rad_s[JAW], rel=1e-3)
+    assert np.abs(np.diff(path[:, JAW])).max() * 1e3 == pytest.approx(EASE_SCALE * ROBOT.max_speed_rad_s[JAW], rel=1e-3)
     assert np.abs(path[-1]).max() == pytest.approx(0, abs=1e-9)
 
 
@@ -295,7 +295,7 @@ def test_held_joints_stay_where_they_are_after_a_pause():
         motion.mark_sent(now_s)
         held.append(motion.at(now_s)[joint])
         motion.hold(np.arange(COUNT) == joint, now_s)
-    motion.halt(0.4)
+    motion.restart_from_sent(0.4)
     motion.move(one_joint("neck_yaw", 1.0), 0.4)
     for now_s in np.arange(0.4, 1.5, 0.01):
         motion.update(now_s)
