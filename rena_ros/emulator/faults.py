@@ -10,16 +10,7 @@ from math import inf
 from operator import or_
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    TypeAdapter,
-    ValidationError,
-    ValidationInfo,
-    create_model,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, create_model, field_validator, model_validator
 
 from rena_ros.base.file_model import FileModel, sentences
 from rena_ros.bus.registers import BAUDS
@@ -43,37 +34,38 @@ class Kind:
     whole_bus: bool = False
 
 
-def _int(low: int, high: int) -> Any:
-    return Annotated[int, Field(ge=low, le=high)]
-
-
-def _float(low: float, high: float) -> Any:
-    return Annotated[float, Field(ge=low, le=high)]
+def _within(number: type, low: float, high: float) -> Any:
+    return Annotated[number, Field(ge=low, le=high)]
 
 
 KINDS: dict[str, Kind] = {
     "dead": Kind("receives nothing and sends nothing; moves on to its last goal", counted=True),
     "late": Kind(
         "replies delay_ms later; hold: all replies behind it wait too, else it alone comes later",
-        {"delay_ms": (_float(0, 60_000), ...), "hold": (bool, False)},
+        {"delay_ms": (_within(float, 0, 60_000), ...), "hold": (bool, False)},
         counted=True,
     ),
     "corrupt": Kind("one bit of the reply is wrong", counted=True),
     "truncated": Kind(
-        "only the first bytes of the reply come; default: half of them", {"bytes": (_int(0, 255), None)}, counted=True
+        "only the first bytes of the reply come; default: half of them",
+        {"bytes": (_within(int, 0, 255), None)},
+        counted=True,
     ),
     "duplicated": Kind("the reply comes twice", counted=True),
-    "wrong_id": Kind("replies with another id", {"id": (_int(0, 253), ...)}, counted=True),
+    "wrong_id": Kind("replies with another id", {"id": (_within(int, 0, 253), ...)}, counted=True),
     "same_id": Kind(
         "has the id of the servo `with`; both reply at once, the second skew_us later",
-        {"with": (ServoName, ...), "skew_us": (_float(0, 500), 3.0)},
+        {"with": (ServoName, ...), "skew_us": (_within(float, 0, 500), 3.0)},
     ),
     "echo": Kind("the adapter returns the bytes that the host sends", counted=True, whole_bus=True),
-    "return_delay": Kind("waits this long before it replies (register 7)", {"us": (_int(0, 500), 500)}),
+    "return_delay": Kind("waits this long before it replies (register 7)", {"us": (_within(int, 0, 500), 500)}),
     "overload": Kind("status 32, torque released; refuses torque off until cleared or without power"),
-    "overheat": Kind("too hot: status 4 above its own limit (register 13)", {"temperature_c": (_int(0, 255), 80)}),
+    "overheat": Kind(
+        "too hot: status 4 above its own limit (register 13)", {"temperature_c": (_within(int, 0, 255), 80)}
+    ),
     "undervoltage": Kind(
-        "supply too low: status 1 outside its own limits (registers 14, 15)", {"voltage_v": (_float(0, 25.5), 3.8)}
+        "supply too low: status 1 outside its own limits (registers 14, 15)",
+        {"voltage_v": (_within(float, 0, 25.5), 3.8)},
     ),
     "stuck": Kind("the horn does not move, the load rises, and after a while it trips as overloaded"),
     "torque_lost": Kind("its torque register goes to 0 by itself, once"),
@@ -85,10 +77,6 @@ KINDS: dict[str, Kind] = {
 }
 
 
-def _as_list(servos: object) -> object:
-    return (servos,) if isinstance(servos, str) else servos
-
-
 class Fault(FileModel):
     """Something that goes wrong ``at_s`` seconds after it was injected, for ``for_s`` seconds.
 
@@ -98,11 +86,16 @@ class Fault(FileModel):
     """
 
     kind: str
-    servo: Annotated[tuple[ServoName, ...], BeforeValidator(_as_list)] = ()
+    servo: tuple[ServoName, ...] = ()
     at_s: float = Field(0.0, ge=0)
     for_s: float = Field(inf, ge=0)
     every: int = Field(1, ge=1)
     probability: float | None = Field(None, ge=0, le=1)
+
+    @field_validator("servo", mode="before")
+    @classmethod
+    def _may_be_one_alone(cls, servo: object) -> object:
+        return (servo,) if isinstance(servo, str) else servo
 
     @field_validator("servo")
     @classmethod
