@@ -41,10 +41,7 @@ SCENES = {
 
 @dataclass(frozen=True)
 class Figures:
-    """One driver in one scene; times in ms.
-
-    ``fresh``: share of the living servos' readings that were new, 0..1; ``others_cores``: processors in use by others.
-    """
+    """One driver in one scene; times in ms."""
 
     driver: str
     wire_ms: float
@@ -52,9 +49,9 @@ class Figures:
     p99_ms: float
     worst_ms: float
     cpu_ms: float
-    fresh: float
+    fresh: float  # share of the living servos' readings that were new, 0..1
     cycles: int
-    others_cores: float
+    others_cores: float  # processors in use by other programs
 
     @property
     def ratio(self) -> float:
@@ -171,7 +168,6 @@ def _table(scene: str, rows: list[Figures]) -> Table:
 
 
 def _verdicts(results: dict[str, list[Figures]], console: Console) -> None:
-    """Print which aims are met and which are missed."""
     by_scene = {scene: {row.driver: row for row in rows} for scene, rows in results.items()}
     ours, vendor = (by_scene.get(ALONE, {}).get(driver) for driver in ("rena", "vendor"))
     aims = []
@@ -189,7 +185,6 @@ def _verdicts(results: dict[str, list[Figures]], console: Console) -> None:
 
 
 def _plot(records: Records, robot: Robot, folder: Path, console: Console) -> None:
-    """Plot the distribution of the cycle times, each driver relative to its wire time."""
     plt = pyplot()
     if plt is None:
         console.print("no plot: matplotlib is not installed", style="yellow")

@@ -32,15 +32,11 @@ HOW_TO_INSTALL = f"`pip install {VENDOR}==1.0.0` installs it (so does the test s
 
 @dataclass(frozen=True)
 class CycleResult:
-    """What a driver returns to its caller after one cycle.
+    """What a driver returns to its caller after one cycle."""
 
-    ``ticks`` int (n,): positions; ``offered`` bool (n,): which of them the driver offers as new; ``success``: whether
-    the driver reports no failure.
-    """
-
-    ticks: IntArray
-    offered: BoolArray
-    success: bool
+    ticks: IntArray  # (n,): positions
+    offered: BoolArray  # (n,): which of them the driver offers as new
+    success: bool  # whether the driver reports no failure
 
 
 class RenaDriver:
@@ -83,10 +79,7 @@ class RenaSixByteDriver(RenaDriver):
 
 
 class BareClient:
-    """The minimum of a client: two writes, one sleep, a read until the last byte, no checks.
-
-    It is not a driver: its time beyond that of the wire is the time of the emulator and the operating system.
-    """
+    """Not a driver but the minimum of a client: two writes, one sleep, a read until the last byte, no checks."""
 
     goal_bytes = 6
 

@@ -90,10 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and print.
-
-    Returns 0; 1 when Rena's driver offered a stale reading as new or lost a healthy servo; 130 after an interrupt.
-    """
+    """Measure. Returns 0; 1 when Rena's driver offered stale readings or lost a healthy servo; 130 if interrupted."""
     if args.cycles < 10:
         raise RenaError("--cycles must be at least 10")
     robot = load_robot(args.robot_file)

@@ -28,11 +28,7 @@ Command = tuple[list[str], list[float]]
 
 @dataclass(frozen=True)
 class FuzzResult:
-    """Counts of one run.
-
-    ``misjudged``: valid commands refused, or invalid ones followed; ``limp``: goals sent while the node was limp
-    (torque off on every servo); ``limits`` to ``acceleration`` as in ``GoalCheck``.
-    """
+    """Counts of one run; ``fuzz_command.MEANINGS`` says of what. Most are those of ``GoalCheck``."""
 
     commands: int
     accepted: int

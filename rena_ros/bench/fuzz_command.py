@@ -52,10 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Send commands and count violations.
-
-    Returns 0; 1 when a goal broke a limit or a command was misjudged; 130 after an interrupt.
-    """
+    """Count violations. Returns 0; 1 when a goal broke a limit or a command was misjudged; 130 if interrupted."""
     if args.commands < 1 or args.seed < 0 or (args.workers is not None and args.workers < 1):
         raise RenaError("--commands and --workers must be at least 1, and --seed not negative")
     console, machine = begin(args.out)

@@ -26,21 +26,15 @@ from rena_ros.robot.model import Robot
 
 @dataclass(frozen=True)
 class Record:
-    """The measurements of m cycles with n servos.
+    """The measurements of m cycles with n servos."""
 
-    ``cycle_s`` (m,): duration of each cycle. ``offered`` bool (m, n): the driver offered this reading as new;
-    ``true`` bool (m, n): the reading equals the cycle's goal. ``success`` bool (m,): the driver reported success;
-    ``raised`` bool (m,): it raised an exception. ``cpu_s``: processor time of the driver's process in all m
-    cycles. ``others_cores``: mean number of processors in use by all but that process and the emulator.
-    """
-
-    cycle_s: FloatArray
-    offered: BoolArray
-    true: BoolArray
-    success: BoolArray
-    raised: BoolArray
-    cpu_s: float
-    others_cores: float
+    cycle_s: FloatArray  # (m,): duration of each cycle
+    offered: BoolArray  # (m, n): the driver offered this reading as new
+    true: BoolArray  # (m, n): the reading equals the cycle's goal
+    success: BoolArray  # (m,): the driver reported success
+    raised: BoolArray  # (m,): the driver raised an exception
+    cpu_s: float  # processor time of the driver's process in all m cycles
+    others_cores: float  # mean number of processors in use by all but that process and the emulator
 
     def save(self, path: Path) -> None:
         """Write the record to a file (NumPy's npz)."""

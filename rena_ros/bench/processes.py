@@ -59,10 +59,7 @@ class EmulatedBus:
     robot_file: str | None
 
     def measure(self, driver: str, cycles: int, warm_up: int, rate_hz: float = 0.0, niceness: int = 0) -> Record:
-        """Measure one driver in a process of its own (of that ``niceness``), at ``rate_hz`` or back to back (0).
-
-        Raises RenaError, with the message of that process, when it fails.
-        """
+        """Measure a driver in its own process, at ``rate_hz`` or back to back (0). Raises RenaError, its message."""
         path = self.link.parent / "record.npz"
         options = {"--driver": driver, "--port": self.link, "--cycles": cycles, "--warm-up": warm_up, "--out": path}
         options |= {"--emulator-pid": self.process.pid, "--rate-hz": rate_hz, "--niceness": niceness}
@@ -81,10 +78,7 @@ class EmulatedBus:
 def emulated_bus(
     module: str = "rena_ros.emulator.emulator", faults: Sequence[Mapping] = (), robot_file: str | None = None
 ) -> Iterator[EmulatedBus]:
-    """Run an emulator's process: servos behind a pty, at wire speed.
-
-    ``faults``: as in a fault file. Raises RenaError when the emulator does not start.
-    """
+    """Run an emulator's process, with faults as in a fault file. Raises RenaError when it does not start."""
     with tempfile.TemporaryDirectory(prefix="rena-bench-") as folder:
         link = Path(folder) / "servos"
         command = [sys.executable, "-m", module, "--link", str(link)]
@@ -100,10 +94,7 @@ def emulated_bus(
 
 
 def wait_for_link(link: Path, emulator: subprocess.Popen, why: str = "") -> None:
-    """Wait until an emulator has made its link.
-
-    Raises RenaError when it has not after ``START_S`` or has ended, with ``why`` or its own message.
-    """
+    """Wait for an emulator's link. Raises RenaError, with ``why`` or its own message, after START_S or its end."""
     limit_s = time.monotonic() + START_S
     while not link.is_symlink():
         if emulator.poll() is not None or time.monotonic() > limit_s:

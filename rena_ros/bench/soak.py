@@ -49,10 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run, then judge.
-
-    Returns 0; 1 when a figure grew, a process died or a goal broke a limit; 130 after an interrupt.
-    """
+    """Run, then judge. Returns 0; 1 when a figure grew, a process died or a goal broke a limit; 130 if interrupted."""
     if not (0 < args.minutes < math.inf and 0 <= args.rate <= 6000 and args.seed >= 0):
         raise RenaError("--minutes must be above 0, --rate 0 to 6000, and --seed not negative")
     if args.domain is not None and not 0 <= args.domain <= MAX_DOMAIN:

@@ -22,15 +22,11 @@ _UNITS = {"rss_mib": "memory, MiB", "files": "open files", "threads": "threads"}
 
 @dataclass
 class Soak:
-    """The observations so far; times are those of time.monotonic().
-
-    ``bus``: statuses of the bus, dicts of texts with ``time_s`` and ``level``; ``processes``: dicts of ``time_s`` and
-    the ProcessState of each process by name.
-    """
+    """The observations so far; times are those of time.monotonic()."""
 
     began_s: float = field(default_factory=time.monotonic)
-    bus: list[dict] = field(default_factory=list)
-    processes: list[dict] = field(default_factory=list)
+    bus: list[dict] = field(default_factory=list)  # statuses of the bus: texts, and ``time_s`` and ``level``
+    processes: list[dict] = field(default_factory=list)  # ``time_s``, and by name the ProcessState of each process
 
     def after(self, begin_s: float) -> "Soak":
         """Return the run without its first seconds."""

@@ -33,10 +33,7 @@ _TORQUE, _ID = REGISTERS["torque_enable"].address, REGISTERS["id"].address
 
 
 class ServoBank:
-    """All n servos of a robot on one bus; servos are named as in the robot file.
-
-    ``goals`` logs every goal that crosses the wire.
-    """
+    """All n servos of a robot on one bus, by their names; ``goals`` logs every goal that crosses the wire."""
 
     def __init__(
         self,
@@ -195,10 +192,7 @@ class ServoBank:
         return self._registers.read(self.robot.index[servo], register)
 
     def set_register(self, servo: str, register: str, value: int) -> None:
-        """Set a register to an unsigned value without a request, as another program or a power failure might.
-
-        A read-only register and locked EEPROM are set too; ``torque_enable`` takes effect as if it were written.
-        """
+        """Set a register without a request, as another program or a power failure might: ``ServoRegisters.set``."""
         self._registers.set(self.robot.index[servo], register, value)
 
     def turn_horn(self, servo: str, ticks: float) -> None:

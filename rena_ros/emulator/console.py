@@ -28,10 +28,7 @@ class CommandConsole:
 
     @property
     def listening(self) -> bool:
-        """Whether to read: not after the end of the input, and not in the background of a terminal.
-
-        The system stops a program that reads from its terminal while another program is in the foreground.
-        """
+        """Whether to read: until the input ends, and not in the background, where the system stops a reader."""
         with contextlib.suppress(OSError):  # not a terminal
             return self.open and os.tcgetpgrp(self.source) == os.getpgrp()
         return self.open

@@ -38,10 +38,7 @@ IDLE_S = 0.1  # a signal does not end select early (PEP 475): without traffic th
 
 
 class Emulator:
-    """A servo bank behind a pty that clients find at ``link`` while it runs.
-
-    The bank belongs to the thread of ``run``; other threads use ``call``.
-    """
+    """A servo bank behind a pty at ``link``. It belongs to the thread of ``run``; other threads use ``call``."""
 
     def __init__(self, bank: ServoBank, link: Path, console: CommandConsole | None = None) -> None:
         """Check the link; ``console``: typed commands that change faults while it runs. Raises RenaError."""
@@ -164,10 +161,7 @@ def add_arguments(parser: argparse.ArgumentParser, link: Path | None = None) -> 
 
 
 def make_emulator(args: argparse.Namespace, motion: type[TrapezoidMotion] = TrapezoidMotion) -> Emulator:
-    """Make the emulator that the options ask for. Raises RenaError for what the user can correct.
-
-    ``motion``: how its horns move.
-    """
+    """Make the emulator that the options ask for; ``motion``: how its horns move. Raises RenaError."""
     robot = load_robot(args.robot_file)
     if not 0 <= args.return_delay_us <= 500:
         raise RenaError(f"--return-delay-us {args.return_delay_us} is outside 0..500")

@@ -16,10 +16,7 @@ from rena_ros.emulator.wire import TimedReply
 
 @dataclass(frozen=True)
 class FaultConditions:
-    """The conditions of n servos, arrays (n,), most of them named as their fault kinds.
-
-    ``temperature_c`` and ``voltage`` (0.1 V) are -1 without a fault.
-    """
+    """Arrays (n,), named as their fault kinds; ``temperature_c`` and ``voltage`` (0.1 V) are -1 without a fault."""
 
     dead: BoolArray
     reject: BoolArray
@@ -48,10 +45,7 @@ def fault_conditions(active: Sequence[ScheduledFault], count: int) -> FaultCondi
 
 
 def eeprom_settings(one: ScheduledFault, ids: IntArray, index: Mapping[str, int]) -> dict[str, int]:
-    """Return the EEPROM registers that a fault sets, as a faulty set-up leaves them: the servo tools can correct them.
-
-    ``ids`` (n,): the servos' present ids; ``index``: place of each servo by name.
-    """
+    """Return the EEPROM registers that a fault sets, as a faulty set-up does; ``ids`` (n,): the present ids."""
     fault = one.fault
     if fault.kind == "return_delay":
         return {"return_delay": round(fault.value("us") / 2)}

@@ -23,17 +23,13 @@ _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class RandomFaults(FileModel):
-    """Faults that begin at random, for endurance runs; the same seed brings the same faults.
-
-    ``rate_per_minute``: mean rate. Each fault is one of ``kinds`` on one of ``servos`` (names; empty: all) and lasts
-    between the two times of ``for_s``.
-    """
+    """Faults that begin at random, for endurance runs; the same seed brings the same faults."""
 
     seed: int = Field(0, ge=0)
-    rate_per_minute: float = Field(6.0, gt=0, le=6000)
+    rate_per_minute: float = Field(6.0, gt=0, le=6000)  # on average
     kinds: tuple[_RandomKind, ...] = Field(("dead", "late", "corrupt", "truncated", "duplicated"), min_length=1)
-    servos: tuple[ServoName, ...] = ()
-    for_s: tuple[_Seconds, _Seconds] = (0.5, 3.0)
+    servos: tuple[ServoName, ...] = ()  # each fault is on one of them; empty: of all servos
+    for_s: tuple[_Seconds, _Seconds] = (0.5, 3.0)  # the shortest and the longest
 
     @field_validator("for_s")
     @classmethod
@@ -95,10 +91,7 @@ class FaultSchedule:
         self._plan_random(*self._random)
 
     def clear(self, kind: str | None = None, servos: Sequence[str] = ()) -> None:
-        """End active faults and drop faults to come: of one kind or of all, on these servos or on all.
-
-        Without ``kind`` and ``servos``, random faults end too.
-        """
+        """End active faults and drop faults to come; without ``kind`` and ``servos``, random faults end too."""
         if kind is None and not servos:
             self._random, self._next_random_s = None, inf
         gone = frozenset(self._index[name] for name in servos)

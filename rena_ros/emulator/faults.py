@@ -21,17 +21,13 @@ REJECTED = 64  # the status bit that a `reject` fault sets in replies: an instru
 
 @dataclass(frozen=True)
 class Kind:
-    """One fault kind.
-
-    ``values``: what it takes besides the fields of every fault, as name -> (type with its range, default; ``...``
-    when there is none). ``counted``: it happens to single replies, so it may happen to some of them only (`every`,
-    `probability`). ``whole_bus``: it happens to the port, not to servos.
-    """
+    """One fault kind."""
 
     meaning: str
+    # Besides the fields of every fault: name -> (type with its range, default; ``...`` when there is none).
     values: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
-    counted: bool = False
-    whole_bus: bool = False
+    counted: bool = False  # happens to single replies, so perhaps to some of them only (`every`, `probability`)
+    whole_bus: bool = False  # happens to the port, not to servos
 
 
 def _within(number: type, low: float, high: float) -> Any:
@@ -78,19 +74,14 @@ KINDS: dict[str, Kind] = {
 
 
 class Fault(FileModel):
-    """Something that goes wrong ``at_s`` seconds after it was injected, for ``for_s`` seconds.
-
-    ``servo``: names; empty means all of them. ``every``: one reply in so many, counted over the replies of these
-    servos; ``probability``: each reply on its own, seeded. Each kind has a model of its own, with its values (see
-    KINDS).
-    """
+    """Something that goes wrong; each kind has a model of its own, with its values (see KINDS)."""
 
     kind: str
-    servo: tuple[ServoName, ...] = ()
-    at_s: float = Field(0.0, ge=0)
+    servo: tuple[ServoName, ...] = ()  # empty: all servos
+    at_s: float = Field(0.0, ge=0)  # after it was injected
     for_s: float = Field(inf, ge=0)
-    every: int = Field(1, ge=1)
-    probability: float | None = Field(None, ge=0, le=1)
+    every: int = Field(1, ge=1)  # one reply in so many, counted over the replies of these servos
+    probability: float | None = Field(None, ge=0, le=1)  # of each reply on its own, seeded
 
     @field_validator("servo", mode="before")
     @classmethod
@@ -140,10 +131,7 @@ _ANY_FAULT: TypeAdapter[Fault] = TypeAdapter(AnyFault)
 
 
 def make_fault(kind: str, *servos: str, **fields: object) -> Fault:
-    """Return a fault; ``fields``: those of every fault, and the values of its kind.
-
-    Raises ValueError that lists everything that is wrong; whether the servos exist is the schedule's to say.
-    """
+    """Return a fault of this kind; ``fields``: its other fields. Raises ValueError that lists all that is wrong."""
     try:
         return _ANY_FAULT.validate_python({"kind": kind, "servo": servos, **fields})
     except ValidationError as error:

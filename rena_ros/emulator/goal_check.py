@@ -21,20 +21,17 @@ _EXAMPLES = 5
 
 @dataclass
 class GoalCheck:
-    """Counts of violations in the frames given to ``add``, one for each servo (or pair) and frame.
-
-    ``frames`` and ``goals`` count what was checked; ``examples`` describes the first violations.
-    """
+    """Counts of violations in the frames given to ``add``, one for each servo (or pair) and frame."""
 
     robot: Robot
-    frames: int = 0
+    frames: int = 0  # that were checked
     goals: int = 0
     limits: int = 0
     antagonists: int = 0
     speed: int = 0
     acceleration: int = 0
     top_speed: float = 0.0  # the highest speed of any servo, as a fraction of its limit
-    examples: list[str] = field(default_factory=list)
+    examples: list[str] = field(default_factory=list)  # the first violations
 
     def __post_init__(self) -> None:
         count = len(self.robot.names)

@@ -20,14 +20,11 @@ _GOAL = REGISTERS["goal_position"].address
 
 @dataclass(frozen=True)
 class GoalFrame:
-    """The goals of one frame: its end in virtual time, its bytes, and ticks int64 (n,), NOT_COMMANDED without a goal.
+    """The goals of one frame as sent: before a servo clamps them, and before ACTION applies those of a REG_WRITE."""
 
-    A goal is logged as sent, before a servo clamps it; that of a REG_WRITE when it is sent, not when ACTION applies it.
-    """
-
-    time_s: float
+    time_s: float  # when the frame ended, in virtual time
     frame: bytes
-    ticks: IntArray
+    ticks: IntArray  # int64 (n,), NOT_COMMANDED without a goal
 
 
 class GoalLog:

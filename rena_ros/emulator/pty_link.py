@@ -22,10 +22,7 @@ class PtyLink:
     """The master end of a pty, ``master`` (-1: unplugged); while plugged, clients find the slave end at ``link``."""
 
     def __init__(self, link: Path, baud: int) -> None:
-        """Check the link; ``baud``: the rate of a client that sets none.
-
-        Raises RenaError when ``link`` is a file or the link of another running emulator.
-        """
+        """Check the link; ``baud``: of a client that sets none. Raises RenaError for a file or a link in use."""
         if link.exists() and not link.is_symlink():
             raise RenaError(f"{link} exists and is not a link; choose another --link")
         if link.is_symlink() and (others := pty_servers(str(link))):

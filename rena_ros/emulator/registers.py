@@ -32,14 +32,11 @@ for _register in REGISTERS.values():
 
 @dataclass
 class WriteTally:
-    """Counts of writes. A goal write is one goal for one servo.
+    """Counts of writes."""
 
-    ``limit_violations``: goal writes outside the robot file's limits, as sent, before the servo clamps them to its own.
-    """
-
-    goal_writes: int = 0
+    goal_writes: int = 0  # one goal for one servo each
     torque_on_writes: int = 0
-    limit_violations: int = 0
+    limit_violations: int = 0  # goals outside the robot file's limits, as sent: before the servo clamps them
 
 
 class ServoRegisters:
@@ -109,7 +106,7 @@ class ServoRegisters:
     def set(self, i: int, name: str, value: int) -> None:
         """Set one servo's register to an unsigned value without a request; a read-only or locked one is set too.
 
-        A register that ``refresh`` updates keeps the value only until the next read.
+        ``torque_enable`` takes effect as if written; what ``refresh`` updates keeps the value until the next read.
         """
         span = _span(name)
         data = np.frombuffer(value.to_bytes(REGISTERS[name].size, "little"), np.uint8)
@@ -126,10 +123,7 @@ class ServoRegisters:
         return data + bytes(size - len(data))
 
     def replies(self, which: IntArray, address: int, size: int) -> list[bytes]:
-        """Return one reply frame with ``size`` bytes for each of several servos (indices).
-
-        The frames are those of ``protocol.reply`` and ``span``, made all at once.
-        """
+        """Return the reply frames of several servos (indices), as ``protocol.reply`` and ``span``, made all at once."""
         frames = np.zeros((len(which), size + OVERHEAD_BYTES), np.uint8)
         known = self.memory[which, address : address + size]
         frames[:, :2], frames[:, 2], frames[:, 3] = 0xFF, self.memory[which, _AT["id"]], size + 2
@@ -181,10 +175,7 @@ class ServoRegisters:
         return self.conditions.stuck | self.conditions.overload | self._tripped
 
     def _strain(self, signed: bool = False) -> IntArray:
-        """Return the load of stuck servos, 0.1 %, int (n,): proportional to the distance from the goal.
-
-        It ends at the torque limit, and at the protective torque once the protection has tripped.
-        """
+        """Return the load of stuck servos, 0.1 %, int (n,): proportional to the distance from the goal."""
         every = np.arange(len(self.memory))
         distance = self._word(every, "goal_position") - np.rint(self.motion.state()[0]).astype(int)
         most = np.where(self._tripped, self.memory[:, _AT["protective_torque"]] * 10, self._word(every, "torque_limit"))
@@ -193,10 +184,7 @@ class ServoRegisters:
         return load * np.sign(distance) if signed else load
 
     def _refused(self, i: int, address: int, new: ByteArray) -> BoolArray:
-        """Return which bytes of a write have no effect because of a fault, bool like ``new``.
-
-        They are EEPROM that is permanently locked, and the torque of a servo in latched overload while it is on.
-        """
+        """Return which bytes a fault refuses: locked EEPROM, and torque that is on while an overload is latched."""
         addresses = np.arange(address, address + len(new))
         refused = (addresses < RAM_START) & self.conditions.eeprom_locked[i]
         if self.conditions.overload[i] and self.read(i, "torque_enable") == 1:
@@ -233,10 +221,7 @@ class ServoRegisters:
         self._start(which)
 
     def _start(self, which: IntArray) -> None:
-        """Move the servos that have torque on and are in position mode to their goals.
-
-        A goal time sets the speed at which a cruise over the whole distance takes that long.
-        """
+        """Move the servos that have torque on and are in position mode to their goals."""
         able = (self.memory[which, _AT["torque_enable"]] == 1) & (self.memory[which, _AT["mode"]] == 0)
         which = which[able & ~self._held[which]]
         if not which.size:
@@ -245,7 +230,7 @@ class ServoRegisters:
         distance = np.abs(goals - self.motion.state()[0][which])
         speed = np.abs(self._word(which, "goal_speed")).astype(np.float64)
         speed[speed == 0] = MAX_SPEED
-        time_s = self._word(which, "goal_time") / 1000
+        time_s = self._word(which, "goal_time") / 1000  # of a cruise over the whole distance
         speed = np.divide(distance, time_s, out=speed, where=time_s > 0)
         acceleration = self.memory[which, _AT["acceleration"]] * 100.0
         acceleration[acceleration == 0] = MAX_ACCELERATION

@@ -15,11 +15,7 @@ _numbers = count(1)
 
 
 class VirtualPort:
-    """A ``Port`` (see ``bus.port``) to a bank.
-
-    Once the bank's cable has been pulled, reads and writes raise PortLost, also after it is plugged in again: open
-    another port then.
-    """
+    """A ``Port`` (see ``bus.port``) to a bank; once the cable has been pulled, it raises PortLost for good."""
 
     def __init__(self, bank: ServoBank, baud: int = 1_000_000) -> None:
         """Open the port. Raises PortMissing while the cable is unplugged."""

@@ -12,37 +12,27 @@ BURST_S = 0.001  # a USB adapter hands on what came in the last millisecond
 
 @dataclass(frozen=True)
 class TimedReply:
-    """One servo's reply frame, sent ``delay_s`` after the end of the frame before it.
+    """One servo's reply frame."""
 
-    ``late_s``: this reply alone arrives that much later, and the frames after it do not wait for it.
-    ``servo``: index of the servo that sends it.
-    """
-
-    delay_s: float
+    delay_s: float  # after the end of the frame before it
     frame: bytes
-    late_s: float = 0.0
-    servo: int = -1
+    late_s: float = 0.0  # it alone arrives that much later; the frames after it do not wait
+    servo: int = -1  # index of its sender
 
 
 class Wire:
-    """Carries requests and replies one after another at ``baud`` and delivers replies in bursts.
-
-    ``collisions`` counts requests that began while servos were still replying.
-    """
+    """Carries requests and replies one after another at ``baud`` and delivers replies in bursts."""
 
     def __init__(self, baud: int) -> None:
         self.baud = baud
-        self.collisions = 0
+        self.collisions = 0  # requests that began while servos were still replying
         self._free_s = 0.0
         self._replies_end_s = 0.0
         self._due: list[tuple[float, int, bytes]] = []  # a heap; the number keeps what is due at once in order
         self._number = 0
 
     def request(self, size: int, now_s: float) -> float:
-        """Carry a request of ``size`` bytes from now on, or from when the wire is free; return when its last byte ends.
-
-        A request that begins before the last reply ends would collide on a real wire; it is counted.
-        """
+        """Carry a request of ``size`` bytes now, or once the wire is free; return when its last byte ends."""
         self.collisions += now_s < self._replies_end_s
         self._free_s = max(now_s, self._free_s) + wire_time_s(size, self.baud)
         return self._free_s
