@@ -24,32 +24,29 @@ from rena_ros.base.resources import share_path
 from rena_ros.graph import environment_defaults, mimic_graph
 
 STEADY_S = 5.0  # a node that is killed sooner after its start is not started again: it would be killed again
-# argument -> (default, description, choices)
+# argument -> (default, description); one whose default is a truth value takes no other text
 ARGUMENTS = {
-    "source": (
-        "performer",
-        "The face to mirror: 'performer', a video file, or a camera's index (0: /dev/video0).",
-        None,
-    ),
-    "robot": ("twin", "'twin' (a drawn robot behind emulated servos) or the serial port of a real one.", None),
-    "model": ("", "ONNX model, coefficients to goals; empty: the one that ships with Rena.", None),
-    "mirror": ("false", "Flip the camera's picture left to right, as a mirror does.", ["true", "false"]),
-    "robot_file": ("", "The robot as data (servos and limits); empty: config/rena.yaml.", None),
-    "autostart": ("false", "Switch a real robot's torque on at start; the twin always does.", ["true", "false"]),
-    "loop": ("false", "Begin the clip or the performer again at its end.", ["true", "false"]),
-    "realtime": ("true", "Play a video file at its own speed; false: as fast as it can be read.", ["true", "false"]),
-    "namespace": ("", "ROS namespace for all nodes.", None),
-    "params_file": (str(share_path("config/nodes.yaml")), "Parameters of every node.", None),
-    "link": ("/tmp/rena-servos", "Path of the emulator's serial port (twin only).", None),
-    "report": ("", "JSON file for the emulator's counters (twin only); empty: none.", None),
+    "source": ("performer", "The face to mirror: 'performer', a video file, or a camera's index (0: /dev/video0)."),
+    "robot": ("twin", "'twin' (a drawn robot behind emulated servos) or the serial port of a real one."),
+    "model": ("", "ONNX model, coefficients to goals; empty: the one that ships with Rena."),
+    "mirror": ("false", "Flip the camera's picture left to right, as a mirror does."),
+    "robot_file": ("", "The robot as data (servos and limits); empty: config/rena.yaml."),
+    "autostart": ("false", "Switch a real robot's torque on at start; the twin always does."),
+    "loop": ("false", "Begin the clip or the performer again at its end."),
+    "realtime": ("true", "Play a video file at its own speed; false: as fast as it can be read."),
+    "namespace": ("", "ROS namespace for all nodes."),
+    "params_file": (str(share_path("config/nodes.yaml")), "Parameters of every node."),
+    "link": ("/tmp/rena-servos", "Path of the emulator's serial port (twin only)."),
+    "report": ("", "JSON file for the emulator's counters (twin only); empty: none."),
 }
+TRUTH = ["true", "false"]
 
 
 def generate_launch_description() -> LaunchDescription:
     """The declared arguments, the environment and, once the arguments are known, the processes."""
     declared = [
-        DeclareLaunchArgument(name, default_value=default, description=text, choices=choices)
-        for name, (default, text, choices) in ARGUMENTS.items()
+        DeclareLaunchArgument(name, default_value=value, description=text, choices=TRUTH if value in TRUTH else None)
+        for name, (value, text) in ARGUMENTS.items()
     ]
     environment = [SetEnvironmentVariable(name, value) for name, value in environment_defaults().items()]
     return LaunchDescription([*declared, *environment, OpaqueFunction(function=_processes)])
@@ -58,8 +55,7 @@ def generate_launch_description() -> LaunchDescription:
 def _processes(context) -> list:
     given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     namespace, params_file = given.pop("namespace"), given.pop("params_file")
-    for name in ("mirror", "autostart", "loop", "realtime"):
-        given[name] = given[name] == "true"
+    given = {name: given[name] == "true" if ARGUMENTS[name][0] in TRUTH else given[name] for name in given}
     return [action for process in mimic_graph(**given) for action in _watched(process, namespace, params_file)]
 
 
@@ -73,7 +69,7 @@ def _watched(process, namespace: str, params_file: str) -> list:
         if killed and steady and not context.is_shutdown:
             notice = LogInfo(msg=f"{process.name} was killed by signal {-event.returncode}: starting it again")
             return [notice, *_watched(process, namespace, params_file)]
-        # The nodes are of no use without each other: when one ends, all end.
+        # The nodes are of no use without each other.
         return [EmitEvent(event=Shutdown(reason=f"{process.name} has ended"))]
 
     return [action, RegisterEventHandler(OnProcessExit(target_action=action, on_exit=after))]

@@ -69,25 +69,22 @@ def mimic_graph(
     images have ``listeners`` subscribers.
     """
     is_twin = robot == TWIN
-    emulator_arguments = ["--link", link]
+    emulator = ["--link", link]
     if robot_file:
-        emulator_arguments += ["--robot-file", robot_file]
+        emulator += ["--robot-file", robot_file]
     if report:
-        emulator_arguments += ["--report", report]
-    emulator = _node("emulator", {}, *emulator_arguments)
+        emulator += ["--report", report]
     servos = {"port": link if is_twin else robot, "robot_file": robot_file, "autostart": autostart or is_twin}
-    twin = _node("twin", {"robot_file": robot_file})
-    return (
-        *((emulator,) if is_twin else ()),
+    camera = {"source": source, "loop": loop, "realtime": realtime, "mirror": mirror, "listeners": listeners}
+    processes = (
+        _node("emulator", {}, *emulator),
         _node("servos", servos),
-        *((twin,) if is_twin else ()),
+        _node("twin", {"robot_file": robot_file}),
         _node("policy", {"model_path": model, "robot_file": robot_file}),
         _node("blendshapes", {}),
-        _node(
-            "camera",
-            {"source": source, "loop": loop, "realtime": realtime, "mirror": mirror, "listeners": listeners},
-        ),
+        _node("camera", camera),
     )
+    return tuple(process for process in processes if is_twin or process.name not in ("emulator", TWIN))
 
 
 def environment_defaults(environment: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -159,7 +159,7 @@ def test_every_other_import_is_named_where_it_can_be(manifest):
 
 def test_every_node_has_an_executable_and_every_executable_a_main(setup_arguments):
     scripts = dict(line.split(" = ") for line in setup_arguments["entry_points"]["console_scripts"])
-    modules = {path.stem for path in (ROOT / "rena_ros/nodes").glob("*.py") if "def main(" in path.read_text()}
+    modules = {path.stem for path in (ROOT / "rena_ros/nodes").glob("*.py") if '"__main__"' in path.read_text()}
     assert {name.removesuffix("_node") for name in scripts if name.endswith("_node")} == modules
     for script, target in scripts.items():
         module, function = target.split(":")

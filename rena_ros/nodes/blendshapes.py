@@ -97,17 +97,14 @@ class BlendshapesNode(Node):
 
 
 def _cloud(landmarks: np.ndarray, header) -> PointCloud2:
-    cloud = PointCloud2(
-        header=header, height=1, width=len(landmarks), fields=_FIELDS, point_step=12, row_step=12 * len(landmarks)
-    )
+    count = len(landmarks)
+    cloud = PointCloud2(header=header, height=1, width=count, fields=_FIELDS, point_step=12, row_step=12 * count)
     cloud.data.frombytes(landmarks.tobytes())
     cloud.is_dense = True
     return cloud
 
 
-def main() -> int:
-    """Run the node until it is asked to leave; returns its exit code (see ``run_node``)."""
-    return run_node(BlendshapesNode, niceness=-10)
+main = partial(run_node, BlendshapesNode, niceness=-10)
 
 
 if __name__ == "__main__":

@@ -41,16 +41,11 @@ PARAMETERS = (
     ParameterSpec("listeners", 1, "subscribers to the images that a clip waits for", (0, 100)),
     ParameterSpec("wait_s", 10.0, "how long to wait for them, s; 0: begin at once", (0, 3600)),
 )
-# After discovery it takes this long until both ends are connected and even best-effort images arrive.
-CONNECTING_S = 0.3
-# Period at which an absent camera is looked for.
-RETRY_S = 1.0
-# How far a clip may fall behind its own time before it goes on from where it is.
-BEHIND_S = 0.1
-# How long the node stays after the last frame, so that every subscriber still receives it.
-AFTERWARDS_S = 1.0
-# How long to wait for the reading of a frame when a clip is sent as fast as it is read.
-READING_S = 1.0
+CONNECTING_S = 0.3  # from discovery until both ends are connected and even best-effort images arrive
+RETRY_S = 1.0  # period at which an absent camera is looked for
+BEHIND_S = 0.1  # how far a clip may fall behind its own time before it goes on from where it is
+AFTERWARDS_S = 1.0  # how long the node stays after the last frame, so that every subscriber still receives it
+READING_S = 1.0  # how long to wait for the reading of a frame when a clip is sent as fast as it is read
 
 
 class CameraNode(Node):
@@ -102,8 +97,7 @@ class CameraNode(Node):
             else:
                 self._play(self._source)
         except Exception as error:
-            # Every failure must end the node: a camera that is silent looks like an empty room.
-            self._failure = error
+            self._failure = error  # every failure must end the node: a silent camera looks like an empty room
         finally:
             self._source.close()
         if not self._leaving.is_set():
@@ -113,14 +107,14 @@ class CameraNode(Node):
         delivers = False
         while not self._leaving.is_set():
             frame = camera.read()
-            if frame is not None and not delivers:
-                self.get_logger().info(f"filming with {camera.path}, {frame.rgb.shape[1]}x{frame.rgb.shape[0]}")
-            delivers = frame is not None
             if frame is not None:
+                if not delivers:
+                    self.get_logger().info(f"filming with {camera.path}, {frame.rgb.shape[1]}x{frame.rgb.shape[0]}")
                 self._publish(frame.rgb, frame.t_s)
             elif not camera.is_open:
                 self.get_logger().warning(camera.problem, throttle_duration_sec=10.0)
                 self._leaving.wait(RETRY_S)
+            delivers = frame is not None
 
     def _play(self, clip: VideoFile | DrawnPerformer) -> None:
         self._wait_for_subscribers()
@@ -181,8 +175,7 @@ def paced(
             due_s = begin_s + frame.t_s
             # With a variable frame rate the frame may be due only later than expected.
             leaving.wait(max(0.0, due_s - time.monotonic()))
-            if captured_s - due_s > BEHIND_S:
-                # Too slow for the clip's time: go on from here instead of hurrying after it.
+            if captured_s - due_s > BEHIND_S:  # too slow for the clip's time: go on from here
                 begin_s, due_s = begin_s + captured_s - due_s, captured_s
             captured_s = due_s
         yield frame.rgb, captured_s
@@ -190,9 +183,7 @@ def paced(
         raise RenaError("the clip contains no frame")
 
 
-def main() -> int:
-    """Run the node until it is asked to leave; returns its exit code (see ``run_node``)."""
-    return run_node(CameraNode, niceness=-5)
+main = partial(run_node, CameraNode, niceness=-5)
 
 
 if __name__ == "__main__":

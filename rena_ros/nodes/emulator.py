@@ -27,9 +27,8 @@ from rena_ros.base.errors import RenaError
 from rena_ros.base.resources import share_path
 from rena_ros.base.signals import ignore_end, on_end
 from rena_ros.emulator import emulator as emulated
-from rena_ros.emulator.bank import ServoBank
 from rena_ros.emulator.console import carry_out, status
-from rena_ros.emulator.fault_file import FaultScript, read_faults
+from rena_ros.emulator.fault_file import read_faults
 from rena_ros.nodes.parameters import ParameterSpec, declare
 from rena_ros.nodes.running import close_node
 
@@ -68,7 +67,8 @@ class EmulatorNode(Node):
             if given.get("attached"):
                 carry_out(bank, f"attach {given['attached']}")
             if script is not None:
-                _replace_faults(bank, script)
+                bank.clear()
+                bank.script(script.faults, script.random)
             return status(bank)
 
         try:
@@ -106,35 +106,26 @@ def main() -> int:
         node = EmulatorNode(emulator)
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        spinning = threading.Thread(target=_spin, args=(executor,), name="ROS", daemon=True)
+        spinning = threading.Thread(target=_spin, args=(executor,), daemon=True)
         spinning.start()
         try:
             emulated.serve(emulator, args.report)
         finally:
-            _leave(node, executor, spinning)
+            ignore_end()
+            executor.shutdown(timeout_sec=JOIN_S)
+            spinning.join(JOIN_S)
+            close_node(node)
     except RenaError as error:
         print(f"emulator: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        return 0  # interrupted before it ran
+        pass  # interrupted before it ran
     return 0
 
 
 def _spin(executor: SingleThreadedExecutor) -> None:
     with contextlib.suppress(ExternalShutdownException, _rclpy.RCLError):
         executor.spin()
-
-
-def _leave(node: Node, executor: SingleThreadedExecutor, spinning: threading.Thread) -> None:
-    ignore_end()
-    executor.shutdown(timeout_sec=JOIN_S)
-    spinning.join(JOIN_S)
-    close_node(node)
-
-
-def _replace_faults(bank: ServoBank, script: FaultScript) -> None:
-    bank.clear()
-    bank.script(script.faults, script.random)
 
 
 if __name__ == "__main__":

@@ -86,7 +86,10 @@ class PolicyNode(Node):
         self._publish(self.presence.seen(goals, time.monotonic()), stamp)
         self._timing.publish(timing_msg("policy", stamp, self.get_clock().now().to_msg()))
         if self.resting.observe(features, stamp.sec + stamp.nanosec * 1e-9):
-            self.get_logger().info("resting face measured: " + self._differences())
+            differences = (
+                f"{name} {person:.2f} (robot {rest:.2f})" for name, person, rest in self.resting.differences()
+            )
+            self.get_logger().info(f"resting face measured: {', '.join(differences)}")
 
     def on_tick(self) -> None:
         """While no face is present, ease to neutral and stay there."""
@@ -130,15 +133,8 @@ class PolicyNode(Node):
         self._refused += 1
         self.get_logger().warning(f"reading refused: {reason}", throttle_duration_sec=5.0)
 
-    def _differences(self) -> str:
-        return ", ".join(
-            f"{name} {person:.2f} (robot {robot:.2f})" for name, person, robot in self.resting.differences()
-        )
 
-
-def main() -> int:
-    """Run the node until it is asked to leave; returns its exit code (see ``run_node``)."""
-    return run_node(PolicyNode, niceness=-10)
+main = partial(run_node, PolicyNode, niceness=-10)
 
 
 if __name__ == "__main__":

@@ -27,22 +27,17 @@ class _Signals:
     rclpy's own handlers are not installed. They end the context in the middle of a callback, and a KeyboardInterrupt
     raised while rclpy converts a message surfaces as another error. Without them every callback runs to its end: no
     frame on the bus is cut, and every message is sent whole. Only the construction of a node (it loads a model or
-    opens a camera) is interrupted.
+    opens a camera) is interrupted: until then, ``interrupt`` is True.
     """
 
     def __init__(self) -> None:
-        self.received = False
-        self._interrupt = True
+        self.received, self.interrupt = False, True
         on_end(self._receive, HOLDING)
 
     def _receive(self, _number: int, _frame: object) -> None:
         first, self.received = not self.received, True
-        if first and self._interrupt:
+        if first and self.interrupt:
             raise KeyboardInterrupt
-
-    def construction_done(self) -> None:
-        """From now on a signal interrupts nothing."""
-        self._interrupt = False
 
 
 def run_node(make_node: Callable[[], Node], niceness: int = 0) -> int:
@@ -60,7 +55,7 @@ def run_node(make_node: Callable[[], Node], niceness: int = 0) -> int:
             be_nice(niceness)  # before any thread exists: threads inherit it
         rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
         node = make_node()
-        signals.construction_done()
+        signals.interrupt = False
         _spin(node, signals)
     except RenaError as error:
         logger = node.get_logger() if node else rclpy.logging.get_logger("rena")

@@ -68,23 +68,18 @@ class ServosNode(Node):
         """``open_bus`` and ``clock`` (that of the bus's port, seconds): for a bus in virtual time."""
         super().__init__("servos", context=context)
         given = declare(self, PARAMETERS)
-        port, interpolation_hz = given["port"], given["interpolation_hz"]
-        self._autostart = given["autostart"]
+        self._autostart, self._port, interpolation_hz = given["autostart"], given["port"], given["interpolation_hz"]
         self.robot = load_robot(given["robot_file"])
         self._now = clock
         options = {"margin_s": given["margin_s"], "retries": given["retries"]}
-        open_bus = open_bus or (lambda: Bus(port, self.robot, given["baud"], **options))
+        open_bus = open_bus or (lambda: Bus(self._port, self.robot, given["baud"], **options))
         timeouts_s = given["command_timeout_s"], given["release_after_s"]
         self.gate = Gate(self.robot, open_bus, 1 / interpolation_hz, *timeouts_s)
-        self._names = list(self.robot.names)
-        self._port = port
         self._read_period_s, self._next_read_s, self._next_try_s = 1 / given["rate_hz"], 0.0, 0.0
         self._ever_connected = self._had_torque = False
         name = self.get_fully_qualified_name().lstrip("/")
-        self._bus_status, self._servo_status = (
-            BusStatus(self.gate, name, port, clock()),
-            ServoStatus(self.gate, name, port),
-        )
+        self._bus_status = BusStatus(self.gate, name, self._port, clock())
+        self._servo_status = ServoStatus(self.gate, name, self._port)
         self._status_log = StatusLog(self._log)
         self.statuses: list[DiagnosticStatus] = []  # the newest, as published
 
@@ -183,10 +178,8 @@ class ServosNode(Node):
     def on_reset(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         """Lift ``stop``; the robot stays limp."""
         self.gate.reset()
-        response.success, response.message = (
-            True,
-            "no longer stopped; the robot is limp until set_torque switches torque on",
-        )
+        response.success = True
+        response.message = "no longer stopped; the robot is limp until set_torque switches torque on"
         self._log(0, response.message)
         return response
 
@@ -219,15 +212,14 @@ class ServosNode(Node):
             log.warning(f"{error}; looking again every {RETRY_S} s", throttle_duration_sec=30.0)
             return
         self._bus_status.connected(delays)
-        missing = [name for name in self._names if name not in delays]
-        found = f"{len(delays)} of {len(self._names)} servos reply"
+        missing = [name for name in self.robot.names if name not in delays]
+        found = f"{len(delays)} of {len(self.robot.names)} servos reply"
         log.info(f"connected to {self._port}: {found}" + (f", not {', '.join(missing)}" if missing else ""))
         first, self._ever_connected = not self._ever_connected, True
         if refusals := self.gate.torque_state.refusals:
             log.error(f"torque could not be switched off: {self._listed(refusals)}; trying again")
         if first and self._autostart:
-            failures = self.gate.set_torque(True)
-            if failures:
+            if failures := self.gate.set_torque(True):
                 log.error(f"torque on failed: {self._listed(failures)}")
             if self.gate.torque:
                 log.info("torque is on, easing to neutral")
@@ -243,11 +235,10 @@ class ServosNode(Node):
         """Carry out what a service asks for; returns failures by servo name."""
         try:
             return action()
-        except PortLost as error:
-            self._lost(error)
-            return dict.fromkeys(self._names, str(error))
         except RenaError as error:
-            return dict.fromkeys(self._names, str(error))
+            if isinstance(error, PortLost):
+                self._lost(error)
+            return dict.fromkeys(self.robot.names, str(error))
 
     def _log_torque_off(self) -> None:
         """Log that the gate has switched torque off because commands ceased."""
@@ -271,9 +262,9 @@ class ServosNode(Node):
 
     def _listed(self, failures: dict[str, str]) -> str:
         """`jaw, pucker: does not reply; neck_yaw: refuses`, or `all 25 servos: does not reply`."""
-        if len(failures) == len(self._names) and len(set(failures.values())) == 1:
-            return f"all {len(failures)} servos: {next(iter(failures.values()))}"
         reasons = sorted(set(failures.values()))
+        if len(failures) == len(self.robot.names) and len(reasons) == 1:
+            return f"all {len(failures)} servos: {reasons[0]}"
         names = {reason: ", ".join(name for name, given in failures.items() if given == reason) for reason in reasons}
         return "; ".join(f"{names[reason]}: {reason}" for reason in reasons)
 
@@ -283,9 +274,7 @@ class ServosNode(Node):
         return Time(nanoseconds=max(now.nanoseconds - since_ns, 0), clock_type=now.clock_type)
 
 
-def main() -> int:
-    """Run the node until it is asked to leave; returns its exit code (see ``run_node``)."""
-    return run_node(ServosNode, niceness=-10)
+main = partial(run_node, ServosNode, niceness=-10)
 
 
 if __name__ == "__main__":

@@ -62,9 +62,7 @@ class TwinNode(Node):
         gc.freeze()
 
 
-def main() -> int:
-    """Run the node until it is asked to leave; returns its exit code (see ``run_node``)."""
-    return run_node(TwinNode, niceness=10)
+main = partial(run_node, TwinNode, niceness=10)
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def stood_in(*args, **options):
 
 @pytest.fixture
 def run_launch(tmp_path, ros_domain):
-    """Run the launch file with these arguments until every stand-in has reported. Returns its report by node name."""
+    """Run the launch file with these arguments until every stand-in has reported; returns the reports by node name."""
 
     def run(**arguments: str) -> dict[str, dict]:
         nodes = stood_in(robot=arguments.get("robot", "twin"))
@@ -81,9 +81,8 @@ def run_launch(tmp_path, ros_domain):
             (programs / name).write_text(text)
             (programs / name).chmod(0o755)
         # launch sets variables in this process: they are restored afterwards.
-        ours = {"AMENT_PREFIX_PATH": str(tmp_path / "prefix"), "ROS_LOG_DIR": str(tmp_path)}
-        ours["ROS_DOMAIN_ID"] = str(ros_domain)
-        with mock.patch.dict(os.environ, ours):
+        places = {"AMENT_PREFIX_PATH": str(tmp_path / "prefix"), "ROS_LOG_DIR": str(tmp_path)}
+        with mock.patch.dict(os.environ, places, ROS_DOMAIN_ID=str(ros_domain)):
             for name in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"):
                 os.environ.pop(name, None)
             service = launch.LaunchService(noninteractive=True)
