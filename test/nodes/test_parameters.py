@@ -14,12 +14,10 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 
 from rena_ros.base.resources import share_path
-from rena_ros.bench.rehearsal import Rehearsal
 from rena_ros.graph import mimic_graph
 from rena_ros.nodes.parameters import declare, on_change
 from rena_ros.nodes.policy import PolicyNode
 from rena_ros.nodes.twin import TwinNode
-from rena_ros.robot.file import load_robot
 
 NODES = tuple(process.name for process in mimic_graph())
 TABLES = {name: importlib.import_module(f"rena_ros.nodes.{name}").PARAMETERS for name in NODES}
@@ -31,8 +29,6 @@ LIVE = {
     "twin": {"rate_hz"},
     "emulator": {"faults", "attached"},
 }
-ROBOT = load_robot()
-JAW = ROBOT.index["jaw"]
 
 
 @pytest.fixture
@@ -96,9 +92,8 @@ def test_ros_tells_description_range_and_whether_it_may_be_set(name, domain, con
     names = sorted(one for one in names if one not in ("use_sim_time", "start_type_description_service"))
     assert names == sorted(spec.name for spec in TABLES[name])
     values = client.call(GetParameters, "get_parameters", names=names).values
-    for descriptor, value in zip(
-        client.call(DescribeParameters, "describe_parameters", names=names).descriptors, values, strict=True
-    ):
+    descriptors = client.call(DescribeParameters, "describe_parameters", names=names).descriptors
+    for descriptor, value in zip(descriptors, values, strict=True):
         what = f"{name}.{descriptor.name}"
         assert len(descriptor.description) > 8, what
         assert descriptor.read_only == (descriptor.name not in LIVE[name]), what
@@ -152,7 +147,7 @@ def test_the_policy_node_follows_new_rates_and_times(domain, connect):
     assert client.set(rate_hz=200.0, lost_after_s=0.0, rest_seconds=0.7).successful
     assert {timer.timer_period_ns for timer in node.timers} >= {5_000_000}
     assert (node.presence.lost_after_s, node.resting.rest_seconds) == (0.0, 0.7)
-    goals = np.full(len(ROBOT.names), 0.5, np.float32)
+    goals = np.full(len(node.robot.names), 0.5, np.float32)
     node.presence.seen(goals, 100.0)
     assert node.presence.absent(100.001) is not None
     assert client.set(lost_after_s=5.0).successful
@@ -166,54 +161,3 @@ def test_the_twin_draws_at_a_new_rate(domain, connect):
     assert client.set(rate_hz=125.0).successful
     assert 8_000_000 in {timer.timer_period_ns for timer in node.timers}
     node.leave()
-
-
-@pytest.fixture
-def rehearsal(monkeypatch):
-    """The servos node in virtual time, torque on and everything at neutral."""
-    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "OFF")
-    rehearsal = Rehearsal()
-    rehearsal.live(0.05)
-    assert rehearsal.set_torque(True).success
-    rehearsal.live(1.1)
-    yield rehearsal
-    rehearsal.close()
-
-
-def set_parameter(rehearsal, name, value):
-    (result,) = rehearsal.node.set_parameters([Parameter(name, value=value)])
-    return result
-
-
-def test_a_new_command_timeout_holds_at_once(rehearsal):
-    rehearsal.command(["jaw"], [0.4])
-    rehearsal.live(0.4)
-    moved = rehearsal.bank.goals.frames[-1].ticks[JAW]
-    assert moved > ROBOT.neutral_ticks[JAW] + 100
-    assert set_parameter(rehearsal, "command_timeout_s", 5.0).successful
-    rehearsal.live(4.5)
-    assert rehearsal.bank.goals.frames[-1].ticks[JAW] >= moved
-    assert set_parameter(rehearsal, "command_timeout_s", 0.05).successful
-    rehearsal.live(1.0)
-    assert rehearsal.bank.goals.frames[-1].ticks[JAW] == ROBOT.neutral_ticks[JAW]
-
-
-def test_a_new_release_time_switches_torque_off_and_commands_are_refused_then(rehearsal):
-    rehearsal.live(2.0)
-    assert rehearsal.bank.torque.all()
-    assert set_parameter(rehearsal, "release_after_s", 1.0).successful
-    rehearsal.live(0.1)
-    assert not rehearsal.bank.torque.any()
-    goals = rehearsal.bank.goals.count
-    assert set_parameter(rehearsal, "release_after_s", 0.0).successful
-    rehearsal.command(["jaw"], [0.4])
-    rehearsal.live(1.0)
-    assert not rehearsal.bank.torque.any() and rehearsal.bank.goals.count == goals
-
-
-def test_states_are_read_at_a_new_rate(rehearsal):
-    assert set_parameter(rehearsal, "rate_hz", 20.0).successful
-    rehearsal.live(0.2)
-    before = rehearsal.gate.bus.counters.reads
-    rehearsal.live(1.0)
-    assert 18 <= rehearsal.gate.bus.counters.reads - before <= 23

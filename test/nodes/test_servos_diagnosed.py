@@ -20,8 +20,7 @@ SIDES = [("eye_left_yaw", 1), ("eye_left_yaw", -1), ("lid_right", -1)]  # lid_ri
 
 @pytest.fixture
 def rehearsal(rehearse):
-    rehearsal = rehearse(torque=True)
-    return rehearsal
+    return rehearse(torque=True)
 
 
 def test_the_duration_of_a_read_is_shown_in_milliseconds(rehearsal):
@@ -74,11 +73,10 @@ def test_bad_replies_are_counted_by_kind(rehearsal, fault, key):
     errors, values = rehearsal.gate.bus.errors, rehearsal.values("jaw")
     place = ROBOT.index["jaw"]
     assert int(values[key]) >= 10 and int(values[key]) <= getattr(errors, key)[place]
-    assert all(
-        rehearsal.values(name)[other] == "0" for name in NAMES[:20] for other in ("rejected", "corrupt", "missed")
-    )
+    kinds = {"rejected", "corrupt", "missed"}
+    assert all(rehearsal.values(name)[kind] == "0" for name in NAMES[:20] for kind in kinds)
     if fault != "corrupt":  # the wrong bit may be anywhere, in the id, too
-        assert all(values[other] == "0" for other in {"rejected", "corrupt", "missed"} - {key})
+        assert all(values[other] == "0" for other in kinds - {key})
 
 
 @pytest.mark.parametrize(("name", "side"), SIDES)
@@ -110,8 +108,7 @@ def test_velocity_is_the_change_of_position(rehearsal, name, side):
 @pytest.mark.parametrize("sign", [0, 1])
 def test_current_is_shown_in_amperes_without_its_sign(rehearsal, sign):
     register = REGISTERS["present_current"]
-    word = 100 | sign << register.sign_bit  # counts of 6.5 mA
-    rehearsal.bank.set_register("jaw", "present_current", word)
+    rehearsal.bank.set_register("jaw", "present_current", 100 | sign << register.sign_bit)  # counts of 6.5 mA
     rehearsal.live(2.1, jaw=0.1)
     assert rehearsal.values("jaw")["current_a"] == "0.650" and rehearsal.values("pucker")["current_a"] == "0.000"
     assert rehearsal.status("jaw").level == WARN and "0.65 A" in rehearsal.status("jaw").message
@@ -142,28 +139,43 @@ def test_the_reason_why_a_servo_gets_no_goals_is_shown(rehearse):
     assert "jaw: its position could not be read" in rehearsal.set_torque(True).message
     rehearsal.live(2.1, pucker=0.1)
     jaw = rehearsal.status("jaw")
-    assert (
-        jaw.level == ERROR and jaw.message == "gets no goals: its position could not be read after its torque went on"
-    )
+    assert jaw.level == ERROR
+    assert jaw.message == "gets no goals: its position could not be read after its torque went on"
 
 
-def status(name, level, message):
-    return DiagnosticStatus(name=f"servos: {name}", level=bytes((level,)), message=message)
+class LoggedStatuses:
+    """A log of statuses, and the lines that it wrote."""
+
+    def __init__(self):
+        self.lines = []
+        self._log = StatusLog(lambda level, text: self.lines.append((level, text)))
+
+    def update(self, now_s, level, message, *names):
+        names = names or ("jaw",)
+        statuses = [DiagnosticStatus(name=f"servos: {n}", level=bytes((level,)), message=message) for n in names]
+        self._log.update(statuses, now_s)
 
 
-@pytest.mark.parametrize("count", [8, 9])
-def test_the_log_names_at_most_eight_servos(count):
-    logged = []
-    StatusLog(lambda level, text: logged.append((level, text))).update(
-        [status(n, 2, "dead") for n in NAMES[:count]], 0.0
-    )
-    names = ", ".join(NAMES[:8]) if count == 8 else f"{NAMES[0]} and 8 more"
-    assert logged == [(2, f"{names}: dead")]
+@pytest.mark.parametrize("count", [2, 8, 9])
+def test_servos_with_the_same_finding_share_a_line_which_names_at_most_eight(count):
+    log = LoggedStatuses()
+    log.update(0.0, 2, "dead", *NAMES[:count])
+    names = f"{NAMES[0]} and 8 more" if count == 9 else ", ".join(NAMES[:count])
+    assert log.lines == [(2, f"{names}: dead")]
 
 
 def test_the_log_tells_that_a_servo_is_good_again_only_after_a_finding():
-    logged = []
-    log = StatusLog(lambda level, text: logged.append(text))
+    log = LoggedStatuses()
     for k, (level, message) in enumerate([(0, "limp"), (1, "55 C"), (0, "torque on"), (0, "limp"), (0, "torque on")]):
-        log.update([status("jaw", level, message)], 2 * REPEAT_S * k)
-    assert logged == ["jaw: 55 C", "jaw: good again"]
+        log.update(2 * REPEAT_S * k, level, message)
+    assert log.lines == [(1, "jaw: 55 C"), (0, "jaw: good again")]
+
+
+def test_the_log_contains_changes_only():
+    log = LoggedStatuses()
+    findings = [(0, "torque on"), (0, "limp"), (1, "55 C"), (1, "56 C"), (2, "66 C"), (1, "56 C"), (2, "66.5 C")]
+    for second, (level, message) in enumerate(findings):
+        log.update(second, level, message)
+    assert log.lines == [(1, "jaw: 55 C"), (2, "jaw: 66 C")]
+    log.update(4 + REPEAT_S, 0, "torque on")
+    assert log.lines[2:] == [(0, "jaw: good again")]

@@ -60,12 +60,8 @@ def test_a_port_that_vanishes_while_connecting_changes_no_servo_and_is_opened_ag
     rehearsal.bank.inject("unplugged", at_s=0.001, for_s=0.5)
     rehearsal.live(0.4)
     logged = capfd.readouterr().err
-    assert (
-        rehearsal.gate.bus is None
-        and len(stand.opened_s) >= 2
-        and "connected" not in logged
-        and "is gone" not in logged
-    )
+    assert rehearsal.gate.bus is None and len(stand.opened_s) >= 2
+    assert "connected" not in logged and "is gone" not in logged
     rehearsal.live(0.5)
     assert rehearsal.gate.bus is not None and "25 of 25 servos reply" in capfd.readouterr().err
     assert rehearsal.bank.torque.all()

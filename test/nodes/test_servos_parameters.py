@@ -5,6 +5,7 @@ import re
 from contextlib import ExitStack
 
 import pytest
+from rclpy.parameter import Parameter
 from servo_stand import published
 
 from rena_ros.base.errors import RenaError
@@ -85,8 +86,21 @@ def test_goals_are_sent_at_the_interpolation_rate(make_node):
     assert {timer.timer_period_ns for timer in make_node(interpolation_hz=200.0).timers} == {5_000_000, 1_000_000_000}
 
 
-def test_states_are_read_and_published_at_the_rate(rehearse):
-    rehearsal = rehearse(rate_hz=20.0)
+def set_parameter(rehearsal, name, value):
+    (result,) = rehearsal.node.set_parameters([Parameter(name, value=value)])
+    assert result.successful
+
+
+def goal(rehearsal):
+    """Return the newest goal of the jaw, ticks beyond its neutral position."""
+    return rehearsal.bank.goals.frames[-1].ticks[JAW] - ROBOT.neutral_ticks[JAW]
+
+
+@pytest.mark.parametrize("new", [False, True])
+def test_states_are_read_and_published_at_the_rate(rehearse, new):
+    rehearsal = rehearse(rate_hz=50.0 if new else 20.0)
+    if new:
+        set_parameter(rehearsal, "rate_hz", 20.0)
     states = published(rehearsal.node, "/joint_states")
     rehearsal.live(0.5)
     before = rehearsal.gate.bus.counters.reads
@@ -97,12 +111,37 @@ def test_states_are_read_and_published_at_the_rate(rehearse):
 def test_the_last_command_holds_for_the_command_timeout(rehearse):
     rehearsal = rehearse(torque=True, command_timeout_s=2.0)
     rehearsal.live(0.5, jaw=0.4)
-    there = rehearsal.bank.goals.frames[-1].ticks[JAW]
-    assert there > ROBOT.neutral_ticks[JAW] + 100
+    there = goal(rehearsal)
+    assert there > 100
     rehearsal.live(1.9)
-    assert rehearsal.bank.goals.frames[-1].ticks[JAW] == there
+    assert goal(rehearsal) == there
     rehearsal.live(0.7)
-    assert rehearsal.bank.goals.frames[-1].ticks[JAW] == ROBOT.neutral_ticks[JAW]
+    assert goal(rehearsal) == 0
+
+
+def test_a_new_command_timeout_holds_at_once(rehearse):
+    rehearsal = rehearse(torque=True)
+    rehearsal.live(0.5, jaw=0.4)
+    there = goal(rehearsal)
+    set_parameter(rehearsal, "command_timeout_s", 5.0)
+    rehearsal.live(4.5)
+    assert goal(rehearsal) == there > 100
+    set_parameter(rehearsal, "command_timeout_s", 0.05)
+    rehearsal.live(1.0)
+    assert goal(rehearsal) == 0
+
+
+def test_a_new_release_time_switches_torque_off_and_commands_are_refused_then(rehearse):
+    rehearsal = rehearse(torque=True)
+    rehearsal.live(3.0)
+    assert rehearsal.bank.torque.all()
+    set_parameter(rehearsal, "release_after_s", 1.0)
+    rehearsal.live(0.1)
+    assert not rehearsal.bank.torque.any()
+    goals = rehearsal.bank.goals.count
+    set_parameter(rehearsal, "release_after_s", 0.0)
+    rehearsal.live(1.0, jaw=0.4)
+    assert not rehearsal.bank.torque.any() and rehearsal.bank.goals.count == goals
 
 
 def test_torque_is_released_after_the_release_time_and_logged_once(rehearse, capfd):
@@ -120,11 +159,11 @@ def test_torque_is_released_after_the_release_time_and_logged_once(rehearse, cap
 def test_by_default_it_holds_half_a_second_and_keeps_its_torque(rehearse):
     rehearsal = rehearse(torque=True)
     rehearsal.live(0.5, jaw=0.4)
-    there = rehearsal.bank.goals.frames[-1].ticks[JAW]
+    there = goal(rehearsal)
     rehearsal.live(0.4)
-    assert rehearsal.bank.goals.frames[-1].ticks[JAW] == there
+    assert goal(rehearsal) == there
     rehearsal.live(6.0)
-    assert rehearsal.bank.torque.all() and rehearsal.bank.goals.frames[-1].ticks[JAW] == ROBOT.neutral_ticks[JAW]
+    assert rehearsal.bank.torque.all() and goal(rehearsal) == 0
 
 
 def test_no_release_is_logged_when_torque_was_already_off(rehearse, capfd):
