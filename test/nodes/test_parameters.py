@@ -160,4 +160,3 @@ def test_the_twin_draws_at_a_new_rate(domain, connect):
     client = connect(node)
     assert client.set(rate_hz=125.0).successful
     assert 8_000_000 in {timer.timer_period_ns for timer in node.timers}
-    node.leave()
