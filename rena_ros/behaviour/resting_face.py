@@ -42,7 +42,7 @@ _KNOT = (0.01, 0.8)  # range of the person's rest in the map; closer to 0 or 1 t
 class RestingFace:
     """Measures a person's resting face and maps readings accordingly. Pure: every call is given the time.
 
-    ``rest``: float32 (55,), the person's resting face once it is measured, else None.
+    ``rest``: float32 (55,), the person's resting face once it is measured, else None. ``calm_s``: calm time so far, s.
     """
 
     def __init__(self, robot_rest: FloatArray, rest_seconds: float = 2.0):
@@ -57,15 +57,10 @@ class RestingFace:
         """Whether the resting face is measured; until then ``adapt`` changes nothing."""
         return self.rest is not None
 
-    @property
-    def calm_s(self) -> float:
-        """Calm time so far, s."""
-        return self._calm_s
-
     def reset(self) -> None:
         """Discard the measurement and start again."""
         self.rest: FloatArray | None = None
-        self._calm_s = 0.0
+        self.calm_s = 0.0
         self._frames: list[FloatArray] = []
         self._begin_run()
 
@@ -86,7 +81,7 @@ class RestingFace:
         if t_s - self._run[0][0] < _CALM_S:
             return False
         self._count()
-        if self._calm_s < self.rest_seconds:
+        if self.calm_s < self.rest_seconds:
             return False
         self.rest = np.median(self._frames, axis=0).astype(np.float32)
         self._frames = []
@@ -110,11 +105,11 @@ class RestingFace:
         features[COEFFICIENTS:] += self.robot_rest[COEFFICIENTS:] - self.rest[COEFFICIENTS:]
         return features
 
-    def differences(self, count: int = 5) -> list[tuple[str, float, float]]:
-        """Return the ``count`` features that differ most: (name, person's rest, robot's rest), largest first."""
+    def differences(self) -> list[tuple[str, float, float]]:
+        """Return the five features that differ most: (name, person's rest, robot's rest), largest first."""
         if self.rest is None:
             return []
-        order = np.argsort(-np.abs(self.rest - self.robot_rest))[:count]
+        order = np.argsort(-np.abs(self.rest - self.robot_rest))[:5]
         return [(READING_NAMES[i], float(self.rest[i]), float(self.robot_rest[i])) for i in order]
 
     def _begin_run(self) -> None:
@@ -126,7 +121,7 @@ class RestingFace:
         new = self._run[-1:] if self._counted else self._run
         since_s = self._run[-2][0] if self._counted else self._run[0][0]
         self._frames += [frame for _, frame in new]
-        self._calm_s += self._run[-1][0] - since_s
+        self.calm_s += self._run[-1][0] - since_s
         self._counted = True
 
     def _looks_like_rest(self, features: FloatArray) -> bool:

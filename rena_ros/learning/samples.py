@@ -21,11 +21,6 @@ class Samples:
     goals: FloatArray
 
 
-def training_part(dataset: Dataset, test: int = TEST_SAMPLES) -> Dataset:
-    """Return all samples except the last ``test``, which training never sees."""
-    return dataset.split(test)[0]
-
-
 def split_validation(dataset: Dataset, validation: int) -> tuple[Samples, Samples]:
     """Split a training part into (training, validation): the last ``validation`` samples, as one block.
 

@@ -21,7 +21,7 @@ from rena_ros.behaviour.policy import Policy
 from rena_ros.learning.export import Labels, export_onnx, replace_provenance
 from rena_ros.learning.metrics import rmse
 from rena_ros.learning.provenance import provenance
-from rena_ros.learning.samples import TEST_SAMPLES, robot_rest, split_validation, training_part, with_mirror_images
+from rena_ros.learning.samples import TEST_SAMPLES, robot_rest, split_validation, with_mirror_images
 from rena_ros.learning.scores import MODEL, held_out_scores
 from rena_ros.learning.settings import Settings, add_options, record, settings_from
 from rena_ros.learning.trainer import Trainer
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     labels = Labels(dataset.names, dataset.feature_names, rest, provenance(settings, figures, dataset))
     export_onnx(trainer.best_network(), path, labels)
     policy = Policy(path, robot)
-    _check_parity(trainer, policy, training_part(dataset, args.test).features[:256])
+    _check_parity(trainer, policy, dataset.split(args.test)[0].features[:256])
     if args.held_out:
         figures["held_out"] = _held_out(policy, dataset, args.test)
         replace_provenance(path, provenance(settings, figures, dataset))
@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _trainer(folder: Path, settings: Settings, dataset: Dataset, test: int) -> Trainer:
     """Return the trainer of the run in ``folder``, at the run's present state."""
-    training, validation = split_validation(training_part(dataset, test), settings.validation)
+    training, validation = split_validation(dataset.split(test)[0], settings.validation)
     if settings.mirror:
         training = with_mirror_images(training, dataset.feature_names, dataset.names)
     try:

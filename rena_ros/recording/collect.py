@@ -28,7 +28,7 @@ from rena_ros.recording.stage import Stage
 from rena_ros.recording.workers import Job, PlannedShard, record_shards, worker_count
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import Robot
-from rena_ros.strategy.expert import load_strategy
+from rena_ros.strategy.file import load_strategy
 from rena_ros.twin.asset import PATH as TWIN_ASSET
 
 SHARD_SIZE = 100
@@ -113,7 +113,7 @@ def _record(console: Console, job: Job, shards: Sequence[PlannedShard], workers:
         bar = progress.add_task("", total=samples, completed=samples - todo, rate="")
         first_s, done = 0.0, 0
 
-        def recorded(_: int) -> None:
+        def recorded() -> None:
             nonlocal first_s, done
             first_s = first_s or time.monotonic()  # the rate counts from the first sample, without the start-up
             elapsed_s = time.monotonic() - first_s

@@ -5,7 +5,8 @@ from itertools import islice
 import numpy as np
 
 from rena_ros.robot.model import Robot
-from rena_ros.strategy.expert import Expression, Strategy, expressions
+from rena_ros.strategy.expert import Expression, expressions
+from rena_ros.strategy.file import Strategy
 
 
 def planned(robot: Robot, strategy: Strategy, seed: int, samples: int) -> list[Expression]:

@@ -27,13 +27,13 @@ class _Sample:
 
 
 def record_shard(
-    stage: Stage, first: int, plan: Iterable[Expression], replace: Replace, recorded: Callable[[int], None]
+    stage: Stage, first: int, plan: Iterable[Expression], replace: Replace, recorded: Callable[[], None]
 ) -> Shard:
     """Record the shard that starts with sample ``first``.
 
-    ``replace(sample, attempt)`` returns another expression for one in which no face was found; ``recorded(attempts)``
-    is called after each sample with the number of its replaced expressions. The stage is reset first, so the same plan
-    gives the same shard. Raises RenaError when 20 expressions of one sample show no face.
+    ``replace(sample, attempt)`` returns another expression for one in which no face was found; ``recorded`` is called
+    after each sample. The stage is reset first, so the same plan gives the same shard. Raises RenaError when 20
+    expressions of one sample show no face.
     """
     stage.reset()
     samples, jpegs = [], []
@@ -41,7 +41,7 @@ def record_shard(
         sample = _record(stage, number, expression, replace)
         samples.append(sample)
         jpegs.append(_jpeg(sample.observation.picture))
-        recorded(sample.attempts)
+        recorded()
     arrays = {
         "goals": np.stack([sample.expression.goals for sample in samples]),
         "positions": np.stack([sample.observation.positions for sample in samples]),

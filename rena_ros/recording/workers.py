@@ -10,6 +10,7 @@ import signal
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -20,7 +21,8 @@ from rena_ros.recording.shard_recorder import record_shard
 from rena_ros.recording.shards import write_shard
 from rena_ros.recording.stage import Stage
 from rena_ros.robot.file import load_robot
-from rena_ros.strategy.expert import Expression, load_strategy
+from rena_ros.strategy.expert import Expression
+from rena_ros.strategy.file import load_strategy
 
 PlannedShard = tuple[int, Sequence[Expression]]  # number of its first sample, its expressions
 
@@ -37,8 +39,8 @@ class Job:
     height: int
 
 
-def record_shards(job: Job, shards: Sequence[PlannedShard], workers: int, recorded: Callable[[int], None]) -> None:
-    """Record and write all ``shards`` with up to ``workers`` processes; call ``recorded(attempts)`` per sample.
+def record_shards(job: Job, shards: Sequence[PlannedShard], workers: int, recorded: Callable[[], None]) -> None:
+    """Record and write all ``shards`` with up to ``workers`` processes; call ``recorded`` after each sample.
 
     Raises RenaError with a worker's message when it raised one, or when it died. Then, and on Ctrl-C, all other workers
     are ended.
@@ -68,7 +70,7 @@ def _handle(
     connection: Connection,
     processes: dict[Connection, BaseProcess],
     waiting: list[PlannedShard],
-    recorded: Callable[[int], None],
+    recorded: Callable[[], None],
 ) -> None:
     """Handle one message of one worker."""
     try:
@@ -80,7 +82,7 @@ def _handle(
             "run the same command again, with --workers 1 if memory is short"
         ) from None
     if kind == "recorded":
-        recorded(value)
+        recorded()
     elif kind == "ready":
         if waiting:
             connection.send(waiting.pop(0))
@@ -112,13 +114,8 @@ def _record_all(connection: Connection, job: Job) -> None:
         connection.send(("ready", None))
         while (shard := connection.recv()) is not None:
             first, plan = shard
-            recorded = record_shard(
-                stage,
-                first,
-                plan,
-                lambda sample, attempt: replacement(robot, strategy, job.seed, sample, attempt),
-                lambda attempts: connection.send(("recorded", attempts)),
-            )
+            replace = partial(replacement, robot, strategy, job.seed)
+            recorded = record_shard(stage, first, plan, replace, lambda: connection.send(("recorded", None)))
             write_shard(job.directory, recorded)
             connection.send(("ready", None))
 

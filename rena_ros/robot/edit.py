@@ -52,7 +52,10 @@ class RobotFileEdit:
                 f"{', '.join(gone)} any more; restore the name, or write the values in under the new one"
             )
         wanted = replace(now, servos=tuple(replace(servo, **changes.get(servo.name, {})) for servo in now.servos))
-        new_text = self._edited(text, changes)
+        try:
+            new_text = edited(text, changes)
+        except KeyError as error:
+            raise self._not_in_place("is its name merged into it by `<<`?") from error
         with replacing(self.path) as fresh:
             fresh.write_text(new_text, encoding="utf-8", newline="")
             self._check(read_text(fresh, "robot file"), wanted)
@@ -70,12 +73,6 @@ class RobotFileEdit:
                 f"{self.path} was not changed: another program changed it meanwhile, and now {error}\n"
                 "  mend or restore the file, then write the values in by hand or begin again"
             ) from error
-
-    def _edited(self, text: str, changes: Changes) -> str:
-        try:
-            return edited(text, changes)
-        except KeyError as error:
-            raise self._not_in_place("is its name merged into it by `<<`?") from error
 
     def _check(self, text: str, wanted: Robot) -> None:
         try:

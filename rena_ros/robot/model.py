@@ -24,7 +24,7 @@ class Servo:
 
     name: str
     id: int
-    region: str
+    region: str  # brows, eyes, lids, mouth or head
     min_ticks: int
     neutral_ticks: int
     max_ticks: int
@@ -140,10 +140,6 @@ class Robot:
         """Index pairs of servos that must not both pull away from neutral, each pair once."""
         pairs = [(i, self.index[other]) for i, servo in enumerate(self.servos) for other in servo.antagonists]
         return tuple(sorted({(min(pair), max(pair)) for pair in pairs}))
-
-    def region(self, name: str) -> tuple[int, ...]:
-        """Indices of the servos of one region (brows, eyes, lids, mouth, head)."""
-        return tuple(i for i, servo in enumerate(self.servos) if servo.region == name)
 
     def positions(self, goals: FloatArray) -> FloatArray:
         """Goals [0, 1], (..., n) -> positions in rad, float64 (..., n)."""

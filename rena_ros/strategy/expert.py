@@ -14,9 +14,7 @@ import numpy as np
 
 from rena_ros.base.arrays import FloatArray
 from rena_ros.robot.model import Robot
-from rena_ros.strategy.file import Group, Hidden, Move, Strategy, load_strategy
-
-__all__ = ["Expression", "Strategy", "expressions", "load_strategy"]
+from rena_ros.strategy.file import Group, Hidden, Move, Strategy
 
 
 @dataclass(frozen=True)

@@ -63,15 +63,15 @@ class Head:
     lash: ByteArray
 
 
-def load_head(look: str, path: Path = PATH) -> Head:
+def load_head(look: str) -> Head:
     """Load one look of the asset. Raises ValueError for an unknown look, RenaError when the asset cannot be read."""
     if look not in LOOKS:
         raise ValueError(f"look must be one of {', '.join(LOOKS)}, not {look!r}")
     try:
-        with np.load(path) as file:
+        with np.load(PATH) as file:
             arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError) as error:
-        raise RenaError(f"cannot read the drawn face {path}: {error}; install Rena again") from error
+        raise RenaError(f"cannot read the drawn face {PATH}: {error}; install Rena again") from error
     points = arrays["points"] * UNIT + ORIGIN
     points[arrays[f"{look}/shape/index"]] += arrays[f"{look}/shape/delta"] * UNIT
     units = {

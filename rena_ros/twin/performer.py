@@ -74,15 +74,13 @@ FIXATION = 0.025  # standard deviation of the points, in goals
 SACCADE_S = 0.04  # duration of a movement of the eyes
 
 
-def performance(t_s: float, robot: Robot | None = None) -> FloatArray:
+def performance(t_s: float, robot: Robot) -> FloatArray:
     """Return the goals of the performer at ``t_s``, float32 (25,) in [0, 1], order of ``robot.names``.
 
-    ``robot``: by default that of the default robot file. The script repeats after ``DURATION_S``. Raises ValueError
-    when the time is not finite.
+    The script repeats after ``DURATION_S``. Raises ValueError when the time is not finite.
     """
     if not np.isfinite(t_s):
         raise ValueError(f"{t_s} is not a time")
-    robot = robot or load_robot()
     t_s = float(t_s) % DURATION_S
     goals = _scripted(t_s, robot)
     _breathe(t_s, robot, goals)
@@ -134,13 +132,12 @@ def _blink(t_s: float, robot: Robot, goals: FloatArray) -> None:
 
 
 class Performer:
-    """Draws the performance."""
+    """Draws the performance, with the servos of the default robot file."""
 
-    def __init__(self, width: int = 640, height: int = 480):
-        """Load the drawn face; ``width``, ``height``: of the frames, pixels."""
+    def __init__(self) -> None:
         self._robot = load_robot()
-        self._face = TwinFace(self._robot, width, height, look="performer")
+        self._face = TwinFace(self._robot, look="performer")
 
     def frame(self, t_s: float) -> ByteArray:
-        """Draw the frame at ``t_s``, uint8 RGB (height, width, 3), C-contiguous; equal times give equal pixels."""
+        """Draw the frame at ``t_s``, uint8 RGB (480, 640, 3), C-contiguous; equal times give equal pixels."""
         return self._face.render(performance(t_s, self._robot))

@@ -15,7 +15,7 @@ from rena_ros.base.errors import RenaError
 from rena_ros.behaviour.policy import Policy
 from rena_ros.learning import checkpoint, evaluate_command, train_command
 from rena_ros.learning.network import Network, NetworkConfig
-from rena_ros.learning.samples import split_validation, training_part, with_mirror_images
+from rena_ros.learning.samples import split_validation, with_mirror_images
 from rena_ros.learning.scores import held_out_scores
 from rena_ros.learning.settings import Settings
 from rena_ros.learning.trainer import GRADIENT_NORM, Trainer, one_cycle
@@ -100,7 +100,7 @@ def test_the_onnx_file_computes_what_torch_trained(trained, dataset):
 
 def small_trainer(folder, dataset, settings) -> Trainer:
     folder.mkdir(exist_ok=True)
-    training, validation = split_validation(training_part(dataset, 100), settings.validation)
+    training, validation = split_validation(dataset.split(100)[0], settings.validation)
     training = with_mirror_images(training, dataset.feature_names, dataset.names)
     trainer = Trainer(folder / "checkpoint.safetensors", settings, dataset.names)
     trainer.begin(training, validation)
@@ -180,10 +180,10 @@ def test_a_run_refuses_other_settings_and_other_data(tmp_path, dataset_directory
             train_command.run(arguments(*words))
 
 
-@pytest.mark.parametrize(
-    ("option", "values"),
-    [("--epochs", [0]), ("--learning-rate", [0, "nan", "inf"]), ("--token", [7]), ("--noise", [-1])],
-)
+OUT_OF_RANGE = {"--epochs": [0], "--learning-rate": [0, "nan", "inf"], "--token": [7], "--noise": [-1]}
+
+
+@pytest.mark.parametrize(("option", "values"), OUT_OF_RANGE.items())
 def test_settings_out_of_their_range_are_refused(tmp_path, dataset_directory, option, values):
     for value in values:
         with pytest.raises(RenaError, match=option):
@@ -191,7 +191,7 @@ def test_settings_out_of_their_range_are_refused(tmp_path, dataset_directory, op
 
 
 def test_training_never_sees_the_test_samples(dataset):
-    training, validation = split_validation(training_part(dataset, 100), 50)
+    training, validation = split_validation(dataset.split(100)[0], 50)
     seen = np.concatenate((training.features, validation.features))
     np.testing.assert_array_equal(seen, dataset.features[:400])
     assert len(validation.features) == 50
@@ -201,7 +201,7 @@ def test_samples_that_are_not_finite_are_refused(dataset_directory):
     dataset = load_dataset(dataset_directory)
     dataset.features[7, 3] = np.nan
     with pytest.raises(RenaError, match="sample 7"):
-        split_validation(training_part(dataset, 100), 50)
+        split_validation(dataset.split(100)[0], 50)
 
 
 def learning_rates(peak: float, steps: int) -> list[float]:

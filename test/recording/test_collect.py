@@ -23,7 +23,7 @@ from rena_ros.recording.shard_recorder import ATTEMPTS, record_shard
 from rena_ros.recording.stage import Observation
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import RAD_PER_TICK
-from rena_ros.strategy.expert import load_strategy
+from rena_ros.strategy.file import load_strategy
 
 ROBOT = load_robot()
 STRATEGY = load_strategy()
@@ -166,7 +166,7 @@ def test_frames_without_a_face_are_replaced_deterministically_and_counted():
     plan = planned(ROBOT, STRATEGY, 1, 40)
     jaw = ROBOT.index["jaw"]
     first, again = (
-        record_shard(FacelessStage(), 0, plan, lambda *place: replacement(ROBOT, STRATEGY, 1, *place), lambda _: None)
+        record_shard(FacelessStage(), 0, plan, lambda *place: replacement(ROBOT, STRATEGY, 1, *place), lambda: None)
         for _ in range(2)
     )
     assert (first.arrays["goals"][:, jaw] == 0).all()
@@ -181,7 +181,7 @@ def test_a_twin_without_a_face_ends_in_an_error_instead_of_an_endless_loop():
     plan = [replace(planned(ROBOT, STRATEGY, 1, 1)[0], goals=np.ones(25, np.float32))]
     stage = FacelessStage()
     with pytest.raises(RenaError, match=f"no face found in {ATTEMPTS} different"):
-        record_shard(stage, 0, plan, lambda *_: plan[0], lambda _: None)
+        record_shard(stage, 0, plan, lambda *_: plan[0], lambda: None)
     assert stage.shown == ATTEMPTS
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from rena_ros.base.errors import RenaError
 from rena_ros.base.resources import share_path
 from rena_ros.robot.file import load_robot
-from rena_ros.strategy.expert import expressions, load_strategy
+from rena_ros.strategy.expert import expressions
+from rena_ros.strategy.file import load_strategy
 
 ROBOT = load_robot()
 SHIPPED = share_path("config/strategy.yaml").read_text()
