@@ -21,13 +21,13 @@ STREAMS = ("camera", "robot", "readings", "landmarks")
 LINK_LIMIT_S = 15.0
 # A node imports its libraries and loads its model first: seconds on a cold disk.
 UP_LIMIT_S = 60.0
-# The camera ends first and the others finish what it sent. In all less than the 3 s that Ctrl-C may take.
+# Limits of a shutdown, with MONITOR_DELAY_S 3 s in all: the camera ends first, and the others finish what it sent.
 CAMERA_STOP_S, DRAIN_S, OTHERS_STOP_S = 0.6, 0.25, 1.8
 # The monitor leaves the ROS graph only some time after the nodes: Fast DDS can block when two leave at the same moment
 # (see `close_node` in nodes/running.py), and here the figures of the run would be lost.
-QUIET_S = 0.35
+MONITOR_DELAY_S = 0.35
 # When a node between camera and servos fails, the servos need a second to ease to neutral.
-EASE_S = 1.0
+EASE_WAIT_S = 1.0
 NICENESS = 10
 
 
@@ -64,14 +64,14 @@ class Session:
         self.measurements = Measurements()
 
     def run(self, title: str, limit_s: float | None, total_s: float | None) -> RunOutcome:
-        """Run until the camera's clip is over, ``limit_s`` seconds have passed, Ctrl-C, or a process dies."""
+        """Run until the clip or ``limit_s`` is over, Ctrl-C, or a process dies; ``total_s`` (length) is only shown."""
         ending, failure = "interrupted", None
         spool = SpoolWriter(self._out / ".spool", STREAMS)
         with contextlib.ExitStack() as leaving:
             leaving.callback(spool.close)
             leaving.callback(self._supervisor.close)
             try:
-                monitor = self._watch(spool, leaving)
+                monitor = self._start_monitor(spool, leaving)
                 self._bring_up(monitor)
                 ending = self._follow(monitor, spool, title, limit_s, total_s)
             except KeyboardInterrupt:
@@ -80,10 +80,10 @@ class Session:
                 ending, failure = "failed", error
                 self._wait_for_ease()
             forced = self._take_down()
-            time.sleep(QUIET_S)
+            time.sleep(MONITOR_DELAY_S)
         return RunOutcome(ending, failure, forced, spool.failure)
 
-    def _watch(self, spool: SpoolWriter, leaving: contextlib.ExitStack):
+    def _start_monitor(self, spool: SpoolWriter, leaving: contextlib.ExitStack):
         from rena_ros.mimic.monitor import Monitor  # imports rclpy: only after all other checks
 
         # For the monitor in this process and for the nodes: the home folder need not be writable.
@@ -155,7 +155,7 @@ class Session:
         """After a failure, give the servos node, if it still runs, time to ease to neutral before torque goes off."""
         with contextlib.suppress(KeyboardInterrupt):
             if "servos" in self._supervisor.pids() and self.measurements.pictures("camera"):
-                time.sleep(EASE_S)
+                time.sleep(EASE_WAIT_S)
 
     def _take_down(self) -> dict[str, str]:
         """End all processes in order; returns those that SIGINT did not end, with the signal that did."""
@@ -168,8 +168,8 @@ class Session:
 
     def _start(self, process: Process) -> None:
         command = process.command(params_file=share_path("config/nodes.yaml"), namespace=self._namespace)
-        quiet = {"PYTHONUNBUFFERED": "1", "RCUTILS_COLORIZED_OUTPUT": "0"}
-        self._supervisor.start(process.name, command, {**quiet, **os.environ})
+        output_settings = {"PYTHONUNBUFFERED": "1", "RCUTILS_COLORIZED_OUTPUT": "0"}
+        self._supervisor.start(process.name, command, {**output_settings, **os.environ})
 
     def _until(self, condition: Callable[[], object], limit_s: float, complaint: Callable[[], str]) -> None:
         deadline = time.monotonic() + limit_s
