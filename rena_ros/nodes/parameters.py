@@ -16,7 +16,7 @@ from rclpy.parameter import Parameter
 
 from rena_ros.base.errors import RenaError
 
-_TYPES = {float: "a number with a point", int: "a whole number", bool: "true or false", str: "a text"}
+_TYPES = {float: "a decimal number", int: "a whole number", bool: "true or false", str: "a text"}
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class ParameterSpec:
     any_type: bool = False
 
     def descriptor(self) -> ParameterDescriptor:
-        """The same as ROS has it."""
+        """Return its ROS descriptor."""
         descriptor = ParameterDescriptor(
             description=self.description, read_only=not self.live, dynamic_typing=self.any_type
         )
@@ -61,8 +61,8 @@ def declare(node: Node, table: Iterable[ParameterSpec]) -> dict[str, Any]:
 def on_change(node: Node, **actions: Callable[[Any], None]) -> None:
     """Call ``actions[name](value)`` whenever a parameter has been set; to be called after ``declare``.
 
-    ROS calls back after it has accepted all values of a request, so an action never sees a value that its descriptor
-    refuses, and none takes effect when another value of the same request is refused.
+    ROS calls back with accepted values only. With ``set_parameters_atomically`` none takes effect when another is
+    refused; with ``set_parameters`` each stands alone.
     """
 
     def on_set(parameters: list[Parameter]) -> None:
@@ -76,7 +76,7 @@ def on_change(node: Node, **actions: Callable[[Any], None]) -> None:
 
 def _declare(node: Node, spec: ParameterSpec) -> Any:
     try:
-        # First without the limits: the error of a value that they refuse does not carry the value.
+        # rclpy's out-of-range error does not contain the value, so declare without limits first.
         node.declare_parameter(spec.name, spec.default, ParameterDescriptor(dynamic_typing=spec.any_type))
         descriptor = spec.descriptor()
         descriptor.type = node.describe_parameter(spec.name).type

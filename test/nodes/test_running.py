@@ -113,7 +113,7 @@ def test_an_error_for_the_user_is_one_line_and_exit_code_2(processes, start):
 @pytest.mark.parametrize(
     ("given", "complaint"),
     [
-        ("rate_hz:=50", "the parameter rate_hz must be a number with a point, such as 50.0"),
+        ("rate_hz:=50", "the parameter rate_hz must be a decimal number, such as 50.0"),
         ("source:=5", 'the parameter source must be a text, such as ""'),
         ("rate_hz:=0.5", "rate_hz 0.5 is outside 1..500"),
         ("rate_hz:=.nan", "rate_hz nan is outside 1..500"),
