@@ -1,4 +1,4 @@
-"""Easing to neutral while no person is present, and back. Pure: every call is given the time."""
+"""Easing to neutral while no person is present, and back. No I/O, no clock: each call is given the time."""
 
 import numpy as np
 

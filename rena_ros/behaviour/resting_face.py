@@ -40,7 +40,7 @@ _KNOT = (0.01, 0.8)  # range of the person's rest in the map; closer to 0 or 1 t
 
 
 class RestingFace:
-    """Measures a person's resting face and maps readings accordingly. Pure: every call is given the time.
+    """Measures a person's resting face and maps readings accordingly. No I/O, no clock: each call is given the time.
 
     ``rest``: float32 (55,), the person's resting face once it is measured, else None. ``calm_s``: calm time so far, s.
     """

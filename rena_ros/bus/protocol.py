@@ -1,4 +1,4 @@
-"""Bytes <-> packets of the Feetech STS bus. Pure: no port, no clock.
+"""Bytes <-> packets of the Feetech STS bus. No I/O, no clock.
 
 A frame is ``FF FF ID LEN CODE PARAMS... CHK`` with LEN = number of params + 2 and CHK = the inverted low byte of the
 sum of all bytes between header and checksum. CODE is the instruction in a request and the status byte in a reply.

@@ -1,4 +1,4 @@
-"""Judge servos and bus: readings and thresholds in, a level and one line of text out. Pure; no ROS, no bus.
+"""Judge servos and bus: measured values and thresholds in, a level and a line of text out. Pure; no ROS, no bus.
 
 Levels are those of diagnostic_msgs/DiagnosticStatus. ERROR: the user must act. WARN: operation goes on, but not as it
 should. STALE: the servo has been silent for so long that nothing can be said. The worst finding gives the level; the
@@ -11,7 +11,7 @@ from enum import IntEnum
 
 from rena_ros.robot.model import Band, Thresholds
 
-_BAD_SHARE = 0.05  # of a second's readings: if more are missing, the wiring is at fault, not chance
+_BAD_SHARE = 0.05  # of a second's states: if more are missing, the wiring is at fault, not chance
 _SLOW_REPLIES_US = 2000  # a larger sum of return delays is a warning
 
 
@@ -59,7 +59,7 @@ class BusHealth:
     """What is known of the bus.
 
     ``silent``, ``torque_lost`` (off though switched on), ``refusing`` (on though switched off) and ``still_on`` (left
-    on by an earlier program) name servos. ``lost_share``: missing readings of the last second, [0, 1].
+    on by an earlier program) name servos. ``lost_share``: missing states of the last second, [0, 1].
     ``return_delay_us``: sum over all servos.
     """
 
@@ -114,7 +114,7 @@ def judge_bus(health: BusHealth) -> Verdict:
     if health.still_on:
         findings.append((Level.WARN, f"torque still on from an earlier program: {', '.join(health.still_on)}"))
     if health.lost_share > _BAD_SHARE:
-        findings.append((Level.WARN, f"{health.lost_share:.0%} of the last second's readings are missing"))
+        findings.append((Level.WARN, f"{health.lost_share:.0%} of the last second's states are missing"))
     if health.return_delay_us > _SLOW_REPLIES_US:
         slow = f"the servos' return delays add {health.return_delay_us / 1e3:.1f} ms to each read"
         findings.append((Level.WARN, f"{slow}; `rena servo set-return-delay` sets them to 0"))

@@ -1,4 +1,4 @@
-"""Which emulated servos hear a request, and which of them it addresses. Pure."""
+"""Which emulated servos hear a request, and which of them it addresses. No I/O, no clock."""
 
 import numpy as np
 

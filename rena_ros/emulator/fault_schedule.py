@@ -1,4 +1,4 @@
-"""Which faults are active at a moment of virtual time, and which replies they hit. Pure and deterministic."""
+"""Which faults are active at a moment of virtual time, and which replies they hit. No I/O, no clock; deterministic."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

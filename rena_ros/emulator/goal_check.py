@@ -1,4 +1,4 @@
-"""Checks of the goals on the wire against the robot's limits, antagonists, speed and acceleration. Pure.
+"""Checks of the goals on the wire against the robot's limits, antagonists, speed and acceleration. No I/O, no clock.
 
 Goals are whole ticks, so each differs by up to half a tick from the motion that it is a sample of; the checks allow
 exactly for that. Speed and acceleration are checked between successive goals of one servo. A goal that is written to

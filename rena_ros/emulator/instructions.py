@@ -1,4 +1,4 @@
-"""What servos do with a request: which registers it changes, and which servos reply with what. Pure; no time, no wire.
+"""What servos do with a request: which registers it changes, and which servos reply with what. No I/O, no clock.
 
 As strict as the real servos: malformed requests, requests to other ids and broadcasts get no reply.
 """

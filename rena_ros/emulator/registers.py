@@ -1,4 +1,4 @@
-"""The memory of emulated STS servos and the motion that writing to it causes. Pure, virtual time.
+"""The memory of emulated STS servos and the motion that writing to it causes. No I/O, no clock: virtual time.
 
 Simplified: only position mode moves; load follows the speed roughly; voltage and temperature are constant unless a
 fault changes them (``FaultConditions``). A stuck horn strains and trips its overload protection as the vendor's

@@ -1,4 +1,4 @@
-"""The motion of a servo's own controller: limited in speed and acceleration, exact at any time. Pure, vectorised.
+"""The motion of a servo's own controller: limited in speed and acceleration, exact at any time. No I/O, no clock.
 
 A motion goes from position p0 and speed v0 to rest at a target, as fast as the limits allow, in three phases of
 constant acceleration: change to the cruising speed, cruise, brake. Its speed is a trapezoid, or a triangle when the

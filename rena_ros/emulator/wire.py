@@ -1,4 +1,4 @@
-"""The timing of a half-duplex wire: when the bytes of replies arrive at the client. Pure."""
+"""The timing of a half-duplex wire: when the bytes of replies arrive at the client. No I/O, no clock."""
 
 import heapq
 from collections.abc import Sequence

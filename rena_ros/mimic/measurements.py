@@ -1,4 +1,4 @@
-"""What the monitor received, as numbers. Pure: stamps go in, arrays and a live snapshot come out."""
+"""What the monitor received, as numbers. No I/O, no clock: stamps go in, arrays and a live snapshot come out."""
 
 import math
 import threading

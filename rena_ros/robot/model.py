@@ -107,7 +107,7 @@ class Robot:
 
     @cached_property
     def neutral_ticks(self) -> IntArray:
-        """Ticks of the resting face, int (n,)."""
+        """Ticks of the neutral face, int (n,)."""
         return self._column("neutral_ticks", int)
 
     @cached_property
@@ -132,7 +132,7 @@ class Robot:
 
     @cached_property
     def neutral_goals(self) -> FloatArray:
-        """Goals of the resting face, float32 (n,)."""
+        """Goals of the neutral face, float32 (n,)."""
         return self.goals(np.zeros(len(self.servos)))
 
     @cached_property
@@ -172,7 +172,7 @@ class Robot:
         return ticks
 
     def from_ticks(self, ticks: Array) -> FloatArray:
-        """Ticks (..., n) -> positions in rad, float64 (..., n); readings may lie outside the limits."""
+        """Ticks (..., n) -> positions in rad, float64 (..., n); they may lie outside the limits."""
         return self._direction * (np.asarray(ticks, np.float64) - self.neutral_ticks) * RAD_PER_TICK
 
     def limit(self, names: Sequence[str], positions: Sequence[float], previous: FloatArray) -> Limited:

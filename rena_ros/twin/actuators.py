@@ -17,7 +17,7 @@ NECK_RAD = np.radians([30.0, 18.0, 18.0])  # yaw, pitch, roll
 LID_REST = 0.3
 SIDE_BLEND = 0.12  # mesh units: half the width over which the two sides of the face are blended
 LEFT_RIGHT = ("left", "right")
-BASE = {"eyeWideLeft": 0.45, "eyeWideRight": 0.45}  # the resting face; without it the lids hang
+BASE = {"eyeWideLeft": 0.45, "eyeWideRight": 0.45}  # the neutral face; without it the lids hang
 
 # channel -> (face unit, weight); {S} is Left or Right; a unit without {S} is split in the middle
 SIDED = {

@@ -47,7 +47,7 @@ class Head:
     ``points`` float32 (n, 3). ``vertex_point`` int32 (v,): the point of each vertex; vertices with different texture
     coordinates may share a point. ``vertex_part`` int32 (v,). ``uv`` float32 (v, 2) in [0, 1], v downwards.
     ``triangles`` int32 (t, 3): vertex numbers. ``light`` float32 (v,) in [0, 1]: share of the sky that a vertex of the
-    resting face sees. ``units``: face unit -> (moved points int64 (m,), displacement float32 (m, 3)). ``eyes`` float32
+    neutral face sees. ``units``: face unit -> (moved points int64 (m,), displacement float32 (m, 3)). ``eyes`` float32
     (2, 3): centres, left first. ``texture`` uint8 RGBA: all colours. ``lash`` uint8 (h, w): opacity.
     """
 

@@ -50,12 +50,12 @@ def test_a_servo_that_misses_one_request_in_five_is_not_silent(rehearsal):
     assert rehearsal.status("bus").level == ERROR and "silent: jaw" in rehearsal.status("bus").message
 
 
-def test_the_share_of_missing_readings_is_shown(rehearsal):
+def test_the_share_of_missing_states_is_shown(rehearsal):
     for name in NAMES[:10]:
         rehearsal.bank.inject("truncated", name, every=5)
     rehearsal.live(2.0, jaw=0.1)
     bus = rehearsal.status("bus")  # a fifth of two fifths
-    assert bus.level == WARN and re.search(r"^[789]% of the last second's readings are missing", bus.message)
+    assert bus.level == WARN and re.search(r"^[789]% of the last second's states are missing", bus.message)
 
 
 def test_repeated_requests_are_counted(rehearsal):
