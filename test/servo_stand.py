@@ -117,9 +117,9 @@ class ServoStand:
         return np.array(frames, int).reshape(-1, COUNT)
 
     def check_goals(self):
-        """Return the check of all goals since they were last taken."""
+        """Take the goals since the last call and check them; return the check."""
         check = GoalCheck(ROBOT)
-        check.add(self.bank.goals.frames)
+        check.add(self.bank.goals.take())
         return check
 
 

@@ -1,4 +1,4 @@
-"""The gate on emulated servos in virtual time: commands, torque, stop and the port."""
+"""The gate on emulated servos in virtual time: commands, torque, stop, pauses and the port."""
 
 import math
 import re
@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from servo_stand import COUNT, ROBOT, ServoStand, neutral_but, ticks_of
+from servo_stand import COUNT, PERIOD_S, ROBOT, ServoStand, neutral_but, ticks_of
 
 from rena_ros.base.errors import RenaError
-from rena_ros.bus.port import PortMissing
+from rena_ros.bus.port import PortLost, PortMissing
 from rena_ros.bus.protocol import Instruction
+from rena_ros.bus.registers import REGISTERS
 from rena_ros.control.gate import GENTLE_S, KEEP_ALIVE_S, MIN_GAP_S
+from rena_ros.robot.model import RAD_PER_TICK
 
 JAW, NECK = ROBOT.index["jaw"], ROBOT.index["neck_yaw"]
 
@@ -34,13 +36,16 @@ def test_without_torque_commands_are_refused_and_nothing_is_written():
     assert stand.bank.goals.count == 0 and "torque is off" in stand.gate.neutral(stand.now_s)
 
 
-def test_torque_on_starts_where_the_servos_are_and_eases_to_neutral():
+def test_torque_on_starts_where_the_servos_are_and_eases_to_neutral_at_once():
     away = ROBOT.neutral_ticks + 100 * (ROBOT.max_ticks > ROBOT.neutral_ticks + 100)
+    away[JAW] = 2348
     stand = ServoStand(away).with_gate()
     assert stand.gate.set_torque(True) == {}
     assert (stand.bank.positions == away).all()
-    stand.live(GENTLE_S + 0.5)
-    log, check = stand.bank.goals.frames, stand.check_goals()
+    stand.live(0.3)
+    assert stand.bank.goals.frames[-1].ticks[JAW] < 2248
+    stand.live(GENTLE_S + 0.2)
+    log, check = list(stand.bank.goals.frames), stand.check_goals()
     assert check.limits + check.speed + check.acceleration == 0 and len(log) > 30
     assert check.top_speed <= 0.5 and (log[-1].ticks == ROBOT.neutral_ticks).all()
 
@@ -159,6 +164,7 @@ def test_a_stop_while_disconnected_takes_effect_at_the_reconnection(stand):
 
 def test_a_pulled_cable_leaves_the_robot_limp_until_set_torque(stand):
     stand.pull_the_cable()
+    assert [port.closed for port in stand.ports] == [True]
     assert not stand.gate.torque and "not connected" in stand.command(jaw=0.1).refusal
     assert stand.gate.tick(stand.now_s) is None
     stand.bank.clear("unplugged")
@@ -176,7 +182,7 @@ def test_torque_on_during_a_movement_does_not_disturb_driven_servos(stand):
     stand.live(0.1)
     assert stand.gate.set_torque(True) == {}
     stand.live(0.1)
-    log, check = stand.bank.goals.frames, stand.check_goals()
+    log, check = list(stand.bank.goals.frames), stand.check_goals()
     assert check.violations == 0, check.examples
     alone = {i for goals in log if goals.frame[4] != Instruction.SYNC_WRITE for i in np.flatnonzero(goals.ticks >= 0)}
     assert alone == {ROBOT.index["pucker"]}
@@ -194,3 +200,83 @@ def test_release_switches_torque_off_on_a_port_that_is_back(stand):
     assert stand.gate.release() is None and stand.bank.torque.all()  # it is not back yet
     stand.bank.clear()
     assert stand.gate.release() == {} and not stand.bank.torque.any() and stand.gate.bus is None
+    assert [port.closed for port in stand.ports] == [True, True]
+
+
+def test_commands_in_the_first_second_after_torque_on_are_followed_at_half_the_speed():
+    stand = ServoStand().with_gate()
+    assert stand.gate.set_torque(True) == {}
+    stand.live(0.5, neck_yaw=-0.5)
+    stand.live(0.45, neck_yaw=0.5)
+    assert 0.4 < stand.check_goals().top_speed <= 0.5
+    stand.live(0.6, neck_yaw=0.5)
+    stand.check_goals()
+    stand.live(0.6, neck_yaw=-0.5)
+    assert 0.8 < stand.check_goals().top_speed <= 1.0
+
+
+@pytest.mark.parametrize("pause_s", [0.08, 0.24])
+@pytest.mark.parametrize("first", ["tick", "command"])
+def test_after_a_pause_goals_go_on_from_the_last_ones(stand, pause_s, first):
+    stand.command(jaw=0.6)
+    stand.live(0.05)
+    last = stand.bank.goals.take()[-1].ticks[JAW]
+    stand.bank.advance(pause_s)
+    if first == "tick":
+        stand.gate.tick(stand.now_s)
+    else:
+        stand.command(jaw=0.6)
+    fastest = ROBOT.max_speed_rad_s[JAW] * PERIOD_S / RAD_PER_TICK
+    assert 0 <= stand.bank.goals.frames[0].ticks[JAW] - last <= fastest + 1
+    stand.live(0.5, jaw=0.6)
+    assert stand.bank.goals.frames[-1].ticks[JAW] == ticks_of("jaw", 0.6)
+
+
+def test_commands_are_refused_when_no_servo_is_driven(stand):
+    stand.bank.inject("torque_lost")
+    stand.live(1.1)
+    assert stand.gate.torque and not stand.gate.torque_state.driven.any()
+    assert "no servo is driven any more" in stand.command(jaw=0.1).refusal
+    assert "no servo is driven any more" in stand.gate.neutral(stand.now_s)
+
+
+def test_clamped_commands_are_counted(stand):
+    assert stand.command(jaw=9.0).clamped == ("jaw",) and stand.command(jaw=0.1).clamped == ()
+    assert (stand.gate.commands.clamped, stand.gate.commands.written) == (1, 2)
+
+
+def test_a_servo_that_was_outside_its_limits_stays_slow_for_the_first_second():
+    stand = ServoStand(neutral_but(jaw=ROBOT.max_ticks[JAW] + 20)).with_gate()
+    speed = REGISTERS["goal_speed"]
+
+    def speed_limit():
+        reply = stand.gate.bus.line.read(ROBOT.servos[JAW].id, speed.address, speed.size)
+        return int.from_bytes(reply.params, "little") * RAD_PER_TICK / ROBOT.max_speed_rad_s[JAW]
+
+    assert stand.gate.set_torque(True) == {}
+    stand.live(0.7)
+    assert stand.bank.positions[JAW] <= ROBOT.max_ticks[JAW]
+    stand.gate.check_torque(stand.now_s)
+    assert speed_limit() < 0.5
+    stand.live(0.4)
+    stand.gate.check_torque(stand.now_s)
+    assert speed_limit() >= 1.0
+
+
+def test_a_port_that_vanishes_while_connecting_is_closed(stand):
+    stand.gate.release()
+    stand.bank.inject("unplugged", at_s=0.001)
+    with pytest.raises(PortLost):
+        stand.gate.connect()
+    assert stand.gate.bus is None and [port.closed for port in stand.ports] == [True, True]
+    stand.bank.clear()
+    assert len(stand.gate.connect()) == COUNT and not stand.ports[-1].closed
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_release_closes_the_port_even_if_it_vanishes_meanwhile(stand, fails):
+    if fails:
+        stand.bank.inject("unplugged", at_s=0.001)
+    assert stand.gate.release() == (None if fails else {})
+    assert stand.gate.bus is None and stand.gate.torque_off_pending == fails
+    assert [port.closed for port in stand.ports] == [True]

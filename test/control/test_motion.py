@@ -32,10 +32,17 @@ def random_target(seed):
 
 
 def one_joint(name, goal):
-    positions = np.zeros(COUNT)
-    i = ROBOT.index[name]
-    positions[i] = ROBOT.lower[i] + goal * (ROBOT.upper[i] - ROBOT.lower[i])
-    return positions
+    moved = np.arange(COUNT) == ROBOT.index[name]
+    return np.where(moved, ROBOT.positions(np.full(COUNT, goal)), 0.0)
+
+
+def path_of(motion, times_s):
+    """Update the motion at these times; return its positions, rad (k, n)."""
+    path = []
+    for now_s in times_s:
+        motion.update(now_s)
+        path.append(motion.at(now_s))
+    return np.array(path)
 
 
 def run(order, motion, now_s):
@@ -46,12 +53,8 @@ def run(order, motion, now_s):
         motion.ease_to_neutral(now_s)
     else:
         motion.move(random_target(seed), now_s, EASE_SCALE if kind == "slow" else 1.0)
-    path = []
-    for _ in range(steps):
-        now_s += STEP_S
-        motion.update(now_s)
-        path.append(motion.at(now_s))
-    return path, now_s
+    times_s = now_s + STEP_S * np.arange(1, steps + 1)
+    return path_of(motion, times_s), times_s[-1]
 
 
 @settings(max_examples=60, deadline=None)
@@ -60,7 +63,7 @@ def test_limits_of_position_speed_and_acceleration_hold_for_any_sequence_of_targ
     motion, now_s, path = Motion(ROBOT, np.zeros(COUNT), 0.0), 0.0, [np.zeros(COUNT)] * 3
     for order in some_orders:
         more, now_s = run(order, motion, now_s)
-        path += more
+        path.extend(more)
     path = np.array(path)
     speed = np.diff(path, axis=0) / STEP_S
     acceleration = np.diff(speed, axis=0) / STEP_S
@@ -129,12 +132,10 @@ def test_a_held_joint_stays_and_its_antagonist_waits():
     motion = Motion(ROBOT, one_joint("corner_left_up", 1.0), 0.0)
     motion.hold(np.arange(COUNT) == UP, 0.0)
     motion.move(one_joint("corner_left_down", 1.0), 0.0)
-    for now_s in np.arange(0.0, 1.0, 0.01):
-        motion.update(now_s)
+    path_of(motion, np.arange(0.0, 1.0, 0.01))
     assert motion.at(1.0)[UP] == ROBOT.upper[UP] and motion.at(1.0)[DOWN] == 0
     motion.place(np.arange(COUNT) == UP, one_joint("corner_left_up", 1.0), 1.0)
-    for now_s in np.arange(1.0, 2.5, 0.01):
-        motion.update(now_s)
+    path_of(motion, np.arange(1.0, 2.5, 0.01))
     assert motion.at(2.5)[UP] == pytest.approx(0, abs=1e-9) and motion.at(2.5)[DOWN] == pytest.approx(ROBOT.upper[DOWN])
 
 
@@ -213,21 +214,14 @@ def test_when_the_stream_ends_the_lead_is_taken_back():
     motion = Motion(ROBOT, np.zeros(COUNT), 0.0)
     motion.follow(one_joint("jaw", 0.3), 0.0)
     motion.follow(one_joint("jaw", 0.5), 0.033)
-    now_s = 0.033
-    while now_s < 0.033 + LEAD_HOLD_S + 0.5:
-        now_s += 0.01
-        motion.update(now_s)
-    np.testing.assert_allclose(motion.at(now_s), one_joint("jaw", 0.5), atol=1e-9)
+    path = path_of(motion, np.arange(0.043, 0.033 + LEAD_HOLD_S + 0.51, 0.01))
+    np.testing.assert_allclose(path[-1], one_joint("jaw", 0.5), atol=1e-9)
 
 
 def test_an_antagonist_waits_until_the_other_is_at_neutral():
     motion = Motion(ROBOT, one_joint("corner_left_up", 1.0), 0.0)
     motion.move(one_joint("corner_left_down", 1.0), 0.0)
-    path = []
-    for now_s in np.arange(0.005, 1.5, 0.005):
-        motion.update(now_s)
-        path.append(motion.at(now_s))
-    path = np.array(path)
+    path = path_of(motion, np.arange(0.005, 1.5, 0.005))
     released = int(np.argmax(path[:, UP] <= RAD_PER_TICK))
     assert released > 0 and (path[:released, DOWN] == 0).all()
     assert path[-1, DOWN] == pytest.approx(ROBOT.upper[DOWN])
@@ -235,14 +229,11 @@ def test_an_antagonist_waits_until_the_other_is_at_neutral():
 
 def turn_around(robot, after_s):
     """Go up for ``after_s``, then down instead; return the speeds of the one and the positions of the other per ms."""
-    motion, path = Motion(robot, np.zeros(COUNT), 0.0), []
+    motion = Motion(robot, np.zeros(COUNT), 0.0)
     motion.move(one_joint("corner_left_up", 1.0), 0.0)
     motion.update(after_s)
     motion.move(one_joint("corner_left_down", 1.0), after_s)
-    for now_s in after_s + np.arange(0, 1.0, 0.001):
-        motion.update(now_s)
-        path.append(motion.at(now_s))
-    path = np.array(path)
+    path = path_of(motion, after_s + np.arange(0, 1.0, 0.001))
     assert path[-1, DOWN] == pytest.approx(ROBOT.upper[DOWN])
     return np.abs(np.diff(path[:, UP])) / 0.001, path[1:, DOWN]
 
@@ -264,15 +255,12 @@ def test_aiming_ahead_does_not_lead_one_antagonist_through_neutral_while_the_oth
     pair = ("corner_left_up", "corner_left_down")
     servos = tuple(replace(s, min_ticks=s.neutral_ticks - 300) if s.name in pair else s for s in ROBOT.servos)
     robot = replace(ROBOT, servos=servos)
-    motion, now_s, path = Motion(robot, np.zeros(COUNT), 0.0), 0.0, []
-    for goal_up, goal_down in [(0.1, 0.0), (0.2, 0.0), (0.1, 0.0), (0.0, 0.1), (0.0, 0.2)]:
+    motion, path = Motion(robot, np.zeros(COUNT), 0.0), []
+    for k, goals in enumerate([(0.1, 0.0), (0.2, 0.0), (0.1, 0.0), (0.0, 0.1), (0.0, 0.2)]):
         target = np.zeros(COUNT)
-        target[[UP, DOWN]] = goal_up, goal_down
-        motion.follow(target, now_s)
-        for _ in range(30):
-            now_s += 0.001
-            motion.update(now_s)
-            path.append(np.abs(motion.at(now_s)[[UP, DOWN]]))
+        target[[UP, DOWN]] = goals
+        motion.follow(target, 0.03 * k)
+        path.extend(np.abs(path_of(motion, 0.03 * k + np.arange(0.001, 0.0305, 0.001))[:, [UP, DOWN]]))
     assert (np.min(path, axis=1) <= RAD_PER_TICK).all() and np.max(path) > 0.1
 
 
