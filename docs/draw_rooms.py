@@ -6,6 +6,7 @@ room that it imports. Every room imports base, so arrows to base are left out; a
 """
 
 import ast
+from functools import partial
 from itertools import permutations
 from pathlib import Path
 
@@ -112,23 +113,18 @@ def picture(imports: Imports) -> str:
         '<path d="M0 0L8 4L0 8z" fill="#345"/></marker></defs>',
         f'<rect width="{width}" height="{height}" fill="#fff"/>',
     ]
+    by_place = partial(sorted, key=lambda room: (x[room], room))
     for is_thick in (False, True):
         chosen = [arrow for arrow in arrows if (arrow in thick) is is_thick]
         for room, other in chosen:
-            leaves = _spread(
-                x[room], sorted({b for a, b in chosen if a == room}, key=lambda name: (x[name], name)), other
-            )
-            arrives = _spread(
-                x[other], sorted({a for a, b in chosen if b == other}, key=lambda name: (x[name], name)), room
-            )
+            leaves = _spread(x[room], by_place({b for a, b in chosen if a == room}), other)
+            arrives = _spread(x[other], by_place({a for a, b in chosen if b == other}), room)
             between = [row for row in rows if top[room] < top[row[0]] < top[other]]
             gaps = [(_gap(leaves, arrives, [x[name] for name in row]), top[row[0]]) for row in reversed(between)]
             lines.append(_arrow([(leaves, top[room]), *gaps, (arrives, top[other])], is_thick))
     lines += [_box(room, x[room], top[room]) for room in sorted(imports)]
-    lines.append(
-        _text(x[GROUND], top[GROUND] - 14, 13, "every room imports base; thin: an arrow that follows from others")
-    )
-    return "\n".join([*lines, "</svg>"]) + "\n"
+    legend = "every room imports base; thin: an arrow that follows from others"
+    return "\n".join([*lines, _text(x[GROUND], top[GROUND] - 14, 13, legend), "</svg>"]) + "\n"
 
 
 def _spread(middle: float, rooms: list[str], room: str) -> float:

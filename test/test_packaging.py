@@ -20,6 +20,7 @@ from rena_ros.base import resources as share
 from rena_ros.base.errors import RenaError
 
 ROOT = Path(__file__).parents[1]
+IMPORTS_OF = runpy.run_path(str(ROOT / "docs/draw_rooms.py"))["imports_of"]
 # import name -> rosdep key, as in rosdistro's rosdep/python.yaml (read 2026-08).
 ROSDEP_KEYS = {
     "absl": "python3-absl",
@@ -63,15 +64,8 @@ def imports_of(*folders: str) -> dict[str, set[str]]:
     """Top-level module imported -> the files that import it, without the standard library and this package."""
     found: dict[str, set[str]] = {}
     for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.level == 0:
-                names = [node.module]
-            else:
-                continue
-            for name in {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"rena_ros"}:
-                found.setdefault(name, set()).add(str(path.relative_to(ROOT)))
+        for name in {name.split(".")[0] for name in IMPORTS_OF(path)} - sys.stdlib_module_names - {"rena_ros"}:
+            found.setdefault(name, set()).add(str(path.relative_to(ROOT)))
     return found
 
 

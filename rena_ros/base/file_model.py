@@ -22,21 +22,19 @@ class FileModel(BaseModel):
 
 Model = TypeVar("Model", bound=FileModel)
 
+_NO_MAPPING = "{name} must be a mapping of names and values, found {found}"
 # Type of a pydantic error -> sentence for the author of the file; pydantic gives limits such as {ge}.
 _SENTENCES = {
-    "missing": "{name} is missing; add it",
+    **dict.fromkeys(("missing", "union_tag_not_found"), "{name} is missing; add it"),
     "extra_forbidden": "{name} is not a field here{advice}",
-    "model_type": "{name} must be a mapping of names and values, found {found}",
-    "model_attributes_type": "{name} must be a mapping of names and values, found {found}",
-    "dict_type": "{name} must be a mapping of names and values, found {found}",
+    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), _NO_MAPPING),
     "tuple_type": "{name} must be a list, found {found}",
-    "too_short": "{name} must not be empty",
+    **dict.fromkeys(("too_short", "string_too_short"), "{name} must not be empty"),
     "too_long": "{name} has {actual_length} entries, {max_length} are the most",
     "int_type": "{name} must be a whole number, found {found}{hint}",
     "float_type": "{name} must be a number, found {found}{hint}",
     "bool_type": "{name} must be true or false, found {found}",
     "string_type": "{name} must be a text, found {found}; put it in quotes if it is one",
-    "string_too_short": "{name} must not be empty",
     "greater_than": "{name} must be above {gt}, found {found}",
     "greater_than_equal": "{name} must be at least {ge}, found {found}",
     "less_than": "{name} must be below {lt}, found {found}",
@@ -44,7 +42,6 @@ _SENTENCES = {
     "finite_number": "{name} must be a finite number, found {found}",
     "literal_error": "{name} must be one of {expected}, found {found}",
     "union_tag_invalid": "{name} must be one of {expected_tags}, found {found}",
-    "union_tag_not_found": "{name} is missing; add it",
     "value_error": "{error}",
 }
 _SHORT = reprlib.Repr()

@@ -178,19 +178,16 @@ class FaceReader:
     def _choose(self, faces: list[FloatArray], aspect: float, stamp_ms: int) -> int | None:
         """Return the index of the face to read, or None while the followed person is unseen."""
         places = [_place(face, aspect) for face in faces]
+        chosen = None
         if self._followed is not None and self._video:
             distances = [float(np.linalg.norm(_difference(place, self._followed))) for place in places]
             if distances and min(distances) < _SAME_PERSON:
                 chosen = int(np.argmin(distances))
-                self._followed, self._followed_ms = places[chosen], stamp_ms
-                return chosen
-            if stamp_ms - self._followed_ms < FOLLOWED_FOR_MS:
+            elif stamp_ms - self._followed_ms < FOLLOWED_FOR_MS:
                 return None
-        if not places:
-            self._followed = None
-            return None
-        chosen = int(np.argmax([place[2] for place in places]))
-        self._followed, self._followed_ms = places[chosen], stamp_ms
+        if chosen is None and places:
+            chosen = int(np.argmax([place[2] for place in places]))
+        self._followed, self._followed_ms = None if chosen is None else places[chosen], stamp_ms
         return chosen
 
 

@@ -2,6 +2,7 @@
 
 import re
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from rena_ros.base.errors import RenaError
 from rena_ros.base.resources import share_path
 from rena_ros.robot.file import load_robot
 from rena_ros.strategy.expert import expressions
-from rena_ros.strategy.file import load_strategy
+from rena_ros.strategy.file import load_strategy, parse_strategy
 
 ROBOT = load_robot()
 SHIPPED = share_path("config/strategy.yaml").read_text()
@@ -101,10 +102,9 @@ def test_rests_and_one_sided_moves_have_the_shares_of_the_file():
     assert 0.01 < one_brow < 0.08
 
 
-def test_without_one_sided_moves_the_sides_are_synchronised(tmp_path):
-    path = tmp_path / "strict.yaml"
-    path.write_text(re.sub(r", one_sided: [0-9.]+", "", SHIPPED))
-    by_name, _, _ = walk(3, 2000, load_strategy(path))
+def test_without_one_sided_moves_the_sides_are_synchronised():
+    strict = re.sub(r", one_sided: [0-9.]+", "", SHIPPED)
+    by_name, _, _ = walk(3, 2000, parse_strategy(strict, Path("strict.yaml"), ROBOT))
     for name in ("lid", "brow_{}_raise", "brow_{}_frown", "lip_upper", "lip_lower"):
         left, right = (name.format(side) if "{}" in name else f"{name}_{side}" for side in ("left", "right"))
         np.testing.assert_array_equal(by_name[left], by_name[right])
@@ -131,12 +131,10 @@ def test_the_same_seed_gives_the_same_walk():
     assert not np.array_equal(first, other)
 
 
-def refusal(folder, text):
+def refusal(text):
     """Why a strategy file with this text is refused."""
-    path = folder / "faulty.yaml"
-    path.write_text(text)
     with pytest.raises(RenaError) as error:
-        load_strategy(path)
+        parse_strategy(text, Path("faulty.yaml"), ROBOT)
     return str(error.value)
 
 
@@ -168,20 +166,20 @@ def refusal(folder, text):
         ("servos: [neck_roll]", "servos: [neck_roll, brow_left_frown]", "brow_left_raise and brow_left_frown"),
     ],
 )
-def test_faults_are_named_with_their_line(tmp_path, old, new, complaint):
+def test_faults_are_named_with_their_line(old, new, complaint):
     assert old in SHIPPED
-    assert re.search(rf"(?s)line \d+: .*({complaint})", refusal(tmp_path, SHIPPED.replace(old, new)))
+    assert re.search(rf"(?s)line \d+: .*({complaint})", refusal(SHIPPED.replace(old, new)))
 
 
-def test_all_faults_stand_in_one_error(tmp_path):
+def test_all_faults_stand_in_one_error():
     text = SHIPPED.replace("rest: 0.15", "rest: 2").replace("[jaw]", "[jow]", 1).replace("[pucker]", "[pocker]")
-    message = refusal(tmp_path, text)
+    message = refusal(text)
     assert all(word in message for word in ("3 fault(s)", "rest must be", "called jow", "called pocker"))
 
 
 @pytest.mark.parametrize("text", ["", "groups: [", "- 1", "groups: 3", "groups: []", "groups: [1, {name: [a]}]"])
-def test_a_text_that_is_no_strategy_is_refused(tmp_path, text):
-    assert "strategy file" in refusal(tmp_path, text)
+def test_a_text_that_is_no_strategy_is_refused(text):
+    assert "strategy file" in refusal(text)
 
 
 @pytest.mark.parametrize(
@@ -195,17 +193,17 @@ def test_a_text_that_is_no_strategy_is_refused(tmp_path, text):
         ("changes_per_expression: 8", "changes_per_expression: 1e2", "found '1e2'; write it as 100"),
     ],
 )
-def test_duplicates_and_unreadable_values_are_refused_with_their_line(tmp_path, old, new, complaint):
-    message = refusal(tmp_path, SHIPPED.replace(old, new, 1))
+def test_duplicates_and_unreadable_values_are_refused_with_their_line(old, new, complaint):
+    message = refusal(SHIPPED.replace(old, new, 1))
     line = next(number for number, text in enumerate(SHIPPED.split("\n"), 1) if old in text)
     assert f"line {line}: " in message and complaint in message
 
 
-def test_an_unreadable_group_does_not_hide_the_faults_of_the_others(tmp_path):
+def test_an_unreadable_group_does_not_hide_the_faults_of_the_others():
     text = SHIPPED.replace("constraint: 1", "constraint: !!int x").replace("constraint: 7", "constraint: 8")
-    message = refusal(tmp_path, text)
+    message = refusal(text)
     assert "2 fault(s)" in message and "'x' cannot be read as int" in message and "at most 7, found 8" in message
 
 
-def test_a_deep_nest_is_refused(tmp_path):
-    assert "nested too deeply" in refusal(tmp_path, "groups: " + 1200 * "[")
+def test_a_deep_nest_is_refused():
+    assert "nested too deeply" in refusal("groups: " + 1200 * "[")
