@@ -22,6 +22,11 @@ def jpeg(rgb: np.ndarray) -> bytes:
     return cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
+@pytest.fixture
+def film(tmp_path):
+    return tmp_path / "mimic.mp4"
+
+
 def frames_of(path) -> list[np.ndarray]:
     with av.open(str(path)) as container:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
@@ -46,28 +51,25 @@ def spool(tmp_path):
     return tmp_path / "spool"
 
 
-def test_the_film_is_h264_that_a_browser_plays(tmp_path, spool):
-    path = tmp_path / "mimic.mp4"
+def test_the_film_is_h264_that_a_browser_plays(tmp_path, spool, film):
     done = []
-    count = make_film(path, spool, {0: 9 * MS}, with_robot=True, progress=lambda i, n: done.append((i, n)))
+    count = make_film(film, spool, {0: 9 * MS}, with_robot=True, progress=lambda i, n: done.append((i, n)))
     assert count == 61  # 2 s at 30 frames/s, both ends
     assert done[-1] == (61, 61)
-    with av.open(str(path)) as container:
+    with av.open(str(film)) as container:
         stream = container.streams.video[0]
-        assert stream.codec_context.name == "h264"
-        assert stream.codec_context.pix_fmt == "yuv420p"
+        assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
         assert stream.average_rate == 30
         assert (stream.width, stream.height) == (2 * PANEL_WIDTH, PANEL_HEIGHT + BAND_HEIGHT)
         assert float(stream.duration * stream.time_base) == pytest.approx(61 / 30)
-    data = path.read_bytes()
+    data = film.read_bytes()
     assert data.index(b"moov") < data.index(b"mdat")  # the index comes first: it plays before it is loaded
     assert {one.name for one in tmp_path.iterdir()} == {"mimic.mp4", "spool"}
 
 
-def test_each_moment_shows_the_newest_pictures_of_that_time(tmp_path, spool):
-    path = tmp_path / "mimic.mp4"
-    make_film(path, spool, {}, with_robot=True)
-    pictures = frames_of(path)
+def test_each_moment_shows_the_newest_pictures_of_that_time(spool, film):
+    make_film(film, spool, {}, with_robot=True)
+    pictures = frames_of(film)
     assert len(pictures) == 61
     for k, picture in enumerate(pictures):
         left, right = left_and_right(picture)
@@ -77,27 +79,25 @@ def test_each_moment_shows_the_newest_pictures_of_that_time(tmp_path, spool):
         assert np.abs(right - expected_right).max() < 12, k
 
 
-def test_without_a_robot_only_the_person_is_shown(tmp_path, spool):
-    path = tmp_path / "mimic.mp4"
-    make_film(path, spool, {}, with_robot=False)
-    assert frames_of(path)[0].shape == (PANEL_HEIGHT + BAND_HEIGHT, PANEL_WIDTH, 3)
+def test_without_a_robot_only_the_person_is_shown(spool, film):
+    make_film(film, spool, {}, with_robot=False)
+    assert frames_of(film)[0].shape == (PANEL_HEIGHT + BAND_HEIGHT, PANEL_WIDTH, 3)
 
 
-def test_without_pictures_there_is_no_film(tmp_path):
+def test_without_pictures_there_is_no_film(tmp_path, film):
     SpoolWriter(tmp_path / "spool", ("camera", "robot", "landmarks")).close()
-    assert make_film(tmp_path / "mimic.mp4", tmp_path / "spool", {}, with_robot=True) == 0
-    assert not (tmp_path / "mimic.mp4").exists()
+    assert make_film(film, tmp_path / "spool", {}, with_robot=True) == 0
+    assert not film.exists()
 
 
-def test_an_interrupt_leaves_a_shorter_film_that_plays(tmp_path, spool):
+def test_an_interrupt_leaves_a_shorter_film_that_plays(tmp_path, spool, film):
     def impatient(done: int, _total: int) -> None:
         if done == 20:
             raise KeyboardInterrupt
 
-    path = tmp_path / "mimic.mp4"
     with pytest.raises(KeyboardInterrupt):
-        make_film(path, spool, {}, with_robot=True, progress=impatient)
-    assert 18 <= len(frames_of(path)) <= 20
+        make_film(film, spool, {}, with_robot=True, progress=impatient)
+    assert 18 <= len(frames_of(film)) <= 20
     assert {one.name for one in tmp_path.iterdir()} == {"mimic.mp4", "spool"}
 
 

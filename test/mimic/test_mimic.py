@@ -51,23 +51,21 @@ def start(ros_domain):
 
     def start(*arguments: object, **environment: str) -> subprocess.Popen:
         ours = {"ROS_DOMAIN_ID": str(ros_domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", **environment}
-        return subprocess.Popen(
-            [sys.executable, "-m", "rena_ros.cli", "mimic", *map(str, arguments)],
-            env={**{name: value for name, value in os.environ.items() if name != "ROS_LOG_DIR"}, **ours},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        env = {name: value for name, value in os.environ.items() if name != "ROS_LOG_DIR"} | ours
+        command = [sys.executable, "-m", "rena_ros.cli", "mimic", *map(str, arguments)]
+        return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     return start
 
 
-def finish(run: subprocess.Popen) -> tuple[str, str]:
-    """Wait for the end of a run and return its output; kill it at the deadline."""
+def finish(run: subprocess.Popen, code: int) -> str:
+    """Wait until a run ends with this code and return what it wrote to standard error; kill it at the deadline."""
     try:
-        return run.communicate(timeout=DEADLINE_S)
+        said, complained = run.communicate(timeout=DEADLINE_S)
     finally:
         run.kill()
+    assert run.returncode == code, said + complained
+    return complained
 
 
 def children(run: subprocess.Popen) -> dict[str, int]:
@@ -95,7 +93,7 @@ def until_it_moves(run: subprocess.Popen) -> dict[str, int]:
     """Wait until the camera runs, which is started last; returns the processes."""
     deadline = time.monotonic() + DEADLINE_S
     while "camera" not in (found := children(run)):
-        assert run.poll() is None, finish(run)
+        assert run.poll() is None, run.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.05)
     return found
@@ -104,9 +102,7 @@ def until_it_moves(run: subprocess.Popen) -> dict[str, int]:
 def test_a_clip_becomes_commands_a_film_and_figures(tmp_path, clip, start):
     (nothing_fits := tmp_path / "home").touch()
     files = ("--out", tmp_path / "out", "--json", tmp_path / "figures.json")
-    run = start("--source", clip, *files, HOME=str(nothing_fits))
-    said, complained = finish(run)
-    assert run.returncode == 0, said + complained
+    finish(start("--source", clip, *files, HOME=str(nothing_fits)), 0)
     summary = json.loads((tmp_path / "out/summary.json").read_text())
     assert json.loads((tmp_path / "figures.json").read_text()) == summary
     assert set(summary) == KEYS
@@ -125,7 +121,6 @@ def test_a_clip_becomes_commands_a_film_and_figures(tmp_path, clip, start):
     assert summary["rate_hz"]["camera"] == pytest.approx((frames - 1) / recorded_s, rel=1e-3)
     assert set(HEADLINES) < set(summary["round_trip"])
     assert len(summary["round_trip"]["channels"]) == 55
-
     with av.open(str(tmp_path / "out/mimic.mp4")) as film:
         stream = film.streams.video[0]
         assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
@@ -135,17 +130,13 @@ def test_a_clip_becomes_commands_a_film_and_figures(tmp_path, clip, start):
     assert not (tmp_path / "out/.spool").exists()
 
 
-def test_ctrl_c_ends_all_processes_and_keeps_what_was_recorded(tmp_path, clip, start):
+def test_ctrl_c_ends_all_processes_and_keeps_what_was_recorded(tmp_path, clip, start, until):
     run = start("--source", clip, "--duration", 60, "--namespace", "lab", "--out", tmp_path)
     pids = until_it_moves(run)
     assert set(pids) >= {"emulator", "servos", "twin", "policy", "blendshapes", "camera"}
-    pictures = tmp_path / ".spool/camera.spool"
-    deadline = time.monotonic() + DEADLINE_S
-    while not pictures.stat().st_size and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until((tmp_path / ".spool/camera.spool").read_bytes)
     run.send_signal(signal.SIGINT)
-    said, complained = finish(run)
-    assert run.returncode == 0, said + complained
+    finish(run, 0)
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids.values())
     provenance = json.loads((tmp_path / "summary.json").read_text())["provenance"]
     assert provenance["ended"] == "interrupted"
@@ -157,16 +148,11 @@ def test_a_node_that_is_killed_ends_the_run_by_name(tmp_path, clip, start):
     run = start("--source", clip, "--duration", 60, "--out", tmp_path)
     pids = until_it_moves(run)
     kill_cleanly(pids["policy"])
-    said, complained = finish(run)
-    assert run.returncode == 1, said + complained
-    assert "policy was killed by SIGKILL" in complained
+    assert "policy was killed by SIGKILL" in finish(run, 1)
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids.values())
 
 
 def test_a_node_that_refuses_its_parameters_is_quoted(tmp_path, clip, start):
     (tmp_path / "no.onnx").write_text("not a model")
-    run = start("--source", clip, "--out", tmp_path / "out", "--model", tmp_path / "no.onnx")
-    said, complained = finish(run)
-    assert run.returncode == 1, said + complained
-    assert "policy ended with code 2" in complained
-    assert "no.onnx is not a model" in complained
+    complained = finish(start("--source", clip, "--out", tmp_path / "out", "--model", tmp_path / "no.onnx"), 1)
+    assert "policy ended with code 2" in complained and "no.onnx is not a model" in complained

@@ -26,6 +26,9 @@ def python(supervisor: Supervisor, name: str, code: str) -> None:
     supervisor.start(name, [sys.executable, "-I", "-S", "-u", "-c", textwrap.dedent(code)], os.environ)
 
 
+SLEEPS = "print('ready'); import time; time.sleep(60)"
+
+
 @pytest.fixture
 def ready(until, tmp_path):
     """Wait until a child has printed a line."""
@@ -41,7 +44,7 @@ def alive(pid: int) -> bool:
 
 
 def test_a_process_that_dies_is_named_with_its_last_lines_and_its_code(supervisor, tmp_path, until):
-    python(supervisor, "well", "import time; time.sleep(60)")
+    python(supervisor, "well", SLEEPS)
     python(supervisor, "ill", "for i in range(50): print('line', i)\nimport sys; sys.exit('out of paper')")
     until(supervisor.ended)
     (ended,) = supervisor.ended()
@@ -87,7 +90,7 @@ def test_a_process_that_ignores_signals_is_ended_by_force_and_named(supervisor, 
             time.sleep(60)
     """
     python(supervisor, "stubborn", code)
-    python(supervisor, "willing", "print('ready'); import time; time.sleep(60)")
+    python(supervisor, "willing", SLEEPS)
     for name in ("stubborn", "willing"):
         ready(name)
     assert supervisor.stop(limit_s=4.0) == {"stubborn": taken}
@@ -96,43 +99,38 @@ def test_a_process_that_ignores_signals_is_ended_by_force_and_named(supervisor, 
 
 def test_one_process_can_be_interrupted_first(supervisor, ready):
     for name in ("camera", "servos"):
-        python(supervisor, name, "print('ready'); import time; time.sleep(60)")
+        python(supervisor, name, SLEEPS)
         ready(name)
     supervisor.interrupt("camera", DEADLINE_S)
     assert set(supervisor.pids()) == {"servos"}
 
 
+# A program that starts a child, which prints its process id; it may ignore SIGINT itself.
+PARENT = """
+import os, signal, sys, time
+from pathlib import Path
+from rena_ros.mimic.supervisor import Supervisor
+if "ignore" in sys.argv: signal.signal(signal.SIGINT, signal.SIG_IGN)
+folder, child = Path(sys.argv[1]), "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+supervisor, log = Supervisor(folder), folder / "child.log"
+supervisor.start("child", [sys.executable, "-c", child], os.environ)
+"""
+
+
 def test_ctrl_c_works_even_when_it_was_ignored_at_start(tmp_path):
     """`rena mimic &` in a script: the shell has switched SIGINT off, and children inherit that."""
-    code = f"""
-        import os, signal, sys, time
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        from pathlib import Path
-        from rena_ros.mimic.supervisor import Supervisor
-        supervisor = Supervisor(Path({str(tmp_path)!r}))
-        child = "print('up', flush=True); import time; time.sleep(60)"
-        supervisor.start("child", [sys.executable, "-c", child], os.environ)
-        while "up" not in Path({str(tmp_path / "child.log")!r}).read_text():
-            time.sleep(0.02)
-        print(supervisor.stop())
-    """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=DEADLINE_S, check=True
-    )
+    code = """
+while not log.read_text():
+    time.sleep(0.02)
+print(supervisor.stop())
+"""
+    command = [sys.executable, "-c", PARENT + code, tmp_path, "ignore"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, check=True)
     assert done.stdout.strip() == "{}"
 
 
 def test_children_do_not_outlive_a_parent_that_was_killed(tmp_path, until):
-    code = f"""
-        import os, sys, time
-        from pathlib import Path
-        from rena_ros.mimic.supervisor import Supervisor
-        supervisor = Supervisor(Path({str(tmp_path)!r}))
-        child = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
-        supervisor.start("child", [sys.executable, "-c", child], os.environ)
-        time.sleep(60)
-    """
-    parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)])
+    parent = subprocess.Popen([sys.executable, "-c", PARENT + "time.sleep(60)", tmp_path])
     try:
         log = tmp_path / "child.log"
         until(lambda: log.exists() and log.read_text().endswith("\n"))
