@@ -17,21 +17,18 @@ def read_register(line: Line, servo_id: int, name: str) -> int | None:
 def write_register(line: Line, servo_id: int, name: str, value: int) -> str | None:
     """Write a RAM register and read it back; returns why it failed.
 
-    Raises ValueError for EEPROM, for a read-only register, for a value that does not fit, and for any value but 0 and
-    1 in ``torque_enable`` (128 there redefines the servo's middle).
+    Raises ValueError for EEPROM, for a read-only register, and for a value that ``encode`` refuses.
     """
     register = REGISTERS[name]
     if register.eeprom or not register.writable:
         raise ValueError(f"{name} is {'EEPROM' if register.writable else 'read-only'}: not written here")
-    if name == "torque_enable" and value not in (0, 1):
-        raise ValueError(f"torque_enable takes 0 or 1, not {value}")
     return write_and_verify(line, servo_id, register, value)
 
 
 def write_and_verify(line: Line, servo_id: int, register: Register, value: int) -> str | None:
     """Write any writable register and read it back; returns why it failed.
 
-    The acknowledgement is not enough to judge success. Raises ValueError for a value that does not fit.
+    The acknowledgement is not enough to judge success. Raises ValueError for a value that ``encode`` refuses.
     """
     return write_bytes(line, servo_id, register.address, encode(register, value), register.name)
 
@@ -49,15 +46,16 @@ def write_bytes(line: Line, servo_id: int, address: int, data: bytes, what: str)
 
 
 def encode(register: Register, value: int) -> bytes:
-    """Return a value as the register's bytes. Raises ValueError when it does not fit."""
-    if register.size == 2:
-        try:
-            return to_word(value, register.sign_bit)
-        except ValueError as error:
-            raise ValueError(f"{register.name}: {error}") from None
-    if not 0 <= value <= 0xFF:
-        raise ValueError(f"{register.name}: {value} is outside 0..255")
-    return bytes((value,))
+    """Return a value as the register's bytes. Raises ValueError when it does not fit or may not be written."""
+    highest = 0xFF if register.size == 1 and register.highest is None else register.highest
+    if highest is not None and not 0 <= value <= highest:
+        raise ValueError(f"{register.name}: {value} is outside 0..{highest}")
+    if register.size == 1:
+        return bytes((value,))
+    try:
+        return to_word(value, register.sign_bit)
+    except ValueError as error:
+        raise ValueError(f"{register.name}: {error}") from None
 
 
 def decode(register: Register, data: bytes) -> int:

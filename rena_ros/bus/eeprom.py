@@ -7,21 +7,6 @@ from rena_ros.bus.access import encode, read_register, write_and_verify
 from rena_ros.bus.line import Line
 from rena_ros.bus.registers import REGISTERS, Register
 
-# Permitted values in counts; a register that is not listed takes every value that fits. Source: FEETECH's memory table
-# of the STS series.
-RANGES: dict[str, tuple[int, int]] = {
-    "id": (0, 253),
-    "baud_code": (0, 7),
-    "return_delay": (0, 254),
-    "response_level": (0, 1),
-    "min_angle": (0, 4095),
-    "max_angle": (0, 4095),
-    "max_temperature": (0, 100),
-    "max_torque": (0, 1000),
-    "mode": (0, 3),
-    "protective_torque": (0, 100),
-    "protection_time": (0, 254),
-}
 _LOCK = REGISTERS["lock"]
 
 
@@ -31,8 +16,7 @@ def write_eeprom(line: Line, servo_id: int, name: str, value: int) -> str | None
     The servo's torque must be off. An ``id`` that another servo already has is refused; after the ``id`` is written,
     the servo is read and locked under its new one. After ``baud_code`` is written, the servo does not understand this
     line any more and nothing is read back: the caller opens the port at the new rate, reads the register and calls
-    ``lock_eeprom``. Raises ValueError for a register that is not EEPROM or is read-only, and for a value outside
-    ``RANGES``.
+    ``lock_eeprom``. Raises ValueError as ``check_eeprom`` does.
     """
     check_eeprom(name, value)
     if obstacle := _obstacle(line, servo_id, name, value):
@@ -60,10 +44,6 @@ def check_eeprom(name: str, value: int) -> None:
     if register is None or not register.eeprom or not register.writable:
         writable = ", ".join(r.name for r in REGISTERS.values() if r.eeprom and r.writable)
         raise ValueError(f"{name} is no EEPROM register that may be written; these are: {writable}")
-    if name in RANGES:
-        low, high = RANGES[name]
-        if not low <= value <= high:
-            raise ValueError(f"{name}: {value} is outside {low}..{high}")
     encode(register, value)
 
 

@@ -27,7 +27,7 @@ BITS_PER_BYTE = 10  # on the wire: start, eight data, stop
 
 
 class Instruction(IntEnum):
-    """The code of a request."""
+    """The code of a request. The servo carries out a REG_WRITE at the next ACTION; this driver sends neither."""
 
     PING = 0x01
     READ = 0x02
@@ -77,16 +77,6 @@ def read(servo_id: int, address: int, size: int) -> bytes:
 def write(servo_id: int, address: int, data: bytes) -> bytes:
     """Make a WRITE of bytes from ``address`` on; with the broadcast id to every servo, without replies."""
     return encode(Packet(servo_id, Instruction.WRITE, bytes((address,)) + data))
-
-
-def reg_write(servo_id: int, address: int, data: bytes) -> bytes:
-    """Make a REG_WRITE: like ``write``, but the servo carries it out at the next ``action``."""
-    return encode(Packet(servo_id, Instruction.REG_WRITE, bytes((address,)) + data))
-
-
-def action() -> bytes:
-    """Make an ACTION: every servo carries out its last REG_WRITE."""
-    return encode(Packet(BROADCAST_ID, Instruction.ACTION))
 
 
 def sync_read(ids: Sequence[int], address: int, size: int) -> bytes:
@@ -149,7 +139,6 @@ class Parser:
     def __init__(self) -> None:
         self._buffer = bytearray()
         self.bad_checksums = 0
-        self.skipped_bytes = 0
 
     @property
     def pending(self) -> int:
@@ -158,7 +147,7 @@ class Parser:
 
     def reset(self) -> None:
         """Forget an unfinished frame."""
-        self._skip(len(self._buffer))
+        self._buffer.clear()
 
     def feed(self, data: bytes) -> list[Packet]:
         """Add received bytes; return the packets that are complete now, in order."""
@@ -173,7 +162,7 @@ class Parser:
         packets: list[Packet] = []
         self.bad_checksums += bool(self._buffer)
         while self._buffer:
-            self._skip(1)
+            del self._buffer[0]
             packets += self.feed(b"")
         return packets
 
@@ -182,14 +171,14 @@ class Parser:
         while True:
             start = buffer.find(HEADER)
             if start < 0:
-                self._skip(len(buffer) - buffer.endswith(b"\xff"))
+                del buffer[: len(buffer) - buffer.endswith(b"\xff")]
                 return None
-            self._skip(start)
+            del buffer[:start]
             if len(buffer) < 4:
                 return None
             size = buffer[3] + 4
             if buffer[2] > BROADCAST_ID or size < OVERHEAD_BYTES:
-                self._skip(1)
+                del buffer[0]
                 continue
             if len(buffer) < size:
                 return None
@@ -198,11 +187,7 @@ class Parser:
                 del buffer[:size]
                 return packet
             self.bad_checksums += 1
-            self._skip(1)
-
-    def _skip(self, count: int) -> None:
-        self.skipped_bytes += count
-        del self._buffer[:count]
+            del buffer[0]
 
 
 def _refuse_repeated(ids: Sequence[int]) -> None:

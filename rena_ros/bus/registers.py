@@ -38,7 +38,8 @@ class Register:
     """One register.
 
     ``size`` in bytes; ``default``: the factory's value; ``sign_bit``: the bit that holds the sign, None when the value
-    is unsigned; ``unit``: text, what one count means.
+    is unsigned; ``unit``: text, what one count means; ``highest``: values from 0 to this one may be written, with None
+    every value that fits.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Register:
     sign_bit: int | None = None
     writable: bool = True
     unit: str = ""
+    highest: int | None = None
 
     @property
     def eeprom(self) -> bool:
@@ -61,16 +63,16 @@ REGISTERS: dict[str, Register] = {
         Register("firmware_major", 0, 1, 3, writable=False),
         Register("firmware_minor", 1, 1, 10, writable=False),
         Register("model", 3, 2, 521, writable=False),
-        Register("id", 5, 1, 1),
-        Register("baud_code", 6, 1, 0, unit="0 = 1 M, 1 = 500 k, 2 = 250 k, 3 = 128 k, 4 = 115200 baud"),
-        Register("return_delay", 7, 1, 250, unit="2 us"),
-        Register("response_level", 8, 1, 1, unit="0 = replies to PING and READ only, 1 = to everything"),
-        Register("min_angle", 9, 2, 0, unit="ticks"),
-        Register("max_angle", 11, 2, 4095, unit="ticks; with min_angle 0 = multi-turn"),
-        Register("max_temperature", 13, 1, 70, unit="C"),
+        Register("id", 5, 1, 1, highest=253),
+        Register("baud_code", 6, 1, 0, unit="0 = 1 M, 1 = 500 k, 2 = 250 k, 3 = 128 k, 4 = 115200 baud", highest=7),
+        Register("return_delay", 7, 1, 250, unit="2 us", highest=254),
+        Register("response_level", 8, 1, 1, unit="0 = replies to PING and READ only, 1 = to everything", highest=1),
+        Register("min_angle", 9, 2, 0, unit="ticks", highest=4095),
+        Register("max_angle", 11, 2, 4095, unit="ticks; with min_angle 0 = multi-turn", highest=4095),
+        Register("max_temperature", 13, 1, 70, unit="C", highest=100),
         Register("max_voltage", 14, 1, 80, unit="0.1 V"),
         Register("min_voltage", 15, 1, 40, unit="0.1 V"),
-        Register("max_torque", 16, 2, 1000, unit="0.1 %"),
+        Register("max_torque", 16, 2, 1000, unit="0.1 %", highest=1000),
         Register("phase", 18, 1, 12, unit="bits of the servo's own wiring; of one model only"),
         Register("unloading_condition", 19, 1, 44, unit=_STATUS_UNIT),
         Register("led_alarm_condition", 20, 1, 47, unit=_STATUS_UNIT),
@@ -83,14 +85,16 @@ REGISTERS: dict[str, Register] = {
         Register("protection_current", 28, 2, 500, unit=f"{CURRENT_MA} mA"),
         Register("angular_resolution", 30, 1, 1, unit="more than 1: fewer ticks to a turn, for multi-turn"),
         Register("position_correction", 31, 2, 0, 11, unit="ticks"),
-        Register("mode", 33, 1, 0, unit="0 position"),
-        Register("protective_torque", 34, 1, 20, unit="%"),
-        Register("protection_time", 35, 1, 200, unit="10 ms"),
+        Register("mode", 33, 1, 0, unit="0 position", highest=3),
+        Register("protective_torque", 34, 1, 20, unit="%", highest=100),
+        Register("protection_time", 35, 1, 200, unit="10 ms", highest=254),
         Register("overload_threshold", 36, 1, 80, unit="%"),
         Register("speed_p", 37, 1, 10),
         Register("overcurrent_time", 38, 1, 200, unit="10 ms"),
         Register("speed_i", 39, 1, 10),
-        Register("torque_enable", 40, 1, 0, unit="0 off, 1 on; 128 redefines the middle: Rena never writes it"),
+        Register(
+            "torque_enable", 40, 1, 0, unit="0 off, 1 on; 128 redefines the middle: Rena never writes it", highest=1
+        ),
         Register("acceleration", 41, 1, 0, unit="100 ticks/s2, 0 = as fast as it can"),
         Register("goal_position", 42, 2, 0, 15, unit="ticks"),
         Register("goal_time", 44, 2, 0, unit="ms, 0 = use goal_speed"),

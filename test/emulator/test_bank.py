@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from servo_stand import ROBOT
 
 from rena_ros.bus import protocol
-from rena_ros.bus.protocol import BROADCAST_ID, Packet, Parser, to_word
+from rena_ros.bus.protocol import BROADCAST_ID, Instruction, Packet, Parser, to_word
 from rena_ros.emulator.bank import SILENCE_S, ServoBank
 from rena_ros.emulator.servo_motion import TrapezoidMotion
 
 NECK = 23  # limits 1707..2389, neutral 2048
 NECK_AT = ROBOT.names.index("neck_yaw")
 OUTSIDE = to_word(2390)
+REG_WRITE = protocol.encode(Packet(NECK, Instruction.REG_WRITE, b"\x2a" + OUTSIDE))
 
 
 def row_of(data):
@@ -131,7 +132,7 @@ def test_a_goal_beyond_the_servos_own_limits_is_clamped_but_counted_as_sent(bank
     "frames",
     [
         [protocol.write(NECK, 42, OUTSIDE)],
-        [protocol.reg_write(NECK, 42, OUTSIDE), protocol.action()],
+        [REG_WRITE, protocol.encode(Packet(BROADCAST_ID, Instruction.ACTION))],
         [protocol.sync_write([NECK], 42, row_of(OUTSIDE))],
         [protocol.sync_write([NECK], 41, row_of(b"\0" + OUTSIDE))],
     ],

@@ -8,7 +8,7 @@ from servo_stand import ROBOT
 
 from rena_ros.base.errors import RenaError
 from rena_ros.bus import protocol
-from rena_ros.bus.protocol import BROADCAST_ID, to_word
+from rena_ros.bus.protocol import BROADCAST_ID, Instruction, Packet, to_word
 from rena_ros.emulator.bank import ServoBank
 from rena_ros.emulator.goal_log import NOT_COMMANDED, GoalLog
 
@@ -26,11 +26,11 @@ def test_goals_of_every_instruction_are_logged_as_sent():
     frames = [
         protocol.write(21, 42, to_word(2100) + bytes(4)),
         protocol.sync_write([21, 23], 41, rows),
-        protocol.reg_write(23, 40, b"\1\0" + to_word(2222)),
+        protocol.encode(Packet(23, Instruction.REG_WRITE, b"\x28\1\0" + to_word(2222))),
         protocol.write(BROADCAST_ID, 42, to_word(2048)),
     ]
     others = [
-        protocol.action(),
+        protocol.encode(Packet(BROADCAST_ID, Instruction.ACTION)),
         protocol.write(21, 40, b"\1"),
         protocol.write(21, 43, b"\1\1"),
         protocol.write(21, 41, b"\1\1"),
