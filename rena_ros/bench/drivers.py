@@ -21,7 +21,7 @@ from rena_ros.bus.bus import Bus
 from rena_ros.bus.port import SerialPort
 from rena_ros.bus.protocol import OVERHEAD_BYTES, wire_time_s
 from rena_ros.bus.registers import REGISTERS
-from rena_ros.bus.state_block import STATE_ADDRESS, STATE_BYTES
+from rena_ros.bus.states import STATE_ADDRESS, STATE_BYTES
 from rena_ros.robot.model import Robot
 
 GOAL = REGISTERS["goal_position"].address

@@ -1,4 +1,7 @@
-"""Registers of single servos by name. Only RAM can be written here; ``eeprom`` writes EEPROM."""
+"""Registers of single servos by name. ``write_register`` refuses EEPROM; ``eeprom`` writes it.
+
+Whether a write has succeeded is judged by reading back; the acknowledgement is not enough.
+"""
 
 import numpy as np
 
@@ -17,7 +20,7 @@ def read_register(line: Line, servo_id: int, name: str) -> int | None:
 def write_register(line: Line, servo_id: int, name: str, value: int) -> str | None:
     """Write a RAM register and read it back; returns why it failed.
 
-    Raises ValueError for EEPROM, for a read-only register, and for a value that ``encode`` refuses.
+    Raises ValueError for EEPROM, for a read-only register, and as ``encode`` does.
     """
     register = REGISTERS[name]
     if register.eeprom or not register.writable:
@@ -26,15 +29,12 @@ def write_register(line: Line, servo_id: int, name: str, value: int) -> str | No
 
 
 def write_and_verify(line: Line, servo_id: int, register: Register, value: int) -> str | None:
-    """Write any writable register and read it back; returns why it failed.
-
-    The acknowledgement is not enough to judge success. Raises ValueError for a value that ``encode`` refuses.
-    """
+    """Write any writable register and read it back; returns why it failed. Raises ValueError as ``encode`` does."""
     return write_bytes(line, servo_id, register.address, encode(register, value), register.name)
 
 
 def write_bytes(line: Line, servo_id: int, address: int, data: bytes, what: str) -> str | None:
-    """Write bytes and read them back; returns why it failed, where ``what`` names the data."""
+    """Write bytes and read them back; returns why it failed, with ``what`` as the name of the data."""
     acknowledged = line.write(servo_id, address, data)
     rejection = f"; it {line.failure}" if acknowledged is not None and line.failure else ""
     reply = line.read(servo_id, address, len(data))

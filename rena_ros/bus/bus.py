@@ -6,19 +6,17 @@ values stay, marked as not fresh, with their age. A silent servo is polled singl
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 import numpy as np
 
 from rena_ros.base.arrays import BoolArray, ByteArray, IntArray
-from rena_ros.bus import state_block, torque
-from rena_ros.bus.line import FACTORY_RETURN_DELAY_S, Line, LineCounters
+from rena_ros.bus import states, torque
+from rena_ros.bus.line import FACTORY_RETURN_DELAY_S, Line
 from rena_ros.bus.poll_schedule import PollSchedule
 from rena_ros.bus.port import Port, SerialPort
 from rena_ros.bus.protocol import to_word
 from rena_ros.bus.registers import REGISTERS, RETURN_DELAY_COUNT_S
 from rena_ros.bus.replies import Replies
-from rena_ros.bus.state_block import MOTION_ADDRESS, MOTION_BYTES, STATE_ADDRESS, STATE_BYTES
 from rena_ros.bus.states import BusState, HealthState, ServoErrors
 from rena_ros.robot.model import Robot
 
@@ -29,20 +27,6 @@ _RETURN_DELAY = REGISTERS["return_delay"].address
 _TORQUE_BLOCK_BYTES = _GOAL_SPEED + 2 - _TORQUE  # torque_enable to goal_speed
 _MOST_WITH_FULL_MARGIN = 3  # when more servos do not confirm torque off, each gets a short margin
 _FULL_MARGIN_EVERY = 16  # one in this many single polls has the full margin, for a servo slower than all others
-
-
-@dataclass
-class BusCounters(LineCounters):
-    """What has happened on the bus since it was opened: the line's counters and these.
-
-    ``reads``: reads of all states; ``stale_readings``: states in them that were not fresh; ``cycle_s``: how long the
-    last of them took.
-    """
-
-    sync_writes: int = 0
-    reads: int = 0
-    stale_readings: int = 0
-    cycle_s: float = 0.0
 
 
 class Bus:
@@ -61,18 +45,18 @@ class Bus:
         """
         count = len(robot.names)
         self.robot = robot
-        self.counters = BusCounters()
-        self.errors = ServoErrors(*(np.zeros(count, int) for _ in range(3)))
+        self.errors = ServoErrors(*np.zeros((3, count), int))
         self._retries = retries
         self._ids = tuple(int(servo_id) for servo_id in robot.ids)
         self._return_delays_s = np.full(count, FACTORY_RETURN_DELAY_S)
         self._delay_known = np.zeros(count, bool)
         self._schedule, self._single_polls = PollSchedule(count), 0
-        self._data = np.zeros((count, STATE_BYTES), np.uint8)
+        self._data = np.zeros((count, states.STATE_BYTES), np.uint8)
         self._status = np.zeros(count, np.uint8)
         self._seen_s = np.full(count, -np.inf)
         port = SerialPort(port, baud) if isinstance(port, str) else port
-        self.line = Line(port, retries=retries, margin_s=margin_s, counters=self.counters)
+        self.line = Line(port, retries=retries, margin_s=margin_s)
+        self.counters = self.line.counters
 
     @property
     def silent(self) -> tuple[str, ...]:
@@ -112,7 +96,7 @@ class Bus:
         fresh = np.zeros(len(self._ids), bool)
         group = self._schedule.next_group(start_s)
         if group.size:
-            replies = self._sync_read(group, STATE_ADDRESS, STATE_BYTES)
+            replies = self._sync_read(group, states.STATE_ADDRESS, states.STATE_BYTES)
             self._record_replies(group, replies)
             fresh[group] = replies.fresh
         if (single := self._schedule.next_single(port.now())) is not None:
@@ -122,13 +106,8 @@ class Bus:
         self.counters.reads += 1
         self.counters.stale_readings += int(len(fresh) - fresh.sum())
         self.counters.cycle_s = now_s - start_s
-        return BusState(
-            **vars(state_block.decode_state(self._data)),
-            fresh=fresh,
-            status=self._status.copy(),
-            seen_s=self._seen_s.copy(),
-            stamp_s=now_s,
-        )
+        values = vars(states.decode_state(self._data))
+        return BusState(**values, fresh=fresh, status=self._status.copy(), seen_s=self._seen_s.copy(), stamp_s=now_s)
 
     def read_health(self) -> HealthState:
         """Read torque, speed limit, current and motion of the servos that are not silent, in two SYNC_READs.
@@ -137,15 +116,10 @@ class Bus:
         """
         polled = np.flatnonzero(~self._schedule.silent)
         torque_block, known = self._read(polled, _TORQUE, _TORQUE_BLOCK_BYTES)
-        motion_block, fresh = self._read(polled, MOTION_ADDRESS, MOTION_BYTES)
-        motion = state_block.decode_motion(motion_block)
-        return HealthState(
-            torque=np.where(known, torque_block[:, 0], -1).astype(np.int8),
-            lost_speed_limit=known & ~torque_block[:, -2:].any(axis=1),
-            current_a=motion.current_a,
-            moving=motion.moving,
-            fresh=fresh,
-        )
+        motion_block, fresh = self._read(polled, states.MOTION_ADDRESS, states.MOTION_BYTES)
+        held = np.where(known, torque_block[:, 0], -1).astype(np.int8)
+        lost = known & ~torque_block[:, -2:].any(axis=1)
+        return HealthState(**vars(states.decode_motion(motion_block)), torque=held, lost_speed_limit=lost, fresh=fresh)
 
     def set_torque(self, on: bool, names: Collection[str] | None = None) -> dict[str, str]:
         """Switch torque of all servos, or of those in ``names``; returns why it failed, by servo name.
@@ -160,19 +134,7 @@ class Bus:
         """
         names = self.robot.names if names is None else names
         indices = np.array(sorted(self.robot.index[name] for name in names), int)
-        servos = {i: self.robot.servos[i] for i in indices.tolist()}
-        if on:
-            replied = self._read(indices, _TORQUE, 1)[1]
-            failures = {i: torque.switch_on(self.line, servos[i], probably_absent=not replied[i]) for i in servos}
-        else:
-            confirmed = self._switch_all_off(indices)
-            unconfirmed = [i for i in servos if i not in confirmed]
-            # A stop must not wait long for many servos that do not reply.
-            short = self._schedule.silent | (len(unconfirmed) > _MOST_WITH_FULL_MARGIN)
-            failures = {}
-            for i in unconfirmed:
-                margin_s = self.line.short_margin_s if short[i] else None
-                failures[i] = torque.switch(self.line, servos[i].id, False, margin_s)
+        failures = self._switch_on(indices) if on else self._switch_off(indices)
         return {self.robot.names[i]: why for i, why in failures.items() if why}
 
     def set_speed_limits(self) -> float:
@@ -185,17 +147,10 @@ class Bus:
 
         Servos that do not reply are not in the result and keep the last known value, at first the factory's 500 us.
         """
-        self._delay_known[:] = False
-        for attempt in range(self._retries + 1):
-            self.counters.retries += attempt > 0
-            unknown = np.flatnonzero(~self._delay_known)
-            replies = self._sync_read(unknown, _RETURN_DELAY, 1)
-            known = unknown[replies.fresh]
-            self._return_delays_s[known] = replies.data[replies.fresh, 0] * RETURN_DELAY_COUNT_S
-            self._delay_known[known] = True
-            if self._delay_known.all():
-                break
-        return {self.robot.names[i]: round(self._return_delays_s[i] * 1e6) for i in np.flatnonzero(self._delay_known)}
+        counts, known = self._read(np.arange(len(self._ids)), _RETURN_DELAY, 1, self._retries)
+        self._return_delays_s[known] = counts[known, 0] * RETURN_DELAY_COUNT_S
+        self._delay_known = known
+        return {self.robot.names[i]: round(self._return_delays_s[i] * 1e6) for i in np.flatnonzero(known)}
 
     def close(self) -> None:
         """Release the port. Does not touch torque."""
@@ -205,31 +160,25 @@ class Bus:
         ids = self._ids if len(indices) == len(self._ids) else tuple(self._ids[i] for i in indices)
         return self.line.sync_read(ids, address, size, self._return_delays_s[indices])
 
-    def _read(self, indices: IntArray, address: int, size: int) -> tuple[ByteArray, BoolArray]:
-        """Read registers of some servos, with one retry for missing replies.
-
-        Returns uint8 (n, size) and which servos have replied, bool (n,).
-        """
+    def _read(self, indices: IntArray, address: int, size: int, retries: int = 1) -> tuple[ByteArray, BoolArray]:
+        """Read registers of some servos; returns uint8 (n, size) and which servos have replied, bool (n,)."""
         data, fresh = np.zeros((len(self._ids), size), np.uint8), np.zeros(len(self._ids), bool)
-        for attempt in range(1 + (self._retries > 0)):
+        for attempt in range(1 + min(retries, self._retries)):
             missing = indices[~fresh[indices]]
             if not missing.size:
                 break
-            self.counters.retries += attempt
+            self.counters.retries += attempt > 0
             replies = self._sync_read(missing, address, size)
             data[missing[replies.fresh]], fresh[missing] = replies.data[replies.fresh], replies.fresh
         return data, fresh
 
     def _record_replies(self, group: IntArray, replies: Replies) -> None:
         """Record the states, errors and misses of a group poll."""
-        if replies.fresh.all():
-            self._data[group], self._status[group] = replies.data, replies.status
-        else:
-            fresh = group[replies.fresh]
-            self._data[fresh], self._status[fresh] = replies.data[replies.fresh], replies.status[replies.fresh]
-            self.errors.missed[group] += ~replies.arrived & replies.polled
-            self.errors.rejected[group] += replies.rejected
-            self.errors.corrupt[group] += replies.corrupt
+        fresh = group[replies.fresh]
+        self._data[fresh], self._status[fresh] = replies.data[replies.fresh], replies.status[replies.fresh]
+        self.errors.missed[group] += ~replies.arrived & replies.polled
+        self.errors.rejected[group] += replies.rejected
+        self.errors.corrupt[group] += replies.corrupt
         self._schedule.record_group(group[replies.polled], (replies.fresh | replies.rejected)[replies.polled])
 
     def _poll_single(self, index: int) -> bool:
@@ -237,7 +186,7 @@ class Bus:
         self._single_polls += 1
         margin_s = self.line.short_margin_s if self._single_polls % _FULL_MARGIN_EVERY else None
         servo_id = self._ids[index]
-        reply = self.line.read(servo_id, STATE_ADDRESS, STATE_BYTES, retries=0, margin_s=margin_s)
+        reply = self.line.read(servo_id, states.STATE_ADDRESS, states.STATE_BYTES, retries=0, margin_s=margin_s)
         if reply is None:
             self.errors.missed[index] += 1
             return False
@@ -250,11 +199,18 @@ class Bus:
                 self._delay_known[index] = True
         return True
 
-    def _switch_all_off(self, indices: IntArray) -> set[int]:
-        """Switch torque off with one frame; returns which servos confirm it."""
-        ids = tuple(self._ids[i] for i in indices)
-        if not ids:
-            return set()
-        self.line.sync_write(ids, _TORQUE, np.zeros((len(ids), 1), np.uint8))
-        data, fresh = self._read(indices, _TORQUE, 1)
-        return set(np.flatnonzero(fresh & (data[:, 0] == 0)).tolist())
+    def _switch_on(self, indices: IntArray) -> dict[int, str | None]:
+        servos, replied = self.robot.servos, self._read(indices, _TORQUE, 1)[1]
+        return {i: torque.switch_on(self.line, servos[i], probably_absent=not replied[i]) for i in indices.tolist()}
+
+    def _switch_off(self, indices: IntArray) -> dict[int, str | None]:
+        if ids := tuple(self._ids[i] for i in indices):
+            self.line.sync_write(ids, _TORQUE, np.zeros((len(ids), 1), np.uint8))
+        data, replied = self._read(indices, _TORQUE, 1)
+        unconfirmed = [i for i in indices.tolist() if not replied[i] or data[i, 0]]
+        # A stop must not wait long for many servos that do not reply.
+        short, failures = self._schedule.silent | (len(unconfirmed) > _MOST_WITH_FULL_MARGIN), {}
+        for i in unconfirmed:
+            margin_s = self.line.short_margin_s if short[i] else None
+            failures[i] = torque.switch(self.line, self._ids[i], False, margin_s)
+        return failures

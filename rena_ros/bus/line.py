@@ -24,16 +24,19 @@ FACTORY_RETURN_DELAY_S = REGISTERS["return_delay"].default * RETURN_DELAY_COUNT_
 _LATENESS_DECAY = 0.9  # per reply; how fast one unusually late reply is forgotten
 _NOISE_FIELDS = tuple(field.name for field in fields(Noise))
 _REPLY_ARRAYS = ("data", "status", "fresh", "rejected", "corrupt", "arrived", "polled")
+Ids = tuple[int, ...]
+Complete = Callable[[bytes], bool]  # whether the bytes received so far are all replies that are awaited
 _sync_read = lru_cache(maxsize=256)(protocol.sync_read)  # the same few requests are sent again and again
 
 
 @dataclass
-class LineCounters:
+class BusCounters:
     """What has happened on the line since it was opened.
 
     ``unanswered``: missed replies, one for each servo; ``rejected``: rejections, which are no ``reply_errors``;
     ``echoes``: requests that the adapter returned; ``discarded_bytes``: bytes in the input buffer before a request;
-    ``wire_s``: time with bytes on the wire.
+    ``wire_s``: time with bytes on the wire. Counted by ``Bus``: ``sync_writes``: writes of goals; ``reads``: reads of
+    all states; ``stale_readings``: states in them that were not fresh; ``cycle_s``: how long the last of them took.
     """
 
     requests: int = 0
@@ -48,6 +51,10 @@ class LineCounters:
     rejected: int = 0
     discarded_bytes: int = 0
     wire_s: float = 0.0
+    sync_writes: int = 0
+    reads: int = 0
+    stale_readings: int = 0
+    cycle_s: float = 0.0
 
     @property
     def reply_errors(self) -> int:
@@ -58,16 +65,14 @@ class LineCounters:
 class Line:
     """Requests to servos by id. Every method that uses the wire raises PortLost once the port has vanished."""
 
-    def __init__(
-        self, port: Port, *, retries: int = 2, margin_s: float = 0.012, counters: LineCounters | None = None
-    ) -> None:
+    def __init__(self, port: Port, *, retries: int = 2, margin_s: float = 0.012) -> None:
         """Use an open port.
 
         ``retries``: how often a request to a single servo is repeated; ``margin_s``: how much longer than computed a
         reply may take, for the operating system and USB.
         """
         self.port = port
-        self.counters = LineCounters() if counters is None else counters
+        self.counters = BusCounters()
         self.failure = ""  # why the last request to a single servo got no reply that counts, as in "jaw does not reply"
         self._retries, self._margin_s = retries, margin_s
         self._lateness_s: float | None = None  # how much later than computed replies have come recently
@@ -148,24 +153,21 @@ class Line:
         """
         length, _ = self._late_replies.choose_length((servo_id,), size, self.port.now())
         request = protocol.read(servo_id, address, length)
-        received = self._transfer(request, length, 0.0, self._allowance_s(margin_s), _never)
+        frame = length + OVERHEAD_BYTES
+        received = self._transfer(request, frame, 0.0, self._allowance_s(margin_s), lambda _received: False)
         parser = Parser()
-        packets = [
-            packet
-            for packet in parser.feed(received) + parser.finish()
-            if packet.id == servo_id and len(packet.params) == length and not packet.code & REJECTION
-        ]
+        found = [p for p in parser.feed(received) + parser.finish() if p.id == servo_id and len(p.params) == length]
+        packets = [Packet(p.id, p.code, p.params[:size]) for p in found if not p.code & REJECTION]
         if not packets:
             self._late_replies.expect_late((servo_id,), length, self.port.now())
-        garbage = len(received) != len(packets) * (length + OVERHEAD_BYTES)
-        return [Packet(p.id, p.code, p.params[:size]) for p in packets], garbage
+        return packets, len(received) != len(packets) * frame
 
     def close(self) -> None:
         """Release the port."""
         self.port.close()
 
     def _sync_read_once(
-        self, ids: tuple[int, ...], address: int, size: int, return_delays_s: FloatArray, missed_last: frozenset[int]
+        self, ids: Ids, address: int, size: int, return_delays_s: FloatArray, missed_last: frozenset[int]
     ) -> tuple[Replies, frozenset[int]]:
         """Poll the servos for which the chosen length is free; return the replies of all, and the ids that missed."""
         length, free = self._late_replies.choose_length(ids, size, self.port.now())
@@ -177,14 +179,10 @@ class Line:
                 return no_replies(len(ids), size, polled=False), frozenset()
             polled = tuple(ids[i] for i in order)
             awaited = np.array([servo_id not in missed_last for servo_id in polled])
-        replies = self._exchange(
-            _sync_read(polled, address, length),
-            polled,
-            length,
-            delay_s=float(return_delays_s.sum()),
-            allowance_s=self._margin_s,
-            awaited=awaited if awaited is not None and awaited.any() else None,
-        )
+            if not awaited.any():
+                awaited = None
+        request, delay_s = _sync_read(polled, address, length), float(return_delays_s.sum())
+        replies = self._exchange(request, polled, length, delay_s, self._margin_s, awaited)
         missed = frozenset(polled[i] for i in np.flatnonzero(~replies.arrived))
         return _in_given_order(replies, order, len(ids), size), missed
 
@@ -208,13 +206,7 @@ class Line:
         return Packet(servo_id, int(replies.status[0]), replies.data[0].tobytes())
 
     def _exchange(
-        self,
-        request: bytes,
-        polled: tuple[int, ...],
-        length: int,
-        delay_s: float,
-        allowance_s: float,
-        awaited: BoolArray | None,
+        self, request: bytes, polled: Ids, length: int, delay_s: float, allowance_s: float, awaited: BoolArray | None
     ) -> Replies:
         """Send a request and collect its replies.
 
@@ -237,27 +229,20 @@ class Line:
                 return True
             return bool(arrived.all() if awaited is None else arrived[awaited].all())
 
-        received = self._transfer(request, length * len(polled), delay_s, allowance_s, complete, len(polled))
+        received = self._transfer(request, frame * len(polled), delay_s, allowance_s, complete)
         replies = matched[1] if matched and matched[0] == received else match_replies(received, polled, length)
         self._count_errors(replies, polled, length)
         return replies
 
     def _transfer(
-        self,
-        request: bytes,
-        payload_bytes: int,
-        delay_s: float,
-        allowance_s: float,
-        complete: Callable[[bytes], bool],
-        replies: int = 1,
+        self, request: bytes, expected_bytes: int, delay_s: float, allowance_s: float, complete: Complete
     ) -> bytes:
         """Send a request; return the bytes received until ``allowance_s`` after the expected time, without our echo."""
         port, counters = self.port, self.counters
         counters.requests += 1
         counters.discarded_bytes += port.discard_input()
         sent_s = port.write(request)
-        replies_s = wire_time_s(payload_bytes + replies * OVERHEAD_BYTES, port.baud)
-        expected_s = sent_s + replies_s + delay_s
+        expected_s = sent_s + wire_time_s(expected_bytes, port.baud) + delay_s
         complete_s: float | None = None
 
         def complete_without_echo(received: bytes) -> bool:
@@ -273,7 +258,7 @@ class Line:
         counters.wire_s += wire_time_s(len(request) + len(reply_bytes), port.baud)
         return reply_bytes
 
-    def _count_errors(self, replies: Replies, polled: tuple[int, ...], length: int) -> None:
+    def _count_errors(self, replies: Replies, polled: Ids, length: int) -> None:
         if replies.noise is not NO_NOISE:
             for name in _NOISE_FIELDS:
                 setattr(self.counters, name, getattr(self.counters, name) + getattr(replies.noise, name))
@@ -285,16 +270,13 @@ class Line:
         self._late_replies.expect_late(missing, length, self.port.now())
 
 
-def _never(_received: bytes) -> bool:
-    return False
-
-
 def _in_given_order(replies: Replies, order: list[int] | None, count: int, size: int) -> Replies:
     """Move replies from the order of the request to indices 0..count - 1; cut the data to ``size`` bytes."""
+    if replies.data.shape[1] != size:
+        replies = replace(replies, data=replies.data[:, :size])
     if order is None:
-        return replies if replies.data.shape[1] == size else replace(replies, data=replies.data[:, :size])
+        return replies
     placed = no_replies(count, size, polled=False)
-    placed.data[order] = replies.data[:, :size]
-    for name in _REPLY_ARRAYS[1:]:
+    for name in _REPLY_ARRAYS:
         getattr(placed, name)[order] = getattr(replies, name)
     return replace(placed, noise=replies.noise)

@@ -56,7 +56,7 @@ class PollSchedule:
         if now_s < self._next_line_poll_s or self._singles_due:
             return np.array([], int)
         self._next_line_poll_s = now_s + self._line_interval_s
-        self._singles_due = 1 if self._line_is_polled_fast else _SINGLES_PER_GROUP
+        self._singles_due = 1 if self._line_interval_s == FAST_POLL_S else _SINGLES_PER_GROUP
         return group if group.size else np.arange(len(self.misses))
 
     def next_single(self, now_s: float) -> int | None:
@@ -116,11 +116,7 @@ class PollSchedule:
 
     @property
     def _line_interval_s(self) -> float:
-        return FAST_POLL_S if self._line_is_polled_fast else SILENT_POLL_S
-
-    @property
-    def _line_is_polled_fast(self) -> bool:
-        return SILENT_AFTER <= self._empty_groups < SILENT_AFTER + FAST_POLLS
+        return FAST_POLL_S if self._empty_groups < SILENT_AFTER + FAST_POLLS else SILENT_POLL_S
 
     @property
     def _line_is_silent(self) -> bool:

@@ -1,8 +1,4 @@
-"""One serial port with one owner: open, discard input, write, read until a deadline.
-
-Every failure of the port raises a RenaError that says what to do: ``PortMissing`` when there is no such port (yet),
-``PortLost`` when the port vanishes while in use.
-"""
+"""One serial port with one owner; every failure of it raises a RenaError that says what to do."""
 
 import contextlib
 import errno
@@ -85,7 +81,12 @@ class SerialPort:
         except (serial.SerialException, termios.error, ValueError, OSError) as error:
             raise _explained(path, baud, error) from error
         self._fd = self._serial.fileno()
-        self._keep_others_out()
+        # The lock that pyserial takes binds only programs that ask for it; this one makes the system refuse further
+        # opens, except by root. A pty gets none: it would outlive a client that was killed, because the other end keeps
+        # the pty alive.
+        if not os.path.realpath(path).startswith("/dev/pts/"):
+            with contextlib.suppress(OSError):
+                fcntl.ioctl(self._fd, termios.TIOCEXCL)
         # Only some USB adapters have a latency timer to turn down.
         with contextlib.suppress(ValueError, OSError, NotImplementedError):
             self._serial.set_low_latency_mode(True)
@@ -117,9 +118,8 @@ class SerialPort:
         return self._wire_free_s
 
     def read(self, expected_s: float, deadline_s: float, complete: Callable[[bytes], bool]) -> bytes:
-        """Return the received bytes as soon as ``complete`` accepts them, at the latest at ``deadline_s``.
+        """Read as ``Port.read`` says, asleep until ``expected_s``, so that one system call fetches all bytes.
 
-        Sleeps until ``expected_s``, when all bytes should have arrived, so that one system call fetches them all.
         Raises PortLost.
         """
         received = b""
@@ -143,16 +143,6 @@ class SerialPort:
         """Release the port. Does nothing when it is lost."""
         with contextlib.suppress(OSError, termios.error):
             self._serial.close()
-
-    def _keep_others_out(self) -> None:
-        """Make the system refuse further opens of the device, except by root.
-
-        The lock that pyserial takes binds only programs that ask for it. A pty is not locked: the lock would outlive a
-        client that was killed, because the other end keeps the pty alive.
-        """
-        if not os.path.realpath(self.path).startswith("/dev/pts/"):
-            with contextlib.suppress(OSError):
-                fcntl.ioctl(self._fd, termios.TIOCEXCL)
 
     def _read_some(self) -> bytes:
         try:

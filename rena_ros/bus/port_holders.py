@@ -3,9 +3,8 @@
 import contextlib
 import itertools
 import os
+from collections.abc import Iterator
 from pathlib import Path
-
-_PROC = Path("/proc")
 
 
 def holders(path: str) -> list[str]:
@@ -21,21 +20,18 @@ def pty_servers(path: str) -> list[str]:
     return [name for name, serves in _programs_with(path) if serves]
 
 
-def _programs_with(path: str) -> list[tuple[str, bool]]:
-    """Return the other programs that have the port open, and whether each serves it as a pseudo-terminal."""
+def _programs_with(path: str) -> Iterator[tuple[str, bool]]:
+    """Yield the other programs that have the port open, and whether each serves it as a pseudo-terminal."""
     device = os.path.realpath(path)
     if not os.path.exists(device):
-        return []
-    found = []
-    for process in _PROC.iterdir():
+        return
+    for process in Path("/proc").iterdir():
         if not process.name.isdigit() or int(process.name) == os.getpid():
             continue
         with contextlib.suppress(OSError):  # the process has ended meanwhile, or belongs to another user
             targets = {descriptor: os.readlink(descriptor) for descriptor in (process / "fd").iterdir()}
             if device in targets.values():
-                name = f"{_program_name(process)} (pid {process.name})"
-                found.append((name, _has_pty_master(process, targets, device)))
-    return found
+                yield f"{_program_name(process)} (pid {process.name})", _has_pty_master(process, targets, device)
 
 
 def _program_name(process: Path) -> str:

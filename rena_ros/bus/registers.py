@@ -92,9 +92,7 @@ REGISTERS: dict[str, Register] = {
         Register("speed_p", 37, 1, 10),
         Register("overcurrent_time", 38, 1, 200, unit="10 ms"),
         Register("speed_i", 39, 1, 10),
-        Register(
-            "torque_enable", 40, 1, 0, unit="0 off, 1 on; 128 redefines the middle: Rena never writes it", highest=1
-        ),
+        Register("torque_enable", 40, 1, unit="0 off, 1 on; 128 redefines the middle: Rena never writes it", highest=1),
         Register("acceleration", 41, 1, 0, unit="100 ticks/s2, 0 = as fast as it can"),
         Register("goal_position", 42, 2, 0, 15, unit="ticks"),
         Register("goal_time", 44, 2, 0, unit="ms, 0 = use goal_speed"),

@@ -83,13 +83,8 @@ def strip_echo(received: bytes, request: bytes) -> tuple[bytes, bool]:
 def _is_flawless(received: bytes, ids: bytes, length: int) -> bool:
     """Whether these bytes are exactly the expected replies without a rejection; checked column by column."""
     frame, count = length + OVERHEAD_BYTES, len(ids)
-    if (
-        received[2::frame] != ids
-        or received[3::frame] != bytes((length + 2,)) * count
-        or received[0::frame] != _FF * count
-        or received[1::frame] != _FF * count
-        or any(received[4::frame].translate(_REJECTION_BITS))
-    ):
+    *head, status = (received[column::frame] for column in range(5))
+    if head != [_FF * count, _FF * count, ids, bytes((length + 2,)) * count] or any(status.translate(_REJECTION_BITS)):
         return False
     # The bytes from the id to the checksum add up to 255, modulo 256.
     table = np.frombuffer(received, np.uint8).reshape(count, frame)

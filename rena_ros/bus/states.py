@@ -1,13 +1,56 @@
-"""What the driver knows of all servos of a robot, as arrays (n,) in the order of ``Robot.names``."""
+"""What servos report: the state block of some servos, and the states of all servos of a robot.
+
+The state block is registers 56..70, present position to present current; it is decoded here and nowhere else. Arrays
+(n,) of a robot's servos are in the order of ``Robot.names``.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rena_ros.base.arrays import BoolArray, FloatArray, IntArray
-from rena_ros.bus.registers import Status
-from rena_ros.bus.state_block import ServoState
+from rena_ros.base.arrays import BoolArray, ByteArray, FloatArray, IntArray
+from rena_ros.bus.protocol import from_words
+from rena_ros.bus.registers import CURRENT_MA, REGISTERS, Status
+
+_WORDS = [REGISTERS[f"present_{name}"] for name in ("position", "speed", "load")]
+_SIGN_BITS = np.array([register.sign_bit for register in _WORDS])
+_CURRENT = REGISTERS["present_current"]
+STATE_ADDRESS, STATE_BYTES = REGISTERS["present_position"].address, 8  # 56..63: position to temperature
+MOTION_ADDRESS, MOTION_BYTES = REGISTERS["moving"].address, 5  # 66..70: moving, two unused bytes, current
+BLOCK_BYTES = MOTION_ADDRESS + MOTION_BYTES - STATE_ADDRESS  # 56..70, both of them
+
+
+@dataclass(frozen=True)
+class ServoState:
+    """Registers 56..63 of one servo or of n: ``speed`` in ticks/s, ``load`` as a signed fraction of full torque."""
+
+    ticks: IntArray
+    speed: IntArray
+    load: FloatArray
+    voltage_v: FloatArray
+    temperature_c: IntArray
+
+
+@dataclass(frozen=True)
+class ServoMotion:
+    """Registers 66..70 of one servo or of n: whether it moves, and the current it draws."""
+
+    moving: BoolArray
+    current_a: FloatArray
+
+
+def decode_state(data: ByteArray) -> ServoState:
+    """Decode registers from 56 on, uint8 (..., size) with ``size`` at least 8; later bytes are ignored."""
+    words = from_words(data[..., :6].reshape(*data.shape[:-1], 3, 2), _SIGN_BITS)
+    ticks, speed, load = words[..., 0], words[..., 1], words[..., 2] / 1000
+    return ServoState(ticks, speed, load, voltage_v=data[..., 6] / 10, temperature_c=data[..., 7].astype(np.int64))
+
+
+def decode_motion(data: ByteArray) -> ServoMotion:
+    """Decode registers 66..70, the last five bytes of ``data``, uint8 (..., size)."""
+    current = from_words(data[..., -_CURRENT.size :], _CURRENT.sign_bit)
+    return ServoMotion(moving=data[..., -MOTION_BYTES] != 0, current_a=current * (CURRENT_MA / 1000))
 
 
 @dataclass(frozen=True)
@@ -41,18 +84,15 @@ class BusState(ServoState):
 
 
 @dataclass(frozen=True)
-class HealthState:
+class HealthState(ServoMotion):
     """What is read about once a second.
 
-    ``torque``: int8, the torque register, -1 where it is unknown. Where it is known, ``lost_speed_limit`` (bool) says
-    that the goal speed register holds 0, as after a loss of power. ``current_a`` and ``moving`` (bool) are valid where
-    ``fresh``.
+    ``torque``: int8, the torque register, -1 where it is unknown. Where it is known, ``lost_speed_limit`` says that the
+    goal speed register holds 0, as after a loss of power. ``current_a`` and ``moving`` are valid where ``fresh``.
     """
 
     torque: IntArray
     lost_speed_limit: BoolArray
-    current_a: FloatArray
-    moving: BoolArray
     fresh: BoolArray
 
 

@@ -1,4 +1,4 @@
-"""Torque of single servos. The register is read back to judge success; the acknowledgement is not enough."""
+"""Torque of single servos; success is judged by reading back, as in ``access``."""
 
 from rena_ros.bus.access import decode, write_bytes
 from rena_ros.bus.line import Line

@@ -15,7 +15,7 @@ from rena_ros.bus.access import read_register, write_register
 from rena_ros.bus.line import Line
 from rena_ros.bus.port import PortLost
 from rena_ros.bus.registers import condition_names
-from rena_ros.bus.state_block import BLOCK_BYTES, STATE_ADDRESS, decode_state
+from rena_ros.bus.states import BLOCK_BYTES, STATE_ADDRESS, decode_state
 from rena_ros.robot.model import RAD_PER_TICK, Robot, Servo
 from rena_ros.servo_tools.dialogue import Dialogue, label
 from rena_ros.servo_tools.interrupts import deferred_interrupts

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rena_ros.bus.registers import Status, condition_names
-from rena_ros.bus.state_block import BLOCK_BYTES, STATE_ADDRESS, decode_motion, decode_state
+from rena_ros.bus.states import BLOCK_BYTES, STATE_ADDRESS, decode_motion, decode_state
 
 # -5 ticks, -10 ticks/s, -50.0 % (sign in bit 10), 6.0 V, 30 C; unused, status, moving, two unused bytes, -100 counts
 BLOCK = np.frombuffer(bytes.fromhex("05 80 0A 80 F4 05 3C 1E 00 20 01 00 00 64 80"), np.uint8)
