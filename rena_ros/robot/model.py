@@ -72,6 +72,15 @@ class Limited:
     clamped: tuple[str, ...] = ()
 
 
+def _column(field: str, dtype: type) -> cached_property[Array]:
+    def read(robot: "Robot") -> Array:
+        column: Array = np.array([getattr(servo, field) for servo in robot.servos], dtype)
+        column.setflags(write=False)
+        return column
+
+    return cached_property(read)
+
+
 @dataclass(frozen=True)
 class Robot:
     """A validated set of servos. Build one with ``rena_ros.robot.file.load_robot``."""
@@ -79,6 +88,15 @@ class Robot:
     servos: tuple[Servo, ...]
     source: Path | None = None
     thresholds: Thresholds = Thresholds()
+
+    # One number of every servo, (n,), read-only.
+    ids = _column("id", int)
+    min_ticks = _column("min_ticks", int)  # the lowest permitted ticks
+    max_ticks = _column("max_ticks", int)  # the highest permitted ticks
+    neutral_ticks = _column("neutral_ticks", int)  # ticks of the neutral face
+    max_speed_rad_s = _column("max_speed_rad_s", float)
+    max_acceleration_rad_s2 = _column("max_acceleration_rad_s2", float)
+    _reversed = _column("reversed", bool)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -91,26 +109,6 @@ class Robot:
         return {name: i for i, name in enumerate(self.names)}
 
     @cached_property
-    def ids(self) -> IntArray:
-        """Bus ids, int (n,)."""
-        return self._column("id", int)
-
-    @cached_property
-    def min_ticks(self) -> IntArray:
-        """Lowest permitted ticks, int (n,)."""
-        return self._column("min_ticks", int)
-
-    @cached_property
-    def max_ticks(self) -> IntArray:
-        """Highest permitted ticks, int (n,)."""
-        return self._column("max_ticks", int)
-
-    @cached_property
-    def neutral_ticks(self) -> IntArray:
-        """Ticks of the neutral face, int (n,)."""
-        return self._column("neutral_ticks", int)
-
-    @cached_property
     def lower(self) -> FloatArray:
         """Position at goal 0, rad, float64 (n,); at most 0."""
         return self._goal_zero_and_one[0]
@@ -119,16 +117,6 @@ class Robot:
     def upper(self) -> FloatArray:
         """Position at goal 1, rad, float64 (n,); at least 0."""
         return self._goal_zero_and_one[1]
-
-    @cached_property
-    def max_speed_rad_s(self) -> FloatArray:
-        """Speed limit, rad/s, float64 (n,)."""
-        return self._column("max_speed_rad_s", float)
-
-    @cached_property
-    def max_acceleration_rad_s2(self) -> FloatArray:
-        """Acceleration limit, rad/s^2, float64 (n,)."""
-        return self._column("max_acceleration_rad_s2", float)
 
     @cached_property
     def neutral_goals(self) -> FloatArray:
@@ -161,7 +149,7 @@ class Robot:
         if not np.isfinite(positions).all():
             i = int(np.flatnonzero(~np.isfinite(positions))[0])
             raise ValueError(f"{self.names[i]}: position {positions[i]} is not finite")
-        ticks = np.rint(self.neutral_ticks + self._direction * positions / RAD_PER_TICK).astype(np.int64)
+        ticks: IntArray = np.rint(self.neutral_ticks + self._direction * positions / RAD_PER_TICK).astype(np.int64)
         outside = np.flatnonzero((ticks < self.min_ticks) | (ticks > self.max_ticks))
         if outside.size:
             i = int(outside[0])
@@ -226,14 +214,9 @@ class Robot:
         travel = self.upper[i] if positions[i] > 0 else self.lower[i]
         return float(positions[i] / travel) if travel else 0.0
 
-    def _column(self, field: str, dtype: type) -> Array:
-        column: Array = np.array([getattr(servo, field) for servo in self.servos], dtype)
-        column.setflags(write=False)
-        return column
-
     @cached_property
     def _direction(self) -> FloatArray:
-        return np.where(self._column("reversed", bool), -1.0, 1.0)
+        return np.where(self._reversed, -1.0, 1.0)
 
     @cached_property
     def _goal_zero_and_one(self) -> tuple[FloatArray, FloatArray]:
