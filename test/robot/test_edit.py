@@ -3,6 +3,7 @@
 import os
 import stat
 from dataclasses import replace
+from unittest import mock
 
 import pytest
 import yaml
@@ -53,21 +54,19 @@ BLOCK = """\
 """
 
 
-def test_any_layout_is_kept_to_the_byte(tmp_path):
-    path = tmp_path / "face.yaml"
-    path.write_bytes(BLOCK.encode())
-    edit = RobotFileEdit(path)
+def test_any_layout_is_kept_to_the_byte(robot_file):
+    robot_file.write_bytes(BLOCK.encode())
+    edit = RobotFileEdit(robot_file)
     edit.change({"left": {"max_ticks": 2500, "neutral_ticks": 2100, "min_ticks": 2001}})
     by_hand = BLOCK.replace("0x9A4", "2500").replace("2048", "2100").replace("2_000", "2001")
-    assert path.read_bytes() == by_hand.encode()
+    assert robot_file.read_bytes() == by_hand.encode()
 
 
-def test_a_field_that_was_not_there_is_added(tmp_path):
-    path = tmp_path / "face.yaml"
-    path.write_text(BLOCK.replace("\r", ""))
-    RobotFileEdit(path).change({"left": {"reversed": True}})
-    assert load_robot(path).servos[0].reversed
-    assert "    reversed: true\n    max_acceleration_rad_s2: 80.0 # last\n" in path.read_text()
+def test_a_field_that_was_not_there_is_added(robot_file):
+    robot_file.write_text(BLOCK.replace("\r", ""))
+    RobotFileEdit(robot_file).change({"left": {"reversed": True}})
+    assert load_robot(robot_file).servos[0].reversed
+    assert "    reversed: true\n    max_acceleration_rad_s2: 80.0 # last\n" in robot_file.read_text()
     flow = SHIPPED.replace(", reversed: false", "", 1)
     assert yaml.safe_load(edited(flow, {NAMES[0]: {"reversed": True}}))["servos"][0]["reversed"] is True
 
@@ -108,24 +107,21 @@ def test_values_that_would_be_faults_are_refused(robot_file):
     assert unchanged(robot_file)
 
 
-def test_an_alias_that_would_change_another_servo_too_is_refused(tmp_path):
-    path = tmp_path / "face.yaml"
+def test_an_alias_that_would_change_another_servo_too_is_refused(robot_file):
     row = "region: eyes, min_ticks: {0}, neutral_ticks: 2, max_ticks: 3, max_speed_rad_s: 1, max_acceleration_rad_s2: 1"
-    path.write_text(
+    robot_file.write_text(
         f"servos:\n- {{name: a, id: 1, {row.format('&low 1')}}}\n- {{name: b, id: 2, {row.format('*low')}}}\n"
     )
-    before = path.read_text()
+    before = robot_file.read_text()
     with pytest.raises(RenaError, match="alias"):
-        RobotFileEdit(path).change({"a": {"min_ticks": 0}})
-    assert path.read_text() == before
+        RobotFileEdit(robot_file).change({"a": {"min_ticks": 0}})
+    assert robot_file.read_text() == before
 
 
 def test_changes_of_another_program_meanwhile_stay(robot_file):
     edit = RobotFileEdit(robot_file)
     jaw = edit.robot.servos[edit.robot.index["jaw"]]
-    by_hand = SHIPPED.replace(f"{{name: jaw, id: {jaw.id},", "{name: jaw, id: 99,").replace(
-        "servos:", "servos: # mine", 1
-    )
+    by_hand = SHIPPED.replace(f"jaw, id: {jaw.id},", "jaw, id: 99,").replace("servos:", "servos: # mine", 1)
     robot_file.write_text(by_hand)
     robot = edit.change({"jaw": TICKS})
     assert robot == edit.robot == load_robot(robot_file)
@@ -163,32 +159,25 @@ def test_a_file_or_servo_that_is_gone_meanwhile_is_named(robot_file):
     assert list(robot_file.parent.iterdir()) == []
 
 
-def test_a_servo_with_a_merged_name_is_refused(tmp_path):
-    path = tmp_path / "face.yaml"
-    path.write_text(f"first: &first {{name: {NAMES[0]}}}\n" + SHIPPED.replace(f"{{name: {NAMES[0]},", "{<<: *first,"))
+def test_a_servo_with_a_merged_name_is_refused(robot_file):
+    robot_file.write_text(
+        f"first: &first {{name: {NAMES[0]}}}\n" + SHIPPED.replace(f"{{name: {NAMES[0]},", "{<<: *first,")
+    )
     with pytest.raises(RenaError, match=r"was not changed: .*cannot be edited in place .*write the values in by hand"):
-        RobotFileEdit(path).change({NAMES[0]: TICKS})
+        RobotFileEdit(robot_file).change({NAMES[0]: TICKS})
 
 
-@pytest.mark.parametrize("call", ["fsync", "replace"])
-def test_a_full_disk_leaves_the_old_file_alone(robot_file, monkeypatch, call):
-    def full(*_):
-        raise OSError(28, "No space left on device")
+FULL = OSError(28, "No space left on device")
 
+
+@pytest.mark.parametrize(
+    ("place", "call", "error"),
+    [(os, "fsync", FULL), (os, "replace", FULL), (robot_edit, "back_up", KeyboardInterrupt())],
+)
+def test_a_full_disk_or_ctrl_c_leaves_the_old_file_alone(robot_file, monkeypatch, place, call, error):
     edit = RobotFileEdit(robot_file)
-    monkeypatch.setattr(robot_edit.os, call, full)
-    with pytest.raises(RenaError, match="No space left"):
-        edit.change({NAMES[0]: TICKS})
-    assert unchanged(robot_file)
-
-
-def test_ctrl_c_in_the_middle_leaves_the_old_file_alone(robot_file, monkeypatch):
-    def interrupted(*_):
-        raise KeyboardInterrupt
-
-    edit = RobotFileEdit(robot_file)
-    monkeypatch.setattr(robot_edit, "back_up", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    monkeypatch.setattr(place, call, mock.Mock(side_effect=error))
+    with pytest.raises((RenaError, KeyboardInterrupt), match="No space left" if error is FULL else None):
         edit.change({NAMES[0]: TICKS})
     assert unchanged(robot_file)
 
