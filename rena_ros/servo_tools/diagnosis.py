@@ -9,6 +9,10 @@ from rena_ros.servo_tools.dialogue import label
 from rena_ros.servo_tools.search import FACTORY_ID, FoundServo
 
 _MODELS = {777: "STS3215", 521: "STS3032"}
+_NO_REPLIES = (
+    "No servo replies, at any rate. Most likely the servos have no power: a USB adapter does not supply them. "
+    "Otherwise the data plug is out, or this is the wrong port."
+)
 _SLOW_US = 50  # 25 servos that wait longer than this cost more than a millisecond a cycle
 
 
@@ -50,7 +54,7 @@ def diagnose(robot: Robot, found: Sequence[FoundServo], baud: int) -> Diagnosis:
     at_baud = list(here.values())
     advice = [
         *(
-            _advice_on_silence(found)
+            ([] if found else [_NO_REPLIES])
             or _advice_on_new_servos(robot, at_baud)
             or _advice_on_missing(robot, missing, at_baud) + _advice_on_ids(robot, at_baud)
         ),
@@ -68,17 +72,16 @@ def model_name(model: int | None) -> str:
 
 
 def _expected_row(servo: Servo, here: FoundServo | None, elsewhere: FoundServo | None) -> ScanRow:
-    if here is not None and here.shared:
-        return ScanRow(servo.id, servo.name, here, "garbled: several servos?", False)
-    if here is not None and here.model is None:
-        return ScanRow(servo.id, servo.name, here, "garbled", False)
-    if here is not None:
-        remarks = [*_conditions(here), *_lock(here)]
-        return ScanRow(servo.id, servo.name, here, "; ".join(remarks) or "ok", not remarks)
-    if elsewhere is not None:
-        remark = "; ".join([f"listens at {elsewhere.baud} baud", *_lock(elsewhere)])
-        return ScanRow(servo.id, servo.name, elsewhere, remark, False)
-    return ScanRow(servo.id, servo.name, None, "silent", False)
+    found = here or elsewhere
+    if found is None:
+        remarks = ["silent"]
+    elif found is elsewhere:
+        remarks = [f"listens at {found.baud} baud", *_lock(found)]
+    elif found.shared or found.model is None:
+        remarks = ["garbled: several servos?" if found.shared else "garbled"]
+    else:
+        remarks = [*_conditions(found), *_lock(found)]
+    return ScanRow(servo.id, servo.name, found, "; ".join(remarks) or "ok", not remarks)
 
 
 def _conditions(found: FoundServo) -> list[str]:
@@ -94,15 +97,6 @@ def _unexpected_row(found: FoundServo, baud: int) -> ScanRow:
     garbled = ", garbled" if found.shared else ""
     rate = f", {found.baud} baud" if found.baud != baud else ""
     return ScanRow(found.id, None, found, f"not in the robot file{garbled}{rate}", False)
-
-
-def _advice_on_silence(found: Sequence[FoundServo]) -> list[str]:
-    if found:
-        return []
-    return [
-        "No servo replies, at any rate. Most likely the servos have no power: a USB adapter does not supply them. "
-        "Otherwise the data plug is out, or this is the wrong port."
-    ]
 
 
 def _advice_on_new_servos(robot: Robot, here: list[FoundServo]) -> list[str]:
