@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,37 +10,21 @@ import onnx
 import torch
 from torch import nn
 
-from rena_ros.base.arrays import FloatArray
 from rena_ros.base.files import replacing, write_bytes
 
 OPSET = 17
 
 
-@dataclass(frozen=True)
-class Labels:
-    """Metadata of a model file. ``robot_rest``: (55,), the robot's own reading with its face at neutral."""
+def export_onnx(network: nn.Module, path: Path, labels: Mapping[str, Any]) -> None:
+    """Write ``network`` to ``path`` as a whole: "features" (n, 55) -> "goals" (n, 25), float32.
 
-    servo_names: tuple[str, ...]
-    feature_names: tuple[str, ...]
-    robot_rest: FloatArray
-    provenance: dict[str, Any]
-
-
-def export_onnx(network: nn.Module, path: Path, labels: Labels) -> None:
-    """Write ``network`` to ``path`` as a whole: "features" (n, 55) -> "goals" (n, 25), float32, labels as metadata.
-
-    Raises RenaError when the file cannot be written.
+    ``labels``: the metadata that ``Policy`` reads, as JSON data: "servo_names", "feature_names", "robot_rest" (55,) and
+    "provenance". Raises RenaError when the file cannot be written.
     """
     with replacing(path) as fresh:
-        _export_graph(network, fresh, len(labels.feature_names))
+        _export_graph(network, fresh, len(labels["feature_names"]))
         model = onnx.load(fresh)
-        metadata = {
-            "rena.servo_names": labels.servo_names,
-            "rena.feature_names": labels.feature_names,
-            "rena.robot_rest": [round(float(value), 6) for value in labels.robot_rest],
-            "rena.provenance": labels.provenance,
-        }
-        onnx.helper.set_model_props(model, {key: json.dumps(value) for key, value in metadata.items()})
+        onnx.helper.set_model_props(model, {f"rena.{name}": json.dumps(value) for name, value in labels.items()})
         onnx.checker.check_model(model)
         fresh.write_bytes(model.SerializeToString())
 

@@ -18,7 +18,7 @@ from rena_ros.base.arrays import FloatArray
 from rena_ros.base.errors import RenaError
 from rena_ros.base.files import write_json
 from rena_ros.behaviour.policy import Policy
-from rena_ros.learning.export import Labels, export_onnx, replace_provenance
+from rena_ros.learning.export import export_onnx, replace_provenance
 from rena_ros.learning.metrics import rmse
 from rena_ros.learning.provenance import provenance
 from rena_ros.learning.samples import TEST_SAMPLES, robot_rest, split_validation, with_mirror_images
@@ -69,7 +69,12 @@ def run(args: argparse.Namespace) -> int:
         return 130
     figures = _figures(trainer, time.monotonic() - start_s, len(trainer.history) - done)
     path = Path(args.out) / "model.onnx"
-    labels = Labels(dataset.names, dataset.feature_names, rest, provenance(settings, figures, dataset))
+    labels = {
+        "servo_names": dataset.names,
+        "feature_names": dataset.feature_names,
+        "robot_rest": [round(float(value), 6) for value in rest],
+        "provenance": provenance(settings, figures, dataset),
+    }
     export_onnx(trainer.best_network(), path, labels)
     policy = Policy(path, robot)
     _check_parity(trainer, policy, dataset.split(args.test)[0].features[:256])
