@@ -3,6 +3,7 @@
 ``python -m rena_ros.perception.model_file`` prints its path, or how to get it.
 """
 
+import contextlib
 import importlib.metadata
 import os
 import sys
@@ -36,9 +37,14 @@ def find_face_model(path: str | Path | None = None) -> Path:
     for named, origin in ((path, "model_path"), (os.environ.get(VARIABLE), VARIABLE)):
         if named:
             return _verified(Path(named).expanduser(), f"{origin} names {named}")
-    for found in (_in_wheel(), _in_share()):
-        if found is not None:
-            return _verified(found, f"found {found}")
+    places = []
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        places.append(Path(str(importlib.metadata.distribution(_WHEEL).locate_file(f"{_WHEEL}/models/{FILE_NAME}"))))
+    with contextlib.suppress(RenaError):
+        places.append(share_path(f"models/{FILE_NAME}"))
+    for place in places:
+        if place.exists():
+            return _verified(place, f"found {place}")
     raise RenaError(f"the face model {FILE_NAME} is not on this machine.\n{_REMEDY}")
 
 
@@ -53,21 +59,6 @@ def _verified(path: Path, origin: str) -> Path:
             f"expected {SHA256[:12]}….\n{_REMEDY}"
         )
     return path
-
-
-def _in_wheel() -> Path | None:
-    try:
-        path = Path(str(importlib.metadata.distribution(_WHEEL).locate_file(f"{_WHEEL}/models/{FILE_NAME}")))
-    except importlib.metadata.PackageNotFoundError:
-        return None
-    return path if path.exists() else None
-
-
-def _in_share() -> Path | None:
-    try:
-        return share_path(f"models/{FILE_NAME}")
-    except RenaError:
-        return None
 
 
 def main() -> int:
