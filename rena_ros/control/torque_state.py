@@ -83,13 +83,12 @@ class TorqueState:
         self.commanded[wanted] = 1
         self.register[on] = 1
         self.lost_speed_limit[on] = False
-        state = bus.read_state()
-        located = state.position_known
-        for _ in range(_READS - 1):
+        located = np.zeros(len(on), bool)
+        for _ in range(_READS):
+            state = bus.read_state()
+            located |= state.position_known
             if located[on].all():
                 break
-            state = bus.read_state()
-            located = located | state.position_known
         for name in self._names(on & ~located):
             failures[name] = "its position could not be read after its torque went on"
         self.refusals = failures

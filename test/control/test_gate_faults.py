@@ -95,24 +95,18 @@ def test_a_servo_that_lost_its_power_comes_back_limp_and_starts_without_a_jump(s
     assert abs(log[0].ticks[JAW] - ticks_of("jaw", 0.4)) <= 3 and log[-1].ticks[JAW] == ticks_of("jaw", 0.1)
 
 
-def test_the_antagonist_of_a_servo_that_cannot_be_reached_waits(stand):
-    stand.live(0.5, **PULL_UP)
-    stand.bank.inject("dead", "corner_left_up")
-    stand.live(BLIND_S + 0.2, **PULL_UP)
-    stand.goal_frames()
-    stand.live(0.6, **PULL_DOWN)
-    assert (stand.goal_frames()[:, DOWN] == ROBOT.neutral_ticks[DOWN]).all()
-    stand.bank.clear()
-    stand.live(2.2, **PULL_DOWN)
-    assert stand.goal_frames()[-1][DOWN] == ROBOT.max_ticks[DOWN]
-
-
-@pytest.mark.parametrize("faults", [["dead"], ["reject"], ["stuck", "corrupt"], ["encoder"]])
-def test_the_antagonist_of_a_servo_that_does_not_return_to_neutral_waits(stand, faults):
-    stand.live(1.0, corner_left_up=0.6)
+@pytest.mark.parametrize(
+    ("faults", "before_s"),
+    [(["dead"], 0), (["dead"], BLIND_S + 0.2), (["reject"], 0), (["stuck", "corrupt"], 0), (["encoder"], 0)],
+)
+def test_the_antagonist_of_a_servo_that_does_not_return_to_neutral_waits(stand, faults, before_s):
+    stand.live(1.0, **PULL_UP)
     for fault in faults:
         stand.bank.inject(fault, "corner_left_up")
+    stand.live(before_s, **PULL_UP)
+    stand.goal_frames()
     stand.live(3.0, **PULL_DOWN)
+    assert (stand.goal_frames()[:, DOWN] == ROBOT.neutral_ticks[DOWN]).all()
     up, down = stand.bank.positions[[UP, DOWN]] - ROBOT.neutral_ticks[[UP, DOWN]]
     assert up > 300 and stand.bank.torque[UP] and abs(down) < 2
     stand.bank.clear()

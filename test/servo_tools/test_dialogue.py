@@ -12,11 +12,11 @@ from rena_ros.servo_tools.keys import Keys
 @pytest.fixture
 def terminal(monkeypatch):
     """Standard input as a terminal; the other end of it, to type at."""
-    fingers, slave = os.openpty()
+    keyboard, slave = os.openpty()
     with os.fdopen(slave) as stdin:
         monkeypatch.setattr(sys, "stdin", stdin)
-        yield fingers
-    os.close(fingers)
+        yield keyboard
+    os.close(keyboard)
 
 
 def test_text_typed_before_a_question_is_not_its_answer(terminal, monkeypatch):

@@ -18,7 +18,7 @@ def carried_out(stand, *changes):
 
     def said(text):
         stand.lines.append(text)
-        stand.heard(text)
+        stand.on_text(text)
 
     job = EepromJob(stand.line(), changes, Dialogue(write=said))
     try:
@@ -64,7 +64,7 @@ def test_signals_that_arrive_repeatedly_are_raised_once_each_afterwards():
 def test_after_a_failure_only_the_other_servos_are_written(stand):
     stand.bank.inject("eeprom_locked", "jaw")
     # After the failure the jaw would take every value; its other changes are skipped all the same.
-    stand.heard = lambda text: "FAILED" in text and stand.bank.clear()
+    stand.on_text = lambda text: "FAILED" in text and stand.bank.clear()
     first = change(JAW, "max_torque", 1000, 900)
     job = carried_out(stand, first, change(JAW, "position_p", 32, 20), change(PUCKER, "position_p", 32, 20))
     assert not job.complete and [done.name for done in job.done] == ["pucker"]

@@ -103,7 +103,7 @@ def test_ctrl_c_while_a_rate_changes_still_locks_it(monkeypatch, saved):
     def restored(at):
         stand = ToolStand(monkeypatch)
         stand.before_request[at] = ctrl_c
-        stand.heard = lambda text: counts.append(stand.requests) if "baud_code" in text else None
+        stand.on_text = lambda text: counts.append(stand.requests) if "baud_code" in text else None
         with contextlib.suppress(KeyboardInterrupt):
             assert stand.run(restore, str(saved), "--bauds", "--only", "jaw", "--yes") == 0
         return stand

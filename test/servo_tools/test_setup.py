@@ -40,7 +40,7 @@ class Lab:
 
     def __init__(self, stand):
         self.stand, self.asked_for = stand, []
-        stand.heard = self.heard
+        stand.on_text = self.heard
 
     def heard(self, text):
         if name := wanted_now(text):
@@ -117,7 +117,7 @@ def test_two_new_servos_at_once_are_refused(stand):
             assert read_register(stand.line(), 1, "lock") != 0
             lab.unplug("pucker")
 
-    stand.heard = heard
+    stand.on_text = heard
     assert set_up(stand, "jaw", "--yes") == 0
     assert "Nothing is written at present" in stand.text
     stand.bank.set_attached("jaw", "pucker")
@@ -135,7 +135,7 @@ def test_a_plug_that_has_contact_for_one_look_only_is_no_new_servo(stand, monkey
         if found is not None:
             seen.append(found.id)
             stand.bank.set_attached()
-            stand.heard = lambda text: None  # it is not plugged in again
+            stand.on_text = lambda text: None  # it is not plugged in again
         return found
 
     monkeypatch.setattr(setup, "probe_id", bounced)
@@ -186,7 +186,7 @@ def test_a_replaced_servo_does_not_take_the_place_of_the_one_with_the_factorys_i
         elif wanted_now(text) == OWN_ONE:
             lab.connect(OWN_ONE)
 
-    stand.heard = heard
+    stand.on_text = heard
     assert set_up(stand, answers=[lambda question: "y" if "lip_lower_left, id 13" in question else "n"]) == 0
     assert f"or {OWN_ONE}, which keeps this id" in stand.text
     assert stand.kept("id") == IDS
@@ -232,7 +232,7 @@ def test_ctrl_c_at_any_request_of_an_assignment_leaves_the_servo_locked_under_on
         elif wanted_now(text):
             stand.bank.set_attached("jaw")
 
-    stand.heard = note
+    stand.on_text = note
     assert set_up(stand, "jaw", "--yes") == 0
     first, last = marks
     for at in range(first + 1, last + 1, 4):

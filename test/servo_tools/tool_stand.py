@@ -15,13 +15,13 @@ from rena_ros.servo_tools.dialogue import Dialogue
 class ToolStand(ServoStand):
     """Servos, and a tool's ``run`` called with texts instead of a keyboard.
 
-    ``lines``: everything that the tool printed and asked; ``heard`` is called with every text that it prints.
+    ``lines``: everything that the tool printed and asked; ``on_text`` is called with every text that it prints.
     """
 
     def __init__(self, monkeypatch, **bank):
         super().__init__(**bank)
         self.lines = []
-        self.heard = lambda text: None
+        self.on_text = lambda text: None
         self._patch = monkeypatch
 
     @property
@@ -55,7 +55,7 @@ class ToolStand(ServoStand):
 
         def write(text):
             self.lines.append(text)
-            self.heard(text)
+            self.on_text(text)
 
         self.lines = []
         return self.call(module, *argv, dialogue=Dialogue("--yes" in argv, read, write), **more)
