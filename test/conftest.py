@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from rena_ros.base.signals import HOLDING
+
 DEADLINE_S = 60.0
 # Ports of higher domains may be among those that Linux gives to a program that asks for any free port.
 DOMAINS = random.sample(range(1, 101), 100)
@@ -39,8 +41,7 @@ def child_processes_do_not_ignore_signals():
 
     Here they still have no effect: exec resets a handler, while a child would inherit "ignore".
     """
-    asking = (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM, signal.SIGTSTP)
-    ignored = [number for number in asking if signal.getsignal(number) == signal.SIG_IGN]
+    ignored = [number for number in HOLDING if signal.getsignal(number) == signal.SIG_IGN]
     for number in ignored:
         signal.signal(number, lambda *_: None)
     yield
@@ -92,10 +93,7 @@ def until(condition):
         time.sleep(0.005)
 
 
-@pytest.fixture(name="until")
-def until_fixture():
-    """Wait for a condition; fail at the deadline."""
-    return until
+until_fixture = pytest.fixture(lambda: until, name="until")
 
 
 class EmulatorProcess:

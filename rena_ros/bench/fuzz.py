@@ -73,9 +73,8 @@ class CommandMaker:
         return list(robot.names), robot.positions(self._rng.random(len(robot.names))).tolist()
 
     def _corners(self) -> Command:
-        robot = self._robot
-        corners = self._rng.integers(0, 2, len(robot.names)).astype(float)
-        return list(robot.names), robot.positions(corners).tolist()
+        corners = self._rng.integers(0, 2, len(self._robot.names)).astype(float)
+        return list(self._robot.names), self._robot.positions(corners).tolist()
 
     def _partial(self) -> Command:
         names, positions = self._whole()

@@ -25,17 +25,15 @@ from rena_ros.bench.machine import Machine, ProcessState
 from rena_ros.bench.processes import child_process, interruptible, wait_for_link
 from rena_ros.bench.report import begin, save_figures
 from rena_ros.bench.soak_report import Soak, judge_growth, per_minute, plot, table
+from rena_ros.emulator.faults import KINDS
 from rena_ros.robot.file import load_robot
 
 SAMPLE_S = 1.0
 MAX_DOMAIN = 232  # the ports of a higher domain would be above 65535
 WATCHED = ("emulator", "servos")
 FAULT_LASTS_S = (0.3, 4.0)
-# The kinds of fault that occur on a robot that has been set up.
-FAULT_KINDS = (
-    *("dead", "late", "corrupt", "truncated", "duplicated", "wrong_id", "echo", "return_delay", "overload"),
-    *("overheat", "undervoltage", "stuck", "torque_lost", "reject", "encoder", "unplugged"),
-)
+# Those that occur on a robot that has been set up.
+FAULT_KINDS = [kind for kind in KINDS if kind not in ("same_id", "eeprom_locked", "wrong_baud")]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

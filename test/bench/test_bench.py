@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -143,17 +144,9 @@ def test_a_wrong_fault_file_ends_with_the_emulators_own_message():
 
 
 def test_no_process_stays_behind():
-    processes = []
-
-    def interrupted():
-        with busy_process() as busy, child_process(["sleep", "60"]) as sleeper:
-            processes.extend((busy, sleeper))
-            assert all(process.poll() is None for process in processes)
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
-    assert len(processes) == 2 and all(process.returncode is not None for process in processes)
+    with pytest.raises(KeyboardInterrupt), busy_process() as busy, child_process(["sleep", "60"]) as sleeper:
+        raise KeyboardInterrupt
+    assert busy.returncode == sleeper.returncode == -signal.SIGTERM
 
 
 @pytest.mark.parametrize(
@@ -183,9 +176,8 @@ def soak(leak: float):
         run.processes.append({"time_s": 1000.0 + k, "emulator": ProcessState(50, 9, 1), "servos": servos})
         out = k == 70
         status = {"connected": "false" if out else "true", "torque": "true", "read_ms": "" if out else "5.0"}
-        run.bus.append(
-            {"time_s": 1000.0 + k, "level": 2 if out else 0, "read_max_ms": "6.5", "bus_rate_hz": "50", **status}
-        )
+        status |= {"read_max_ms": "6.5", "bus_rate_hz": "50"}
+        run.bus.append({"time_s": 1000.0 + k, "level": 2 if out else 0, **status})
     return run
 
 
@@ -219,8 +211,8 @@ def test_without_the_vendors_sdk_the_error_names_the_way_to_install_it(monkeypat
 
 def test_a_short_endurance_run(tmp_path, ros_domain):
     command = [sys.executable, "-m", "rena_ros.cli", "bench", "soak", "--minutes", "0.12", "--rate", "0"]
-    command += ["--domain", str(ros_domain)]
-    result = subprocess.run([*command, "--out", str(tmp_path)], capture_output=True, text=True, timeout=300)
+    command += ["--domain", str(ros_domain), "--out", str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stdout + result.stderr
     figures = json.loads((tmp_path / "soak.json").read_text())
     assert figures["whole"] and figures["wrong"] == [] and figures["emulator"]["limit_violations"] == 0
