@@ -7,11 +7,11 @@ cycle it was taken, so a reading that a driver offers as new is either true or s
 import argparse
 import gc
 import os
+import pickle
 import sys
 import time
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -35,18 +35,6 @@ class Record:
     raised: BoolArray  # (m,): the driver raised an exception
     cpu_s: float  # processor time of the driver's process in all m cycles
     others_cores: float  # mean number of processors in use by all but that process and the emulator
-
-    def save(self, path: Path) -> None:
-        """Write the record to a file (NumPy's npz)."""
-        np.savez(path, **asdict(self))
-
-    @classmethod
-    def load(cls, path: Path) -> "Record":
-        """Read a record that ``save`` wrote."""
-        with np.load(path) as arrays:
-            values: dict[str, Any] = {field.name: arrays[field.name] for field in fields(cls)}
-        values |= {name: float(value) for name, value in values.items() if not value.ndim}
-        return cls(**values)
 
 
 def goals_of_cycle(robot: Robot, cycle: int) -> IntArray:
@@ -123,7 +111,7 @@ def main() -> int:
         return 2
     record = measure(driver, robot, args.cycles, args.warm_up, args.emulator_pid, args.rate_hz)
     driver.close()
-    record.save(args.out)
+    args.out.write_bytes(pickle.dumps(vars(record)))
     return 0
 
 

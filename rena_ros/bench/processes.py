@@ -1,6 +1,7 @@
 """The processes that a benchmark starts: an emulator as a user starts it, measured drivers, a busy process."""
 
 import contextlib
+import pickle
 import signal
 import subprocess
 import sys
@@ -60,7 +61,7 @@ class EmulatedBus:
 
     def measure(self, driver: str, cycles: int, warm_up: int, rate_hz: float = 0.0, niceness: int = 0) -> Record:
         """Measure a driver in its own process, at ``rate_hz`` or back to back (0). Raises RenaError, its message."""
-        path = self.link.parent / "record.npz"
+        path = self.link.parent / "record.pickle"
         options = {"--driver": driver, "--port": self.link, "--cycles": cycles, "--warm-up": warm_up, "--out": path}
         options |= {"--emulator-pid": self.process.pid, "--rate-hz": rate_hz, "--niceness": niceness}
         if self.robot_file:
@@ -71,7 +72,7 @@ class EmulatedBus:
             message = process.communicate()[1]
         if process.returncode:
             raise RenaError(f"the driver {driver} could not be measured: {message.strip() or process.returncode}")
-        return Record.load(path)
+        return Record(**pickle.loads(path.read_bytes()))
 
 
 @contextlib.contextmanager

@@ -34,6 +34,7 @@ def _within(number: type, low: float, high: float) -> Any:
     return Annotated[number, Field(ge=low, le=high)]
 
 
+_BYTE = _within(int, 0, 255)
 KINDS: dict[str, Kind] = {
     "dead": Kind("receives nothing and sends nothing; moves on to its last goal", counted=True),
     "late": Kind(
@@ -43,9 +44,7 @@ KINDS: dict[str, Kind] = {
     ),
     "corrupt": Kind("one bit of the reply is wrong", counted=True),
     "truncated": Kind(
-        "only the first bytes of the reply come; default: half of them",
-        {"bytes": (_within(int, 0, 255), None)},
-        counted=True,
+        "only the first bytes of the reply come; default: half of them", {"bytes": (_BYTE, None)}, counted=True
     ),
     "duplicated": Kind("the reply comes twice", counted=True),
     "wrong_id": Kind("replies with another id", {"id": (_within(int, 0, 253), ...)}, counted=True),
@@ -56,9 +55,7 @@ KINDS: dict[str, Kind] = {
     "echo": Kind("the adapter returns the bytes that the host sends", counted=True, whole_bus=True),
     "return_delay": Kind("waits this long before it replies (register 7)", {"us": (_within(int, 0, 500), 500)}),
     "overload": Kind("status 32, torque released; refuses torque off until cleared or without power"),
-    "overheat": Kind(
-        "too hot: status 4 above its own limit (register 13)", {"temperature_c": (_within(int, 0, 255), 80)}
-    ),
+    "overheat": Kind("too hot: status 4 above its own limit (register 13)", {"temperature_c": (_BYTE, 80)}),
     "undervoltage": Kind(
         "supply too low: status 1 outside its own limits (registers 14, 15)",
         {"voltage_v": (_within(float, 0, 25.5), 3.8)},

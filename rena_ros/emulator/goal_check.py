@@ -89,8 +89,6 @@ class GoalCheck:
 
     def _note(self, what: str, goals: GoalFrame, which: BoolArray) -> int:
         for i in np.flatnonzero(which)[: _EXAMPLES - len(self.examples)]:
-            before = f"{self._ticks[i]:.0f} at {self._time_s[i]:.4f} s"
-            self.examples.append(
-                f"{self.robot.names[i]} {what}: {goals.ticks[i]} at {goals.time_s:.4f} s after {before}"
-            )
+            step = f"{goals.ticks[i]} at {goals.time_s:.4f} s after {self._ticks[i]:.0f} at {self._time_s[i]:.4f} s"
+            self.examples.append(f"{self.robot.names[i]} {what}: {step}")
         return int(which.sum())

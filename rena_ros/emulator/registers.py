@@ -78,9 +78,8 @@ class ServoRegisters:
         memory[:, _AT["present_temperature"]] = hot
         volts = np.where(now.voltage >= 0, now.voltage, REGISTERS["present_voltage"].default)
         memory[:, _AT["present_voltage"]] = volts
-        status = np.where(hot > memory[:, _AT["max_temperature"]], Status.TEMPERATURE, 0) | np.where(
-            now.encoder, Status.ENCODER, 0
-        )
+        status = np.where(hot > memory[:, _AT["max_temperature"]], Status.TEMPERATURE, 0)
+        status |= np.where(now.encoder, Status.ENCODER, 0)
         outside = (volts < memory[:, _AT["min_voltage"]]) | (volts > memory[:, _AT["max_voltage"]])
         status |= np.where(outside, Status.VOLTAGE, 0) | np.where(now.overload | self._tripped, Status.OVERLOAD, 0)
         memory[:, _AT["status"]] = status

@@ -82,13 +82,6 @@ def test_a_driver_that_raises_offers_nothing_and_the_run_continues():
     assert measured.true[~measured.raised].all()
 
 
-def test_a_record_is_the_same_after_saving_and_loading(tmp_path):
-    found = record([[1, 0], [1, 1]], [[1, 1], [0, 1]])
-    found.save(tmp_path / "record.npz")
-    again = Record.load(tmp_path / "record.npz")
-    assert again.cpu_s == found.cpu_s and (again.offered == found.offered).all() and again.true.dtype == bool
-
-
 def test_the_rounds_of_a_driver_are_summarised():
     rounds = [record([[1, 1]] * 4, [[1, 1]] * 4, cycle_s=times) for times in ([1, 2, 3, 4], [5, 6, 7, 100])]
     row = figures("rena", rounds, np.array([True, True]))

@@ -13,7 +13,6 @@ from servo_stand import ROBOT
 
 from rena_ros.bus import protocol
 from rena_ros.bus.bus import Bus
-from rena_ros.bus.line import Line
 from rena_ros.bus.port import PortLost, PortMissing, SerialPort
 from rena_ros.emulator.bank import ServoBank
 from rena_ros.emulator.emulator import Emulator, main
@@ -115,14 +114,6 @@ def test_faults_come_from_a_file_and_goals_go_to_one(make_emulator, tmp_path, un
     head, line = (tmp_path / "goals.csv").read_text().splitlines()
     assert head == ",".join(["time_s", *ROBOT.names])
     assert line.split(",")[1:] == [str(ticks) for ticks in ROBOT.max_ticks]
-
-
-def test_a_servo_hears_only_its_own_baud_rate(emulator):
-    emulator.command("fault {kind: wrong_baud, servo: jaw, baud: 250000}")
-    for baud, attuned, deaf in ((1_000_000, 22, 21), (250_000, 21, 22)):
-        line = Line(SerialPort(str(emulator.link), baud), retries=10)
-        assert line.read(attuned, 3, 2) and not line.read(deaf, 3, 2, retries=1)
-        line.close()
 
 
 def test_factory_servos_reply_with_id_1_and_the_slowest_return_delay(make_emulator):
