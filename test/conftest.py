@@ -51,6 +51,7 @@ def child_processes_do_not_ignore_signals():
 
 @contextlib.contextmanager
 def _own_domain():
+    """Give a ROS domain (1 to 100) that no other test run on this network uses meanwhile."""
     # The last port of a domain, that of its 120th process, marks it: while it is taken here, no other run takes it.
     for domain in itertools.islice(_domains, len(DOMAINS)):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mark:
@@ -63,10 +64,7 @@ def _own_domain():
     pytest.fail("no ROS domain from 1 to 100 is free on this network")
 
 
-@pytest.fixture(scope="session")
-def own_domain():
-    """A context manager of a ROS domain (1 to 100) that no other test run on this network uses meanwhile."""
-    return _own_domain
+own_domain = pytest.fixture(lambda: _own_domain, scope="session", name="own_domain")
 
 
 @pytest.fixture

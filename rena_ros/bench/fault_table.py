@@ -5,6 +5,7 @@ offers as new either is this cycle's goal or is stale.
 """
 
 import argparse
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
     robot = load_robot(args.robot_file)
     console, machine = begin(args.out)
     drivers = installed(("vendor", OURS), console)
-    rows, whole = _rows(drivers, robot, args, console)
+    rows = _rows(drivers, robot, args, console)
     faulty = robot.names[_faulty(robot)]
     title = f"Faults of {faulty}, one of {len(robot.names)} servos; {args.cycles} cycles at {RATE_HZ:g} Hz"
     console.print(_table(rows, title))
@@ -107,32 +108,27 @@ def run(args: argparse.Namespace) -> int:
     if args.out and rows:
         header = {"machine": vars(machine), "load_at_end": Machine.now().load, "faulty": faulty, "rate_hz": RATE_HZ}
         save_figures(console, args.out, "faults", {**header, "rows": [vars(row) for row in rows]})
-    if not whole:
+    if len(rows) < len(FAULTS) * len(drivers):
         console.print("interrupted: the measurements until then", style="yellow")
         return 130
     return 1 if wrong else 0
 
 
-def _rows(
-    drivers: tuple[str, ...], robot: Robot, args: argparse.Namespace, console: Console
-) -> tuple[list[FaultRow], bool]:
-    """Return the rows and whether they are complete: an interrupt ends the run early."""
+def _rows(drivers: tuple[str, ...], robot: Robot, args: argparse.Namespace, console: Console) -> list[FaultRow]:
+    """Return the rows, fewer after an interrupt."""
     rows: list[FaultRow] = []
     faulty = _faulty(robot)
-    try:
-        with interruptible(), progress_bar(console) as progress:
-            bar = progress.add_task("", total=len(FAULTS) * len(drivers))
-            for name, values in FAULTS.items():
-                faults = [{**values, "servo": robot.names[faulty]}] if values else []
-                for driver in drivers:
-                    progress.update(bar, description=f"{NAMES[driver]}: {name}")
-                    with emulated_bus(INSTANT, faults, args.robot_file) as bus:
-                        record = bus.measure(driver, args.cycles, warm_up=0, rate_hz=RATE_HZ)
-                    rows.append(summarise(driver, name, record, faulty if values else None))
-                    progress.update(bar, advance=1)
-    except KeyboardInterrupt:
-        return rows, False
-    return rows, True
+    with contextlib.suppress(KeyboardInterrupt), interruptible(), progress_bar(console) as progress:
+        bar = progress.add_task("", total=len(FAULTS) * len(drivers))
+        for name, values in FAULTS.items():
+            faults = [{**values, "servo": robot.names[faulty]}] if values else []
+            for driver in drivers:
+                progress.update(bar, description=f"{NAMES[driver]}: {name}")
+                with emulated_bus(INSTANT, faults, args.robot_file) as bus:
+                    record = bus.measure(driver, args.cycles, warm_up=0, rate_hz=RATE_HZ)
+                rows.append(summarise(driver, name, record, faulty if values else None))
+                progress.update(bar, advance=1)
+    return rows
 
 
 def _faulty(robot: Robot) -> int:

@@ -159,7 +159,6 @@ class _Run:
         self._rehearsal.live(0.1)
 
     def step(self) -> None:
-        """Send one command and let some time pass."""
         (names, positions), valid = self._make()
         refused = self._rehearsal.gate.commands.refused
         self._rehearsal.command(names, positions)
@@ -171,7 +170,6 @@ class _Run:
             self._rehearsal.live(_PAUSE_S)
 
     def check(self) -> None:
-        """Check the goals that crossed the wire since the last check."""
         self._check.add(self._rehearsal.bank.goals.take())
 
     def call_service(self) -> None:

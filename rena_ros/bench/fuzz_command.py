@@ -1,6 +1,7 @@
 """`rena bench fuzz`: millions of random commands through the servos node's callback, on all cores."""
 
 import argparse
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -57,11 +58,12 @@ def run(args: argparse.Namespace) -> int:
         raise RenaError("--commands and --workers must be at least 1, and --seed not negative")
     console, machine = begin(args.out)
     begun_s = time.monotonic()
-    results, whole = _work(_jobs(args.commands, args.seed), args.workers or machine.cores, console)
+    jobs = _jobs(args.commands, args.seed)
+    results = _work(jobs, args.workers or machine.cores, console)
     if not results:
         console.print("interrupted before the first result", style="yellow")
         return 130
-    total = merge(results)
+    total, whole = merge(results), len(results) == len(jobs)
     took_s = time.monotonic() - begun_s
     console.print(_table(total, took_s))
     for example in total.examples:
@@ -79,23 +81,21 @@ def _jobs(commands: int, seed: int) -> list[tuple[int, int]]:
     return [(min(CHUNK, commands - done), seed * 1_000_000 + k) for k, done in enumerate(range(0, commands, CHUNK))]
 
 
-def _work(jobs: list[tuple[int, int]], workers: int, console: Console) -> tuple[list[FuzzResult], bool]:
-    """Return the results and whether they are complete: an interrupt ends the run early."""
+def _work(jobs: list[tuple[int, int]], workers: int, console: Console) -> list[FuzzResult]:
+    """Return the results of the jobs, fewer after an interrupt."""
     results: list[FuzzResult] = []
     context = multiprocessing.get_context("spawn")  # a ROS context does not survive a fork
-    try:
-        with (
-            interruptible(),
-            worker_pool(context, min(workers, len(jobs))) as pool,
-            progress_bar(console, TimeRemainingColumn) as progress,
-        ):
-            bar = progress.add_task("commands", total=sum(count for count, _ in jobs))
-            for result in pool.imap_unordered(_fuzz, jobs):
-                results.append(result)
-                progress.update(bar, advance=result.commands)
-    except KeyboardInterrupt:
-        return results, False
-    return results, True
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        interruptible(),
+        worker_pool(context, min(workers, len(jobs))) as pool,
+        progress_bar(console, TimeRemainingColumn) as progress,
+    ):
+        bar = progress.add_task("commands", total=sum(count for count, _ in jobs))
+        for result in pool.imap_unordered(_fuzz, jobs):
+            results.append(result)
+            progress.update(bar, advance=result.commands)
+    return results
 
 
 def worker_pool(context: SpawnContext, workers: int) -> Pool:

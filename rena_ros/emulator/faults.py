@@ -34,7 +34,7 @@ def _within(number: type, low: float, high: float) -> Any:
     return Annotated[number, Field(ge=low, le=high)]
 
 
-_BYTE = _within(int, 0, 255)
+_BYTE, _VOLTS = _within(int, 0, 255), _within(float, 0, 25.5)
 KINDS: dict[str, Kind] = {
     "dead": Kind("receives nothing and sends nothing; moves on to its last goal", counted=True),
     "late": Kind(
@@ -43,9 +43,7 @@ KINDS: dict[str, Kind] = {
         counted=True,
     ),
     "corrupt": Kind("one bit of the reply is wrong", counted=True),
-    "truncated": Kind(
-        "only the first bytes of the reply come; default: half of them", {"bytes": (_BYTE, None)}, counted=True
-    ),
+    "truncated": Kind("only its first bytes come; default: half of them", {"bytes": (_BYTE, None)}, counted=True),
     "duplicated": Kind("the reply comes twice", counted=True),
     "wrong_id": Kind("replies with another id", {"id": (_within(int, 0, 253), ...)}, counted=True),
     "same_id": Kind(
@@ -56,10 +54,7 @@ KINDS: dict[str, Kind] = {
     "return_delay": Kind("waits this long before it replies (register 7)", {"us": (_within(int, 0, 500), 500)}),
     "overload": Kind("status 32, torque released; refuses torque off until cleared or without power"),
     "overheat": Kind("too hot: status 4 above its own limit (register 13)", {"temperature_c": (_BYTE, 80)}),
-    "undervoltage": Kind(
-        "supply too low: status 1 outside its own limits (registers 14, 15)",
-        {"voltage_v": (_within(float, 0, 25.5), 3.8)},
-    ),
+    "undervoltage": Kind("status 1 outside its own limits (registers 14, 15)", {"voltage_v": (_VOLTS, 3.8)}),
     "stuck": Kind("the horn does not move, the load rises, and after a while it trips as overloaded"),
     "torque_lost": Kind("its torque register goes to 0 by itself, once"),
     "eeprom_locked": Kind("acknowledges what is written below register 40 but does not keep it"),
