@@ -11,7 +11,7 @@ import contextlib
 import os
 import sys
 import threading
-from collections.abc import Callable
+from functools import partial
 
 import rclpy
 from rcl_interfaces.msg import SetParametersResult
@@ -55,7 +55,7 @@ class EmulatorNode(Node):
         bank.script(script.faults, script.random)
         self.add_on_set_parameters_callback(self.on_parameters)
         for name, command in (("clear_faults", "clear"), *((word, word) for word in ("unplug", "plug", "power_cycle"))):
-            self.create_service(Trigger, f"~/{name}", self._trigger(command))
+            self.create_service(Trigger, f"~/{name}", partial(self._on_trigger, command))
 
     def on_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
         """Change faults and attached servos; either all new values are accepted, or none."""
@@ -78,17 +78,14 @@ class EmulatorNode(Node):
         self.get_logger().info(f"on purpose: {now}")
         return SetParametersResult(successful=True)
 
-    def _trigger(self, command: str) -> Callable[[Trigger.Request, Trigger.Response], Trigger.Response]:
-        def on_request(_request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-            try:
-                response.message = self._emulator.call(lambda: carry_out(self._emulator.bank, command))
-                response.success = True
-                self.get_logger().info(f"on purpose: {command}: {response.message}")
-            except TimeoutError:
-                response.message = "the emulator is leaving"
-            return response
-
-        return on_request
+    def _on_trigger(self, command: str, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        try:
+            response.message = self._emulator.call(lambda: carry_out(self._emulator.bank, command))
+            response.success = True
+            self.get_logger().info(f"on purpose: {command}: {response.message}")
+        except TimeoutError:
+            response.message = "the emulator is leaving"
+        return response
 
 
 def main() -> int:

@@ -9,6 +9,8 @@ from rena_ros.control.gate import Gate
 from rena_ros.control.health import Level, ServoHealth, Verdict, judge_servo
 from rena_ros.nodes.messages import status_msg
 
+_FORMATS = {"temperature_c": ".0f", "voltage_v": ".1f", "load": ".3f", "current_a": ".3f", "age_s": ".2f"}
+
 
 class ServoStatus:
     """Collects the servos' states between two messages; arrays (n,) in the order of ``Robot.names``."""
@@ -49,7 +51,7 @@ class ServoStatus:
         commanded = None if servos.commanded[i] < 0 else bool(servos.commanded[i])
         if state is None or not np.isfinite(state.seen_s[i]):
             return ServoHealth(torque=torque, commanded=commanded)
-        name = self._gate.robot.names[i]
+        name, bits = self._gate.robot.names[i], int(state.status[i])
         left_out = self._gate.torque and not servos.driven[i]
         return ServoHealth(
             age_s=max(now_s - float(state.seen_s[i]), 0.0),
@@ -58,7 +60,7 @@ class ServoStatus:
             voltage_v=float(state.voltage_v[i]),
             load=float(self._load_sum[i] / replies) if replies else None,
             current_a=None if np.isnan(self._current_a[i]) else float(self._current_a[i]),
-            conditions=conditions(int(state.status[i])),
+            conditions=condition_names(bits) or ((f"status {bits}",) if bits else ()),
             torque=torque,
             commanded=commanded,
             held_back=f"gets no goals: {servos.refusals.get(name, 'it was silent')}" if left_out else None,
@@ -69,16 +71,10 @@ class ServoStatus:
         name, servo_id = gate.robot.names[i], int(gate.robot.ids[i])
         verdict = Verdict(Level.STALE, "disconnected")
         values = {"id": servo_id, "torque": {None: "unknown", True: "on", False: "off"}[health.torque]}
-        values |= {"driven": bool(gate.torque_state.driven[i])}
-        for key, text in (
-            ("temperature_c", "{:.0f}"),
-            ("voltage_v", "{:.1f}"),
-            ("load", "{:.3f}"),
-            ("current_a", "{:.3f}"),
-            ("age_s", "{:.2f}"),
-        ):
+        values["driven"] = bool(gate.torque_state.driven[i])
+        for key, digits in _FORMATS.items():
             value = getattr(health, key)
-            values[key] = "" if value is None else text.format(value)
+            values[key] = "" if value is None else format(value, digits)
         values["fresh_percent"] = "" if health.fresh is None else f"{100 * health.fresh:.0f}"
         if gate.bus is not None:
             verdict = judge_servo(gate.robot.thresholds, health)
@@ -87,9 +83,3 @@ class ServoStatus:
         return status_msg(
             f"{self._node}: {name}", verdict.level, verdict.message, values, hardware_id=f"{self._port} id {servo_id}"
         )
-
-
-def conditions(bits: int) -> tuple[str, ...]:
-    """The conditions that a status byte reports, in words."""
-    known = condition_names(bits)
-    return known or ((f"status {bits}",) if bits else ())

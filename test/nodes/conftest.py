@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 import rclpy
+from rcl_interfaces.srv import SetParameters
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
 from servo_stand import ServoStand
 
 from rena_ros.base.resources import share_path
@@ -78,6 +80,19 @@ class NodeProcesses:
         while not condition():
             assert time.monotonic() < end_s, "waited too long"
             self._executor.spin_once(timeout_sec=0.02)
+
+    def call(self, kind: type, service: str, **request):
+        """Call a service of a node; return its response."""
+        client = self.peer.create_client(kind, service)
+        self.until(client.service_is_ready)
+        future = client.call_async(kind.Request(**request))
+        self.until(future.done)
+        return future.result()
+
+    def set_parameter(self, node: str, name: str, value):
+        """Set one parameter of a node; return the result (successful, reason)."""
+        parameters = [Parameter(name, value=value).to_parameter_msg()]
+        return self.call(SetParameters, f"{node}/set_parameters", parameters=parameters).results[0]
 
     def leave(self, process: subprocess.Popen, how: int = signal.SIGINT) -> tuple[int, str]:
         """Send a node a signal to end; return its exit code and its output."""

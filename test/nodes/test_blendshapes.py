@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
-from parameter_client import set_parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image, JointState, PointCloud2, TimeReference
 
@@ -91,10 +90,10 @@ def test_mirror_is_set_while_it_runs(processes, face):
     assert expected.features[left] > expected.features[right] + 0.3
     seen = peer.read(picture, 100)
     assert seen.position[left] > seen.position[right] + 0.3
-    assert set_parameter(processes, "blendshapes", "mirror", True).successful
+    assert processes.set_parameter("blendshapes", "mirror", True).successful
     seen = peer.read(picture, 200)
     assert seen.position[right] > seen.position[left] + 0.3
-    assert not set_parameter(processes, "blendshapes", "max_faces", 2).successful
+    assert not processes.set_parameter("blendshapes", "max_faces", 2).successful
     code, said = processes.leave(peer.node)
     assert code == 0 and "the parameter mirror is now True" in said
 

@@ -6,7 +6,6 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from parameter_client import set_parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, TimeReference
 
@@ -115,11 +114,11 @@ def test_mirror_and_loop_are_set_while_a_clip_plays(processes, tmp_path):
         return from_image_msg(images[-1])[:, :60].mean() > 128
 
     processes.until(lambda: images and left_is_white())
-    assert set_parameter(processes, "camera", "mirror", True).successful
+    assert processes.set_parameter("camera", "mirror", True).successful
     processes.until(lambda: not left_is_white())
-    refused = set_parameter(processes, "camera", "width", 320)
+    refused = processes.set_parameter("camera", "width", 320)
     assert not refused.successful and "read-only" in refused.reason
-    assert set_parameter(processes, "camera", "loop", False).successful
+    assert processes.set_parameter("camera", "loop", False).successful
     assert processes.ended(camera)[0] == 0
 
 

@@ -4,7 +4,6 @@ import json
 import signal
 
 import pytest
-from parameter_client import set_parameter
 from std_srvs.srv import Trigger
 
 from rena_ros.bus.bus import Bus
@@ -16,16 +15,11 @@ PLUGGED = "plugged; 25 servos attached, torque on at"
 
 
 class EmulatorPeer:
-    """The node as the graph starts it, a bus at its link, and clients of its services and parameters."""
+    """The node as the graph starts it, a bus at its link, and calls of its services and parameters."""
 
     def __init__(self, processes, folder):
-        self.until = processes.until
+        self.processes, self.until = processes, processes.until
         self.link, self._report = folder / "servos", folder / "report.json"
-        self.processes = processes
-        self._services = {
-            name: processes.peer.create_client(Trigger, f"emulator/{name}")
-            for name in ("unplug", "plug", "clear_faults", "power_cycle")
-        }
 
     def start(self, **parameters):
         parameters = {name: json.dumps(value) for name, value in parameters.items()}
@@ -36,14 +30,10 @@ class EmulatorPeer:
         return Bus(str(self.link), ROBOT, retries=10)
 
     def call(self, name):
-        client = self._services[name]
-        self.until(client.service_is_ready)
-        future = client.call_async(Trigger.Request())
-        self.until(future.done)
-        return future.result()
+        return self.processes.call(Trigger, f"emulator/{name}")
 
     def set(self, name, text):
-        return set_parameter(self.processes, "emulator", name, text)
+        return self.processes.set_parameter("emulator", name, text)
 
     def report(self):
         return json.loads(self._report.read_text())
@@ -107,8 +97,7 @@ def test_after_a_signal_it_stays_until_its_client_has_switched_torque_off(peer):
     peer.process.send_signal(signal.SIGINT)
     assert bus.set_torque(False) == {}
     bus.close()
-    code, said = peer.processes.ended(peer.process)
-    assert (code, said) == (0, "")
+    assert peer.processes.ended(peer.process) == (0, "")
     assert peer.report()["torque_on"] == []
 
 

@@ -9,8 +9,6 @@ import pytest
 import rclpy
 import yaml
 from rcl_interfaces.msg import ParameterType
-from rcl_interfaces.srv import DescribeParameters, GetParameters, ListParameters, SetParametersAtomically
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 
 from rena_ros.base.resources import share_path
@@ -41,59 +39,30 @@ def domain(ros_domain, monkeypatch):
     context.try_shutdown()
 
 
-class Client:
-    """Calls the parameter services of a node in the same process."""
-
-    def __init__(self, node, context):
-        self._node, self._name = node, node.get_name()
-        self._peer = rclpy.create_node("peer", context=context)
-        self._executor = SingleThreadedExecutor(context=context)
-        self._executor.add_node(node)
-        self._executor.add_node(self._peer)
-
-    def call(self, kind, service, **request):
-        client = self._peer.create_client(kind, f"/{self._name}/{service}")
-        assert client.wait_for_service(60)
-        future = client.call_async(kind.Request(**request))
-        self._executor.spin_until_future_complete(future, 60)
-        assert future.done()
-        return future.result()
-
-    def set(self, **values):
-        parameters = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
-        return self.call(SetParametersAtomically, "set_parameters_atomically", parameters=parameters).result
-
-    def close(self):
-        self._executor.shutdown()
-        self._peer.destroy_node()
-        self._node.destroy_node()
-
-
 @pytest.fixture
-def connect(domain):
-    """Make a client of a node; both are gone at the end."""
-    clients = []
+def blank(domain):
+    """Make a node that has a name and the parameters of that node, and does nothing."""
 
-    def connect(node):
-        clients.append(Client(node, domain))
-        return clients[-1]
+    def make(name):
+        node = rclpy.create_node(name, context=domain)
+        declare(node, TABLES[name])
+        return node
 
-    yield connect
-    for client in clients:
-        client.close()
+    return make
+
+
+def set_parameters(node, **values):
+    """Set parameters as one request; return the result (successful, reason)."""
+    return node.set_parameters_atomically([Parameter(name, value=value) for name, value in values.items()])
 
 
 @pytest.mark.parametrize("name", NODES)
-def test_ros_tells_description_range_and_whether_it_may_be_set(name, domain, connect):
-    node = rclpy.create_node(name, context=domain)
-    declare(node, TABLES[name])
-    client = connect(node)
-    names = set(client.call(ListParameters, "list_parameters").result.names)
-    names = sorted(one for one in names if one not in ("use_sim_time", "start_type_description_service"))
-    assert names == sorted(spec.name for spec in TABLES[name])
-    values = client.call(GetParameters, "get_parameters", names=names).values
-    descriptors = client.call(DescribeParameters, "describe_parameters", names=names).descriptors
-    for descriptor, value in zip(descriptors, values, strict=True):
+def test_ros_tells_description_range_and_whether_it_may_be_set(name, blank):
+    node = blank(name)
+    names = set(node.list_parameters([], 0).names) - {"use_sim_time", "start_type_description_service"}
+    assert names == {spec.name for spec in TABLES[name]}
+    for descriptor in node.describe_parameters(list(names)):
+        value = node.get_parameter(descriptor.name).get_parameter_value()
         what = f"{name}.{descriptor.name}"
         assert len(descriptor.description) > 8, what
         assert descriptor.read_only == (descriptor.name not in LIVE[name]), what
@@ -124,39 +93,34 @@ def test_nodes_yaml_has_no_other_node():
     assert set(yaml.safe_load(share_path("config/nodes.yaml").read_text())) == {f"/**/{name}" for name in NODES}
 
 
-def test_a_value_that_the_descriptor_refuses_takes_no_effect_nor_does_any_other_of_the_request(domain, connect):
-    node = rclpy.create_node("policy", context=domain)
-    seen = []
-    declare(node, TABLES["policy"])
+def test_a_value_that_the_descriptor_refuses_takes_no_effect_nor_does_any_other_of_the_request(blank):
+    node, seen = blank("policy"), []
     on_change(node, rate_hz=seen.append, lost_after_s=seen.append)
-    client = connect(node)
     for wrong in (math.nan, math.inf, -1.0, 0.0, 1e9, 20, "20", True):
-        refused = client.set(lost_after_s=0.3, rate_hz=wrong)
+        refused = set_parameters(node, lost_after_s=0.3, rate_hz=wrong)
         assert not refused.successful, wrong
         assert "rate_hz" in refused.reason or "type" in refused.reason
-    refused = client.set(lost_after_s=0.3, model_path="another.onnx")
+    refused = set_parameters(node, lost_after_s=0.3, model_path="another.onnx")
     assert not refused.successful and "read-only" in refused.reason
     assert seen == [] and node.get_parameter("lost_after_s").value == 0.5
-    assert client.set(lost_after_s=0.3, rate_hz=20.0).successful
+    assert set_parameters(node, lost_after_s=0.3, rate_hz=20.0).successful
     assert seen == [0.3, 20.0]
 
 
-def test_the_policy_node_follows_new_rates_and_times(domain, connect):
+def test_the_policy_node_follows_new_rates_and_times(domain):
     node = PolicyNode(context=domain)
-    client = connect(node)
-    assert client.set(rate_hz=200.0, lost_after_s=0.0, rest_seconds=0.7).successful
+    assert set_parameters(node, rate_hz=200.0, lost_after_s=0.0, rest_seconds=0.7).successful
     assert {timer.timer_period_ns for timer in node.timers} >= {5_000_000}
     assert (node.presence.lost_after_s, node.resting.rest_seconds) == (0.0, 0.7)
     goals = np.full(len(node.robot.names), 0.5, np.float32)
     node.presence.seen(goals, 100.0)
     assert node.presence.absent(100.001) is not None
-    assert client.set(lost_after_s=5.0).successful
+    assert set_parameters(node, lost_after_s=5.0).successful
     node.presence.seen(goals, 100.0)
     assert node.presence.absent(104.9) is None
 
 
-def test_the_twin_draws_at_a_new_rate(domain, connect):
+def test_the_twin_draws_at_a_new_rate(domain):
     node = TwinNode(context=domain, parameter_overrides=[Parameter("width", value=64), Parameter("height", value=48)])
-    client = connect(node)
-    assert client.set(rate_hz=125.0).successful
+    assert set_parameters(node, rate_hz=125.0).successful
     assert 8_000_000 in {timer.timer_period_ns for timer in node.timers}

@@ -1,6 +1,5 @@
 """The servos node as a process: topics in, bytes to the emulator out; and how it leaves."""
 
-import itertools
 import math
 import re
 import signal
@@ -21,14 +20,11 @@ class ServosPeer:
     """A peer node that commands the servos node and keeps what it publishes."""
 
     def __init__(self, processes):
-        self.processes = processes
-        self.until = processes.until
+        self.processes, self.until = processes, processes.until
         self.states = processes.listen(JointState, "joint_states", QoSProfile(depth=50))
         self.timings = processes.listen(TimeReference, "timing", QoSProfile(depth=100))
         self.diagnostics = processes.listen(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
         self.commands = processes.peer.create_publisher(JointState, "servos/command", QoSProfile(depth=1))
-        self._torque = processes.peer.create_client(SetBool, "set_torque")
-        self._triggers = {name: processes.peer.create_client(Trigger, name) for name in ("neutral", "stop", "reset")}
 
     def start(self, port, **parameters):
         return self.processes.start("servos", port=port, **parameters)
@@ -74,17 +70,11 @@ class ServosPeer:
     def says(self, key, wanted):
         return bool(self.diagnostics) and self.value(key) == wanted
 
-    def ask(self, client, request):
-        self.until(client.service_is_ready)
-        future = client.call_async(request)
-        self.until(future.done)
-        return future.result()
-
     def set_torque(self, on):
-        return self.ask(self._torque, SetBool.Request(data=on))
+        return self.processes.call(SetBool, "set_torque", data=on)
 
     def trigger(self, name):
-        return self.ask(self._triggers[name], Trigger.Request())
+        return self.processes.call(Trigger, name)
 
 
 @pytest.fixture
@@ -107,7 +97,7 @@ def test_from_command_to_bytes_to_states_and_a_limp_end(peer, make_emulator, tmp
     refused = int(peer.value("commands_refused"))
     peer.hold(lambda: peer.diagnostics and int(peer.value("commands_refused")) > refused, jaw=math.nan)
     peer.until(lambda: peer.at(**dict.fromkeys(ROBOT.names, 0.0)))
-    code, output = peer.processes.leave(node, signal.SIGINT)
+    code, output = peer.processes.leave(node)
     assert code == 0 and "torque is off" in output and "Traceback" not in output
     assert "jaw: nan is not a finite position" in output
     report = emulator.end()
@@ -167,13 +157,12 @@ def test_a_pulled_cable_is_logged_once_and_the_robot_is_limp_when_it_is_back(pee
 THREE = ("jaw", "pucker", "neck_yaw")
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_leaving_switches_all_servos_off_but_overloaded_ones_and_names_those(peer, emulator, how):
+def test_leaving_switches_all_servos_off_but_overloaded_ones_and_names_those(peer, emulator):
     node = peer.start(emulator.link, autostart="true")
     peer.until(lambda: peer.says("torque", "true") and peer.says("driven", "25"))
     emulator.command(f"fault {{kind: overload, servo: [{', '.join(THREE)}]}}")
     peer.until(lambda: all(peer.reports(name, b"\2", "overload") for name in THREE))
-    code, output = peer.processes.leave(node, how)
+    code, output = peer.processes.leave(node)
     assert code == 0 and "Traceback" not in output
     assert f"torque could not be switched off: {', '.join(THREE)}: refuses" in output
     assert sorted(emulator.end()["torque_on"]) == sorted(THREE)
@@ -203,10 +192,10 @@ def test_lost_torque_is_reported_and_a_latched_stop_names_the_servo_that_refuses
 
 
 def goals_in(path):
-    """Return time in s and ticks of every goal of the jaw."""
+    """Return every goal of the jaw, ticks."""
     rows = [line.split(",") for line in path.read_text().splitlines()]
     at = rows[0].index("jaw")
-    return [(float(row[0]), int(row[at])) for row in rows[1:] if row[at]]
+    return [int(row[at]) for row in rows[1:] if row[at]]
 
 
 def test_a_killed_node_is_replaced_without_a_jump(peer, make_emulator, tmp_path):
@@ -217,16 +206,12 @@ def test_a_killed_node_is_replaced_without_a_jump(peer, make_emulator, tmp_path)
     node.kill()
     node.wait()
     before = goals_in(goals)
-    assert abs(before[-1][1] - round(2048 + 0.4 * 4096 / (2 * np.pi))) <= 1
+    assert abs(before[-1] - round(2048 + 0.4 * 4096 / (2 * np.pi))) <= 1
     peer.diagnostics.clear()
     second = peer.start(emulator.link, autostart="true")
     peer.until(lambda: peer.says("torque", "true"))
     peer.hold(lambda: peer.at(jaw=0.4), jaw=0.4)
-    way = [before[-1], *goals_in(goals)[len(before) :]]
-    # It starts where the jaw was and keeps the speed limit (allowed: a tick of rounding, and a writer that is late).
-    assert abs(way[1][1] - way[0][1]) <= 2
-    fastest = ROBOT.max_speed_rad_s[ROBOT.index["jaw"]] * 4096 / (2 * np.pi)
-    assert all(abs(b - a) <= fastest * max(tb - ta, 0.06) + 1 for (ta, a), (tb, b) in itertools.pairwise(way[1:]))
+    assert abs(goals_in(goals)[len(before)] - before[-1]) <= 2  # it starts where the jaw was
     assert peer.processes.leave(second)[0] == 0
     assert emulator.end()["torque_on"] == []
 

@@ -159,12 +159,6 @@ def test_autostart_does_not_overrule_a_service_called_before_the_port_is_there(r
     assert rehearsal.gate.bus is not None and not rehearsal.bank.torque.any()
 
 
-def test_autostart_switches_on_at_the_first_connection(rehearse):
-    rehearsal = rehearse(autostart=True)
-    rehearsal.live(0.5)
-    assert rehearsal.bank.torque.all()
-
-
 def test_a_stop_while_the_cable_is_pulled_takes_effect_when_it_is_back(rehearsal):
     rehearsal.bank.inject("unplugged")
     rehearsal.live(0.1, jaw=0.3)
