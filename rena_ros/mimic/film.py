@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 import av
@@ -30,17 +31,17 @@ def make_film(
     KeyboardInterrupt the film is shorter but complete; the interrupt is raised again. Returns 0, and writes nothing,
     when no picture was spooled. Raises RenaError when the film cannot be written.
     """
-    camera = SpoolReader.open(spool, "camera")
+    camera = SpoolReader(spool, "camera")
     if not len(camera):
         return 0
-    robot, landmarks = SpoolReader.open(spool, "robot"), SpoolReader.open(spool, "landmarks")
+    robot, landmarks = SpoolReader(spool, "robot"), SpoolReader(spool, "landmarks")
     times_ns = moments(int(camera.stamps_ns[0]), int(camera.stamps_ns[-1]))
     marks_at = {int(stamp): i for i, stamp in enumerate(landmarks.stamps_ns)}
     showing, mirrored = newest_at(camera.stamps_ns, times_ns), newest_at(robot.stamps_ns, times_ns)
     total_s = (times_ns[-1] - times_ns[0]) / 1e9
 
     def pictures() -> Iterable[np.ndarray]:
-        person, twin = _Decoder(camera), _Decoder(robot)
+        person, twin = _decoder(camera), _decoder(robot)
         for k, (i, j) in enumerate(zip(showing, mirrored, strict=True)):
             stamp_ns = int(camera.stamps_ns[i])
             marks = marks_at.get(stamp_ns)
@@ -48,7 +49,7 @@ def make_film(
             end_ns = finished_ns.get(stamp_ns)
             latency_ms = None if end_ns is None else (end_ns - stamp_ns) / 1e6
             caption = Caption((times_ns[k] - times_ns[0]) / 1e9, total_s, latency_ms, face=points is not None)
-            yield compose(person[i], points, twin[j], caption, with_robot)
+            yield compose(person(i), points, twin(j), caption, with_robot)
             progress(k + 1, len(times_ns))
 
     return encode(path, pictures(), film_size(with_robot))
@@ -99,16 +100,6 @@ def encode(path: Path, pictures: Iterable[np.ndarray], size: tuple[int, int], ra
     return count
 
 
-class _Decoder:
-    """Decodes records to RGB and caches the last one: a picture that is shown twice is decoded once."""
-
-    def __init__(self, stream: SpoolReader):
-        self._stream = stream
-        self._last: tuple[int, np.ndarray] | None = None
-
-    def __getitem__(self, i: int) -> np.ndarray | None:
-        if i < 0:
-            return None
-        if self._last is None or self._last[0] != i:
-            self._last = (i, from_jpeg(self._stream[i]))
-        return self._last[1]
+def _decoder(stream: SpoolReader) -> Callable[[int], np.ndarray | None]:
+    """Decode records to RGB, None for -1; a picture that is shown twice in a row is decoded once."""
+    return lru_cache(maxsize=1)(lambda i: from_jpeg(stream[i]) if i >= 0 else None)

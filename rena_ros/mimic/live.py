@@ -65,16 +65,13 @@ class LiveView:
             word, colour = _LEVELS.get(level, ("?", "red"))
             table.add_row(Text(name), Text.assemble((word, colour), f"  {message}"))
         table.add_row("film", Text(str(self._film)))
-        return Panel(Group(table, self._progress(elapsed_s)), title=Text(self._title), subtitle="Ctrl-C ends the run")
-
-    def _progress(self, elapsed_s: float) -> Table:
-        row = Table.grid(padding=(0, 1))
+        progress = Table.grid(padding=(0, 1))
         if self._total_s is None:
-            row.add_row(f"{elapsed_s:5.1f} s")
+            progress.add_row(f"{elapsed_s:5.1f} s")
         else:
             bar = ProgressBar(total=self._total_s, completed=min(elapsed_s, self._total_s), width=40)
-            row.add_row(f"{elapsed_s:5.1f} / {self._total_s:.0f} s", bar)
-        return row
+            progress.add_row(f"{elapsed_s:5.1f} / {self._total_s:.0f} s", bar)
+        return Panel(Group(table, progress), title=Text(self._title), subtitle="Ctrl-C ends the run")
 
 
 def plain_line(snapshot: Snapshot, elapsed_s: float, total_s: float | None) -> str:

@@ -132,8 +132,8 @@ def _add_round_trip(run: MimicRun, figures: dict[str, Any], console: Console) ->
         notes.append("no round trip without the twin")
         return
     with _progress(console, "reading the robot's face") as progress:
-        twin = twin_track(SpoolReader.open(run.spool, "robot"), progress)
-    trip = compare(person_track(SpoolReader.open(run.spool, "readings")), twin)
+        twin = twin_track(SpoolReader(run.spool, "robot"), progress)
+    trip = compare(person_track(SpoolReader(run.spool, "readings")), twin)
     if trip is None:
         notes.append("no round trip: the person and the robot were hardly ever seen at the same time")
     else:

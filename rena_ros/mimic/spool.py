@@ -6,7 +6,6 @@ takes. A run that is cut off leaves complete records and at most one incomplete 
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -42,34 +41,31 @@ class SpoolWriter:
                 self.failure = self.failure or error.strerror or str(error)
 
 
-@dataclass(frozen=True)
 class SpoolReader:
-    """The index of one stream: ``stamps_ns`` int64 (n,) rising, ``offsets`` and ``lengths`` int64 (n,) of the data."""
+    """The records of ``directory/STREAM.spool``, sorted by stamp; none when the stream was never written.
 
-    path: Path
-    stamps_ns: np.ndarray
-    offsets: np.ndarray
-    lengths: np.ndarray
+    ``stamps_ns``: int64 (n,), rising.
+    """
 
-    @classmethod
-    def open(cls, directory: Path, stream: str) -> "SpoolReader":
-        """Index ``directory/STREAM.spool``, sorted by stamp; a stream that was never written is empty."""
-        path = directory / f"{stream}.spool"
-        rows = list(_index(path)) if path.exists() else []
+    def __init__(self, directory: Path, stream: str):
+        self._path = directory / f"{stream}.spool"
+        rows = list(_index(self._path)) if self._path.exists() else []
         table = np.array(rows, np.int64).reshape(-1, 3)
-        table = table[np.argsort(table[:, 0], kind="stable")]
-        return cls(path, table[:, 0], table[:, 1], table[:, 2])
+        self._table = table[np.argsort(table[:, 0], kind="stable")]
+        self.stamps_ns = self._table[:, 0]
 
     def __len__(self) -> int:
-        return len(self.stamps_ns)
+        return len(self._table)
 
     def __getitem__(self, i: int) -> bytes:
-        with open(self.path, "rb") as file:
-            file.seek(int(self.offsets[i]))
-            return file.read(int(self.lengths[i]))
+        _, offset, length = self._table[i].tolist()
+        with open(self._path, "rb") as file:
+            file.seek(offset)
+            return file.read(length)
 
 
 def _index(path: Path) -> Iterator[tuple[int, int, int]]:
+    """Stamp, offset of the data and their length, for every complete record."""
     size = path.stat().st_size
     with open(path, "rb") as file:
         position = 0

@@ -11,11 +11,11 @@ def test_records_come_back_sorted_by_stamp(tmp_path):
         writer.append("a", stamp, data)
     writer.append("b", -5, np.arange(3, dtype=np.float32).tobytes())
     writer.close()
-    a, b = SpoolReader.open(tmp_path, "a"), SpoolReader.open(tmp_path, "b")
+    a, b = SpoolReader(tmp_path, "a"), SpoolReader(tmp_path, "b")
     assert a.stamps_ns.tolist() == [10, 20, 30]
     assert [a[i] for i in range(len(a))] == [b"", b"two", b"three"]
     assert np.frombuffer(b[0], np.float32).tolist() == [0, 1, 2]
-    assert len(SpoolReader.open(tmp_path, "never written")) == 0
+    assert len(SpoolReader(tmp_path, "never written")) == 0
 
 
 def test_every_cut_of_the_file_leaves_the_whole_records_before_it(tmp_path):
@@ -29,7 +29,7 @@ def test_every_cut_of_the_file_leaves_the_whole_records_before_it(tmp_path):
     assert len(whole) == ends[-1]
     for size in range(len(whole) + 1):
         (tmp_path / "a.spool").write_bytes(whole[:size])
-        reader = SpoolReader.open(tmp_path, "a")
+        reader = SpoolReader(tmp_path, "a")
         assert len(reader) == sum(end <= size for end in ends[1:])
         assert all(reader[i] == bytes([i]) * (i * 3) for i in range(len(reader)))
 

@@ -108,26 +108,17 @@ def test_states_are_read_and_published_at_the_rate(rehearse, new):
     assert 18 <= rehearsal.gate.bus.counters.reads - before <= 22 and len(states) >= 25
 
 
-def test_the_last_command_holds_for_the_command_timeout(rehearse):
-    rehearsal = rehearse(torque=True, command_timeout_s=2.0)
+@pytest.mark.parametrize("new", [False, True])
+def test_the_last_command_holds_for_the_command_timeout(rehearse, new):
+    rehearsal = rehearse(torque=True, command_timeout_s=0.5 if new else 2.0)
     rehearsal.live(0.5, jaw=0.4)
+    if new:
+        set_parameter(rehearsal, "command_timeout_s", 2.0)
     there = goal(rehearsal)
     assert there > 100
     rehearsal.live(1.9)
     assert goal(rehearsal) == there
     rehearsal.live(0.7)
-    assert goal(rehearsal) == 0
-
-
-def test_a_new_command_timeout_holds_at_once(rehearse):
-    rehearsal = rehearse(torque=True)
-    rehearsal.live(0.5, jaw=0.4)
-    there = goal(rehearsal)
-    set_parameter(rehearsal, "command_timeout_s", 5.0)
-    rehearsal.live(4.5)
-    assert goal(rehearsal) == there > 100
-    set_parameter(rehearsal, "command_timeout_s", 0.05)
-    rehearsal.live(1.0)
     assert goal(rehearsal) == 0
 
 
