@@ -44,20 +44,17 @@ run. raised: cycles that ended in an exception. The vendor's SDK is {VENDOR}."""
 
 @dataclass(frozen=True)
 class FaultRow:
-    """One driver under one fault; CAPTION says what the figures mean.
-
-    ``success``: its "ok"; ``offered``: its "new"; ``stale_in_success``: its number in brackets; ``healthy``: 0..1.
-    """
+    """One driver under one fault; CAPTION says what the figures mean."""
 
     driver: str
     fault: str
     cycles: int
     p50_ms: float
-    success: int
-    offered: int
+    success: int  # the column "ok"
+    offered: int  # the column "new"
     stale: int
-    stale_in_success: int
-    healthy: float
+    stale_in_success: int  # in brackets
+    healthy: float  # 0..1
     lost: int
     raised: int
 

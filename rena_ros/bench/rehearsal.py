@@ -28,17 +28,13 @@ class Rehearsal:
 
     def __init__(
         self,
-        bank: ServoBank | None = None,
-        open_bus: Callable[[], Bus] | None = None,
+        bank: ServoBank | None = None,  # default: the servos of the Rena that ships
+        open_bus: Callable[[], Bus] | None = None,  # default: a bus on a new port of the bank
         *,
-        quiet: bool = False,
+        quiet: bool = False,  # the node logs nothing
         **parameters: object,
     ) -> None:
-        """Start the node with these ROS parameters.
-
-        ``bank``: default, the servos of the Rena that ships; ``open_bus``: default, a bus on a new port of the bank;
-        ``quiet``: the node logs nothing.
-        """
+        """Start the node with these ROS parameters."""
         self.bank = bank = ServoBank(load_robot()) if bank is None else bank
         self._context = context_with(parameters)
         open_bus = open_bus or (lambda: Bus(VirtualPort(bank), bank.robot))

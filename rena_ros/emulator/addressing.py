@@ -10,16 +10,11 @@ _ID, _BAUD = REGISTERS["id"].address, REGISTERS["baud_code"].address
 
 
 class Addressing:
-    """An index of the servos that hear requests at the present baud rate.
-
-    ``attached`` bool (n,): which servos are on the bus. ``hearing`` int (m,): indices of the servos that hear
-    requests. ``by_id`` int (256,): index of the first servo with an id, -1 for none. ``shared``: whether several
-    servos have the same id.
-    """
+    """An index of the servos that hear requests at the present baud rate."""
 
     def __init__(self, registers: ServoRegisters) -> None:
         self._registers = registers
-        self.attached = np.ones(len(registers.memory), bool)
+        self.attached = np.ones(len(registers.memory), bool)  # which servos are on the bus
         self.baud: int | None = None
         self.set_baud(None)
 
@@ -34,11 +29,11 @@ class Addressing:
         hears = self.attached & ~registers.conditions.dead
         if baud is not None:
             hears = hears & (registers.memory[:, _BAUD] == (BAUDS.index(baud) if baud in BAUDS else -1))
-        self.hearing = np.flatnonzero(hears)
+        self.hearing = np.flatnonzero(hears)  # indices of servos
         ids = registers.memory[self.hearing, _ID]
-        self.by_id = np.full(256, -1)
+        self.by_id = np.full(256, -1)  # index of the first servo with an id, -1 for none
         self.by_id[ids[::-1]] = self.hearing[::-1]
-        self.shared = len(np.unique(ids)) < len(ids)
+        self.shared = len(np.unique(ids)) < len(ids)  # whether several servos have the same id
         self.baud, registers.settings_changed = baud, False
 
     def addressed(self, servo_id: int) -> list[int]:

@@ -41,15 +41,12 @@ class ServoBank:
         positions: Array | None = None,
         return_delay_us: int = 0,
         *,
-        factory: bool = False,
-        seed: int = 0,
+        factory: bool = False,  # servos out of the box
+        seed: int = 0,  # of the random choices of faults
         goals: GoalLog | None = None,
-        motion: type[TrapezoidMotion] = TrapezoidMotion,
+        motion: type[TrapezoidMotion] = TrapezoidMotion,  # how the horns move
     ) -> None:
-        """Start with torque off at ``positions``, ticks (n,); default: neutral.
-
-        ``factory``: servos out of the box; ``seed``: of the random choices of faults; ``motion``: how the horns move.
-        """
+        """Start with torque off at ``positions`` ticks (n,), neutral without."""
         count = len(robot.servos)
         start = robot.neutral_ticks if positions is None else np.asarray(positions)
         ids = np.ones(count, int) if factory else robot.ids
@@ -110,8 +107,7 @@ class ServoBank:
     def inject(self, kind: str, *servos: str, **fields: object) -> None:
         """Inject a fault on these servos, or on all of them: `inject("late", "jaw", delay_ms=120, for_s=3.0)`.
 
-        ``fields``: as in a fault file (`with_` for `with`); ``at_s`` counts from now. Raises ValueError for an
-        impossible fault or an unknown servo.
+        ``fields``: as in a fault file (`with_` for `with`); ``at_s`` counts from now. Raises ValueError.
         """
         self._faults.add(make_fault(kind, *servos, **{name.rstrip("_"): value for name, value in fields.items()}))
 

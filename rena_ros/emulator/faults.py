@@ -54,7 +54,7 @@ KINDS: dict[str, Kind] = {
     "return_delay": Kind("waits this long before it replies (register 7)", {"us": (_within(int, 0, 500), 500)}),
     "overload": Kind("status 32, torque released; refuses torque off until cleared or without power"),
     "overheat": Kind("too hot: status 4 above its own limit (register 13)", {"temperature_c": (_BYTE, 80)}),
-    "undervoltage": Kind("status 1 outside its own limits (registers 14, 15)", {"voltage_v": (_VOLTS, 3.8)}),
+    "undervoltage": Kind("supply outside its own limits (registers 14, 15): status 1", {"voltage_v": (_VOLTS, 3.8)}),
     "stuck": Kind("the horn does not move, the load rises, and after a while it trips as overloaded"),
     "torque_lost": Kind("its torque register goes to 0 by itself, once"),
     "eeprom_locked": Kind("acknowledges what is written below register 40 but does not keep it"),

@@ -46,17 +46,12 @@ def test_the_emulator_survives_a_baud_rate_of_0(emulator, until):
     bus.close()
 
 
-def jaw_status(bus):
-    return int(bus.read_state().status[JAW])
-
-
-def test_faults_are_typed_while_a_client_reads(make_emulator, until):
-    emulator = make_emulator()
+def test_faults_are_typed_while_a_client_reads(emulator, until):
     bus = Bus(str(emulator.link), ROBOT, retries=10)
     bus.set_torque(True)
     status = emulator.command("fault {kind: overload, servo: jaw}")
     assert status == "plugged; 25 servos attached, torque on at 25; faults: overload jaw"
-    until(lambda: jaw_status(bus) == 32)
+    until(lambda: bus.read_state().status[JAW] == 32)
     assert set(bus.set_torque(False)) == {"jaw"}
     assert emulator.command("clear overload jaw") == "plugged; 25 servos attached, torque on at 1; faults: none"
     assert bus.set_torque(False) == {}
@@ -104,7 +99,7 @@ def test_faults_come_from_a_file_and_goals_go_to_one(make_emulator, tmp_path, un
     (tmp_path / "faults.yaml").write_text("faults:\n  - {kind: overheat, servo: jaw, temperature_c: 90}\n")
     emulator = make_emulator("--faults", tmp_path / "faults.yaml", "--goals", tmp_path / "goals.csv")
     bus = Bus(str(emulator.link), ROBOT, retries=10)
-    until(lambda: jaw_status(bus) == 4)
+    until(lambda: bus.read_state().status[JAW] == 4)
     assert bus.read_state().temperature_c[JAW] == 90
     bus.write_goals(ROBOT.max_ticks)
     bus.read_state()
