@@ -7,7 +7,6 @@ cycle it was taken, so a reading that a driver offers as new is either true or s
 import argparse
 import gc
 import os
-import pickle
 import sys
 import time
 from dataclasses import dataclass
@@ -111,7 +110,7 @@ def main() -> int:
         return 2
     record = measure(driver, robot, args.cycles, args.warm_up, args.emulator_pid, args.rate_hz)
     driver.close()
-    args.out.write_bytes(pickle.dumps(vars(record)))
+    np.savez(args.out, **vars(record))
     return 0
 
 

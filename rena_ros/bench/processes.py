@@ -1,7 +1,6 @@
 """The processes that a benchmark starts: an emulator as a user starts it, measured drivers, a busy process."""
 
 import contextlib
-import pickle
 import signal
 import subprocess
 import sys
@@ -11,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from rena_ros.base.errors import RenaError
 from rena_ros.base.files import write_json
@@ -61,7 +62,7 @@ class EmulatedBus:
 
     def measure(self, driver: str, cycles: int, warm_up: int, rate_hz: float = 0.0, niceness: int = 0) -> Record:
         """Measure a driver in its own process, at ``rate_hz`` or back to back (0). Raises RenaError, its message."""
-        path = self.link.parent / "record.pickle"
+        path = self.link.parent / "record.npz"
         options = {"--driver": driver, "--port": self.link, "--cycles": cycles, "--warm-up": warm_up, "--out": path}
         options |= {"--emulator-pid": self.process.pid, "--rate-hz": rate_hz, "--niceness": niceness}
         if self.robot_file:
@@ -72,7 +73,8 @@ class EmulatedBus:
             message = process.communicate()[1]
         if process.returncode:
             raise RenaError(f"the driver {driver} could not be measured: {message.strip() or process.returncode}")
-        return Record(**pickle.loads(path.read_bytes()))
+        with np.load(path) as values:
+            return Record(**{name: values[name][()] for name in values})
 
 
 @contextlib.contextmanager
