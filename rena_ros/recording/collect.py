@@ -77,10 +77,9 @@ def run(args: argparse.Namespace) -> int:
         try:
             _record(console, job, shards, workers, args.samples)
         except KeyboardInterrupt:
-            left = sum(map(len, missing(args.out, args.samples, SHARD_SIZE)))
+            safe = args.samples - sum(map(len, missing(args.out, args.samples, SHARD_SIZE)))
             console.print(
-                f"stopped: {args.samples - left} of {args.samples} samples are safe in {args.out}; "
-                "the same command continues"
+                f"stopped: {safe} of {args.samples} samples are safe in {args.out}; the same command continues"
             )
             return 130
         figures = _figures(load_dataset(args.out), todo, time.monotonic() - started_s, workers)

@@ -64,9 +64,8 @@ def _record(stage: Stage, number: int, expression: Expression, replace: Replace)
 
 
 def _jpeg(picture: ByteArray) -> bytes:
-    done, data = cv2.imencode(
-        ".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    )
+    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     if not done:
         raise RuntimeError("OpenCV could not encode a picture as JPEG")
     return data.tobytes()

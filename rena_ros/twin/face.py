@@ -153,14 +153,10 @@ class TwinFace:
         self._rest = np.concatenate([rest, eyeballs]).astype(np.float32)
         share = np.clip((rest[:, 1] + 0.35 * np.maximum(rest[:, 2], 0) - 5.55) / 0.85, 0, 1)
         self._share = np.concatenate([share**2 * (3 - 2 * share), eyeballs[:, 0] + 1]).astype(np.float32)
-        inner = np.intersect1d(
-            head.vertex_point[head.vertex_part == Part.SKIN], head.vertex_point[head.vertex_part == Part.MOUTH]
-        )
-        self._rim = inner
+        skin, mouth, lashes = (head.vertex_point[head.vertex_part == p] for p in (Part.SKIN, Part.MOUTH, Part.LASH))
+        self._rim = inner = np.intersect1d(skin, mouth)
         inner = inner[np.abs(rest[inner, 0]) < 0.02]
         self._lips = inner[np.argmax(rest[inner, 1])], inner[np.argmin(rest[inner, 1])]
-        skin = head.vertex_point[head.vertex_part == Part.SKIN]
-        lashes = head.vertex_point[head.vertex_part == Part.LASH]
         self._lids, self._lashes, self._upper_lashes = [], [], []
         for eye in head.eyes:
             near = np.flatnonzero(np.linalg.norm(rest - eye, axis=1) < 2.2 * EYE_RADIUS)

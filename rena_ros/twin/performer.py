@@ -111,9 +111,8 @@ def _breathe(t_s: float, robot: Robot, goals: FloatArray) -> None:
             goals[robot.index[name]] += fade * amplitude * np.sin(2 * np.pi * t_s / period_s + phase)
     point = int(t_s / FIXATION_S)
     share = _least_jerk((t_s - point * FIXATION_S) / SACCADE_S)
-    before, after = (
-        np.random.default_rng((7, k)).normal(0, FIXATION, 2) for k in (point - 1 if point else 10**6, point)
-    )
+    seeds = point - 1 if point else 10**6, point
+    before, after = (np.random.default_rng((7, seed)).normal(0, FIXATION, 2) for seed in seeds)
     shift = fade * (before + share * (after - before))
     for side in LEFT_RIGHT:
         goals[robot.index[f"eye_{side}_yaw"]] += shift[0]

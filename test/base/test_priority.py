@@ -21,9 +21,8 @@ print(os.getpriority(os.PRIO_PROCESS, 0), before, session_niceness())
 @pytest.mark.parametrize("own_session", [True, False])
 def test_only_a_session_of_its_own_becomes_as_nice_as_the_process(own_session):
     before = session_niceness()
-    done = subprocess.run(
-        [sys.executable, "-c", CODE], start_new_session=own_session, capture_output=True, text=True, check=True
-    )
+    command = [sys.executable, "-c", CODE]
+    done = subprocess.run(command, start_new_session=own_session, capture_output=True, text=True, check=True)
     process, had, has = done.stdout.split()
     assert process == "19" and has == ("19" if own_session and had != "None" else had)
     assert session_niceness() == before

@@ -22,9 +22,8 @@ def test_the_left_right_gap_counts_eyes_and_brows_only():
     assert left_right_gap(goals_with(), NAMES) == 0
     # Each term is the mean of two servos: yaw and pitch of the eyes, raise and frown of the brows. A wink is allowed.
     assert left_right_gap(goals_with(eye_left_yaw=0.9), NAMES) == pytest.approx(0.4 / 2)
-    assert left_right_gap(goals_with(brow_right_frown=0.2, eye_left_pitch=0.6), NAMES) == pytest.approx(
-        0.3 / 2 + 0.1 / 2
-    )
+    both = goals_with(brow_right_frown=0.2, eye_left_pitch=0.6)
+    assert left_right_gap(both, NAMES) == pytest.approx(0.3 / 2 + 0.1 / 2)
     assert left_right_gap(goals_with(lid_left=1.0, corner_left_up=1.0), NAMES) == 0
 
 

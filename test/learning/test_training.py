@@ -65,9 +65,8 @@ def test_evaluate_prints_and_writes_the_same_scores(trained, dataset, tmp_path, 
     assert figures["training mean"]["rmse"] == pytest.approx(np.sqrt((error**2).mean()), rel=1e-5)
     error = held_out - Policy(trained / "model.onnx").batch(dataset.features[-100:])
     assert figures["model"]["rmse"] == pytest.approx(np.sqrt((error**2).mean()), rel=1e-5)
-    assert figures["model"]["rmse_per_servo"]["jaw"] == pytest.approx(
-        np.sqrt((error[:, dataset.names.index("jaw")] ** 2).mean()), rel=1e-5
-    )
+    jaw = error[:, dataset.names.index("jaw")]
+    assert figures["model"]["rmse_per_servo"]["jaw"] == pytest.approx(np.sqrt((jaw**2).mean()), rel=1e-5)
     overall = next(line for line in capsys.readouterr().out.splitlines() if "overall" in line)
     assert f"{100 * figures['model']['rmse']:.2f}" in overall
     assert f"{100 * figures['training mean']['rmse']:.2f}" in overall

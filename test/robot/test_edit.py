@@ -109,10 +109,8 @@ def test_values_that_would_be_faults_are_refused(robot_file):
 
 def test_an_alias_that_would_change_another_servo_too_is_refused(robot_file):
     row = "region: eyes, min_ticks: {0}, neutral_ticks: 2, max_ticks: 3, max_speed_rad_s: 1, max_acceleration_rad_s2: 1"
-    robot_file.write_text(
-        f"servos:\n- {{name: a, id: 1, {row.format('&low 1')}}}\n- {{name: b, id: 2, {row.format('*low')}}}\n"
-    )
-    before = robot_file.read_text()
+    before = f"servos:\n- {{name: a, id: 1, {row.format('&low 1')}}}\n- {{name: b, id: 2, {row.format('*low')}}}\n"
+    robot_file.write_text(before)
     with pytest.raises(RenaError, match="alias"):
         RobotFileEdit(robot_file).change({"a": {"min_ticks": 0}})
     assert robot_file.read_text() == before
@@ -160,9 +158,8 @@ def test_a_file_or_servo_that_is_gone_meanwhile_is_named(robot_file):
 
 
 def test_a_servo_with_a_merged_name_is_refused(robot_file):
-    robot_file.write_text(
-        f"first: &first {{name: {NAMES[0]}}}\n" + SHIPPED.replace(f"{{name: {NAMES[0]},", "{<<: *first,")
-    )
+    text = SHIPPED.replace(f"{{name: {NAMES[0]},", "{<<: *first,")
+    robot_file.write_text(f"first: &first {{name: {NAMES[0]}}}\n{text}")
     with pytest.raises(RenaError, match=r"was not changed: .*cannot be edited in place .*write the values in by hand"):
         RobotFileEdit(robot_file).change({NAMES[0]: TICKS})
 
