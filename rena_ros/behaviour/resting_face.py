@@ -15,21 +15,12 @@ COEFFICIENTS = len(READING_NAMES) - 3
 # so that closed eyes or a broad smile at the start of a clip are not taken for rest. Coefficients in which resting
 # faces differ (eyeSquint, eyeLookDown, browOuterUp, mouthShrug, ...) have no limit.
 _REST_LIMITS = {
-    "eyeBlink": 0.4,
-    "eyeWide": 0.4,
-    "eyeLookIn": 0.45,
-    "eyeLookOut": 0.45,
-    "browInnerUp": 0.5,
-    "browDown": 0.6,
-    "noseSneer": 0.3,
-    "jawOpen": 0.15,
-    "mouthFunnel": 0.3,
-    "mouthPucker": 0.6,
-    "mouthSmile": 0.3,
-    "mouthFrown": 0.4,
-    "mouthStretch": 0.4,
-    "mouthUpperUp": 0.3,
-    "mouthLowerDown": 0.3,
+    0.15: ("jawOpen",),
+    0.3: ("noseSneer", "mouthFunnel", "mouthSmile", "mouthUpperUp", "mouthLowerDown"),
+    0.4: ("eyeBlink", "eyeWide", "mouthFrown", "mouthStretch"),
+    0.45: ("eyeLookIn", "eyeLookOut"),
+    0.5: ("browInnerUp",),
+    0.6: ("browDown", "mouthPucker"),
 }
 _FRONTAL_RAD = np.deg2rad([15.0, 20.0, 15.0])  # |yaw|, |pitch|, |roll|; a camera often stands low or high
 # A face is calm while no feature changes by more than this within _CALM_S. MediaPipe's readings of a resting face
@@ -130,7 +121,8 @@ class RestingFace:
 
 
 def _limit(name: str) -> float:
-    return _REST_LIMITS.get(name.removesuffix("Left").removesuffix("Right"), float("inf"))
+    name = name.removesuffix("Left").removesuffix("Right")
+    return next((limit for limit, names in _REST_LIMITS.items() if name in names), float("inf"))
 
 
 def _calm(frames: list[FloatArray]) -> bool:

@@ -40,9 +40,8 @@ class Canvas:
         order = np.argsort(attributes[:, :, 2].mean(1))
         filled = layout.spread(uv[corners][order], attributes[order], layout.SIZE)
         self.empty = np.isnan(filled[..., 0])
-        nearest = cv2.distanceTransformWithLabels(
-            self.empty.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-        )[1]
+        empty = self.empty.astype(np.uint8)
+        nearest = cv2.distanceTransformWithLabels(empty, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)[1]
         places = np.argwhere(~self.empty)
         lookup = np.zeros(nearest.max() + 1, int)
         lookup[nearest[tuple(places.T)]] = np.arange(len(places))
@@ -105,15 +104,8 @@ def _freckles(canvas: Canvas, picture: FloatArray, palette: Palette, eye: FloatA
     for _ in range(palette.freckles):
         place = np.array([canvas.rng.normal(0, 0.33), eye[1] - 0.3 + canvas.rng.normal(0, 0.13), 1.5])
         px = layout.project(place[None])[0] * layout.SIZE
-        cv2.circle(
-            spots,
-            (int(px[0] * 16), int(px[1] * 16)),
-            int(canvas.rng.uniform(8, 22)),
-            (canvas.rng.uniform(0.1, 0.3),),
-            -1,
-            cv2.LINE_AA,
-            4,
-        )
+        centre, radius = (int(px[0] * 16), int(px[1] * 16)), int(canvas.rng.uniform(8, 22))
+        cv2.circle(spots, centre, radius, (canvas.rng.uniform(0.1, 0.3),), -1, cv2.LINE_AA, 4)
     spots = cv2.GaussianBlur(spots, (0, 0), 0.8)
     return _mix(picture, palette.shade, spots)
 
@@ -158,12 +150,8 @@ def _strands(canvas: Canvas) -> FloatArray:
     grain = canvas.rng.standard_normal((layout.SIZE, layout.SIZE)).astype(np.float32)
     total = np.zeros_like(grain)
     for step in range(-5, 6):
-        total += cv2.remap(
-            grain,
-            (grid_x + step * way_x).astype(np.float32),
-            (grid_y + step * way_y).astype(np.float32),
-            cv2.INTER_LINEAR,
-        )
+        x, y = (grid_x + step * way_x).astype(np.float32), (grid_y + step * way_y).astype(np.float32)
+        total += cv2.remap(grain, x, y, cv2.INTER_LINEAR)
     return np.clip(total / total.std(), -2, 2)
 
 
@@ -189,11 +177,8 @@ def _brows(canvas: Canvas, picture: FloatArray, palette: Palette, eye: FloatArra
         t = np.sort(canvas.rng.uniform(0, 1, count))
         x, y, thick = (np.interp(t, along, line[:, k]) for k in range(3))
         offset = canvas.rng.uniform(-1, 1, count)
-        lean = (
-            np.interp(t, [0, 0.15, 0.5, 1], [1.45, 0.95, 0.45, -0.25])
-            - 0.35 * offset
-            + canvas.rng.normal(0, 0.12, count)
-        )
+        lean = np.interp(t, [0, 0.15, 0.5, 1], [1.45, 0.95, 0.45, -0.25]) - 0.35 * offset
+        lean += canvas.rng.normal(0, 0.12, count)
         length = np.interp(t, [0, 0.3, 1], [0.055, 0.085, 0.06]) * canvas.rng.uniform(0.7, 1.15, count)
         root = np.stack([x, y + offset * thick + eye[1]], 1)
         tip = root + np.stack([np.cos(lean), np.sin(lean)], 1) * length[:, None]

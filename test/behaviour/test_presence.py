@@ -7,15 +7,16 @@ from rena_ros.behaviour.presence import Presence
 
 NEUTRAL = np.array([0.0, 0.5, 0.3], np.float32)
 GOALS = np.array([1.0, 0.1, 0.9], np.float32)
+TIMES = {"lost_after_s": 0.5, "leave_s": 1.0, "come_s": 0.4}
 
 
 def present(share: float) -> np.ndarray:
     return NEUTRAL + share * (GOALS - NEUTRAL)
 
 
-def arrived() -> Presence:
+def arrived(**times: float) -> Presence:
     """A face has been present for two seconds, until t = 2."""
-    presence = Presence(NEUTRAL, lost_after_s=0.5, leave_s=1.0, come_s=0.4)
+    presence = Presence(NEUTRAL, **times)
     for i in range(61):
         presence.seen(GOALS, i / 30)
     return presence
@@ -36,18 +37,18 @@ def test_the_goals_of_a_new_face_fade_in_smoothly():
 
 
 def test_goals_of_a_present_face_pass_unchanged():
-    presence = arrived()
+    presence = arrived(**TIMES)
     np.testing.assert_allclose(presence.seen(GOALS[::-1], 2.03), GOALS[::-1], atol=1e-6)
 
 
 def test_a_short_absence_changes_nothing():
-    presence = arrived()
+    presence = arrived(**TIMES)
     assert presence.absent(2.4) is None
     np.testing.assert_allclose(presence.seen(GOALS, 2.45), GOALS, atol=1e-6)
 
 
 def test_the_last_goals_fade_to_neutral():
-    presence = arrived()
+    presence = arrived(**TIMES)
     commands = {t: presence.absent(t) for t in (2.51, 2.75, 3.0, 3.25, 3.5, 9.0)}
     np.testing.assert_allclose(commands[3.0], present(0.5), atol=1e-6)
     np.testing.assert_allclose(commands[2.51], GOALS, atol=1e-3)
@@ -59,7 +60,7 @@ def test_the_last_goals_fade_to_neutral():
 @pytest.mark.parametrize("polled", [True, False])
 def test_a_face_that_returns_during_the_fade_continues_from_there(polled):
     """Whether or not the fade was polled in between."""
-    presence = arrived()
+    presence = arrived(**TIMES)
     if polled:
         presence.absent(2.8)
     np.testing.assert_allclose(presence.seen(GOALS, 3.0), present(0.5), atol=1e-6)
@@ -68,9 +69,7 @@ def test_a_face_that_returns_during_the_fade_continues_from_there(polled):
 
 def test_by_default_the_face_is_at_neutral_a_second_after_the_person_has_left():
     # The CHANGELOG promises this; the motion of the servos is not part of it.
-    presence = Presence(NEUTRAL)
-    for i in range(61):
-        presence.seen(GOALS, i / 30)
+    presence = arrived()
     assert presence.absent(2.4) is None
     np.testing.assert_allclose(presence.absent(3.0), NEUTRAL, atol=1e-6)
 

@@ -18,18 +18,9 @@ NAMES = ["jaw", "neck"]
 
 
 def meta(samples: int, **changes) -> dict:
-    recipe = {
-        "seed": 3,
-        "shard_size": 4,
-        "names": NAMES,
-        "feature_names": [f"f{i}" for i in range(55)],
-        "image": {"width": 64, "height": 48},
-        "robot": "r",
-        "strategy": "s",
-        "face_model": "m",
-        "versions": {"numpy": "1"},
-        "robot_rest": [0.1] * 55,
-    }
+    recipe = {"seed": 3, "shard_size": 4, "names": NAMES, "feature_names": [f"f{i}" for i in range(55)]}
+    recipe |= {"robot": "r", "strategy": "s", "face_model": "m", "versions": {"numpy": "1"}}
+    recipe |= {"image": {"width": 64, "height": 48}, "robot_rest": [0.1] * 55}
     return {**recipe, "samples": samples, "command": "rena collect --out there", "commit": "c", **changes}
 
 
