@@ -3,8 +3,9 @@
 import numba
 import numpy as np
 
-from rena_ros.base.arrays import FloatArray, IntArray
+from rena_ros.base.arrays import FloatArray
 from rena_ros.twin.asset import EYE_RADIUS, Part
+from rena_ros.twin.layout import Mesh
 
 DIRECTIONS = 256
 SIZE = 384  # pixels of each depth map
@@ -15,14 +16,13 @@ INSIDE = {Part.TEETH: (1.18, 1.47, 0.8), Part.TONGUE: (0.95, 1.5, 0.3), Part.MOU
 MIDDLE = np.array([0.0, 7.0, 0.3])  # point of the mesh in the middle of each depth map
 
 
-def sky_light(
-    points: FloatArray, vertex_point: IntArray, vertex_part: IntArray, triangles: IntArray, eyes: FloatArray
-) -> FloatArray:
+def sky_light(points: FloatArray, mesh: Mesh, eyes: FloatArray) -> FloatArray:
     """Return the cosine-weighted share of unobstructed directions of each vertex, float64 (v,) in [0, 1].
 
-    ``points`` (n, 3), ``eyes`` (2, 3) in mesh units; the other arrays as in ``asset.Head``.
+    ``points`` (n, 3): those of the mesh in one look; ``eyes`` (2, 3). Both in mesh units.
     """
-    solid = triangles[vertex_part[triangles[:, 0]] != Part.LASH]
+    vertex_point, vertex_part = mesh.vertex_point, mesh.vertex_part
+    solid = mesh.triangles[vertex_part[mesh.triangles[:, 0]] != Part.LASH]
     corners = vertex_point[solid]
     normals = np.zeros_like(points)
     face = np.cross(points[corners[:, 1]] - points[corners[:, 0]], points[corners[:, 2]] - points[corners[:, 0]])

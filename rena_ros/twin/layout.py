@@ -1,5 +1,7 @@
 """The place of each vertex of the head in the skin texture, and texture look-ups. Used only to bake the asset."""
 
+from dataclasses import dataclass
+
 import numba
 import numpy as np
 
@@ -10,6 +12,18 @@ SIZE = 1024  # side of the skin texture, pixels
 CENTRE = np.array([0.0, 7.05, 0.3])  # the texture shows the head as seen from this point, the face in the middle
 LOWER_LASHES = 1.9  # length of the upper lashes relative to the lower ones
 COLLAR_SPAN = 0.3  # height that the swatch of the shirt covers above and below the collar, mesh units
+
+
+@dataclass
+class Mesh:
+    """The cropped head at rest; ``bake`` makes it. Points and vertices as in ``asset.Head``."""
+
+    points: FloatArray  # (n, 3)
+    kept: IntArray  # (n,) indices of the points in the full mesh
+    vertex_point: IntArray  # (v,)
+    vertex_part: IntArray  # (v,)
+    triangles: IntArray  # (t, 3) vertex numbers
+    corner_uv: FloatArray  # (t, 3, 2) MakeHuman's texture coordinates
 
 
 def project(points: FloatArray) -> FloatArray:
@@ -26,16 +40,12 @@ def project(points: FloatArray) -> FloatArray:
     return np.stack([0.5 + radius * direction[:, 0] / across, 0.5 - radius * direction[:, 1] / across], 1)
 
 
-def texture_coordinates(
-    points: FloatArray, vertex_point: IntArray, vertex_part: IntArray, triangles: IntArray, corner_uv: FloatArray
-) -> FloatArray:
-    """Return the texture coordinates of every vertex, float64 (v, 2) in [0, 1], v downwards.
-
-    ``corner_uv`` (t, 3, 2): MakeHuman's own; the other arrays as in ``asset.Head``.
-    """
-    own = np.zeros((len(vertex_point), 2))
-    own[triangles.ravel()] = corner_uv.reshape(-1, 2)
-    uv = project(points[vertex_point])
+def texture_coordinates(mesh: Mesh) -> FloatArray:
+    """Return the texture coordinates of every vertex, float64 (v, 2) in [0, 1], v downwards."""
+    points, vertex_part = mesh.points[mesh.vertex_point], mesh.vertex_part
+    own = np.zeros((len(points), 2))
+    own[mesh.triangles.ravel()] = mesh.corner_uv.reshape(-1, 2)
+    uv = project(points)
     for part in (Part.MOUTH, Part.TEETH, Part.TONGUE):
         left, top, width, height = SWATCHES[part]
         here = vertex_part == part
@@ -43,9 +53,9 @@ def texture_coordinates(
         uv[here] = (left, top) + (own[here] - low) / span * (width, height)
     left, top, width, height = SWATCHES[Part.SHIRT]
     here = vertex_part == Part.SHIRT
-    below = np.clip(0.5 + below_collar(points[vertex_point[here]]) / (2 * COLLAR_SPAN), 0.02, 0.98)
+    below = np.clip(0.5 + below_collar(points[here]) / (2 * COLLAR_SPAN), 0.02, 0.98)
     uv[here] = np.stack([np.full(here.sum(), left + width / 2), top + height * below], 1)
-    strip_of = (points[vertex_point, 0] > 0).astype(int) * 2 + (own[:, 1] > 0.955)
+    strip_of = (points[:, 0] > 0).astype(int) * 2 + (own[:, 1] > 0.955)
     for strip in range(4):
         here = (vertex_part == Part.LASH) & (strip_of == strip)
         low, span = own[here].min(0), np.ptp(own[here], axis=0)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from scipy.spatial import cKDTree
 
-from rena_ros.base.arrays import Array, ByteArray, FloatArray, IntArray
+from rena_ros.base.arrays import Array, ByteArray, FloatArray
 from rena_ros.twin import layout
 from rena_ros.twin.asset import SWATCHES, Part
 from rena_ros.twin.looks import Palette
@@ -22,20 +22,12 @@ class Canvas:
     outside the head; they have the values of the nearest pixel of the head. ``lash_roots`` (k, 3): points of the mesh.
     """
 
-    def __init__(
-        self,
-        points: FloatArray,
-        vertex_point: IntArray,
-        vertex_part: IntArray,
-        triangles: IntArray,
-        uv: FloatArray,
-        corner_uv: FloatArray,
-        masks: dict[str, FloatArray],
-    ) -> None:
-        """Take the arrays as in ``bake.Mesh``, ``uv`` (v, 2) in the skin texture, ``masks`` in MakeHuman's texture."""
-        outside = vertex_part[triangles[:, 0]] == Part.SKIN
-        corners = triangles[outside]
-        attributes = np.concatenate([points[vertex_point[corners]], layout.makehuman(corner_uv[outside])], 2)
+    def __init__(self, points: FloatArray, mesh: layout.Mesh, uv: FloatArray, masks: dict[str, FloatArray]) -> None:
+        """``points``: of the mesh in one look. ``uv`` (v, 2): in the skin texture. ``masks``: in MakeHuman's."""
+        outside = mesh.vertex_part[mesh.triangles[:, 0]] == Part.SKIN
+        corners = mesh.triangles[outside]
+        at_corners = points[mesh.vertex_point[corners]]
+        attributes = np.concatenate([at_corners, layout.makehuman(mesh.corner_uv[outside])], 2)
         # Back to front, so that the outside of the ear covers the folds behind it.
         order = np.argsort(attributes[:, :, 2].mean(1))
         filled = layout.spread(uv[corners][order], attributes[order], layout.SIZE)
@@ -48,8 +40,7 @@ class Canvas:
         filled = filled[tuple(places[lookup[nearest]].transpose(2, 0, 1))]
         self.at = filled[..., :3]
         self.masks = {n: cv2.GaussianBlur(layout.sample(m, filled[..., 3:]), (0, 0), 1.2) for n, m in masks.items()}
-        lash = np.unique(vertex_point[vertex_part == Part.LASH])
-        skin = np.unique(vertex_point[vertex_part == Part.SKIN])
+        lash, skin = (np.unique(mesh.vertex_point[mesh.vertex_part == part]) for part in (Part.LASH, Part.SKIN))
         distance = cKDTree(points[skin]).query(points[lash])[0]
         self.lash_roots = points[lash[distance < np.quantile(distance, 0.4)]]
         self.rng = np.random.default_rng(SEED)
