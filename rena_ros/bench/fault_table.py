@@ -1,8 +1,4 @@
-"""`rena bench faults`: what drivers report with a dead servo, with corrupt and with late replies.
-
-The servos' horns follow at once (``instant_servos``) and every cycle has a goal of its own, so a reading that a driver
-offers as new either is this cycle's goal or is stale.
-"""
+"""`rena bench faults`: what drivers report with a dead servo, with corrupt and with late replies; see ``measure``."""
 
 import argparse
 import contextlib

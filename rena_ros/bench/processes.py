@@ -25,7 +25,7 @@ _BUSY = "import os, sys\nparent = os.getppid()\nwhile os.getppid() == parent:\n 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
     """Let every signal that asks to end raise KeyboardInterrupt, so that no process of a benchmark stays behind."""
-    before = {number: signal.signal(number, _interrupt) for number in ASKING}
+    before = {number: signal.signal(number, signal.default_int_handler) for number in ASKING}
     try:
         yield
     finally:
@@ -109,7 +109,3 @@ def wait_for_link(link: Path, emulator: subprocess.Popen, why: str = "") -> None
 def busy_process() -> contextlib.AbstractContextManager[subprocess.Popen]:
     """Run a Python process that only calculates; it ends with this process whatever happens."""
     return child_process([sys.executable, "-c", _BUSY])
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt

@@ -64,20 +64,17 @@ class GoalLog:
         goals[which[which >= 0]] = ticks[which >= 0]
         if ids[-1] == BROADCAST_ID:
             goals[by_id[by_id >= 0]] = ticks[-1]
-        self._keep(GoalFrame(time_s, protocol.encode(packet), goals))
+        self.count += 1
+        self.frames.append(GoalFrame(time_s, protocol.encode(packet), goals))
+        if self._file is not None:
+            cells = ("" if tick == NOT_COMMANDED else str(tick) for tick in goals.tolist())
+            with contextlib.suppress(OSError):  # a full disk does not stop the servos
+                self._file.write(f"{time_s:.6f},{','.join(cells)}\n")
 
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
             self._file.close()
-
-    def _keep(self, goals: GoalFrame) -> None:
-        self.count += 1
-        self.frames.append(goals)
-        if self._file is not None:
-            cells = ("" if tick == NOT_COMMANDED else str(tick) for tick in goals.ticks.tolist())
-            with contextlib.suppress(OSError):  # a full disk does not stop the servos
-                self._file.write(f"{goals.time_s:.6f},{','.join(cells)}\n")
 
 
 def _named_goals(packet: Packet) -> tuple[IntArray, IntArray] | None:
