@@ -1,6 +1,5 @@
 """A tool in a terminal of its own: keys in, screen out, real Ctrl-C and hang-ups."""
 
-import fcntl
 import os
 import re
 import select
@@ -21,24 +20,12 @@ class Terminal:
     """`rena servo ARGUMENTS` in a terminal of 80 columns; ``text``: everything it printed, without control codes."""
 
     def __init__(self, *arguments, lines=40):
-        self.master, slave = os.openpty()
-        termios.tcsetwinsize(slave, (lines, 80))
-
-        def take_the_terminal():
-            os.setsid()
-            fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
-
+        self.master, self.slave = os.openpty()
+        termios.tcsetwinsize(self.slave, (lines, 80))
         command = [sys.executable, "-m", "rena_ros.cli", "servo", *map(str, arguments)]
         environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
-        self.process = subprocess.Popen(
-            command,
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            preexec_fn=take_the_terminal,
-            env={**environment, "TERM": "xterm"},
-        )
-        self.slave = slave
+        environment["TERM"] = "xterm"
+        self.process = subprocess.Popen(command, env=environment, preexec_fn=lambda: os.login_tty(self.slave))
         self.text = ""
 
     def press(self, keys):
@@ -106,21 +93,21 @@ def stand(monkeypatch):
     return ToolStand(monkeypatch)
 
 
-ASKING = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGTSTP"]
+ASKING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP]
 
 
 @pytest.fixture(autouse=True)
 def signals():
     """Restore the signal handlers that a tool in this process has set."""
-    before = {signal.Signals[name]: signal.getsignal(signal.Signals[name]) for name in ASKING}
+    before = {number: signal.getsignal(number) for number in ASKING}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
 
 
-@pytest.fixture(params=ASKING)
+@pytest.fixture(params=ASKING, ids=lambda number: number.name)
 def asking(request, signals):
     """A signal that asks a tool to end; each raises KeyboardInterrupt here, and none is ignored."""
-    for name in ASKING:
-        signal.signal(signal.Signals[name], signal.default_int_handler)
-    return signal.Signals[request.param]
+    for number in ASKING:
+        signal.signal(number, signal.default_int_handler)
+    return request.param

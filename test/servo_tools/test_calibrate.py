@@ -164,7 +164,7 @@ def test_arrow_keys_move_one_servo_slowly_and_its_torque_is_off_again(stand, fac
 @pytest.mark.parametrize(("start", "key", "end"), [(3950, "up", 4095 - 32), (150, "down", 32)])
 def test_arrow_keys_stop_before_the_wrap_around(stand, face, start, key, end):
     stand.bank.turn_horn("jaw", start)
-    _, _ = calibrated(stand, face, "jaw", script=[*[key, None, None] * 40, *[None] * 50, "q"])
+    calibrated(stand, face, "jaw", script=[*[key, None, None] * 40, *[None] * 50, "q"])
     assert stand.bank.positions[ROBOT.index["jaw"]] == end
 
 

@@ -32,9 +32,9 @@ def saved(stand, tmp_path):
     return path
 
 
-def edit(path, change):
+def edit(path, servo, **values):
     content = yaml.safe_load(path.read_text())
-    change(content["servos"])
+    content["servos"][servo]["eeprom"].update(values)
     path.write_text(yaml.safe_dump(content))
 
 
@@ -66,7 +66,7 @@ def test_nothing_is_restored_without_a_yes(monkeypatch, saved):
 
 
 def test_ids_and_rates_are_restored_only_on_request(stand, saved):
-    edit(saved, lambda servos: servos["jaw"]["eeprom"].update(id=77, baud_code=1))
+    edit(saved, "jaw", id=77, baud_code=1)
     assert stand.run(restore, str(saved)) == 0 and "Nothing differs" in stand.text
     assert stand.run(restore, str(saved), "--ids", "--bauds", "--yes") == 0
     assert "jaw replies as 77 from now on: write that id into the robot file" in stand.text
@@ -76,7 +76,7 @@ def test_ids_and_rates_are_restored_only_on_request(stand, saved):
 
 
 def test_an_id_in_use_is_refused_before_anything_is_written(stand, saved):
-    edit(saved, lambda servos: servos["jaw"]["eeprom"].update(id=22, max_torque=1))
+    edit(saved, "jaw", id=22, max_torque=1)
     with pytest.raises(RenaError, match="jaw cannot get id 22: another servo replies as 22"):
         stand.run(restore, str(saved), "--ids", "--yes")
     assert stand.now("max_torque", ("jaw",)) == {"jaw": CHANGED["max_torque"]}
@@ -89,8 +89,8 @@ def test_two_servos_cannot_get_one_id():
 
 
 def test_another_model_and_changes_that_silence_a_servo_are_left_out(stand, saved):
-    edit(saved, lambda servos: servos["pucker"]["eeprom"].update(model=777, max_torque=1))
-    edit(saved, lambda servos: servos["jaw"]["eeprom"].update(response_level=0))
+    edit(saved, "pucker", model=777, max_torque=1)
+    edit(saved, "jaw", response_level=0)
     assert stand.run(restore, str(saved), "--yes") == 1
     assert "pucker (id 22) is left as it is: its model is 521, in the file it is 777" in stand.text
     assert "response_level 1 -> 0 is left out" in stand.text
@@ -98,7 +98,7 @@ def test_another_model_and_changes_that_silence_a_servo_are_left_out(stand, save
 
 
 def test_ctrl_c_while_a_rate_changes_still_locks_it(monkeypatch, saved):
-    edit(saved, lambda servos: servos["jaw"]["eeprom"].update(baud_code=1))
+    edit(saved, "jaw", baud_code=1)
 
     def restored(at):
         stand = ToolStand(monkeypatch)
@@ -213,7 +213,7 @@ def test_the_plan_turns_the_present_registers_into_the_saved_ones(now, wanted, i
 
 
 def test_an_export_backs_up_the_older_file(stand, saved):
-    edit(saved, lambda servos: servos["jaw"]["eeprom"].update(max_torque=7))
+    edit(saved, "jaw", max_torque=7)
     older = saved.read_text()
     assert stand.run(export, str(saved)) == 0 and "exists already" in stand.text
     (kept,) = saved.parent.glob(f"{saved.name}.*.bak")
