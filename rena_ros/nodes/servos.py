@@ -2,12 +2,13 @@
 
 Subscribes ``servos/command`` (names and rad); publishes ``joint_states`` (only the servos that replied to the last read
 and know their position), ``timing`` (when the last byte of a stamped command's goals was on the wire) and
-``/diagnostics`` (the bus and each servo). Services: ``set_torque``, ``neutral``, ``stop`` (latched: the robot is limp,
-that is torque is off on every servo, and commands are refused) and ``reset``.
+``/diagnostics`` (the bus and each servo). Services: ``set_torque``, ``neutral``, ``stop`` (latched: the robot is limp
+and refuses commands) and ``reset``.
 
 Torque is off until ``autostart`` or ``set_torque`` switches it on, and commands are refused until then. The node
-switches it off, servo by servo, whenever and however it ends. When the port vanishes the node logs it once and looks
-for it four times a second; after the reconnection it makes the robot limp, until ``set_torque`` asks for torque.
+switches it off, all servos with one frame, then singly each that has not confirmed, at every end but SIGKILL or a lost
+port. It logs a lost port once as ERROR, then WARN every 30 s, and looks for it four times a second; once it is back,
+torque is switched off, and the robot is limp until ``set_torque`` switches torque on.
 """
 
 import gc
@@ -27,7 +28,8 @@ from rena_ros.base.errors import RenaError
 from rena_ros.bus.bus import Bus
 from rena_ros.bus.port import RATES, PortLost, PortMissing
 from rena_ros.bus.states import BusState
-from rena_ros.control.gate import Gate
+from rena_ros.control.gate import STOPPED, Gate
+from rena_ros.control.health import Level
 from rena_ros.nodes.bus_status import BusStatus
 from rena_ros.nodes.messages import diagnostics_msg, servo_states_msg, timing_msg
 from rena_ros.nodes.parameters import ParameterSpec, declare, on_change
@@ -37,27 +39,29 @@ from rena_ros.nodes.status_log import StatusLog
 from rena_ros.robot.file import load_robot
 
 RETRY_S = 0.25
-LEAVING_TRIES = 10
+LEAVING_TRIES, LEAVING_RETRY_S = 10, 0.05
 PARAMETERS = (
     ParameterSpec("port", "/dev/ttyUSB0", "serial port of the servos, or the emulator's link"),
     ParameterSpec("baud", 1_000_000, "baud rate of the bus", RATES),
     ParameterSpec("robot_file", "", "robot file (YAML); empty: the Rena that ships"),
-    # Slower, healthy servos would pass for silent ones.
+    # Below 10 Hz healthy servos would count as silent.
     ParameterSpec("rate_hz", 50.0, "reads of all servo states per second, Hz", (10, 500), live=True),
-    # Slower, goals would be too far ahead of the horns. The motion is planned for this period: read-only.
+    # Below 50 Hz goals would lie too far ahead of the horns. The motion is planned for this period: read-only.
     ParameterSpec("interpolation_hz", 100.0, "goals per second while moving, Hz", (50, 500)),
     ParameterSpec("autostart", False, "switch torque on and ease to neutral at the start"),
     ParameterSpec(
         "command_timeout_s", 0.5, "time without commands after which to ease to neutral, s", (0.05, 60), live=True
     ),
-    ParameterSpec("release_after_s", 0.0, "time after that to switch torque off, s; 0: never", (0, 86400), live=True),
+    ParameterSpec(
+        "release_after_s", 0.0, "time after command_timeout_s until torque goes off, s; 0: never", (0, 86400), live=True
+    ),
     ParameterSpec("retries", 2, "how often a request to a single servo is repeated", (0, 10)),
     ParameterSpec("margin_s", 0.012, "waiting time beyond the computed end of a reply, s", (0.001, 0.1)),
 )
 
 
 class ServosNode(Node):
-    """Connects ROS with the gate. Single-threaded: a use of the bus takes at most 5 ms while all servos reply."""
+    """Connects ROS with the gate. Single-threaded; time on the bus: tick and read 5 ms, check 7 ms, torque on 30 ms."""
 
     def __init__(
         self,
@@ -69,8 +73,7 @@ class ServosNode(Node):
         super().__init__("servos", context=context)
         given = declare(self, PARAMETERS)
         self._autostart, self._port, interpolation_hz = given["autostart"], given["port"], given["interpolation_hz"]
-        self.robot = load_robot(given["robot_file"])
-        self._now = clock
+        self.robot, self._now = load_robot(given["robot_file"]), clock
         options = {"margin_s": given["margin_s"], "retries": given["retries"]}
         open_bus = open_bus or (lambda: Bus(self._port, self.robot, given["baud"], **options))
         timeouts_s = given["command_timeout_s"], given["release_after_s"]
@@ -147,23 +150,24 @@ class ServosNode(Node):
             self._status_log.update(self.statuses, now_s)
 
     def on_set_torque(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        """Switch torque on (from the present position, then ease to neutral) or off, servo by servo."""
+        """Switch torque on (from the present position, then ease to neutral) or off."""
         word = "on" if request.data else "off"
-        self._autostart &= request.data
+        self._autostart &= request.data  # torque off, asked for before the first connection, cancels it
         failures = self._try(lambda: self.gate.set_torque(request.data))
         response.success = not failures
-        response.message = f"torque is {word}" if not failures else f"torque {word} failed: {self._listed(failures)}"
-        self._log(0 if response.success else 2, response.message)
+        failed = "torque is on; not driven:" if self.gate.torque else f"torque {word} failed:"
+        response.message = f"{failed} {self._listed(failures)}" if failures else f"torque is {word}"
+        self._log(Level.OK if response.success else Level.ERROR, response.message)
         return response
 
     def on_neutral(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        """Ease to the resting face."""
+        """Ease to neutral."""
         refusal = self.gate.neutral(self._now())
         response.success, response.message = refusal is None, refusal or "easing to neutral"
         return response
 
     def on_stop(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        """Make the robot limp at once and refuse commands until ``reset``, whether the port is connected or not."""
+        """Make the robot limp, at once or as soon as the port is back, and refuse commands until ``reset``."""
         self._autostart = False
         failures = self._try(self.gate.stop)
         if self.gate.bus is None:
@@ -172,7 +176,7 @@ class ServosNode(Node):
             response.message = f"stopped, but torque could not be switched off: {self._listed(failures)}; trying again"
         else:
             response.success, response.message = True, "stopped: torque is off; the service reset lifts it"
-        self._log(1 if response.success else 2, response.message)
+        self._log(Level.WARN if response.success else Level.ERROR, response.message)
         return response
 
     def on_reset(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
@@ -180,7 +184,7 @@ class ServosNode(Node):
         self.gate.reset()
         response.success = True
         response.message = "no longer stopped; the robot is limp until set_torque switches torque on"
-        self._log(0, response.message)
+        self._log(Level.OK, response.message)
         return response
 
     def leave(self) -> None:
@@ -190,14 +194,14 @@ class ServosNode(Node):
         for _ in range(LEAVING_TRIES):
             if failures is not None or not self.gate.torque_off_pending:
                 break
-            time.sleep(RETRY_S / 5)  # a cable that was pulled may be back in a moment
+            time.sleep(LEAVING_RETRY_S)  # a cable that was pulled may be back in a moment
             failures = self.gate.release()
         if failures:
             log.error(f"torque could not be switched off: {self._listed(failures)}")
         elif failures is not None:
             log.info(f"torque is off, {self._port} is closed")
         elif self._ever_connected:
-            log.error(f"{self._port} is gone: servos that have power hold where they are until it is switched off")
+            log.error(f"torque could not be switched off: {self._port} is gone; servos hold until you cut their power")
         gc.unfreeze()  # else ruckig's objects outlive the interpreter, which reports a leak
 
     def _connect(self) -> None:
@@ -220,11 +224,13 @@ class ServosNode(Node):
             log.error(f"torque could not be switched off: {self._listed(refusals)}; trying again")
         if first and self._autostart:
             if failures := self.gate.set_torque(True):
-                log.error(f"torque on failed: {self._listed(failures)}")
+                failed = "torque is on; not driven:" if self.gate.torque else "torque on failed:"
+                log.error(f"{failed} {self._listed(failures)}")
             if self.gate.torque:
                 log.info("torque is on, easing to neutral")
         elif not first:
-            log.warning("the robot is limp; the service set_torque switches torque on")
+            remedy = "the service set_torque switches torque on"
+            log.warning(f"the robot is limp; {STOPPED if self.gate.stopped else remedy}")
 
     def _lost(self, error: PortLost) -> None:
         self.gate.drop_port()
@@ -243,17 +249,16 @@ class ServosNode(Node):
     def _log_torque_off(self) -> None:
         """Log that the gate has switched torque off because commands ceased."""
         if self._had_torque and not self.gate.torque and self.gate.limp_because.startswith("no command"):
-            self._log(1, f"torque is off: {self.gate.limp_because}")
+            self._log(Level.WARN, f"torque is off: {self.gate.limp_because}")
         self._had_torque = self.gate.torque
 
     def _log(self, level: int, text: str) -> None:
-        log = self.get_logger()
-        if level == 0:
-            log.info(text)
-        elif level == 1:
-            log.warning(text)
+        if level == Level.OK:
+            self.get_logger().info(text)
+        elif level == Level.WARN:
+            self.get_logger().warning(text)
         else:
-            log.error(text)
+            self.get_logger().error(text)
 
     def _publish(self, state: BusState) -> None:
         self._bus_status.add(state)

@@ -136,7 +136,8 @@ def test_the_reason_why_a_servo_gets_no_goals_is_shown(rehearse):
         return failures
 
     rehearsal.gate.bus.set_torque = set_torque_then_break_an_encoder
-    assert "jaw: its position could not be read" in rehearsal.set_torque(True).message
+    response = rehearsal.set_torque(True)
+    assert "torque is on; not driven: jaw: its position could not be read" in response.message and not response.success
     rehearsal.live(2.1, pucker=0.1)
     jaw = rehearsal.status("jaw")
     assert jaw.level == ERROR

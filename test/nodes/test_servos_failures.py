@@ -90,6 +90,11 @@ def test_a_port_that_is_back_switches_no_torque_on(rehearse, capfd):
     rehearsal.live(1.5)
     assert rehearsal.gate.bus is not None and not rehearsal.bank.torque.any()
     assert "the robot is limp; the service set_torque switches torque on" in capfd.readouterr().err
+    rehearsal.bank.inject("unplugged", for_s=0.5)
+    rehearsal.live(0.1)
+    rehearsal.stop()
+    rehearsal.live(1.5)
+    assert "the robot is limp; stopped; the service reset lifts it" in capfd.readouterr().err
 
 
 def test_a_node_that_leaves_without_its_port_logs_that_servos_hold(rehearse, monkeypatch, capfd):
@@ -98,7 +103,7 @@ def test_a_node_that_leaves_without_its_port_logs_that_servos_hold(rehearse, mon
     rehearsal.bank.inject("unplugged")
     rehearsal.live(0.1)
     rehearsal.node.leave()
-    assert "is gone: servos that have power hold where they are" in capfd.readouterr().err
+    assert "is gone; servos hold until you cut their power" in capfd.readouterr().err
 
 
 def test_a_node_that_never_had_a_port_logs_nothing_about_servos_when_it_leaves(rehearse, capfd):
