@@ -72,7 +72,7 @@ def person_track(readings: SpoolReader) -> Track:
     return Track(readings.stamps_ns / 1e9, np.array(features, np.float32).reshape(-1, len(READING_NAMES)))
 
 
-def twin_track(pictures: SpoolReader, progress: Callable[[int, int], None] = lambda done, total: None) -> Track:
+def twin_track(pictures: SpoolReader, progress: Callable[[int, int], None]) -> Track:
     """Read every picture of the twin with the perception that read the person; pictures without a face are left out.
 
     About 10 ms a picture. ``progress(done, total)`` is called after each.

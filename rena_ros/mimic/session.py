@@ -108,8 +108,7 @@ class Session:
                 UP_LIMIT_S,
                 lambda: f"did not come up: {', '.join(monitor.node.missing(expected))}; see {self._out / 'log'}",
             )
-            doubled = monitor.node.running_twice(expected)
-            if doubled:
+            if doubled := monitor.node.running_twice(expected):
                 raise RenaError(
                     f"another run is in this ROS domain ({', '.join(doubled)} runs twice); "
                     "end it, or give this one its own: ROS_DOMAIN_ID=… rena mimic"
