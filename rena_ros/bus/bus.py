@@ -129,8 +129,7 @@ class Bus:
         does not reply at first gets one try with a short margin, because the robot cannot be stopped meanwhile.
 
         Off: all servos with one frame, then singly each one that has not confirmed it, also after others have failed.
-
-        Success is judged by reading each torque register back.
+        In both cases success is judged by reading each torque register back.
         """
         names = self.robot.names if names is None else names
         indices = np.array(sorted(self.robot.index[name] for name in names), int)

@@ -40,11 +40,10 @@ def lock_eeprom(line: Line, servo_id: int) -> str | None:
 
 def check_eeprom(name: str, value: int) -> None:
     """Raise ValueError unless this is a writable EEPROM register and the value is permitted."""
-    register = REGISTERS.get(name)
-    if register is None or not register.eeprom or not register.writable:
-        writable = ", ".join(r.name for r in REGISTERS.values() if r.eeprom and r.writable)
-        raise ValueError(f"{name} is no EEPROM register that may be written; these are: {writable}")
-    encode(register, value)
+    writable = {r.name: r for r in REGISTERS.values() if r.eeprom and r.writable}
+    if name not in writable:
+        raise ValueError(f"{name} is no EEPROM register that may be written; these are: {', '.join(writable)}")
+    encode(writable[name], value)
 
 
 def _obstacle(line: Line, servo_id: int, name: str, value: int) -> str | None:

@@ -23,7 +23,6 @@ from rena_ros.bus.replies import NO_NOISE, REJECTION, Noise, Replies, match_repl
 FACTORY_RETURN_DELAY_S = REGISTERS["return_delay"].default * RETURN_DELAY_COUNT_S
 _LATENESS_DECAY = 0.9  # per reply; how fast one unusually late reply is forgotten
 _NOISE_FIELDS = tuple(field.name for field in fields(Noise))
-_REPLY_ARRAYS = ("data", "status", "fresh", "rejected", "corrupt", "arrived", "polled")
 Ids = tuple[int, ...]
 Complete = Callable[[bytes], bool]  # whether the bytes received so far are all replies that are awaited
 _sync_read = lru_cache(maxsize=256)(protocol.sync_read)  # the same few requests are sent again and again
@@ -133,15 +132,12 @@ class Line:
         the read can end without them. When no length is free for all servos (see ``late_replies``), a second request
         polls the others. A servo for which none is free is not ``polled``: neither fresh nor missing.
         """
-        ids, missed_last = tuple(ids), self._missed_last
-        replies, self._missed_last = self._sync_read_once(ids, address, size, return_delays_s, missed_last)
+        ids, missed_last, self._missed_last = tuple(ids), self._missed_last, frozenset()
+        replies = self._sync_read_once(ids, address, size, return_delays_s, missed_last)
         rest = np.flatnonzero(~replies.polled)
         if 0 < rest.size < len(ids):
             rest_ids = tuple(ids[i] for i in rest)
-            more, missed = self._sync_read_once(rest_ids, address, size, return_delays_s[rest], missed_last)
-            for name in _REPLY_ARRAYS:
-                getattr(replies, name)[rest] = getattr(more, name)
-            self._missed_last |= missed
+            replies.put(rest, self._sync_read_once(rest_ids, address, size, return_delays_s[rest], missed_last))
         return replies
 
     def read_all_replies(
@@ -168,23 +164,29 @@ class Line:
 
     def _sync_read_once(
         self, ids: Ids, address: int, size: int, return_delays_s: FloatArray, missed_last: frozenset[int]
-    ) -> tuple[Replies, frozenset[int]]:
-        """Poll the servos for which the chosen length is free; return the replies of all, and the ids that missed."""
+    ) -> Replies:
+        """Poll the servos for which the chosen length is free, those that missed last first; return the replies of all.
+
+        Adds the ids that miss now to ``_missed_last``.
+        """
         length, free = self._late_replies.choose_length(ids, size, self.port.now())
-        order, polled, awaited = None, ids, None  # order and awaited None: all ids as given
+        order, polled, awaited = list(range(len(ids))), ids, None  # awaited None: all
         if missed_last or free is not None:
-            order = [i for i in range(len(ids)) if free is None or free[i]]
+            order = [i for i in order if free is None or free[i]]
             order.sort(key=lambda i: ids[i] not in missed_last)
-            if not order:
-                return no_replies(len(ids), size, polled=False), frozenset()
             polled = tuple(ids[i] for i in order)
-            awaited = np.array([servo_id not in missed_last for servo_id in polled])
-            if not awaited.any():
-                awaited = None
+            if not missed_last.issuperset(polled):
+                awaited = np.array([servo_id not in missed_last for servo_id in polled])
+        if not polled:
+            return no_replies(len(ids), size, polled=False)
         request, delay_s = _sync_read(polled, address, length), float(return_delays_s.sum())
         replies = self._exchange(request, polled, length, delay_s, self._margin_s, awaited)
-        missed = frozenset(polled[i] for i in np.flatnonzero(~replies.arrived))
-        return _in_given_order(replies, order, len(ids), size), missed
+        self._missed_last |= {polled[i] for i in np.flatnonzero(~replies.arrived)}
+        if polled == ids and length == size:
+            return replies
+        placed = no_replies(len(ids), size, polled=False)
+        placed.put(order, replies)
+        return replace(placed, noise=replies.noise)
 
     def _tries(self, retries: int | None) -> int:
         return 1 + (self._retries if retries is None else retries)
@@ -268,15 +270,3 @@ class Line:
         missing = [polled[i] for i in np.flatnonzero(~replies.arrived)]
         self.counters.unanswered += len(missing)
         self._late_replies.expect_late(missing, length, self.port.now())
-
-
-def _in_given_order(replies: Replies, order: list[int] | None, count: int, size: int) -> Replies:
-    """Move replies from the order of the request to indices 0..count - 1; cut the data to ``size`` bytes."""
-    if replies.data.shape[1] != size:
-        replies = replace(replies, data=replies.data[:, :size])
-    if order is None:
-        return replies
-    placed = no_replies(count, size, polled=False)
-    for name in _REPLY_ARRAYS:
-        getattr(placed, name)[order] = getattr(replies, name)
-    return replace(placed, noise=replies.noise)

@@ -93,8 +93,7 @@ def sync_write(ids: Sequence[int], address: int, rows: ByteArray) -> bytes:
         raise ValueError(f"expected uint8 rows for {len(ids)} servos, got {rows.dtype} {rows.shape}")
     table = np.empty((len(ids), rows.shape[1] + 1), np.uint8)
     table[:, 0], table[:, 1:] = ids, rows
-    head = bytes((address, rows.shape[1]))
-    return encode(Packet(BROADCAST_ID, Instruction.SYNC_WRITE, head + table.tobytes()))
+    return encode(Packet(BROADCAST_ID, Instruction.SYNC_WRITE, bytes((address, rows.shape[1])) + table.tobytes()))
 
 
 def reply(servo_id: int, status: int, params: bytes = b"") -> bytes:
@@ -139,11 +138,6 @@ class Parser:
     def __init__(self) -> None:
         self._buffer = bytearray()
         self.bad_checksums = 0
-
-    @property
-    def pending(self) -> int:
-        """Number of bytes of an unfinished frame."""
-        return len(self._buffer)
 
     def reset(self) -> None:
         """Forget an unfinished frame."""

@@ -6,13 +6,12 @@ of one servo to one request are both void. A reply with condition bits in its st
 like any other; any other status bit is a rejection, which voids the data (a rejection may come without data).
 """
 
-from bisect import bisect_left
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rena_ros.base.arrays import BoolArray, ByteArray
+from rena_ros.base.arrays import BoolArray, ByteArray, IntArray
 from rena_ros.bus.protocol import HEADER, OVERHEAD_BYTES, Packet, Parser, checksum
 from rena_ros.bus.registers import Status
 
@@ -53,6 +52,12 @@ class Replies:
     arrived: BoolArray
     polled: BoolArray
     noise: Noise = NO_NOISE
+
+    def put(self, places: list[int] | IntArray, replies: "Replies") -> None:
+        """Copy other replies to these places; their data is cut to the length here, and the noise here stays."""
+        self.data[places] = replies.data[:, : self.data.shape[1]]
+        for name in ("status", "fresh", "rejected", "corrupt", "arrived", "polled"):
+            getattr(self, name)[places] = getattr(replies, name)
 
 
 def no_replies(count: int, length: int, polled: bool = True) -> Replies:
@@ -148,15 +153,8 @@ def _find_packets(received: bytes, ids: Container[int], length: int) -> tuple[li
 
 def _longest_rising(slots: list[int]) -> list[int]:
     """Return the indices of the longest strictly rising subsequence; of equally long ones, the last."""
-    lowest_ends: list[int] = []  # [k]: the lowest slot that ends a rising subsequence of length k + 1
-    end_indices: list[int] = []  # its index in slots
-    predecessors: list[int] = []
+    rising: list[list[int]] = []  # [i]: the longest one that ends with index i
     for i, slot in enumerate(slots):
-        k = bisect_left(lowest_ends, slot)
-        predecessors.append(end_indices[k - 1] if k else -1)
-        lowest_ends[k : k + 1], end_indices[k : k + 1] = [slot], [i]
-    chosen, i = [], end_indices[-1] if end_indices else -1
-    while i >= 0:
-        chosen.append(i)
-        i = predecessors[i]
-    return chosen[::-1]
+        before = [earlier for earlier in reversed(rising) if slots[earlier[-1]] < slot]
+        rising.append([*max(before, key=len, default=[]), i])
+    return max(reversed(rising), key=len, default=[])

@@ -13,8 +13,7 @@ from rena_ros.base.arrays import BoolArray, ByteArray, FloatArray, IntArray
 from rena_ros.bus.protocol import from_words
 from rena_ros.bus.registers import CURRENT_MA, REGISTERS, Status
 
-_WORDS = [REGISTERS[f"present_{name}"] for name in ("position", "speed", "load")]
-_SIGN_BITS = np.array([register.sign_bit for register in _WORDS])
+_SIGN_BITS = np.array([REGISTERS[f"present_{name}"].sign_bit for name in ("position", "speed", "load")])
 _CURRENT = REGISTERS["present_current"]
 STATE_ADDRESS, STATE_BYTES = REGISTERS["present_position"].address, 8  # 56..63: position to temperature
 MOTION_ADDRESS, MOTION_BYTES = REGISTERS["moving"].address, 5  # 66..70: moving, two unused bytes, current

@@ -144,7 +144,7 @@ class ServoBank:
     def advance(self, dt_s: float) -> None:
         """Let virtual time pass, in steps of any size."""
         self._silence_s += dt_s
-        if self._silence_s > SILENCE_S and self._parser.pending:
+        if self._silence_s > SILENCE_S:
             self._parser.reset()
         end_s = self.now_s + dt_s
         while (change_s := self._faults.next_change_s()) < end_s:
