@@ -40,7 +40,7 @@ _WHERE = {
     "goal 0": "move it to the end where it does nothing, or the opposite of its name",
     "goal 1": "move it to the end that its name says: raised, open, lid closed; for an eye or the head: left, down, "
     "towards the right shoulder",
-    "rest": "move it to its place in a resting face",
+    "rest": "move it to its neutral place, as in a calm face",
 }
 _KEYS = (
     "Enter: mark this place   arrows: move it slowly under torque   space: release torque\n"
