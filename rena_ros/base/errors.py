@@ -8,3 +8,7 @@ class RenaError(Exception):
     prints it without a traceback and exits with code 2; a node logs it as fatal and exits with code 2.
     A programming error is never a RenaError.
     """
+
+    def __str__(self) -> str:
+        """Return the text as valid UTF-8: a file's name that is none must not break the log that takes it."""
+        return super().__str__().encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,16 +1,61 @@
-"""Whole files: a file is written completely or stays as it was; also JSON, hashes and backups."""
+"""Files: paths as users give them; a file is written completely or stays as it was; also JSON, hashes and backups."""
 
 import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 from rena_ros.base.errors import RenaError
+
+# RFC 8089: an absolute path, percent-encoded, behind an empty authority, "localhost" or none.
+_FILE_URI = re.compile(r"file:(?://(?:localhost)?)?(/(?!/).*)", re.IGNORECASE | re.DOTALL)
+
+
+def user_path(text: str | Path) -> Path:
+    """Return the path that a user means with ``text``; a Path is returned as it is.
+
+    ``~`` and ``~user`` are expanded where that home is known, and a ``file:`` URI (RFC 8089) is decoded: its percent
+    codes give any bytes, also those that are no UTF-8. Raises RenaError for a name that no file can have.
+    """
+    if isinstance(text, Path):
+        return text
+    uri = _FILE_URI.fullmatch(text)
+    try:
+        raw = text.encode("utf-8", "surrogateescape")  # whatever the locale's own encoding
+        if uri:
+            raw = unquote_to_bytes(uri[1].encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError:
+        raw = b"\0"
+    if b"\0" in raw:
+        raise RenaError(
+            f"no file can be called {text!r}: it holds a character that no name may hold; give its own name"
+        )
+    name = os.fsdecode(raw)
+    return Path(name if uri else os.path.expanduser(name))
+
+
+def ros_path(path: str | Path) -> str:
+    """Return a text, valid UTF-8, from which ``user_path`` makes ``path`` again: for ROS parameters and JSON.
+
+    It is the path itself, or an absolute ``file:`` URI where the path is no UTF-8 or would be taken for something else.
+    """
+    try:
+        text = os.fsencode(path).decode("utf-8")
+    except UnicodeDecodeError:
+        return Path(os.path.abspath(path)).as_uri()
+    return Path(os.path.abspath(path)).as_uri() if text.startswith("~") or text.lower().startswith("file:") else text
+
+
+def printable(text: object) -> str:
+    """Return a text as valid UTF-8, what is none as backslash escapes: for logs and messages about odd file names."""
+    return str(text).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def read_text(path: Path, what: str, newline: str | None = None) -> str:

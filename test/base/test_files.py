@@ -4,11 +4,50 @@ import json
 import math
 import os
 import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from rena_ros.base.errors import RenaError
-from rena_ros.base.files import back_up, read_text, replacing, sha256_of, write_json, write_text
+from rena_ros.base.files import (
+    back_up,
+    printable,
+    read_text,
+    replacing,
+    ros_path,
+    sha256_of,
+    user_path,
+    write_json,
+    write_text,
+)
+
+# Names that files have: emoji, bytes that are no UTF-8, colon, quotes, spaces, newline, percent, hyphen, tilde.
+ODD_NAMES = [
+    *(
+        "clip \U0001f600.mp4",
+        os.fsdecode(b"caf\xe9.mp4"),
+        "talk-14:30.mp4",
+        "a b.mp4",
+        "'\"`$x.mp4",
+        "a\nb.mp4",
+        "50%20.mp4",
+    ),
+    *(
+        "-v.mp4",
+        "~",
+        "~root",
+        "file:x.mp4",
+        "file:/x.mp4",
+        "FILE:///x",
+        "\\udce9",
+        "\u0085\u2028\x7f\ufeff",
+        "#1",
+        "a: b",
+        "@x",
+    ),
+]
 
 
 def test_a_device_is_written_to_and_never_replaced(full_device):
@@ -88,3 +127,62 @@ def test_a_hash_is_that_of_hashlib(tmp_path):
     (tmp_path / "model").write_bytes(b"abc")
     # FIPS 180-2, appendix B.1: the digest of "abc".
     assert sha256_of(tmp_path / "model") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+@pytest.mark.parametrize("folder", ["", "/tmp/x/", "../"])
+def test_every_path_survives_as_a_text_of_ros(name, folder):
+    text = ros_path(folder + name)
+    assert text.encode("utf-8").decode("utf-8") == text
+    assert os.path.abspath(user_path(text)) == os.path.abspath(folder + name)
+    assert text == folder + name or text.startswith("file:///")
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("~/x", "/home/lab/x"),
+        ("~", "/home/lab"),
+        ("~no such user/x", "~no such user/x"),
+        ("a~/x", "a~/x"),
+        ("clip.mp4", "clip.mp4"),
+        ("file:///a%20b%25%E9", os.fsdecode(b"/a b%\xe9")),  # RFC 8089, section 2 and appendix B
+        ("file:/a", "/a"),
+        ("FILE://localhost/a", "/a"),
+        ("file:///~/x", "/~/x"),
+        ("file:a", "file:a"),  # no URI: its path is not absolute
+        ("file://elsewhere/a", "file:/elsewhere/a"),  # on another machine, so a name here (Path joins the slashes)
+        ("a%20b", "a%20b"),
+        (Path("~"), "~"),
+    ],
+)
+def test_a_user_s_path_is_understood(text, path, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/lab")
+    assert str(user_path(text)) == path
+
+
+@pytest.mark.parametrize("text", ["a\0b", "file:///a%00b", "\ud800"])
+def test_a_name_that_no_file_can_have_is_refused(text):
+    with pytest.raises(RenaError, match="no file can be called"):
+        user_path(text)
+
+
+FIND_THE_FILE = """
+from rena_ros.base.files import ros_path, user_path
+path = user_path("\\u00e9\\U0001f600")
+print(path.exists(), ascii(ros_path(path)))
+"""
+
+
+def test_a_utf_8_text_is_found_under_a_locale_of_ascii(tmp_path):
+    (tmp_path / "\u00e9\U0001f600").touch()
+    (tmp_path / "find.py").write_text(FIND_THE_FILE, encoding="utf-8")
+    ascii_only = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run([sys.executable, "find.py"], cwd=tmp_path, env=ascii_only, capture_output=True, text=True)
+    assert done.stdout.strip() == r"True '\xe9\U0001f600'", done.stderr
+
+
+def test_an_odd_name_in_a_message_is_printed_with_escapes():
+    name = os.fsdecode(b"caf\xe9")
+    assert printable(f"{name} \U0001f600") == "caf\\udce9 \U0001f600"
+    assert str(RenaError(f"there is no {name}")) == "there is no caf\\udce9"
