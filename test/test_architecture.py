@@ -11,7 +11,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "docs"))
 from draw_rooms import PACKAGE, PICTURE, floors, imports_of, modules, picture, room_of, rooms
 
 MODULES = modules()
-ROS = {"rclpy", "ament_index_python", "cv_bridge", "rcl_interfaces", "builtin_interfaces", "diagnostic_msgs"}
+ROS = {"rclpy", "ament_index_python", "rcl_interfaces", "builtin_interfaces", "diagnostic_msgs"}
 ROS |= {"std_msgs", "std_srvs", "sensor_msgs", "geometry_msgs"}
 LAUNCH = {"launch", "launch_ros"}
 # The floors, from the ground up: a room imports rooms of lower floors only.

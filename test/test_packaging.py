@@ -39,7 +39,7 @@ ROSDEP_KEYS = {
 NO_ROSDEP_KEY = {"av", "pydantic", "pydantic_core", "ruckig"}
 ROS_PACKAGES = {
     *("rclpy", "rcl_interfaces", "builtin_interfaces", "std_msgs", "sensor_msgs", "geometry_msgs", "diagnostic_msgs"),
-    *("std_srvs", "cv_bridge", "launch", "launch_ros", "ament_index_python", "rosidl_runtime_py", "tf2_ros"),
+    *("std_srvs", "launch", "launch_ros", "ament_index_python", "rosidl_runtime_py", "tf2_ros"),
 }
 # Run by developers only, with requirements/learn.txt installed.
 DEVELOPERS_ONLY = ("rena_ros/learning/", "rena_ros/twin/bake.py", "rena_ros/twin/paint.py")

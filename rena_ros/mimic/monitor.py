@@ -8,13 +8,14 @@ from functools import partial
 
 import numpy as np
 import rclpy
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, QoSReliabilityPolicy, qos_profile_sensor_data
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image, JointState, PointCloud2, TimeReference
 
+from rena_ros.base.errors import RenaError
 from rena_ros.mimic.measurements import Measurements
 from rena_ros.mimic.picture import to_jpeg
 from rena_ros.mimic.spool import SpoolWriter
@@ -83,7 +84,12 @@ class MonitorNode(Node):
 
     def _keep(self, stream: str, message: Image) -> None:
         self._measurements.add_picture(stream)
-        self._spool.append(stream, nanoseconds(message.header.stamp), to_jpeg(from_image_msg(message)))
+        try:
+            picture = to_jpeg(from_image_msg(message))
+        except RenaError as error:  # the film lacks this picture; the run goes on
+            self._measurements.add_health(f"film: {stream}", DiagnosticStatus.WARN[0], str(error))
+            return
+        self._spool.append(stream, nanoseconds(message.header.stamp), picture)
 
     def _on_reading(self, message: JointState) -> None:
         stamp_ns = nanoseconds(message.header.stamp)
