@@ -15,7 +15,7 @@ TWIN = "twin"
 TOPICS = {
     "blendshapes": ("face/blendshapes", "camera/image_raw"),
     "policy": ("servos/command", "face/blendshapes"),
-    "servos": ("joint_states", "servos/command"),
+    "servos": ("joint_states", "servos/command/mimic"),
     "twin": ("robot/image_raw", "joint_states"),
 }
 

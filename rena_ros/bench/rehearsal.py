@@ -16,6 +16,7 @@ from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool, Trigger
 
 from rena_ros.bus.bus import Bus
+from rena_ros.control.arbiter import OPERATOR
 from rena_ros.emulator.bank import ServoBank
 from rena_ros.emulator.virtual_port import VirtualPort
 from rena_ros.emulator.virtual_time import VirtualTimers
@@ -64,9 +65,9 @@ class Rehearsal:
         """Return the values of the newest diagnostics of the bus ("bus") or of one servo, by key."""
         return {pair.key: pair.value for pair in self.status(name).values}
 
-    def command(self, names: list[str], positions: list[float]) -> None:
-        """Send a message on ``servos/command``."""
-        self.node.on_command(JointState(name=names, position=positions))
+    def command(self, names: list[str], positions: list[float], source: str = OPERATOR) -> None:
+        """Send a message on the topic of a source."""
+        self.node.on_command(JointState(name=names, position=positions), source)
 
     def set_torque(self, on: bool) -> SetBool.Response:
         """Call the service ``set_torque``."""

@@ -13,17 +13,17 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from rena_ros.base.arrays import FloatArray, IntArray
+from rena_ros.base.arrays import FloatArray
 from rena_ros.base.errors import RenaError
 from rena_ros.bus.bus import Bus
 from rena_ros.bus.registers import Status
 from rena_ros.bus.states import BusState, HealthState
 from rena_ros.control.commands import CommandCounts, CommandOutcome
+from rena_ros.control.goal_writer import GoalWriter
 from rena_ros.control.motion import EASE_SCALE, Motion
 from rena_ros.control.torque_state import TorqueState
 from rena_ros.robot.model import RAD_PER_TICK, Robot
 
-KEEP_ALIVE_S = 0.25  # goals are not acknowledged: unchanged goals are repeated this often
 GENTLE_S = 1.0  # commands within this time after torque went on are followed slowly
 MIN_GAP_S = 0.004  # a command is written at once if the last such write is this long ago; otherwise with the next tick
 STALL_S = 0.06  # after a longer pause between ticks or commands the motion starts again, at rest, from the last goals
@@ -40,7 +40,7 @@ class Gate:
 
     ``torque``: torque was switched on and not off again; ``torque_state`` says which servos are driven.
     ``limp_because``: why ``torque`` is False. ``stopped``: ``stop`` is latched. ``bus``: None while there is no port.
-    ``torque_off_pending``: the next ``connect`` switches torque off. ``commands``: counters.
+    ``torque_off_pending``: the next ``connect`` switches torque off. ``commands``: counters. ``goals``: those sent.
     """
 
     def __init__(
@@ -68,8 +68,8 @@ class Gate:
         self._motion = Motion(robot, np.zeros(len(robot.names)), 0.0)
         self._state: BusState | None = None
         self._positions = np.zeros(len(robot.names))  # last known ones, rad
-        self._sent: IntArray | None = None
-        self._sent_s = self._written_at_once_s = self._last_call_s = self._command_s = self._gentle_until_s = -np.inf
+        self.goals = GoalWriter()
+        self._written_at_once_s = self._last_call_s = self._command_s = self._gentle_until_s = -np.inf
         self._eased = self._slowed = False  # eases, or is at neutral, until a command; speed limits are still reduced
 
     def connect(self) -> dict[str, int]:
@@ -101,9 +101,12 @@ class Gate:
         self.torque_state.invalidate()
         self._become_limp("the port was lost")
 
-    def command(self, names: Sequence[str], positions: Sequence[float], now_s: float) -> CommandOutcome:
+    def command(
+        self, names: Sequence[str], positions: Sequence[float], now_s: float, new_stream: bool = False
+    ) -> CommandOutcome:
         """Follow a command (joint names, rad) and write its first goals at once.
 
+        ``new_stream``: the last command was another source's: the way between the two says nothing about a speed.
         Refused as a whole, and without effect, while the gate is disconnected, stopped or limp, or when the limiter
         refuses it (see ``Robot.limit``). Raises PortLost.
         """
@@ -112,6 +115,8 @@ class Gate:
             self.commands.refused += 1
             return CommandOutcome(refusal=refusal)
         self._notice_stall(now_s)
+        if new_stream:
+            self._motion.end_stream()
         self._motion.follow(limited.positions, now_s, EASE_SCALE if now_s < self._gentle_until_s else 1.0)
         self._command_s, self._eased = now_s, False
         last_byte_s = None
@@ -123,7 +128,7 @@ class Gate:
         return CommandOutcome(last_byte_s, clamped=limited.clamped)
 
     def tick(self, now_s: float) -> float | None:
-        """Write the next goals of the motion; unchanged goals only every ``KEEP_ALIVE_S``.
+        """Write the next goals of the motion; unchanged goals only now and then.
 
         Eases to neutral after ``command_timeout_s`` without a command and switches torque off ``release_after_s``
         later. Returns when the last byte was on the wire, None when nothing was written. Raises PortLost.
@@ -138,7 +143,7 @@ class Gate:
         if not self._eased and quiet_s > self.command_timeout_s:
             self._ease(now_s)
         self._motion.update(now_s)
-        return self._write(now_s, only_if_changed=now_s - self._sent_s < KEEP_ALIVE_S)
+        return self._write(now_s, only_if_due=True)
 
     def read(self, now_s: float) -> BusState:
         """Read the state of all servos.
@@ -203,7 +208,8 @@ class Gate:
                 self._become_limp("it could not be switched on")
             return self.torque_state.refusals
         positions, now_s = self.robot.from_ticks(state.ticks), state.stamp_s  # switching on took time
-        self._gentle_until_s, self._sent, self._slowed, self.torque = now_s + GENTLE_S, None, True, True
+        self._gentle_until_s, self._slowed, self.torque = now_s + GENTLE_S, True, True
+        self.goals.forget()
         if none_driven:
             self._motion.reset(np.where(newly_driven, positions, 0.0), now_s)
             self._command_s = self._last_call_s = now_s
@@ -279,17 +285,13 @@ class Gate:
             self._connected().set_speed_limits()
             self._slowed = False
 
-    def _write(self, now_s: float, only_if_changed: bool = False) -> float | None:
+    def _write(self, now_s: float, only_if_due: bool = False) -> float | None:
         ticks = self.robot.to_ticks(self._motion.at(now_s + self._period_s))
-        if only_if_changed and self._sent is not None and (ticks == self._sent).all():
+        if only_if_due and not self.goals.is_due(ticks, now_s):
             return None
-        selected = self.torque_state.driven
-        if self._sent is not None and self._state is not None:
-            # A goal clears an overload and lets the servo push on, so an overloaded servo gets changed goals only.
-            selected &= ~self._state.reports(Status.OVERLOAD) | (ticks != self._sent)
-        last_byte_s = self._connected().write_goals(ticks, selected)
+        overloaded = False if self._state is None else self._state.reports(Status.OVERLOAD)
+        last_byte_s = self.goals.write(self._connected(), ticks, self.torque_state.driven, overloaded, now_s)
         self._motion.mark_sent(now_s + self._period_s)
-        self._sent, self._sent_s = ticks, now_s
         return last_byte_s
 
     def _connected(self) -> Bus:

@@ -122,6 +122,10 @@ class Motion:
         self._target, self._command_s, self._speed_scale = target, now_s, speed_scale
         self._plan(now_s)
 
+    def end_stream(self) -> None:
+        """Take the next command to follow as the first of a stream."""
+        self._command_s = -np.inf
+
     def ease_to_neutral(self, now_s: float) -> None:
         """Go to neutral at ``EASE_SCALE`` times the permitted speed."""
         self.move(np.zeros(len(self._robot.names)), now_s, EASE_SCALE)

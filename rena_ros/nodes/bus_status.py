@@ -4,6 +4,7 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from rena_ros.bus.states import BusState
+from rena_ros.control.arbiter import NO_SOURCE, Arbiter
 from rena_ros.control.gate import Gate
 from rena_ros.control.health import BusHealth, judge_bus
 from rena_ros.nodes.messages import status_msg
@@ -14,9 +15,9 @@ _COUNTED = ("sync_writes", "reads", "stale_readings", "reply_errors", "retries",
 class BusStatus:
     """Collects what the servos node reads between two messages."""
 
-    def __init__(self, gate: Gate, node: str, port: str, now_s: float) -> None:
+    def __init__(self, gate: Gate, arbiter: Arbiter, node: str, port: str, now_s: float) -> None:
         """``node``: the node's name with its namespace, for there may be two robots."""
-        self._gate, self._node, self._port = gate, node, port
+        self._gate, self._arbiter, self._node, self._port = gate, arbiter, node, port
         self._delays_us: dict[str, int] = {}
         self._state: BusState | None = None
         self._clear(now_s)
@@ -51,6 +52,7 @@ class BusStatus:
             "commands_refused": gate.commands.refused,
             "commands_clamped": gate.commands.clamped,
         }
+        values |= self._ownership(now_s)
         if gate.bus is not None:
             counters = gate.bus.counters
             values |= {name: getattr(counters, name) for name in (*_COUNTED, "discarded_bytes")}
@@ -62,6 +64,7 @@ class BusStatus:
         bus = self._gate.bus
         self._wire_s = bus.counters.wire_s if bus is not None else 0.0
         self._since_s = now_s
+        self._followed = dict(self._arbiter.followed)
         self._read_ms: list[float] = []
         self._stale = np.zeros(len(self._gate.robot.names), int)
 
@@ -83,6 +86,15 @@ class BusStatus:
     def _utilisation(self, now_s: float) -> float:
         bus = self._gate.bus
         return (bus.counters.wire_s - self._wire_s) / max(now_s - self._since_s, 1e-9) if bus is not None else 0.0
+
+    def _ownership(self, now_s: float) -> dict[str, object]:
+        """The source that commands the robot, its commands per second, and ignored commands by source."""
+        arbiter, owner, rate_hz = self._arbiter, self._arbiter.owner(now_s), ""
+        if owner != NO_SOURCE:
+            count = arbiter.followed[owner] - self._followed[owner]
+            rate_hz = f"{count / max(now_s - self._since_s, 1e-9):.1f}"
+        ignored = {f"ignored_{source}": count for source, count in arbiter.ignored.items()}
+        return {"owner": owner, "owner_rate_hz": rate_hz, **ignored}
 
     def _extremes(self) -> dict[str, str]:
         """The hottest servo and the lowest and highest voltage, among the servos that have ever replied."""

@@ -1,9 +1,10 @@
 """servos node: commands -> the gate -> the bus; the bus -> joint states and diagnostics.
 
-Subscribes ``servos/command`` (names and rad); publishes ``joint_states`` (only the servos that replied to the last read
-and know their position), ``timing`` (when the last byte of a stamped command's goals was on the wire) and
-``/diagnostics`` (the bus and each servo). Services: ``set_torque``, ``neutral``, ``stop`` (latched: the robot is limp
-and refuses commands) and ``reset``.
+Subscribes to commands (names and rad) of three sources, by rising priority ``servos/command/mimic``,
+``servos/command/take`` and ``servos/command``; the robot follows one of them (see ``control.arbiter``). Publishes
+``joint_states`` (only the servos that replied to the last read and know their position), ``timing`` (when the last byte
+of a stamped command's goals was on the wire) and ``/diagnostics`` (the bus and each servo). Services: ``set_torque``,
+``neutral``, ``stop`` (latched: the robot is limp and refuses commands) and ``reset``.
 
 Torque is off until ``autostart`` or ``set_torque`` switches it on, and commands are refused until then. The node
 switches it off, all servos with one frame, then singly each that has not confirmed, at every end but SIGKILL or a lost
@@ -28,14 +29,17 @@ from rena_ros.base.errors import RenaError
 from rena_ros.bus.bus import Bus
 from rena_ros.bus.port import RATES, PortLost, PortMissing
 from rena_ros.bus.states import BusState
+from rena_ros.control.arbiter import NO_SOURCE, OPERATOR, Arbiter
+from rena_ros.control.failures import listed
 from rena_ros.control.gate import STOPPED, Gate
 from rena_ros.control.health import Level
 from rena_ros.nodes.bus_status import BusStatus
+from rena_ros.nodes.command_topics import subscribe_to_commands
 from rena_ros.nodes.messages import diagnostics_msg, servo_states_msg, timing_msg
 from rena_ros.nodes.parameters import ParameterSpec, declare, on_change
 from rena_ros.nodes.running import STEADY, run_node
 from rena_ros.nodes.servo_status import ServoStatus
-from rena_ros.nodes.status_log import StatusLog
+from rena_ros.nodes.status_log import OwnerLog, StatusLog
 from rena_ros.robot.file import load_robot
 
 RETRY_S = 0.25
@@ -78,18 +82,20 @@ class ServosNode(Node):
         open_bus = open_bus or (lambda: Bus(self._port, self.robot, given["baud"], **options))
         timeouts_s = given["command_timeout_s"], given["release_after_s"]
         self.gate = Gate(self.robot, open_bus, 1 / interpolation_hz, *timeouts_s)
+        self.arbiter = Arbiter(given["command_timeout_s"])
         self._read_period_s, self._next_read_s, self._next_try_s = 1 / given["rate_hz"], 0.0, 0.0
         self._ever_connected = self._had_torque = False
         name = self.get_fully_qualified_name().lstrip("/")
-        self._bus_status = BusStatus(self.gate, name, self._port, clock())
+        self._bus_status = BusStatus(self.gate, self.arbiter, name, self._port, clock())
         self._servo_status = ServoStatus(self.gate, name, self._port)
         self._status_log = StatusLog(self._log)
+        self._owner_log = OwnerLog(self._log)
         self.statuses: list[DiagnosticStatus] = []  # the newest, as published
 
         self._states = self.create_publisher(JointState, "joint_states", QoSProfile(depth=5))
         self._timing = self.create_publisher(TimeReference, "timing", QoSProfile(depth=100))
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
-        self.create_subscription(JointState, "servos/command", self.on_command, QoSProfile(depth=1))
+        subscribe_to_commands(self, self.on_command)
         self.create_service(SetBool, "set_torque", self.on_set_torque)
         self.create_service(Trigger, "neutral", self.on_neutral)
         self.create_service(Trigger, "stop", self.on_stop)
@@ -99,22 +105,27 @@ class ServosNode(Node):
         on_change(
             self,
             rate_hz=lambda rate_hz: setattr(self, "_read_period_s", 1 / rate_hz),
-            command_timeout_s=partial(setattr, self.gate, "command_timeout_s"),
+            command_timeout_s=self._set_command_timeout,
             release_after_s=partial(setattr, self.gate, "release_after_s"),
         )
         gc.collect()
         gc.freeze()  # objects of the start-up live on; a full collection would stop the bus for tens of milliseconds
 
-    def on_command(self, message: JointState) -> None:
-        """Pass one command to the gate, which writes its first goals at once."""
+    def on_command(self, message: JointState, source: str = OPERATOR) -> None:
+        """Pass a command of the source that owns the robot to the gate, which writes its first goals at once."""
+        now_s, arbiter = self._now(), self.arbiter
+        if not arbiter.admits(source, now_s):
+            return
         try:
-            outcome = self.gate.command(message.name, message.position, self._now())
+            outcome = self.gate.command(message.name, message.position, now_s, arbiter.takes_over(source))
         except PortLost as error:
             self._lost(error)
             return
         if outcome.refusal:
+            arbiter.refuse(source)
             self.get_logger().warning(f"command refused: {outcome.refusal}", throttle_duration_sec=2.0)
             return
+        arbiter.follow(source, now_s)
         stamp = message.header.stamp
         if outcome.last_byte_s is not None and (stamp.sec or stamp.nanosec):
             self._timing.publish(timing_msg("servos", stamp, self._ros_time(outcome.last_byte_s).to_msg()))
@@ -135,6 +146,7 @@ class ServosNode(Node):
         except PortLost as error:
             self._lost(error)
         self._log_torque_off()
+        self._owner_log.update(self.arbiter.owner(now_s), now_s)
 
     def on_second(self) -> None:
         """Compare the torque registers with what was commanded, and publish the diagnostics."""
@@ -161,9 +173,11 @@ class ServosNode(Node):
         return response
 
     def on_neutral(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        """Ease to neutral."""
-        refusal = self.gate.neutral(self._now())
-        response.success, response.message = refusal is None, refusal or "easing to neutral"
+        """Ease to neutral; the next command of any source is followed all the same."""
+        now_s = self._now()
+        refusal, owner = self.gate.neutral(now_s), self.arbiter.owner(now_s)
+        until = "" if owner == NO_SOURCE else f" until the next command of the source {owner}, which commands now"
+        response.success, response.message = refusal is None, refusal or f"easing to neutral{until}"
         return response
 
     def on_stop(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
@@ -203,6 +217,9 @@ class ServosNode(Node):
         elif self._ever_connected:
             log.error(f"torque could not be switched off: {self._port} is gone; servos hold until you cut their power")
         gc.unfreeze()  # else ruckig's objects outlive the interpreter, which reports a leak
+
+    def _set_command_timeout(self, timeout_s: float) -> None:
+        self.gate.command_timeout_s = self.arbiter.timeout_s = timeout_s
 
     def _connect(self) -> None:
         log = self.get_logger()
@@ -266,12 +283,7 @@ class ServosNode(Node):
         self._states.publish(servo_states_msg(self.robot, state, self._ros_time(state.stamp_s).to_msg()))
 
     def _listed(self, failures: dict[str, str]) -> str:
-        """`jaw, pucker: does not reply; neck_yaw: refuses`, or `all 25 servos: does not reply`."""
-        reasons = sorted(set(failures.values()))
-        if len(failures) == len(self.robot.names) and len(reasons) == 1:
-            return f"all {len(failures)} servos: {reasons[0]}"
-        names = {reason: ", ".join(name for name, given in failures.items() if given == reason) for reason in reasons}
-        return "; ".join(f"{names[reason]}: {reason}" for reason in reasons)
+        return listed(failures, len(self.robot.names))
 
     def _ros_time(self, port_s: float) -> Time:
         now = self.get_clock().now()

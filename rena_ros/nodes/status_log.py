@@ -5,6 +5,10 @@ from collections.abc import Callable, Sequence
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
+from rena_ros.control.arbiter import NO_SOURCE
+from rena_ros.control.health import Level
+
+OWNER_REPEAT_S = 10.0  # the same change of the owner is logged this often at most
 REPEAT_S = 5.0  # a status that flickers is logged this often at most, unless it gets worse
 MANY = 8  # when more statuses than this change at once, the first one stands for all
 _NUMBER = re.compile(r"\d+(\.\d+)?")
@@ -34,3 +38,25 @@ class StatusLog:
         for (level, key), names in lines.items():
             parts = ", ".join(names) if len(names) <= MANY else f"{names[0]} and {len(names) - 1} more"
             self._write(level, f"{parts}: {texts[level, key] if level else 'good again'}")
+
+
+class OwnerLog:
+    """Logs which source commands the robot, when that changes."""
+
+    def __init__(self, write: Callable[[int, str], None]) -> None:
+        """``write``: as of ``StatusLog``."""
+        self._write = write
+        self._owner = NO_SOURCE
+        self._logged_s: dict[tuple[str, str], float] = {}
+
+    def update(self, owner: str, now_s: float) -> None:
+        """Write a line when the owner has changed, unless the same change was logged ``OWNER_REPEAT_S`` ago or less."""
+        change = self._owner, owner
+        if owner == self._owner or now_s - self._logged_s.get(change, float("-inf")) < OWNER_REPEAT_S:
+            return
+        self._logged_s[change] = now_s
+        before, self._owner = self._owner, owner
+        if owner == NO_SOURCE:
+            self._write(Level.OK, f"{before} has stopped commanding the robot, and no other source does")
+        else:
+            self._write(Level.OK, f"{owner} commands the robot now (before: {before})")

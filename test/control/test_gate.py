@@ -13,7 +13,8 @@ from rena_ros.base.errors import RenaError
 from rena_ros.bus.port import PortLost, PortMissing
 from rena_ros.bus.protocol import Instruction
 from rena_ros.bus.registers import REGISTERS
-from rena_ros.control.gate import GENTLE_S, KEEP_ALIVE_S, MIN_GAP_S
+from rena_ros.control.gate import GENTLE_S, MIN_GAP_S
+from rena_ros.control.goal_writer import KEEP_ALIVE_S
 from rena_ros.robot.model import RAD_PER_TICK
 
 JAW, NECK = ROBOT.index["jaw"], ROBOT.index["neck_yaw"]

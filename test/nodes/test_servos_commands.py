@@ -1,0 +1,104 @@
+"""Commands of several sources to the servos node, in virtual time: which are followed, and what is reported."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+from rena_ros.emulator.goal_check import GoalCheck
+from rena_ros.robot.file import load_robot
+
+ROBOT = load_robot()
+JAW = ROBOT.index["jaw"]
+OK, WARN, ERROR, STALE = (bytes((level,)) for level in range(4))
+
+
+@pytest.fixture
+def rehearsal(rehearse):
+    """A node with torque on that follows commands at full speed."""
+    rehearsal = rehearse(torque=True)
+    rehearsal.live(1.1)
+    rehearsal.bank.goals.take()
+    return rehearsal
+
+
+def stream(rehearsal, seconds, **jaw):
+    """Command the jaw (rad by source) at 50 Hz; the sources take turns, 4 ms apart."""
+    due = [(0.004 * i, source) for i, source in enumerate(jaw)]
+    end_s, round_s = rehearsal.now_s + seconds, rehearsal.now_s
+    while round_s < end_s - 1e-6:
+        for at_s, source in due:
+            rehearsal.live(max(round_s + at_s - rehearsal.now_s, 0))
+            rehearsal.command(list(ROBOT.names), np.where(np.arange(25) == JAW, jaw[source], 0.0).tolist(), source)
+        round_s += 0.02
+        rehearsal.live(max(round_s - rehearsal.now_s, 0))
+
+
+def jaw_goals(rehearsal):
+    """Return the jaw's goals on the wire since the last call, rad; every rule must hold between them."""
+    log, check = rehearsal.bank.goals.take(), GoalCheck(ROBOT)
+    check.add(log)
+    assert check.violations == 0, check.examples
+    return ROBOT.from_ticks(np.array([goals.ticks for goals in log]))[:, JAW]
+
+
+def test_two_sources_do_not_make_the_jaw_swing(rehearsal):
+    stream(rehearsal, 1.0, mimic=0.1)
+    jaw_goals(rehearsal)
+    stream(rehearsal, 2.0, mimic=0.1, operator=0.5)
+    goals = jaw_goals(rehearsal)
+    assert (np.diff(goals) >= 0).all() and goals[-1] == pytest.approx(0.5, abs=0.001)
+    values = rehearsal.values("bus")
+    assert values["owner"] == "operator" and float(values["owner_rate_hz"]) == pytest.approx(50, abs=2)
+    assert 40 <= int(values["ignored_mimic"]) <= 100 and values["ignored_operator"] == "0"
+
+
+def test_when_the_owner_falls_silent_the_next_source_goes_on_without_a_jump(rehearsal, capfd):
+    stream(rehearsal, 0.1, mimic=0.1)
+    stream(rehearsal, 1.0, mimic=0.1, operator=0.5, take=0.3)
+    jaw_goals(rehearsal)
+    for owner, goal in (("take", 0.3), ("mimic", 0.1)):
+        stream(rehearsal, 0.45, **{"mimic": 0.1, owner: goal})
+        goals = jaw_goals(rehearsal)
+        assert np.ptp(goals) < 0.001  # it holds where the silent source left it
+        stream(rehearsal, 1.0, **{"mimic": 0.1, owner: goal})
+        goals = jaw_goals(rehearsal)
+        assert (np.diff(goals) <= 0).all() and goals[-1] == pytest.approx(goal, abs=0.001)
+        assert rehearsal.values("bus")["owner"] == owner
+    rehearsal.live(2.0)
+    assert rehearsal.values("bus")["owner"] == "none" and jaw_goals(rehearsal)[-1] == 0
+    logged = [line.split("]: ")[1] for line in capfd.readouterr().err.splitlines() if "command" in line]
+    assert logged == [
+        "mimic commands the robot now (before: none)",
+        "operator commands the robot now (before: mimic)",
+        "take commands the robot now (before: operator)",
+        "mimic commands the robot now (before: take)",
+        "mimic has stopped commanding the robot, and no other source does",
+    ]
+
+
+def test_a_malformed_command_of_an_operator_does_not_take_the_robot_from_the_policy(rehearsal):
+    for wrong in ((["jaw"], [float("nan")]), (["nose"], [0.3]), ([], [])):
+        send = partial(rehearsal.command, *wrong, "operator")
+        for _ in range(20):
+            stream(rehearsal, 0.02, mimic=0.2)
+            send()
+    assert rehearsal.values("bus")["owner"] == "mimic" and rehearsal.values("bus")["ignored_mimic"] == "0"
+    assert jaw_goals(rehearsal)[-1] == pytest.approx(0.2, abs=0.001)
+
+
+def test_neutral_says_which_source_goes_on(rehearsal):
+    assert rehearsal.neutral().message == "easing to neutral"
+    stream(rehearsal, 0.1, mimic=0.2)
+    assert rehearsal.neutral().message == (
+        "easing to neutral until the next command of the source mimic, which commands now"
+    )
+
+
+def test_a_new_command_timeout_applies_to_ownership(rehearse):
+    rehearsal = rehearse(torque=True, command_timeout_s=2.0)
+    stream(rehearsal, 0.1, operator=0.2)
+    stream(rehearsal, 1.8, mimic=0.1)
+    assert rehearsal.values("bus")["owner"] == "operator"
+    stream(rehearsal, 1.2, mimic=0.1)
+    assert rehearsal.values("bus")["owner"] == "mimic"
