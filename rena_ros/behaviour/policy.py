@@ -10,6 +10,7 @@ import onnxruntime
 from rena_ros.base.arrays import FloatArray
 from rena_ros.base.errors import RenaError
 from rena_ros.base.resources import share_path
+from rena_ros.behaviour.pose_range import PoseRange, measure_pose_range
 from rena_ros.perception.face_reader import READING_NAMES
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import Robot
@@ -19,7 +20,8 @@ class Policy:
     """One exported model, as ``rena train`` writes it, checked against the robot that it will drive.
 
     ``robot_rest``: float32 (55,), the reading of the robot's own face at neutral. ``provenance``: the model's origin:
-    seed, commit, data, date, held-out figures.
+    seed, commit, data, date, held-out figures. ``pose_range``: the head poses that it answers; a pose beyond holds the
+    edge. None while the neck follows the head as far as it turns.
     """
 
     def __init__(self, model_path: str | Path | None = None, robot: Robot | None = None):
@@ -35,7 +37,9 @@ class Policy:
         _check_names(self.path, "servos", metadata["rena.servo_names"], self.robot.names, "the robot file")
         self.robot_rest = _checked_rest(self.path, metadata["rena.robot_rest"])
         self.provenance: dict[str, Any] = metadata["rena.provenance"]
+        self.pose_range: PoseRange | None = None
         self._check_graph()
+        self.pose_range = measure_pose_range(self.batch, self.robot_rest, self.robot)
 
     def __call__(self, features: FloatArray) -> FloatArray:
         """Return goals, float32 (25,) in [0, 1], order of ``robot.names``, for features (55,), order of READING_NAMES.
@@ -53,8 +57,10 @@ class Policy:
         if not np.isfinite(features).all():
             bad = READING_NAMES[int(np.argwhere(~np.isfinite(features))[0, 1])]
             raise ValueError(f"{bad} is not finite: such a reading must not reach a servo")
-        (goals,) = self._session.run(("goals",), {"features": features})
-        return clip_goals(goals)
+        held = features if self.pose_range is None else self.pose_range.hold(features)
+        (goals,) = self._session.run(("goals",), {"features": held})
+        goals = clip_goals(goals)
+        return goals if self.pose_range is None else self.pose_range.lead(goals, features)
 
     def _check_graph(self) -> None:
         try:
