@@ -14,7 +14,7 @@ TWIN = "twin"
 # otherwise its first frames have no subscriber.
 TOPICS = {
     "blendshapes": ("face/blendshapes", "camera/image_raw"),
-    "policy": ("servos/command", "face/blendshapes"),
+    "policy": ("servos/command/mimic", "face/blendshapes"),
     "servos": ("joint_states", "servos/command/mimic"),
     "twin": ("robot/image_raw", "joint_states"),
 }

@@ -1,6 +1,6 @@
 """policy node: readings of a person's face -> commands for the servos.
 
-Subscribes ``face/blendshapes``; publishes ``servos/command`` (radians, with the image's own stamp) as soon as a
+Subscribes ``face/blendshapes``; publishes ``servos/command/mimic`` (radians, with the image's own stamp) as soon as a
 reading arrives, and ``timing``. While no face is present it eases to neutral at ``rate_hz``; those commands carry
 the present time, for no image caused them, and are not reported on ``timing``.
 """
@@ -49,7 +49,7 @@ class PolicyNode(Node):
         self._readings, self._refused, self._since_s = 0, 0, time.monotonic()
         self._inference_ms: list[float] = []
 
-        self._command = self.create_publisher(JointState, "servos/command", QoSProfile(depth=1))
+        self._command = self.create_publisher(JointState, "servos/command/mimic", QoSProfile(depth=1))
         self._timing = self.create_publisher(TimeReference, "timing", QoSProfile(depth=100))
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
         self.create_subscription(JointState, "face/blendshapes", self.on_reading, QoSProfile(depth=1))

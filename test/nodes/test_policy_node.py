@@ -82,7 +82,7 @@ class PolicyNodeStand:
         self.peer = rclpy.create_node("peer", context=self.context, namespace="/face1")
         self.commands, self.timings, self.diagnostics = [], [], []
         self.readings = self.peer.create_publisher(JointState, "face/blendshapes", 5)
-        self.peer.create_subscription(JointState, "servos/command", self.commands.append, 10)
+        self.peer.create_subscription(JointState, "servos/command/mimic", self.commands.append, 10)
         self.peer.create_subscription(TimeReference, "timing", self.timings.append, 100)
         self.peer.create_subscription(DiagnosticArray, "/diagnostics", lambda m: self.diagnostics.extend(m.status), 10)
         self.rest = self.peer.create_client(Trigger, "rest")
