@@ -19,44 +19,75 @@ from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
 
+from rena_ros.base.errors import RenaError
+from rena_ros.base.files import user_path
+from rena_ros.base.parameter_file import parameters_in
 from rena_ros.base.resources import share_path
-from rena_ros.graph import environment_defaults, mimic_graph
+from rena_ros.graph import (
+    default_link,
+    environment_defaults,
+    full_name,
+    mimic_graph,
+    overruled,
+    ros_domain,
+    ros_namespace,
+)
 
 STEADY_S = 5.0  # a node that is killed sooner after its start is not started again: it would be killed again
-# argument -> (default, description); one whose default is a truth value takes no other text
+# argument -> (default, description). "" stands for "not given": then the parameter file decides, and without one the
+# node's own default, which the description names.
 ARGUMENTS = {
-    "source": ("performer", "The face to mirror: 'performer', a video file, or a camera's index (0: /dev/video0)."),
+    "source": (
+        "",
+        "The face to mirror: 'performer' (the default), a video file, or a camera's index (0: /dev/video0).",
+    ),
     "robot": ("twin", "'twin' (a drawn robot behind emulated servos) or the serial port of a real one."),
-    "model": ("", "ONNX model, coefficients to goals; empty: the one that ships with Rena."),
-    "mirror": ("false", "Flip the camera's picture left to right, as a mirror does."),
-    "robot_file": ("", "The robot as data (servos and limits); empty: config/rena.yaml."),
-    "autostart": ("false", "Switch a real robot's torque on at start; the twin always does."),
-    "loop": ("false", "Begin the clip or the performer again at its end."),
-    "realtime": ("true", "Play a video file at its own speed; false: as fast as it can be read."),
-    "namespace": ("", "ROS namespace for all nodes."),
-    "params_file": (str(share_path("config/nodes.yaml")), "Parameters of every node."),
-    "link": ("/tmp/rena-servos", "Path of the emulator's serial port (twin only)."),
-    "report": ("", "JSON file for the emulator's counters (twin only); empty: none."),
+    "model": ("", "ONNX model, coefficients to goals; default: the one that ships with Rena."),
+    "mirror": ("", "Flip the camera's picture left to right, as a mirror does; default: false."),
+    "robot_file": ("", "The robot as data (servos and limits); default: config/rena.yaml."),
+    "autostart": ("", "Switch a real robot's torque on at start; default: false. The twin always does."),
+    "loop": ("", "Begin the clip or the performer again at its end; default: false."),
+    "realtime": ("", "Play a video file at its own speed; false: as fast as it can be read; default: true."),
+    "namespace": ("", "ROS namespace for all nodes; default: /."),
+    "params_file": (
+        str(share_path("config/nodes.yaml")),
+        "Parameters of every node. Arguments that are given override it, and so do the twin's port and autostart.",
+    ),
+    "link": ("", "Path of the emulator's serial port (twin only); default: /tmp/rena-servos-DOMAIN-NAMESPACE."),
+    "report": ("", "JSON file for the emulator's counters (twin only); default: none."),
 }
-TRUTH = ["true", "false"]
+TRUTHS = ("mirror", "autostart", "loop", "realtime")
+WORDS = {**dict.fromkeys(("true", "yes", "on", "1"), True), **dict.fromkeys(("false", "no", "off", "0"), False)}
 
 
 def generate_launch_description() -> LaunchDescription:
     """The declared arguments, the environment and, once the arguments are known, the processes."""
     declared = [
-        DeclareLaunchArgument(name, default_value=value, description=text, choices=TRUTH if value in TRUTH else None)
-        for name, (value, text) in ARGUMENTS.items()
+        DeclareLaunchArgument(name, default_value=value, description=text) for name, (value, text) in ARGUMENTS.items()
     ]
     environment = [SetEnvironmentVariable(name, value) for name, value in environment_defaults().items()]
     return LaunchDescription([*declared, *environment, OpaqueFunction(function=_processes)])
 
 
 def _processes(context) -> list:
-    given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
-    namespace, params_file = given.pop("namespace"), given.pop("params_file")
-    given = {name: given[name] == "true" if ARGUMENTS[name][0] in TRUTH else given[name] for name in given}
-    return [action for process in mimic_graph(**given) for action in _watched(process, namespace, params_file)]
+    texts = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    namespace, params_file = ros_namespace(texts.pop("namespace")), user_path(texts.pop("params_file"))
+    given = {name: _truth(name, text) if name in TRUTHS else text for name, text in texts.items() if text}
+    given.setdefault("link", default_link(ros_domain(), namespace))
+    if "robot_file" not in given:
+        # The emulator, no part of which reads parameters so early, must have the servos of the servos node.
+        given["robot_file"] = str(parameters_in(params_file, full_name("servos", namespace)).get("robot_file", ""))
+    processes = mimic_graph(**given)
+    notes = [LogInfo(msg=line) for line in overruled(processes, params_file, namespace)]
+    return [*notes, *(action for process in processes for action in _watched(process, namespace, str(params_file)))]
+
+
+def _truth(name: str, text: str) -> bool:
+    if text.lower() not in WORDS:
+        raise RenaError(f"{name}:={text} is neither true nor false")
+    return WORDS[text.lower()]
 
 
 def _watched(process, namespace: str, params_file: str) -> list:
@@ -76,12 +107,14 @@ def _watched(process, namespace: str, params_file: str) -> list:
 
 
 def _node(process, namespace: str, params_file: str) -> Node:
+    # Without its type launch_ros reads a text as YAML: a file called 'a: b' would be a mapping.
+    given = {name: ParameterValue(value, value_type=type(value)) for name, value in process.parameters.items()}
     return Node(
         package="rena",
         executable=process.executable,
         name=process.name,
         namespace=namespace,
-        parameters=[params_file, dict(process.parameters)],
+        parameters=[params_file, *([given] if given else [])],
         arguments=list(process.arguments),
         output="screen",
     )

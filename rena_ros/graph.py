@@ -2,14 +2,19 @@
 
 import json
 import os
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rena_ros.base.errors import RenaError
+from rena_ros.base.files import printable, ros_path, user_path
+from rena_ros.base.parameter_file import parameters_in
 from rena_ros.base.resources import share_path
 
 TWIN = "twin"
+HIGHEST_DOMAIN = 232  # the ports of higher domains would lie above 65535
 # node -> (a topic it publishes, a topic it subscribes to). All of them must be on the graph before a clip begins;
 # otherwise its first frames have no subscriber.
 TOPICS = {
@@ -36,55 +41,79 @@ class Process:
     def command(self, *, params_file: Path | None = None, namespace: str = "") -> tuple[str, ...]:
         """Return the command line that starts this process with the running Python, without any ROS tool."""
         ros = ["--ros-args", "-r", f"__node:={self.name}"]
-        if namespace:
-            ros += ["-r", f"__ns:=/{namespace.strip('/')}"]
+        if (full := ros_namespace(namespace)) != "/":
+            ros += ["-r", f"__ns:={full}"]
         if params_file is not None:
             ros += ["--params-file", str(params_file)]
         for name, value in self.parameters.items():
-            # JSON is YAML: a quoted "0" stays a text, where a bare 0 would arrive as an integer.
-            ros += ["-p", f"{name}:={json.dumps(value)}"]
+            ros += ["-p", f"{name}:={yaml_value(value)}"]
         return (sys.executable, "-m", self.module, *self.arguments, *ros)
 
 
 def mimic_graph(
-    source: str = "performer",
+    source: str = "",
     robot: str = TWIN,
     *,
     model: str = "",
-    mirror: bool = False,
+    mirror: bool | None = None,
     robot_file: str = "",
-    autostart: bool = False,
-    loop: bool = False,
-    realtime: bool = True,
+    autostart: bool | None = None,
+    loop: bool | None = None,
+    realtime: bool | None = None,
     link: str = "/tmp/rena-servos",
     report: str = "",
-    listeners: int = 1,
+    listeners: int | None = None,
 ) -> tuple[Process, ...]:
     """Return the processes of `mimic`, in the order in which to start them.
+
+    What is not given ("" or None) becomes no parameter: a parameter file or the node's own default decides.
 
     ``source``: ``performer``, a video file or a camera's index. ``robot``: ``twin``, or the serial port of
     a real face. Only the twin has an emulator (its port is ``link``, which the emulator creates; it writes its
     counts to ``report``) and switches torque on by itself; a real robot does so with ``autostart``. ``mirror``
     flips the camera's picture left to right, so that the robot moves as a mirror image. A clip begins when its
-    images have ``listeners`` subscribers.
+    images have ``listeners`` subscribers. Paths: see ``base/files.py``. Raises RenaError for an impossible path.
     """
     is_twin = robot == TWIN
-    emulator = ["--link", link]
-    if robot_file:
-        emulator += ["--robot-file", robot_file]
-    if report:
-        emulator += ["--report", report]
-    servos = {"port": link if is_twin else robot, "robot_file": robot_file, "autostart": autostart or is_twin}
-    camera = {"source": source, "loop": loop, "realtime": realtime, "mirror": mirror, "listeners": listeners}
+    robot_path = _as_parameter(robot_file)
+    emulator = [f"--link={_as_parameter(link)}"]
+    emulator += [f"--robot-file={robot_path}"] if robot_file else []
+    emulator += [f"--report={_as_parameter(report)}"] if report else []
+    servos = {"port": _as_parameter(link if is_twin else robot), "autostart": True if is_twin else autostart}
+    camera = {"source": _as_parameter(source), "loop": loop, "realtime": realtime, "mirror": mirror}
     processes = (
         _node("emulator", {}, *emulator),
-        _node("servos", servos),
-        _node("twin", {"robot_file": robot_file}),
-        _node("policy", {"model_path": model, "robot_file": robot_file}),
+        _node("servos", {**servos, "robot_file": robot_path}),
+        _node("twin", {"robot_file": robot_path}),
+        _node("policy", {"model_path": _as_parameter(model), "robot_file": robot_path}),
         _node("blendshapes", {}),
-        _node("camera", camera),
+        _node("camera", {**camera, "listeners": listeners}),
     )
     return tuple(process for process in processes if is_twin or process.name not in ("emulator", TWIN))
+
+
+def overruled(processes: Sequence[Process], params_file: Path, namespace: str) -> tuple[str, ...]:
+    """Return a line for each parameter that is part of the twin and that a parameter file gives otherwise.
+
+    Raises RenaError when it is no parameter file.
+    """
+    lines = []
+    servos = next(process for process in processes if process.name == "servos")
+    in_file = parameters_in(params_file, full_name("servos", namespace))
+    for name in ("port", "autostart") if any(process.name == TWIN for process in processes) else ():
+        if in_file.get(name, servos.parameters[name]) != servos.parameters[name]:
+            found = f"{name} {in_file[name]} in {printable(params_file)} has no effect"
+            lines.append(f"{found}: the twin's servos have {name} {servos.parameters[name]}")
+    return tuple(lines)
+
+
+def yaml_value(value: object) -> str:
+    """Return a parameter's value as YAML in ASCII: a quoted "0" stays a text, where a bare 0 would become an integer.
+
+    JSON is YAML but for characters above U+FFFF, for which JSON writes two surrogates and libyaml wants one code.
+    """
+    text = json.dumps(value, ensure_ascii=False)
+    return re.sub(r"[^ -~]", lambda found: f"\\U{ord(found[0]):08x}", text)
 
 
 def environment_defaults(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -99,5 +128,53 @@ def environment_defaults(environment: Mapping[str, str] = os.environ) -> dict[st
     return {name: value for name, value in defaults.items() if name not in environment}
 
 
-def _node(name: str, parameters: dict, *arguments: str) -> Process:
-    return Process(name, f"rena_ros.nodes.{name}", f"{name}_node", parameters, arguments)
+def ros_domain(environment: Mapping[str, str] = os.environ) -> int:
+    """Return the ROS domain, 0 to 232, that ROS_DOMAIN_ID names. Raises RenaError when it names none."""
+    text = environment.get("ROS_DOMAIN_ID", "").strip() or "0"
+    # ROS itself would take 5x for 5, 010 for 8, and -1 for anything.
+    if not re.fullmatch("0|[1-9][0-9]{0,2}", text) or int(text) > HIGHEST_DOMAIN:
+        raise RenaError(f"ROS_DOMAIN_ID={text} is no ROS domain: set a whole number up to {HIGHEST_DOMAIN}")
+    return int(text)
+
+
+def ros_namespace(text: str) -> str:
+    """Return a namespace as ROS writes it, "/" or "/lab/left", for "", "lab/left" and the like. Raises RenaError."""
+    parts = text.strip("/").split("/") if text.strip("/") else []
+    if wrong := [part for part in parts if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", part)]:
+        remedy = "letters, digits and underscores, the first no digit, such as " + _as_part(wrong[0])
+        raise RenaError(f"the namespace {text} is no ROS name: use {remedy}")
+    return "/" + "/".join(parts)
+
+
+def full_name(name: str, namespace: str) -> str:
+    """Return a node's name with its namespace, such as "/lab/servos"."""
+    return f"{ros_namespace(namespace).rstrip('/')}/{name}"
+
+
+def claim_of(name: str, domain: int) -> str:
+    """Return what the node of a full name claims on its machine: see ``base/claims.py``."""
+    return f"{domain}{name}"
+
+
+def default_link(domain: int, namespace: str) -> str:
+    """Return the place of the emulator's port: one for each domain and each namespace, as ``ros_namespace`` gives it.
+
+    No two places are equal, because no name in a namespace contains "-" or begins with a digit.
+    """
+    parts = ["/tmp/rena-servos", *([str(domain)] if domain else []), *namespace.strip("/").split("/")]
+    return "-".join(part for part in parts if part)
+
+
+def _as_part(text: str) -> str:
+    part = re.sub("[^A-Za-z0-9_]", "_", text)
+    return part if part[:1].isalpha() or part[:1] == "_" else f"_{part}"
+
+
+def _node(name: str, parameters: Mapping[str, str | bool | int | None], *arguments: str) -> Process:
+    given = {key: value for key, value in parameters.items() if value is not None and value != ""}
+    return Process(name, f"rena_ros.nodes.{name}", f"{name}_node", given, arguments)
+
+
+def _as_parameter(text: str) -> str:
+    """Return what a user gave as a path, or a word such as ``performer``, as a ROS parameter."""
+    return ros_path(user_path(text)) if text else ""

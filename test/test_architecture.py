@@ -40,9 +40,9 @@ KNOWS = {
     "behaviour": {"robot", "perception"},  # names of the coefficients
     "recording": {"robot", "strategy", "bus", "emulator", "twin", "perception"},  # babble, move, draw, read
     "servo_tools": {"robot", "bus", "control", "emulator"},  # control: health; emulator: `rena servo emulate`
-    "nodes": {"robot", "bus", "control", "emulator", "perception", "behaviour", "twin"},
+    "nodes": {"graph", "robot", "bus", "control", "emulator", "perception", "behaviour", "twin"},
     "learning": {"robot", "recording", "behaviour"},  # datasets in, a model that Policy accepts out
-    "mimic": {"graph", "robot", "perception", "twin", "nodes"},  # nodes: how a node is run, images
+    "mimic": {"graph", "robot", "perception", "behaviour", "twin", "nodes"},  # behaviour: the model fits; nodes: images
     "bench": {"robot", "bus", "control", "emulator", "nodes"},
 }
 SPEAKS_ROS = ("rena_ros.nodes", "rena_ros.bench", "rena_ros.mimic.monitor")

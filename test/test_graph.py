@@ -2,12 +2,26 @@
 
 import configparser
 import importlib.metadata
+import os
 import re
 from pathlib import Path
 
+import pytest
+import rclpy
 import yaml
 
-from rena_ros.graph import TOPICS, Process, environment_defaults, mimic_graph
+from rena_ros.base.errors import RenaError
+from rena_ros.base.files import user_path
+from rena_ros.graph import (
+    TOPICS,
+    Process,
+    default_link,
+    environment_defaults,
+    mimic_graph,
+    overruled,
+    ros_domain,
+    ros_namespace,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -20,7 +34,7 @@ def test_the_twin_brings_its_emulator_and_the_servos_use_its_port():
     graph = by_name("performer", "twin", link="/tmp/x/servos", report="/tmp/x/report.json", robot_file="r.yaml")
     assert set(graph) == {"emulator", "servos", "twin", "policy", "blendshapes", "camera"}
     assert graph["emulator"].arguments == (
-        "--link", "/tmp/x/servos", "--robot-file", "r.yaml", "--report", "/tmp/x/report.json",
+        "--link=/tmp/x/servos", "--robot-file=r.yaml", "--report=/tmp/x/report.json",
     )  # fmt: skip
     assert graph["servos"].parameters["port"] == "/tmp/x/servos"
     assert graph["servos"].parameters["autostart"] is True
@@ -32,7 +46,7 @@ def test_a_real_robot_has_neither_twin_nor_emulator_and_does_not_move_unasked():
     graph = by_name("0", "/dev/ttyUSB0")
     assert set(graph) == {"servos", "policy", "blendshapes", "camera"}
     assert graph["servos"].parameters["port"] == "/dev/ttyUSB0"
-    assert graph["servos"].parameters["autostart"] is False
+    assert "autostart" not in graph["servos"].parameters, "the node's own default is off"
     assert by_name("0", "/dev/ttyUSB0", autostart=True)["servos"].parameters["autostart"] is True
 
 
@@ -43,8 +57,9 @@ def test_every_executable_is_a_console_script_of_the_same_module():
 
 
 def test_every_parameter_has_a_default_in_nodes_yaml():
-    blocks = yaml.safe_load((ROOT / "config/nodes.yaml").read_text())
-    for process in mimic_graph():
+    blocks = yaml.safe_load((ROOT / "config/nodes.yaml").read_text(encoding="utf-8"))
+    everything = mimic_graph("0", model="m", mirror=True, robot_file="r", loop=True, realtime=False, listeners=2)
+    for process in everything:
         known = blocks[f"/**/{process.name}"]["ros__parameters"]
         assert set(process.parameters) <= set(known), process.name
         for name, value in process.parameters.items():
@@ -52,7 +67,7 @@ def test_every_parameter_has_a_default_in_nodes_yaml():
 
 
 def test_a_camera_index_stays_a_text_on_the_command_line():
-    camera = by_name("0")["camera"].command(params_file=Path("nodes.yaml"), namespace="/left")
+    camera = by_name("0", mirror=False)["camera"].command(params_file=Path("nodes.yaml"), namespace="/left")
     assert camera[1:3] == ("-m", "rena_ros.nodes.camera")
     given = dict(part.split(":=", 1) for part in camera if ":=" in part)
     assert given["__node"] == "camera"
@@ -62,10 +77,91 @@ def test_a_camera_index_stays_a_text_on_the_command_line():
 
 
 def test_odd_file_names_survive_the_command_line():
-    odd = "/tmp/Ällo: #1 'x' \"y\"\\z.mp4"
+    odd = "/tmp/Ällo: #1 'x' \"y\"\\z \U0001f600\u0085\x7f.mp4"
     command = by_name(odd)["camera"].command()
     value = next(part for part in command if part.startswith("source:=")).removeprefix("source:=")
-    assert yaml.safe_load(value) == odd
+    assert yaml.safe_load(value) == odd and value.isascii()
+
+
+NAMES = [
+    "\U0001f600.mp4",
+    os.fsdecode(b"caf\xe9.mp4"),
+    "a: b",
+    "#1",
+    "true",
+    "'\"\\",
+    "a\nb",
+    "\u0085\x7f",
+    "-p",
+    "~x",
+    "0",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_path_reaches_a_node_through_ros_itself(name, monkeypatch, ros_domain):
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "OFF")
+    folder = "" if name == "0" else "./"  # as a camera's number it stays a text
+    graph = by_name(folder + name, "/dev/x", model=f"./{name}", robot_file=f"./{name}")
+    options = {"start_parameter_services": False, "enable_rosout": False}
+    for process, parameter in (("camera", "source"), ("policy", "model_path"), ("servos", "robot_file")):
+        context = rclpy.Context()
+        rclpy.init(context=context, domain_id=ros_domain, args=list(graph[process].command()[3:]))
+        node = rclpy.create_node("x", context=context, automatically_declare_parameters_from_overrides=True, **options)
+        value = node.get_parameter(parameter).value
+        node.destroy_node()
+        context.try_shutdown()
+        assert os.path.abspath(user_path(value)) == os.path.abspath(name)
+
+
+def test_what_is_not_given_becomes_no_parameter():
+    for process in mimic_graph(robot="/dev/ttyUSB0"):
+        assert dict(process.parameters) == ({"port": "/dev/ttyUSB0"} if process.name == "servos" else {})
+    given = by_name("0", mirror=False, loop=True, realtime=False)["camera"].parameters
+    assert given == {"source": "0", "mirror": False, "loop": True, "realtime": False}
+
+
+def test_a_parameter_file_that_says_otherwise_than_the_twin_is_told(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("/lab/servos: {ros__parameters: {port: /dev/ttyUSB7, autostart: false}}", encoding="utf-8")
+    port, autostart = overruled(mimic_graph(link="/tmp/link"), path, "lab")
+    assert "port /dev/ttyUSB7 in" in port and "has no effect: the twin's servos have port /tmp/link" in port
+    assert "autostart False" in autostart
+    assert overruled(mimic_graph(link="/tmp/link"), path, "elsewhere") == ()
+    assert overruled(mimic_graph(robot="/dev/ttyUSB0"), path, "lab") == ()
+
+
+@pytest.mark.parametrize(("text", "domain"), [(None, 0), ("", 0), ("0", 0), (" 7 ", 7), ("232", 232)])
+def test_a_domain_is_a_number_up_to_232(text, domain):
+    assert ros_domain({} if text is None else {"ROS_DOMAIN_ID": text}) == domain
+
+
+@pytest.mark.parametrize("text", ["abc", "233", "-1", "5x", "0x10", "010", "1.5", "٣", "99999999999"])
+def test_what_is_no_domain_is_refused_in_one_line(text):
+    with pytest.raises(RenaError, match=f"ROS_DOMAIN_ID={re.escape(text)} is no ROS domain: .* up to 232$"):
+        ros_domain({"ROS_DOMAIN_ID": text})
+
+
+@pytest.mark.parametrize(
+    ("text", "namespace"), [("", "/"), ("/", "/"), ("lab", "/lab"), ("/lab/left_2/", "/lab/left_2"), ("_a", "/_a")]
+)
+def test_a_namespace_is_written_as_ros_writes_it(text, namespace):
+    assert ros_namespace(text) == namespace
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"), [("my-robot", "my_robot"), ("a/2b", "_2b"), ("a//b", "_"), ("a b", "a_b"), ("é", "_")]
+)
+def test_what_is_no_namespace_is_refused_with_a_name_that_is_one(text, remedy):
+    with pytest.raises(RenaError, match=f"the namespace {text} is no ROS name: .* such as {remedy}$"):
+        ros_namespace(text)
+    assert ros_namespace(remedy) == f"/{remedy}"
+
+
+def test_each_domain_and_each_namespace_has_its_own_link():
+    places = {default_link(domain, space) for domain in range(5) for space in ("/", "/a", "/a/b", "/a_b", "/_5", "/b")}
+    assert len(places) == 30
+    assert default_link(0, "/") == "/tmp/rena-servos"
 
 
 def test_the_environment_of_the_user_wins():
@@ -81,7 +177,7 @@ def test_topics_name_only_nodes_of_the_graph():
 
 def test_the_launch_file_declares_what_the_graph_takes():
     """Without launch_ros at hand: its table of arguments, read as text, against the graph's signature."""
-    text = (ROOT / "launch/mimic.launch.py").read_text()
+    text = (ROOT / "launch/mimic.launch.py").read_text(encoding="utf-8")
     declared = set(re.findall(r'^    "(\w+)": \(', text, re.MULTILINE))
     keywords = set(mimic_graph.__code__.co_varnames[: mimic_graph.__code__.co_argcount])
     keywords |= set(mimic_graph.__kwdefaults__)

@@ -68,4 +68,4 @@ class Exerciser(Node):
 
 
 if __name__ == "__main__":
-    raise SystemExit(run_node(Exerciser, niceness=5))
+    raise SystemExit(run_node("exerciser", Exerciser, niceness=5))

@@ -1,6 +1,7 @@
 """`rena mimic`: mirror a person's face on the robot or its twin, live, and keep a film and the figures."""
 
 import argparse
+import contextlib
 import os
 import shutil
 import signal
@@ -8,74 +9,101 @@ from pathlib import Path
 
 from rich.console import Console
 
+from rena_ros.base.files import ros_path, user_path
+from rena_ros.base.parameter_file import parameters_in
+from rena_ros.base.resources import share_path
 from rena_ros.base.signals import on_end
-from rena_ros.graph import TWIN, environment_defaults, mimic_graph
+from rena_ros.graph import (
+    TWIN,
+    environment_defaults,
+    full_name,
+    mimic_graph,
+    overruled,
+    ros_domain,
+    ros_namespace,
+)
 from rena_ros.mimic import preflight
 from rena_ros.mimic.results import REPORT, MimicRun, conclude
-from rena_ros.mimic.session import Session
+from rena_ros.mimic.session import LINK, Session
+from rena_ros.robot.file import load_robot
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `rena mimic`."""
-    parser.add_argument(
-        "--source",
-        default=preflight.PERFORMER,
-        metavar="performer|FILE|CAMERA_INDEX",
-        help="the face to mirror; default: the built-in performer, which needs no camera",
-    )
+    source = "the face to mirror; default: the built-in performer, which needs no camera"
+    parser.add_argument("--source", default="", metavar="performer|FILE|CAMERA_INDEX", help=source)
     parser.add_argument("--robot", default=TWIN, metavar="twin|PORT", help="the drawn robot, or a serial port")
-    parser.add_argument("--out", type=Path, default=Path("out/mimic"), metavar="DIR", help="default: out/mimic")
+    out = Path("out/mimic")
+    parser.add_argument("--out", type=user_path, default=out, metavar="DIR", help=f"default: {out}")
     parser.add_argument(
         "--duration", type=_positive, metavar="S", help="seconds; a shorter clip starts over (default: once through)"
     )
-    parser.add_argument("--mirror", action="store_true", help="flip the picture left to right, as a mirror does")
-    parser.add_argument("--model", metavar="FILE", help="ONNX model; default: the one that ships with Rena")
-    parser.add_argument("--robot-file", metavar="FILE", help="servos and limits; default: config/rena.yaml")
-    parser.add_argument("--autostart", action="store_true", help="switch a real robot's torque on at start")
+    # None where not given: a parameter file may say it.
+    mirror = "flip the picture left to right, as a mirror does"
+    parser.add_argument("--mirror", action="store_const", const=True, help=mirror)
+    parser.add_argument("--model", default="", metavar="FILE", help="ONNX model; default: the one that ships with Rena")
+    parser.add_argument("--robot-file", default="", metavar="FILE", help="servos and limits; default: config/rena.yaml")
+    autostart = "switch a real robot's torque on at start"
+    parser.add_argument("--autostart", action="store_const", const=True, help=autostart)
+    params_file = "parameters of every node, as config/nodes.yaml; the options given here override it"
+    parser.add_argument("--params-file", type=user_path, metavar="FILE", help=params_file)
     parser.add_argument("--namespace", default="", help="ROS namespace of all nodes")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE, too")
+    parser.add_argument("--json", type=user_path, metavar="FILE", help="write the figures to FILE, too")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the nodes, then make film and figures. Returns 0, or 1 when a process died or a result is missing."""
     console = Console(highlight=False)
     on_end(signal.default_int_handler)  # includes Ctrl-C: `cmd &` in a script starts with it ignored
-    source = preflight.check_source(args.source)
+    domain, namespace = ros_domain(), ros_namespace(args.namespace)
+    params_file = args.params_file or share_path("config/nodes.yaml")
+    camera, servos, policy = (
+        parameters_in(params_file, full_name(name, namespace)) for name in ("camera", "servos", "policy")
+    )
+    source_text = args.source or str(camera.get("source", preflight.PERFORMER))
+    source = preflight.check_source(source_text)
     preflight.check_robot(args.robot)
-    model = preflight.check_model(args.model)
-    robot_file = preflight.check_robot_file(args.robot_file)
+    robot = load_robot(args.robot_file or servos.get("robot_file"))
+    model = preflight.check_model(args.model or policy.get("model_path", ""), robot)
     out = args.out.resolve()
     preflight.check_json(args.json)
-    lock = preflight.prepare_out(out)
-    mimic_run = MimicRun(args.source, args.robot, args.mirror, model, out, args.json)
+    mirror = bool(camera.get("mirror") if args.mirror is None else args.mirror)
+    mimic_run = MimicRun(source_text, args.robot, mirror, model, out, args.json)
     report = mimic_run.spool / REPORT
-    report.unlink(missing_ok=True)
-    os.environ.update(environment_defaults())
     processes = mimic_graph(
         source.name,
         args.robot,
-        model=str(model),
+        model=ros_path(model),
         mirror=args.mirror,
-        robot_file=robot_file,
+        robot_file=ros_path(robot.source.resolve()) if robot.source else "",
         autostart=args.autostart,
-        loop=args.duration is not None,
-        link=str(mimic_run.spool / "servos"),
-        report=str(report),
+        loop=True if args.duration is not None else None,
+        link=ros_path(mimic_run.spool / LINK),
+        report=ros_path(report),
         listeners=2,  # the blendshapes node and the monitor
     )
-    total_s = args.duration or source.duration_s
-    title = f"rena mimic · {args.source} → {args.robot}"
-    length = "until Ctrl-C" if total_s is None else f"{total_s:.0f} s"
-    console.print(f"{title}, {length}; results in {out}", markup=False, soft_wrap=True)
-    if args.source == preflight.PERFORMER:
-        console.print("the source is the built-in performer; --source 0 takes the first camera", markup=False)
-    session = Session(processes, out, console, args.namespace)
-    outcome = session.run(title, args.duration, total_s)
-    try:
-        return conclude(mimic_run, session.measurements, outcome, console)
-    finally:
-        shutil.rmtree(mimic_run.spool, ignore_errors=True)
-        os.close(lock)
+    with contextlib.closing(
+        preflight.check_names((full_name(one.name, namespace) for one in processes), domain, namespace)
+    ):
+        lock = preflight.prepare_out(out)
+        report.unlink(missing_ok=True)
+        os.environ.update(environment_defaults())
+        total_s = args.duration or source.duration_s
+        title = f"rena mimic · {source_text} → {args.robot}"
+        length = "until Ctrl-C" if total_s is None else f"{total_s:.0f} s"
+        console.print(f"{title}, {length}; results in {out}", markup=False, soft_wrap=True)
+        if source_text == preflight.PERFORMER:
+            console.print("the source is the built-in performer; --source 0 takes the first camera", markup=False)
+        if args.params_file:
+            for line in overruled(processes, params_file, namespace):
+                console.print(f"note: {line}", markup=False, soft_wrap=True)
+        session = Session(processes, out, console, namespace, params_file)
+        outcome = session.run(title, args.duration, total_s)
+        try:
+            return conclude(mimic_run, session.measurements, outcome, console)
+        finally:
+            shutil.rmtree(mimic_run.spool, ignore_errors=True)
+            os.close(lock)
 
 
 def _positive(text: str) -> float:

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
@@ -20,6 +20,7 @@ from rena_ros.mimic.measurements import Measurements
 from rena_ros.mimic.picture import to_jpeg
 from rena_ros.mimic.spool import SpoolWriter
 from rena_ros.nodes.images import from_image_msg
+from rena_ros.nodes.joining import hosts_of
 from rena_ros.nodes.messages import nanoseconds
 
 NICENESS = 10
@@ -73,11 +74,9 @@ class MonitorNode(Node):
             or name not in self._nodes(self.get_subscriptions_info_by_topic, subscribed)
         )
 
-    def running_twice(self, names: Iterable[str]) -> tuple[str, ...]:
-        """The nodes of ``names`` that run more than once in this ROS domain and namespace."""
-        own = self.get_namespace()
-        present = [name for name, namespace in self.get_node_names_and_namespaces() if namespace == own]
-        return tuple(name for name in names if present.count(name) > 1)
+    def on_other_machines(self, published: Mapping[str, str]) -> tuple[str, ...]:
+        """The nodes of ``published``, name -> topic, that run on more than one machine in this domain and namespace."""
+        return tuple(name for name, topic in published.items() if len(hosts_of(self, topic, name)) > 1)
 
     def _nodes(self, query: Callable[[str], list], topic: str) -> set[str]:
         return {end.node_name for end in query(self.resolve_topic_name(topic))}

@@ -3,14 +3,20 @@
 import fcntl
 import os
 import shutil
+import socket
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 
+from rena_ros.base.claims import claim, is_claimed
 from rena_ros.base.errors import RenaError
+from rena_ros.base.files import user_path
 from rena_ros.base.resources import share_path
-from rena_ros.robot.file import load_robot
+from rena_ros.behaviour.policy import Policy
+from rena_ros.graph import claim_of
+from rena_ros.robot.model import Robot
 
 PERFORMER = "performer"
 NEEDED_BYTES = 100_000_000
@@ -51,27 +57,37 @@ def check_robot(text: str) -> None:
     """Check `--robot`: ``twin``, or a serial port that exists and may be opened. Raises RenaError."""
     if text == "twin":
         return
-    port = Path(text)
+    port = user_path(text)
     if not port.exists():
         raise RenaError(f"there is no serial port {text}; plug the robot in (ls /dev/ttyUSB* /dev/ttyACM*) or use twin")
     if not os.access(port, os.R_OK | os.W_OK):
         raise RenaError(f"may not open {text}; add yourself to the group `dialout` (sudo usermod -aG dialout $USER)")
 
 
-def check_model(text: str | None) -> Path:
-    """Return the model file to use. Raises RenaError when it is missing; the policy node checks whether it fits."""
-    path = Path(text) if text else share_path("models/rena.onnx")
+def check_model(text: str, robot: Robot) -> Path:
+    """Return the model file to use. Raises RenaError when it is missing or does not fit the robot."""
+    path = user_path(text) if text else share_path("models/rena.onnx")
     if not path.is_file():
         raise RenaError(f"there is no model {path}; give --model FILE, or train one with `rena train`")
+    Policy(path, robot)
     return path.resolve()
 
 
-def check_robot_file(text: str | None) -> str:
-    """Validate `--robot-file` and return its absolute path, or "" for the robot that ships with Rena."""
-    if not text:
-        return ""
-    load_robot(text)
-    return str(Path(text).resolve())
+def check_names(names: Iterable[str], domain: int, namespace: str) -> socket.socket:
+    """Claim this domain and namespace on this machine for one run; ``names``: the full names of its nodes.
+
+    Returns the claim, which lasts until it is closed. Raises RenaError when another run, or one of the nodes however
+    it was started, has them.
+    """
+    where = f"ROS domain {domain}, namespace {namespace}"
+    remedy = "end it, or give this run its own: ROS_DOMAIN_ID=… rena mimic, or --namespace NAME"
+    held = claim(f"run {claim_of(namespace, domain)}")
+    if held is None:
+        raise RenaError(f"another `rena mimic` runs on this machine in {where}: {remedy}")
+    if taken := [name for name in names if is_claimed(claim_of(name, domain))]:
+        held.close()
+        raise RenaError(f"{', '.join(taken)} runs on this machine in {where} already: {remedy}")
+    return held
 
 
 def check_json(path: Path | None) -> None:

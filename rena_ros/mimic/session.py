@@ -10,7 +10,6 @@ from pathlib import Path
 from rich.console import Console
 
 from rena_ros.base.errors import RenaError
-from rena_ros.base.resources import share_path
 from rena_ros.graph import TOPICS, Process
 from rena_ros.mimic.live import LiveView
 from rena_ros.mimic.measurements import Measurements
@@ -18,7 +17,7 @@ from rena_ros.mimic.spool import SpoolWriter
 from rena_ros.mimic.supervisor import Ended, Supervisor
 
 STREAMS = ("camera", "robot", "readings", "landmarks")
-LINK_LIMIT_S = 15.0
+LINK, LINK_LIMIT_S = "servos", 15.0  # the emulator's port, in the folder of the spool
 # A node imports its libraries and loads its model first: seconds on a cold disk.
 UP_LIMIT_S = 60.0
 # Limits of a shutdown, with MONITOR_DELAY_S 3 s in all: the camera ends first, and the others finish what it sent.
@@ -26,6 +25,7 @@ CAMERA_STOP_S, DRAIN_S, OTHERS_STOP_S = 0.6, 0.25, 1.8
 # The monitor leaves the ROS graph only some time after the nodes: Fast DDS can block when two leave at the same moment
 # (see `close_node` in nodes/running.py), and here the figures of the run would be lost.
 MONITOR_DELAY_S = 0.35
+LOOK_S = 1.0  # period at which nodes of the same names are looked for on the graph
 # When a node between camera and servos fails, the servos need a second to ease to neutral.
 EASE_WAIT_S = 1.0
 NICENESS = 10
@@ -57,7 +57,9 @@ class RunOutcome:
 class Session:
     """One run of the processes of a graph, watched by a monitor."""
 
-    def __init__(self, processes: Sequence[Process], out: Path, console: Console, namespace: str):
+    def __init__(self, processes: Sequence[Process], out: Path, console: Console, namespace: str, params_file: Path):
+        """``params_file``: the parameters of every node but for those that its process gives."""
+        self._params_file = params_file
         self._processes = {process.name: process for process in processes}
         self._out, self._console, self._namespace = out, console, namespace
         self._supervisor = Supervisor(out / "log")
@@ -100,7 +102,7 @@ class Session:
                     continue
                 self._start(process)
                 if process.name == "emulator":
-                    link = Path(process.arguments[process.arguments.index("--link") + 1])
+                    link = self._out / ".spool" / LINK
                     self._until(link.exists, LINK_LIMIT_S, lambda: "the emulator's serial port did not appear")
             expected = {name: TOPICS[name] for name in self._processes if name in TOPICS}
             self._until(
@@ -108,18 +110,14 @@ class Session:
                 UP_LIMIT_S,
                 lambda: f"did not come up: {', '.join(monitor.node.missing(expected))}; see {self._out / 'log'}",
             )
-            if doubled := monitor.node.running_twice(expected):
-                raise RenaError(
-                    f"another run is in this ROS domain ({', '.join(doubled)} runs twice); "
-                    "end it, or give this one its own: ROS_DOMAIN_ID=… rena mimic"
-                )
+            self._refuse_doubles(monitor)
             if "twin" in self._processes:
                 self._until(lambda: self.measurements.pictures("robot"), UP_LIMIT_S, lambda: "the twin drew no picture")
             self._start(self._processes["camera"])
 
     def _follow(self, monitor, spool: SpoolWriter, title: str, limit_s: float | None, total_s: float | None) -> str:
         started_s: float | None = None
-        failure_shown = False
+        failure_shown, next_look_s = False, 0.0
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, 0, NICENESS)  # this thread, like the monitor's, only watches from now on
         with LiveView(title, self._out / "mimic.mp4", total_s, self._console) as view:
@@ -130,6 +128,9 @@ class Session:
                 if monitor.failure is not None:
                     raise monitor.failure
                 now_s = time.monotonic()
+                if now_s >= next_look_s:
+                    next_look_s = now_s + LOOK_S
+                    self._refuse_doubles(monitor)
                 if started_s is None and self.measurements.pictures("camera"):
                     started_s = now_s
                 elapsed_s = 0.0 if started_s is None else now_s - started_s
@@ -141,6 +142,15 @@ class Session:
                         f"pictures for the film can no longer be kept: {spool.failure}; the run continues", markup=False
                     )
                 view.show(self.measurements.snapshot, elapsed_s)
+
+    def _refuse_doubles(self, monitor) -> None:
+        """Raise RenaError when another machine, which no claim reaches, runs nodes of the same names."""
+        published = {name: TOPICS[name][0] for name in self._processes if name in TOPICS}
+        if doubled := monitor.node.on_other_machines(published):
+            raise RenaError(
+                f"another machine runs {', '.join(doubled)} in this ROS domain and namespace, so this run ended: "
+                "give it its own, ROS_DOMAIN_ID=… rena mimic, or --namespace NAME"
+            )
 
     def _camera_has_ended(self) -> bool:
         """True when the clip is over. Raises ProcessDied for any other end of any process."""
@@ -166,7 +176,7 @@ class Session:
         return {}
 
     def _start(self, process: Process) -> None:
-        command = process.command(params_file=share_path("config/nodes.yaml"), namespace=self._namespace)
+        command = process.command(params_file=self._params_file, namespace=self._namespace)
         output_settings = {"PYTHONUNBUFFERED": "1", "RCUTILS_COLORIZED_OUTPUT": "0"}
         self._supervisor.start(process.name, command, {**output_settings, **os.environ})
 

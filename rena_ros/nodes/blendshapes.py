@@ -163,7 +163,7 @@ def _cloud(landmarks: np.ndarray, header) -> PointCloud2:
     return cloud
 
 
-main = partial(run_node, BlendshapesNode, niceness=-10)
+main = partial(run_node, "blendshapes", BlendshapesNode, niceness=-10)
 
 
 if __name__ == "__main__":

@@ -183,7 +183,7 @@ def paced(
         raise RenaError("the clip contains no frame")
 
 
-main = partial(run_node, CameraNode, niceness=-5)
+main = partial(run_node, "camera", CameraNode, niceness=-5)
 
 
 if __name__ == "__main__":

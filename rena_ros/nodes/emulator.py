@@ -8,31 +8,26 @@ on the bus), and the services ``emulator/unplug``, ``emulator/plug``, ``emulator
 
 import argparse
 import contextlib
-import os
 import sys
 import threading
 from functools import partial
 
-import rclpy
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.signals import SignalHandlerOptions
-from rclpy.utilities import remove_ros_args
 from std_srvs.srv import Trigger
 
 from rena_ros.base.errors import RenaError
-from rena_ros.base.resources import share_path
 from rena_ros.base.signals import ignore_end, on_end
 from rena_ros.emulator import emulator as emulated
 from rena_ros.emulator.console import carry_out, status
 from rena_ros.emulator.fault_file import read_faults
+from rena_ros.nodes.joining import join_ros, split_arguments
 from rena_ros.nodes.parameters import ParameterSpec, declare
 from rena_ros.nodes.running import close_node
 
-_PROFILE = "FASTRTPS_DEFAULT_PROFILES_FILE"
 JOIN_S = 0.5
 PARAMETERS = (
     ParameterSpec("faults", "", "faults of the emulated servos, YAML as in a fault file; empty: none", live=True),
@@ -92,14 +87,11 @@ def main() -> int:
     """Run emulator and node until a signal asks them to end. Returns 0, or 2 after a RenaError, which it prints."""
     parser = argparse.ArgumentParser(prog="emulator_node", description=__doc__.splitlines()[0])
     emulated.add_arguments(parser)
-    args = parser.parse_args(remove_ros_args(sys.argv)[1:])
-    # No image passes here: the default shared memory is enough, and leaves more of it to the other nodes.
-    if os.environ.get(_PROFILE) == str(share_path("config/fastdds.xml")):
-        del os.environ[_PROFILE]
+    args = parser.parse_args(split_arguments(sys.argv[1:])[0])
     try:
         emulator = emulated.make_emulator(args)
         on_end(emulator.stop)  # before ROS: an interrupt during its start may be lost
-        rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
+        _claim = join_ros("emulator", pictures=False)  # held as long as the node runs
         node = EmulatorNode(emulator)
         executor = SingleThreadedExecutor()
         executor.add_node(node)

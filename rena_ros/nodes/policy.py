@@ -134,7 +134,7 @@ class PolicyNode(Node):
         self.get_logger().warning(f"reading refused: {reason}", throttle_duration_sec=5.0)
 
 
-main = partial(run_node, PolicyNode, niceness=-10)
+main = partial(run_node, "policy", PolicyNode, niceness=-10)
 
 
 if __name__ == "__main__":

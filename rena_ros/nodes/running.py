@@ -2,19 +2,18 @@
 
 import contextlib
 import signal
-import sys
 from collections.abc import Callable
 
 import rclpy
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 from rclpy.timer import Timer
 
 from rena_ros.base.errors import RenaError
 from rena_ros.base.priority import be_nice
 from rena_ros.base.signals import HOLDING, ignore_end, on_end
+from rena_ros.nodes.joining import join_ros
 
 CLOSING_S = 1.5
 WAKE_S = 0.1
@@ -40,11 +39,12 @@ class _Signals:
             raise KeyboardInterrupt
 
 
-def run_node(make_node: Callable[[], Node], niceness: int = 0) -> int:
+def run_node(name: str, make_node: Callable[[], Node], niceness: int = 0) -> int:
     """Run one node until a signal of ``HOLDING`` asks it to end or it ends itself, then call its ``leave``.
 
     Returns 0 after a clean end, 2 when a RenaError ended the node (logged as one fatal line).
 
+    ``name``: the node's own, without namespace, under which it is refused where another one runs: see ``join_ros``.
     ``niceness``: below 0, where the system permits it, for the nodes between a picture and the servos; above 0 for
     those that only show something. On two cores this reduces the latency by a quarter.
     """
@@ -53,7 +53,7 @@ def run_node(make_node: Callable[[], Node], niceness: int = 0) -> int:
         signals = _Signals()
         with contextlib.suppress(OSError):
             be_nice(niceness)  # before any thread exists: threads inherit it
-        rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
+        _claim = join_ros(name)  # held as long as the node runs
         node = make_node()
         signals.interrupt = False
         _spin(node, signals)

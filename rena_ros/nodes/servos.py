@@ -35,6 +35,7 @@ from rena_ros.control.gate import STOPPED, Gate
 from rena_ros.control.health import Level
 from rena_ros.nodes.bus_status import BusStatus
 from rena_ros.nodes.command_topics import subscribe_to_commands
+from rena_ros.nodes.joining import discovery_s, refuse_namesake
 from rena_ros.nodes.messages import diagnostics_msg, servo_states_msg, timing_msg
 from rena_ros.nodes.parameters import ParameterSpec, declare, on_change
 from rena_ros.nodes.running import STEADY, run_node
@@ -83,7 +84,8 @@ class ServosNode(Node):
         timeouts_s = given["command_timeout_s"], given["release_after_s"]
         self.gate = Gate(self.robot, open_bus, 1 / interpolation_hz, *timeouts_s)
         self.arbiter = Arbiter(given["command_timeout_s"])
-        self._read_period_s, self._next_read_s, self._next_try_s = 1 / given["rate_hz"], 0.0, 0.0
+        self._read_period_s, self._next_read_s = 1 / given["rate_hz"], 0.0
+        self._next_try_s = clock() + (discovery_s() if self._autostart else 0.0)  # see refuse_namesake
         self._ever_connected = self._had_torque = False
         name = self.get_fully_qualified_name().lstrip("/")
         self._bus_status = BusStatus(self.gate, self.arbiter, name, self._port, clock())
@@ -240,6 +242,7 @@ class ServosNode(Node):
         if refusals := self.gate.torque_state.refusals:
             log.error(f"torque could not be switched off: {self._listed(refusals)}; trying again")
         if first and self._autostart:
+            refuse_namesake(self, "joint_states")
             if failures := self.gate.set_torque(True):
                 failed = "torque is on; not driven:" if self.gate.torque else "torque on failed:"
                 log.error(f"{failed} {self._listed(failures)}")
@@ -291,7 +294,7 @@ class ServosNode(Node):
         return Time(nanoseconds=max(now.nanoseconds - since_ns, 0), clock_type=now.clock_type)
 
 
-main = partial(run_node, ServosNode, niceness=-10)
+main = partial(run_node, "servos", ServosNode, niceness=-10)
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ class TwinNode(Node):
         gc.freeze()
 
 
-main = partial(run_node, TwinNode, niceness=10)
+main = partial(run_node, "twin", TwinNode, niceness=10)
 
 
 if __name__ == "__main__":

@@ -153,6 +153,6 @@ def test_a_node_that_is_killed_ends_the_run_by_name(tmp_path, clip, start):
 
 
 def test_a_node_that_refuses_its_parameters_is_quoted(tmp_path, clip, start):
-    (tmp_path / "no.onnx").write_text("not a model")
-    complained = finish(start("--source", clip, "--out", tmp_path / "out", "--model", tmp_path / "no.onnx"), 1)
-    assert "policy ended with code 2" in complained and "no.onnx is not a model" in complained
+    (params := tmp_path / "\U0001f600.yaml").write_text("/**/policy: {ros__parameters: {rate_hz: 5000.0}}")
+    complained = finish(start("--source", clip, "--out", tmp_path / "out", "--params-file", params), 1)
+    assert "policy ended with code 2" in complained and "rate_hz 5000.0 is outside 1..500" in complained

@@ -6,6 +6,7 @@ import os
 import numpy as np
 import pytest
 
+from rena_ros.base.claims import claim
 from rena_ros.base.errors import RenaError
 from rena_ros.cli import main
 from rena_ros.mimic import preflight
@@ -30,8 +31,12 @@ def folder(tmp_path, monkeypatch):
         ("--source 99", ["/dev/video99 does not exist"]),
         ("--source clip.mp4 --robot /dev/ttyUSB99", ["no serial port /dev/ttyUSB99"]),
         ("--source clip.mp4 --model gone.onnx", ["no model", "gone.onnx", "rena train"]),
-        ("--source clip.mp4 --model some.onnx --out notes.mp4/out", ["cannot write to", "Not a directory"]),
-        ("--source clip.mp4 --model some.onnx --json no/f.json", ["there is no folder"]),
+        ("--source clip.mp4 --model some.onnx", ["some.onnx is not a model"]),
+        ("--source clip.mp4 --out notes.mp4/out", ["cannot write to", "Not a directory"]),
+        ("--source clip.mp4 --json no/f.json", ["there is no folder"]),
+        ("--source clip.mp4 --namespace my-robot", ["the namespace my-robot is no ROS name", "my_robot"]),
+        ("--source clip.mp4 --params-file gone.yaml", ["cannot read the parameter file gone.yaml"]),
+        ("--source clip.mp4 --params-file notes.mp4", ["the parameter file notes.mp4"]),
     ],
 )
 def test_what_cannot_work_is_one_clear_line(capsys, folder, arguments, parts):
@@ -39,6 +44,28 @@ def test_what_cannot_work_is_one_clear_line(capsys, folder, arguments, parts):
     said = capsys.readouterr().err.strip()
     assert len(said.splitlines()) == 1 and said.startswith("rena mimic: ")
     assert all(part in said for part in parts)
+
+
+def test_a_domain_that_is_none_is_one_clear_line(capsys, monkeypatch):
+    monkeypatch.setenv("ROS_DOMAIN_ID", "abc")
+    assert main(["mimic"]) == 2
+    assert capsys.readouterr().err.startswith("rena mimic: ROS_DOMAIN_ID=abc is no ROS domain")
+
+
+@pytest.mark.parametrize(("taken", "who"), [("run {}/lab", "another `rena mimic`"), ("{}/lab/policy", "/lab/policy")])
+def test_a_second_run_in_a_domain_is_refused_before_it_touches_anything(
+    taken, who, capsys, folder, monkeypatch, ros_domain
+):
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(ros_domain))
+    with claim(taken.format(ros_domain)):
+        assert main(["mimic", "--source", "clip.mp4", "--namespace", "lab", "--out", "out"]) == 2
+    said = capsys.readouterr().err.strip()
+    assert said.startswith(f"rena mimic: {who} runs on this machine in ROS domain {ros_domain}, namespace /lab")
+    assert "ROS_DOMAIN_ID=… rena mimic, or --namespace NAME" in said and len(said.splitlines()) == 1
+    assert not (folder / "out").exists()
+    names = ["/lab/policy", "/lab/camera"]
+    with preflight.check_names(names, ros_domain, "/lab"), preflight.check_names(names, ros_domain, "/"):
+        pass  # it holds nothing any longer, and another namespace is free
 
 
 def test_a_full_disk(monkeypatch, tmp_path):

@@ -55,7 +55,7 @@ def late(number, handler, change=signal.signal):
 
 if "twice" in sys.argv: signal.signal = late
 if "hang" not in sys.argv: running.CLOSING_S = 40  # a slow machine may take its time to leave the graph
-raise SystemExit(run_node(Sleeper))
+raise SystemExit(run_node("sleeper", Sleeper))
 """
 
 

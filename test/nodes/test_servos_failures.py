@@ -149,7 +149,7 @@ class Broken(ServosNode):
             raise ZeroDivisionError("a fault of the program")
 
 try:
-    raise SystemExit(running.run_node(Broken))
+    raise SystemExit(running.run_node("servos", Broken))
 finally:
     print("torque of", bank.torque.sum(), flush=True)
 """
