@@ -4,6 +4,8 @@ Faces at rest differ: one has low brows, another narrow eyes, and a camera may l
 learned from the robot's face, so a reading is mapped such that the person's rest becomes the robot's rest.
 """
 
+from collections import deque
+
 import numpy as np
 
 from rena_ros.base.arrays import FloatArray
@@ -23,10 +25,13 @@ _REST_LIMITS = {
     0.6: ("browDown", "mouthPucker"),
 }
 _FRONTAL_RAD = np.deg2rad([15.0, 20.0, 15.0])  # |yaw|, |pitch|, |roll|; a camera often stands low or high
-# A face is calm while no feature changes by more than this within _CALM_S. MediaPipe's readings of a resting face
-# vary by .07 to .11. A calm run counts once it has lasted _CALM_S; a blink or a turning point is shorter.
-_CALM_COEFFICIENT, _CALM_RAD, _CALM_S = 0.15, np.deg2rad(4.0), 0.25
-_GAP_S = 0.2  # a longer pause between two frames ends a calm run
+# A face is calm while no feature changes by more than this within _CALM_S, or three frames where they come slowly.
+# MediaPipe's readings of a resting face vary by .07 to .11. A calm run counts once it has lasted _CALM_S and has three
+# frames; a blink or a turning point is shorter.
+_CALM_COEFFICIENT, _CALM_RAD, _CALM_S, _CALM_FRAMES = 0.15, np.deg2rad(4.0), 0.25, 3
+# A calm run ends with a longer pause than this, or than some of the usual intervals of slow frames.
+_GAP_S, _GAP_INTERVALS, _GAP_MOST_S = 0.2, 2.5, 1.5
+_INTERVALS = 5  # of which the median is the usual one
 _KNOT = (0.01, 0.8)  # range of the person's rest in the map; closer to 0 or 1 the map would amplify noise
 
 
@@ -53,6 +58,8 @@ class RestingFace:
         self.rest: FloatArray | None = None
         self.calm_s = 0.0
         self._frames: list[FloatArray] = []
+        self._last_s: float | None = None
+        self._intervals_s: deque[float] = deque(maxlen=_INTERVALS)
         self._begin_run()
 
     def observe(self, features: FloatArray, t_s: float) -> bool:
@@ -60,16 +67,18 @@ class RestingFace:
         if self.measured:
             return False
         features = np.array(features, np.float32)
+        follows = self._follows(t_s)
         if not self._looks_like_rest(features):
             self._begin_run()
             return False
-        if self._run and not 0 < t_s - self._run[-1][0] <= _GAP_S:
+        if not follows:
             self._begin_run()
-        recent = [frame for then_s, frame in self._run if t_s - then_s <= _CALM_S]
+        recent = [frame for then_s, frame in self._run[:-2] if t_s - then_s <= _CALM_S]
+        recent += [frame for _, frame in self._run[1 - _CALM_FRAMES :]]
         if not _calm([*recent, features]):
             self._begin_run()
         self._run.append((t_s, features))
-        if t_s - self._run[0][0] < _CALM_S:
+        if t_s - self._run[0][0] < _CALM_S or len(self._run) < _CALM_FRAMES:
             return False
         self._count()
         if self.calm_s < self.rest_seconds:
@@ -102,6 +111,16 @@ class RestingFace:
             return []
         order = np.argsort(-np.abs(self.rest - self.robot_rest))[:5]
         return [(READING_NAMES[i], float(self.rest[i]), float(self.robot_rest[i])) for i in order]
+
+    def _follows(self, t_s: float) -> bool:
+        """Note the time of a frame; return whether it follows the one before without a gap."""
+        interval_s = np.inf if self._last_s is None else t_s - self._last_s
+        self._last_s = t_s
+        if 0 < interval_s <= _GAP_MOST_S:
+            self._intervals_s.append(interval_s)
+        # A few intervals tell the usual one; until then a pause may be one of a fast camera.
+        usual_s = float(np.median(self._intervals_s)) if len(self._intervals_s) > 2 else 0.0
+        return bool(0 < interval_s <= min(_GAP_MOST_S, max(_GAP_S, _GAP_INTERVALS * usual_s)))
 
     def _begin_run(self) -> None:
         self._run: list[tuple[float, FloatArray]] = []  # (time, features) of the present calm run

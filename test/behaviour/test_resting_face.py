@@ -102,6 +102,37 @@ def test_time_stamps_may_start_again():
     assert resting.measured
 
 
+@pytest.mark.parametrize("rate_hz", [1, 2, 3, 5, 10, 24, 30, 60, 120])
+def test_a_calm_face_is_measured_at_every_frame_rate(rate_hz):
+    """Frames come up to a fifth of their interval early or late, and one of twelve is missing."""
+    resting, person = RestingFace(ROBOT_REST, rest_seconds=2.0), reading(browDownLeft=0.3)
+    rng = np.random.default_rng(rate_hz)
+    taken = [i for i in range(20 * rate_hz) if i % 12 != 11]
+    for i in taken:
+        if resting.observe(person + rng.normal(0, 0.01, 55), (i + rng.uniform(-0.2, 0.2)) / rate_hz):
+            break
+    seconds = 3.0 + 4 / rate_hz
+    assert resting.measured and i / rate_hz <= seconds
+    assert at(resting.rest, "browDownLeft") == pytest.approx(0.3, abs=0.02)
+
+
+@pytest.mark.parametrize("rate_hz", [1, 2, 5, 10, 30, 120])
+def test_a_face_in_motion_does_not_count_at_any_frame_rate(rate_hz):
+    resting = RestingFace(ROBOT_REST, rest_seconds=0.5)
+    for i in range(20 * rate_hz):
+        t_s = i / rate_hz
+        resting.observe(reading(browOuterUpLeft=0.3 + 0.3 * np.sin(2 * np.pi * 1.37 * t_s)), t_s)
+    assert not resting.measured
+
+
+def test_a_pause_of_a_fast_camera_is_a_gap_though_a_slow_ones_is_none():
+    resting = RestingFace(ROBOT_REST, rest_seconds=2.0)
+    now_s = watch(resting, [reading()] * 31)
+    for pause_s in (0.5, 1.0, 1.4):
+        now_s = watch(resting, [reading()] * 3, now_s + pause_s)
+    assert resting.calm_s == pytest.approx(1.0, abs=1e-3)
+
+
 def test_reset_starts_a_new_measurement():
     resting = measured_with(reading(browInnerUp=0.4))
     resting.reset()
