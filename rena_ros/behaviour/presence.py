@@ -17,6 +17,10 @@ class Presence:
         """``neutral_goals``: (n,) in [0, 1]. Times in seconds."""
         self.neutral_goals = np.asarray(neutral_goals, np.float32)
         self.lost_after_s, self.leave_s, self.come_s = lost_after_s, leave_s, come_s
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin again at neutral, with the face absent."""
         self._goals: FloatArray = self.neutral_goals
         self._seen_s: float | None = None
         self._share = 0.0  # of the person's goals in the blend: 0 neutral .. 1 the person's goals

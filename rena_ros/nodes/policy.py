@@ -1,26 +1,31 @@
 """policy node: readings of a person's face -> commands for the servos.
 
 Subscribes ``face/blendshapes``; publishes ``servos/command/mimic`` (radians, with the image's own stamp) as soon as a
-reading arrives, and ``timing``. While no face is present it eases to neutral at ``rate_hz``; those commands carry
-the present time, for no image caused them, and are not reported on ``timing``.
+reading arrives, and ``timing``. While no face is present it eases to neutral at ``rate_hz``; no image caused those
+commands, so their stamps lie between those of the images, and they are not reported on ``timing``.
+
+Services: ``rest`` measures the person's resting face again; ``~/pause`` stops all commands, so that another source or
+the servos node's time-out has the robot; ``~/resume`` begins again at neutral and fades in.
 """
 
 import time
 from functools import partial
 
+import builtin_interfaces.msg
 import numpy as np
-from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
+from rclpy.time import Time
 from sensor_msgs.msg import JointState, TimeReference
 from std_srvs.srv import Trigger
 
+from rena_ros.behaviour.command_stamps import CommandStamps
 from rena_ros.behaviour.policy import Policy
 from rena_ros.behaviour.presence import Presence
 from rena_ros.behaviour.resting_face import RestingFace
 from rena_ros.control.health import Level
-from rena_ros.nodes.messages import diagnostics_msg, joint_state_msg, status_msg, timing_msg
+from rena_ros.nodes.messages import diagnostics_msg, joint_state_msg, nanoseconds, status_msg, timing_msg
 from rena_ros.nodes.parameters import ParameterSpec, declare, on_change
 from rena_ros.nodes.running import STEADY, run_node, set_rate
 from rena_ros.perception.face_reader import READING_NAMES
@@ -36,7 +41,7 @@ PARAMETERS = (
 
 
 class PolicyNode(Node):
-    """Runs the model on each reading. The service ``rest`` measures the person's resting face again."""
+    """Runs the model on each reading, unless it is paused."""
 
     def __init__(self, **node_options):
         super().__init__("policy", **node_options)
@@ -46,6 +51,7 @@ class PolicyNode(Node):
         self.policy(self.policy.robot_rest)  # the first inference is slow: not at the cost of a reading
         self.resting = RestingFace(self.policy.robot_rest, given["rest_seconds"])
         self.presence = Presence(self.robot.neutral_goals, given["lost_after_s"])
+        self._stamps, self._paused = CommandStamps(), False
         self._readings, self._refused, self._since_s = 0, 0, time.monotonic()
         self._inference_ms: list[float] = []
 
@@ -54,6 +60,8 @@ class PolicyNode(Node):
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
         self.create_subscription(JointState, "face/blendshapes", self.on_reading, QoSProfile(depth=1))
         self.create_service(Trigger, "rest", self.on_rest)
+        self.create_service(Trigger, "~/pause", self.on_pause)
+        self.create_service(Trigger, "~/resume", self.on_resume)
         timer = self.create_timer(1 / given["rate_hz"], self.on_tick, clock=STEADY)
         self.create_timer(1.0, self.on_second, clock=STEADY)
         on_change(
@@ -68,6 +76,8 @@ class PolicyNode(Node):
 
     def on_reading(self, message: JointState) -> None:
         """Turn one reading into a command. A message without names says that no face is present."""
+        stamp, now_s = message.header.stamp, time.monotonic()
+        self._stamps.note(nanoseconds(stamp), now_s)
         if not message.name:
             return  # absence begins after a time: see on_tick
         if tuple(message.name) != READING_NAMES or len(message.position) != len(READING_NAMES):
@@ -75,7 +85,6 @@ class PolicyNode(Node):
             return
         start_s = time.perf_counter()
         features = np.asarray(message.position, np.float32)
-        stamp = message.header.stamp
         try:
             goals = self.policy(self.resting.adapt(features))
         except ValueError as error:
@@ -83,8 +92,9 @@ class PolicyNode(Node):
             return
         self._inference_ms.append((time.perf_counter() - start_s) * 1e3)
         self._readings += 1
-        self._publish(self.presence.seen(goals, time.monotonic()), stamp)
-        self._timing.publish(timing_msg("policy", stamp, self.get_clock().now().to_msg()))
+        if not self._paused:
+            self._publish(self.presence.seen(goals, now_s), stamp)
+            self._timing.publish(timing_msg("policy", stamp, self.get_clock().now().to_msg()))
         if self.resting.observe(features, stamp.sec + stamp.nanosec * 1e-9):
             differences = (
                 f"{name} {person:.2f} (robot {rest:.2f})" for name, person, rest in self.resting.differences()
@@ -93,9 +103,11 @@ class PolicyNode(Node):
 
     def on_tick(self) -> None:
         """While no face is present, ease to neutral and stay there."""
-        goals = self.presence.absent(time.monotonic())
+        now_s = time.monotonic()
+        goals = None if self._paused else self.presence.absent(now_s)
         if goals is not None:
-            self._publish(goals, self.get_clock().now().to_msg())
+            stamp_ns = self._stamps.between(self.get_clock().now().nanoseconds, now_s)
+            self._publish(goals, Time(nanoseconds=stamp_ns).to_msg())
 
     def on_rest(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         """Measure the resting face again."""
@@ -105,20 +117,37 @@ class PolicyNode(Node):
         self.get_logger().info(response.message)
         return response
 
+    def on_pause(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        """Send no more commands until ``resume``."""
+        self._paused = True
+        self.presence.reset()
+        response.success, response.message = True, "paused: no more commands; the service ~/resume goes on"
+        self.get_logger().info(response.message)
+        return response
+
+    def on_resume(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        """Follow the person again, from neutral on."""
+        self._paused = False
+        response.success, response.message = True, "following again"
+        self.get_logger().info(response.message)
+        return response
+
     def on_second(self) -> None:
         """Publish the diagnostics of the last second."""
         now_s = time.monotonic()
         present = self.presence.is_present(now_s)
         inference_ms = float(np.median(self._inference_ms)) if self._inference_ms else float("nan")
-        message = "following" if present else "no face"
+        # A person has asked for the pause: it is no fault, so the level stays OK.
+        message = "paused" if self._paused else "following" if present else "no face"
         status = status_msg(
-            f"{self.get_name()}: mimicry",
+            f"{self.get_fully_qualified_name().lstrip('/')}: mimicry",
             Level.WARN if self._refused else Level.OK,
             f"{self._refused} readings refused" if self._refused else message,
             {
                 "rate_hz": f"{self._readings / (now_s - self._since_s):.1f}",
                 "inference_ms": f"{inference_ms:.3f}",
                 "person_present": present,
+                "paused": self._paused,
                 "rest_measured": "yes" if self.resting.measured else f"{self.resting.calm_s:.1f} s of calm so far",
             },
             hardware_id=str(self.policy.path),
@@ -126,7 +155,7 @@ class PolicyNode(Node):
         self._diagnostics.publish(diagnostics_msg([status], self.get_clock().now().to_msg()))
         self._readings, self._refused, self._since_s, self._inference_ms = 0, 0, now_s, []
 
-    def _publish(self, goals: np.ndarray, stamp: Time) -> None:
+    def _publish(self, goals: np.ndarray, stamp: builtin_interfaces.msg.Time) -> None:
         self._command.publish(joint_state_msg(self.robot.names, self.robot.positions(goals).tolist(), stamp))
 
     def _refuse(self, reason: str) -> None:

@@ -12,9 +12,11 @@ from diagnostic_msgs.msg import DiagnosticArray
 from onnx import TensorProto, helper, numpy_helper
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState, TimeReference
 from std_srvs.srv import Trigger
 
+from rena_ros.nodes.messages import nanoseconds
 from rena_ros.nodes.policy import PolicyNode
 from rena_ros.perception.face_reader import READING_NAMES
 from rena_ros.robot.file import load_robot
@@ -85,7 +87,8 @@ class PolicyNodeStand:
         self.peer.create_subscription(JointState, "servos/command/mimic", self.commands.append, 10)
         self.peer.create_subscription(TimeReference, "timing", self.timings.append, 100)
         self.peer.create_subscription(DiagnosticArray, "/diagnostics", lambda m: self.diagnostics.extend(m.status), 10)
-        self.rest = self.peer.create_client(Trigger, "rest")
+        names = ("rest", "policy/pause", "policy/resume")
+        self.rest, self.pause, self.resume = (self.peer.create_client(Trigger, name) for name in names)
         self.executor = SingleThreadedExecutor(context=self.context)
         self.executor.add_node(self.node)
         self.executor.add_node(self.peer)
@@ -100,15 +103,28 @@ class PolicyNodeStand:
 
     def show(self, **values) -> JointState:
         """Publish one reading, 0.1 s of image time after the one before, and wait for its command."""
+        message = self.show_unanswered(**values)
+        self.until(lambda: any(command.header.stamp == message.header.stamp for command in self.commands))
+        return next(command for command in self.commands if command.header.stamp == message.header.stamp)
+
+    def show_unanswered(self, **values) -> JointState:
+        """Publish one reading, and let the node live for a tick."""
         self._stamp_s += 1
         coefficients, head = dict.fromkeys(READING_NAMES[:52], 0.05), dict.fromkeys(READING_NAMES[52:], 0.0)
         features = {**coefficients, **head, **values}
         message = JointState(name=list(features), position=list(features.values()))
         message.header.stamp.sec, tenths = divmod(self._stamp_s, 10)
         message.header.stamp.nanosec = tenths * 100_000_000
+        self.last_shown, before_s = message.header.stamp, CLOCK.now_s
         self.readings.publish(message)
-        self.until(lambda: any(command.header.stamp == message.header.stamp for command in self.commands))
-        return next(command for command in self.commands if command.header.stamp == message.header.stamp)
+        self.until(lambda: before_s + 0.02 <= CLOCK.now_s)
+        return message
+
+    def call(self, client):
+        """Call one of the node's services; return its response."""
+        future = client.call_async(Trigger.Request())
+        self.until(future.done)
+        return future.result()
 
     def stay(self, seconds_of_easing: float = 0.6, **values) -> JointState:
         """Show the same reading until the easing is over; the last command."""
@@ -159,8 +175,28 @@ def test_absence_eases_to_neutral_without_timing(policy):
     eased = np.array([command.position[1] for command in policy.commands])  # brow_right_raise, feature 1
     assert eased[0] > 0.8 * ROBOT.positions(np.full(25, 0.9))[1]
     assert (np.diff(eased) <= 1e-9).all() and len(eased) > 10
-    assert all(command.header.stamp.sec > 1_000_000 for command in policy.commands)  # the present, not an image's
-    assert all(timing.time_ref.sec < 1_000_000 for timing in policy.timings)  # and those are of images only
+    stamps = [nanoseconds(command.header.stamp) for command in policy.commands]
+    assert stamps == sorted(set(stamps)) and min(stamps) > nanoseconds(policy.last_shown)
+    images = {nanoseconds(timing.time_ref) for timing in policy.timings}
+    assert not images & set(stamps)  # timing is of images only
+    assert nanoseconds(policy.show().header.stamp) > max(stamps)  # none has overtaken the next image
+
+
+def test_a_paused_policy_sends_nothing_and_comes_back_from_neutral(policy):
+    policy.stay(browDownLeft=0.9)
+    assert policy.call(policy.pause).success
+    policy.commands.clear()
+    policy.diagnostics.clear()
+    end_s = CLOCK.now_s + 1.5
+    while CLOCK.now_s < end_s:
+        policy.show_unanswered(browDownLeft=0.9)
+    policy.until(lambda: any(status.message == "paused" for status in policy.diagnostics))
+    assert policy.commands == [] and policy.diagnostics[-1].level == b"\x00"
+    assert policy.call(policy.resume).success
+    i = READING_NAMES.index("browDownLeft")
+    first = policy.show(browDownLeft=0.9).position[i]
+    last = policy.stay(browDownLeft=0.9).position[i]
+    assert first < 0.2 * last and last == pytest.approx(ROBOT.positions(np.full(25, 0.9))[i], abs=1e-6)
 
 
 def test_the_resting_face_is_measured_and_measured_again(policy):
@@ -170,9 +206,7 @@ def test_the_resting_face_is_measured_and_measured_again(policy):
     assert policy.node.resting.measured
     rested = policy.stay(**person)
     np.testing.assert_allclose(ROBOT.goals(rested.position), 0.2, atol=1e-5)  # the robot's rest
-    future = policy.rest.call_async(Trigger.Request())
-    policy.until(future.done)
-    assert future.result().success
+    assert policy.call(policy.rest).success
     assert not policy.node.resting.measured
 
 
@@ -192,5 +226,48 @@ def test_diagnostics_have_the_keys_that_are_documented(policy):
     policy.diagnostics.clear()
     policy.until(lambda: policy.diagnostics)
     keys = {value.key for value in policy.diagnostics[-1].values}
-    assert policy.diagnostics[-1].name == "policy: mimicry"
-    assert keys == {"rate_hz", "inference_ms", "person_present", "rest_measured"}
+    assert policy.diagnostics[-1].name == "face1/policy: mimicry"
+    assert keys == {"rate_hz", "inference_ms", "person_present", "paused", "rest_measured"}
+
+
+@pytest.fixture
+def simulated(model_path, ros_domain, monkeypatch):
+    """A policy node on a simulation's time; its callbacks are called, and its commands kept."""
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "OFF")
+    monkeypatch.setattr("rena_ros.nodes.policy.time", CLOCK)
+    context = rclpy.Context()
+    rclpy.init(context=context, domain_id=ros_domain)
+    values = {"model_path": str(model_path), "rest_seconds": 0.4, "use_sim_time": True}
+    overrides = [Parameter(name, value=value) for name, value in values.items()]
+    node = TickingNode(context=context, parameter_overrides=overrides)
+    node.commands = []
+    node._command.publish = node.commands.append
+    yield node
+    node.destroy_node()
+    context.try_shutdown()
+
+
+def test_a_bag_that_is_sought_backwards_and_played_again_is_followed(simulated):
+    """Without /clock first, then with one that jumps: each pass is followed, and its stamps rise."""
+    node = simulated
+    node.on_tick()
+    node.on_second()
+    assert nanoseconds(node.commands[-1].header.stamp) == 0  # no /clock yet: nothing fails
+    for begin_s in (1000, 400, 1000):
+        node.commands.clear()
+        node.resting.reset()
+        for i in range(30):
+            clock = Clock()
+            clock.clock.sec, tenths = divmod(begin_s * 10 + i, 10)
+            clock.clock.nanosec = tenths * 100_000_000
+            node._time_source.clock_callback(clock)
+            reading = JointState(name=list(READING_NAMES), position=[0.05] * 52 + [0.0] * 3)
+            reading.header.stamp = clock.clock
+            node.on_reading(reading if i < 20 else JointState(header=reading.header))
+            for _ in range(5):
+                node.on_tick()
+        stamps = [nanoseconds(command.header.stamp) for command in node.commands]
+        assert stamps == sorted(stamps) and stamps[0] == begin_s * 10**9
+        assert node.resting.measured
+        assert np.allclose(node.commands[-1].position, 0, atol=1e-6)  # the person has left
+        node.on_second()
