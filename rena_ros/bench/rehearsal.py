@@ -59,7 +59,7 @@ class Rehearsal:
 
     def status(self, name: str) -> DiagnosticStatus:
         """Return the newest diagnostics of the bus ("bus") or of one servo."""
-        return next(status for status in self.node.statuses if status.name == f"servos: {name}")
+        return next(status for status in self.node.reports.statuses if status.name == f"servos: {name}")
 
     def values(self, name: str) -> dict[str, str]:
         """Return the values of the newest diagnostics of the bus ("bus") or of one servo, by key."""

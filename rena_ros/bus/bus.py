@@ -92,22 +92,27 @@ class Bus:
         At most one silent servo is polled singly afterwards.
         """
         port = self.line.port
-        start_s = port.now()
+        start_s = asked_s = last_byte_s = port.now()
         fresh = np.zeros(len(self._ids), bool)
         group = self._schedule.next_group(start_s)
         if group.size:
             replies = self._sync_read(group, states.STATE_ADDRESS, states.STATE_BYTES)
             self._record_replies(group, replies)
             fresh[group] = replies.fresh
-        if (single := self._schedule.next_single(port.now())) is not None:
-            fresh[single] = self._poll_single(single)
+            last_byte_s = self.line.last_byte_s
+        single_s = port.now()
+        if (single := self._schedule.next_single(single_s)) is not None:
+            alone, fresh[single] = not fresh.any(), self._poll_single(single)
+            if alone:
+                asked_s, last_byte_s = single_s, self.line.last_byte_s
         now_s = port.now()
         self._seen_s[fresh] = now_s
         self.counters.reads += 1
         self.counters.stale_readings += int(len(fresh) - fresh.sum())
         self.counters.cycle_s = now_s - start_s
         values = vars(states.decode_state(self._data))
-        return BusState(**values, fresh=fresh, status=self._status.copy(), seen_s=self._seen_s.copy(), stamp_s=now_s)
+        values |= {"fresh": fresh, "status": self._status.copy(), "seen_s": self._seen_s.copy()}
+        return BusState(**values, stamp_s=now_s, middle_s=(asked_s + last_byte_s) / 2)
 
     def read_health(self) -> HealthState:
         """Read torque, speed limit, current and motion of the servos that are not silent, in two SYNC_READs.
@@ -183,9 +188,14 @@ class Bus:
     def _poll_single(self, index: int) -> bool:
         """Poll one silent servo, mostly with a short margin; returns whether a valid reply came."""
         self._single_polls += 1
+        rejected_before = self.counters.rejected
         margin_s = self.line.short_margin_s if self._single_polls % _FULL_MARGIN_EVERY else None
         servo_id = self._ids[index]
         reply = self.line.read(servo_id, states.STATE_ADDRESS, states.STATE_BYTES, retries=0, margin_s=margin_s)
+        if reply is None and self.counters.rejected > rejected_before:  # it is there, and its next poll may succeed
+            self.errors.rejected[index] += 1
+            self._schedule.record_single_reply(index)
+            return False
         if reply is None:
             self.errors.missed[index] += 1
             return False

@@ -72,6 +72,7 @@ class Line:
         """
         self.port = port
         self.counters = BusCounters()
+        self.last_byte_s = port.now()  # when the last bytes of the newest exchange came; without a reply: were sent
         self.failure = ""  # why the last request to a single servo got no reply that counts, as in "jaw does not reply"
         self._retries, self._margin_s = retries, margin_s
         self._lateness_s: float | None = None  # how much later than computed replies have come recently
@@ -243,13 +244,14 @@ class Line:
         port, counters = self.port, self.counters
         counters.requests += 1
         counters.discarded_bytes += port.discard_input()
-        sent_s = port.write(request)
+        sent_s = self.last_byte_s = port.write(request)
         expected_s = sent_s + wire_time_s(expected_bytes, port.baud) + delay_s
         complete_s: float | None = None
 
         def complete_without_echo(received: bytes) -> bool:
             nonlocal complete_s
-            complete_s = port.now() if complete(strip_echo(received, request)[0]) else None
+            self.last_byte_s = port.now()
+            complete_s = self.last_byte_s if complete(strip_echo(received, request)[0]) else None
             return complete_s is not None
 
         received = port.read(expected_s, expected_s + allowance_s, complete_without_echo)

@@ -59,13 +59,15 @@ class BusState(ServoState):
     ``fresh``: the servo has replied to this read. Where it has not, the other arrays hold its last reply, and zeros
     before the first one. ``status``: bits as in ``registers.Status``. ``seen_s``: time of each servo's last reply
     (``now`` of the port, time.monotonic() for a serial port), -inf before the first one; ``stamp_s``: when this read
-    ended.
+    ended; ``middle_s``: the middle between the start of the request to all servos and the last byte of their replies,
+    the time for which the values stand.
     """
 
     fresh: BoolArray
     status: IntArray
     seen_s: FloatArray
     stamp_s: float
+    middle_s: float
 
     @property
     def age_s(self) -> FloatArray:

@@ -9,6 +9,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from sensor_msgs.msg import JointState, TimeReference
 
 from rena_ros.bus.states import BusState
+from rena_ros.control.goal_writer import SentGoals
 from rena_ros.robot.model import Robot
 
 
@@ -47,17 +48,20 @@ def joint_state_msg(names: Sequence[str], positions: Sequence[float], stamp: Tim
 
 
 def servo_states_msg(robot: Robot, state: BusState, stamp: Time) -> JointState:
-    """The servos with a known position: position rad, velocity rad/s, effort as a fraction of full torque."""
+    """All servos in the robot's order: position rad, velocity rad/s; NaN for a servo whose position is not known now.
+
+    Effort stays empty: it is a torque in N m, and servos report a fraction of their full torque.
+    """
+    position, velocity = robot.from_ticks(state.ticks), robot.from_ticks(robot.neutral_ticks + state.speed)
     known = state.position_known
-    columns = (
-        robot.from_ticks(state.ticks),
-        robot.from_ticks(robot.neutral_ticks + state.speed),
-        np.copysign(state.load, robot.from_ticks(robot.neutral_ticks + np.sign(state.load))),
-    )
-    # An array of doubles is not checked value by value, as a list is.
-    position, velocity, effort = (array("d", column[known].tobytes()) for column in columns)
-    names = [robot.names[i] for i in np.flatnonzero(known)]
-    message = JointState(name=names, position=position, velocity=velocity, effort=effort)
+    message = JointState(name=robot.names, position=_doubles(position, known), velocity=_doubles(velocity, known))
+    message.header.stamp = stamp
+    return message
+
+
+def goals_msg(robot: Robot, sent: SentGoals, stamp: Time) -> JointState:
+    """All servos in the robot's order: the goals on the wire, rad; NaN for a servo that got none."""
+    message = JointState(name=robot.names, position=_doubles(robot.from_ticks(sent.ticks), sent.selected))
     message.header.stamp = stamp
     return message
 
@@ -65,6 +69,11 @@ def servo_states_msg(robot: Robot, state: BusState, stamp: Time) -> JointState:
 def nanoseconds(stamp: Time) -> int:
     """A stamp in nanoseconds since its clock's epoch."""
     return stamp.sec * 1_000_000_000 + stamp.nanosec
+
+
+def _doubles(values: np.ndarray, valid: np.ndarray) -> array:
+    """Return float64 with NaN where not ``valid``; an array is not checked value by value, as a list is."""
+    return array("d", np.where(valid, values, np.nan).tobytes())
 
 
 def _text(value: object) -> str:

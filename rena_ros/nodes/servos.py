@@ -2,9 +2,11 @@
 
 Subscribes to commands (names and rad) of three sources, by rising priority ``servos/command/mimic``,
 ``servos/command/take`` and ``servos/command``; the robot follows one of them (see ``control.arbiter``). Publishes
-``joint_states`` (only the servos that replied to the last read and know their position), ``timing`` (when the last byte
-of a stamped command's goals was on the wire) and ``/diagnostics`` (the bus and each servo). Services: ``set_torque``,
-``neutral``, ``stop`` (latched: the robot is limp and refuses commands) and ``reset``.
+``joint_states`` (all servos, NaN for one that did not reply to the last read; stamped at the middle of the read),
+``servos/goals`` (every frame of goals, limited and smoothed, stamped when its last byte was on the wire; while a node
+subscribes), ``timing`` (an image's stamp with that of the first goals that it caused) and ``/diagnostics`` (the bus and
+each servo). Services: ``set_torque``, ``neutral``, ``stop`` (latched: the robot is limp and refuses commands) and
+``reset``.
 
 Torque is off until ``autostart`` or ``set_torque`` switches it on, and commands are refused until then. The node
 switches it off, all servos with one frame, then singly each that has not confirmed, at every end but SIGKILL or a lost
@@ -17,30 +19,23 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.context import Context
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
-from rclpy.time import Time
-from sensor_msgs.msg import JointState, TimeReference
+from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool, Trigger
 
 from rena_ros.base.errors import RenaError
 from rena_ros.bus.bus import Bus
 from rena_ros.bus.port import RATES, PortLost, PortMissing
-from rena_ros.bus.states import BusState
 from rena_ros.control.arbiter import NO_SOURCE, OPERATOR, Arbiter
 from rena_ros.control.failures import listed
 from rena_ros.control.gate import STOPPED, Gate
 from rena_ros.control.health import Level
-from rena_ros.nodes.bus_status import BusStatus
 from rena_ros.nodes.command_topics import subscribe_to_commands
 from rena_ros.nodes.joining import discovery_s, refuse_namesake
-from rena_ros.nodes.messages import diagnostics_msg, servo_states_msg, timing_msg
 from rena_ros.nodes.parameters import ParameterSpec, declare, on_change
 from rena_ros.nodes.running import STEADY, run_node
-from rena_ros.nodes.servo_status import ServoStatus
-from rena_ros.nodes.status_log import OwnerLog, StatusLog
+from rena_ros.nodes.servo_reports import ServoReports
 from rena_ros.robot.file import load_robot
 
 RETRY_S = 0.25
@@ -87,16 +82,7 @@ class ServosNode(Node):
         self._read_period_s, self._next_read_s = 1 / given["rate_hz"], 0.0
         self._next_try_s = clock() + (discovery_s() if self._autostart else 0.0)  # see refuse_namesake
         self._ever_connected = self._had_torque = False
-        name = self.get_fully_qualified_name().lstrip("/")
-        self._bus_status = BusStatus(self.gate, self.arbiter, name, self._port, clock())
-        self._servo_status = ServoStatus(self.gate, name, self._port)
-        self._status_log = StatusLog(self._log)
-        self._owner_log = OwnerLog(self._log)
-        self.statuses: list[DiagnosticStatus] = []  # the newest, as published
-
-        self._states = self.create_publisher(JointState, "joint_states", QoSProfile(depth=5))
-        self._timing = self.create_publisher(TimeReference, "timing", QoSProfile(depth=100))
-        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
+        self.reports = ServoReports(self, self.gate, self.arbiter, self._port, clock, self._log)
         subscribe_to_commands(self, self.on_command)
         self.create_service(SetBool, "set_torque", self.on_set_torque)
         self.create_service(Trigger, "neutral", self.on_neutral)
@@ -128,13 +114,12 @@ class ServosNode(Node):
             self.get_logger().warning(f"command refused: {outcome.refusal}", throttle_duration_sec=2.0)
             return
         arbiter.follow(source, now_s)
-        stamp = message.header.stamp
-        if outcome.last_byte_s is not None and (stamp.sec or stamp.nanosec):
-            self._timing.publish(timing_msg("servos", stamp, self._ros_time(outcome.last_byte_s).to_msg()))
+        self.reports.goals(message.header.stamp)
 
     def on_tick(self) -> None:
         """Write the next goals and, when they are due, read the states."""
         now_s = self._now()
+        self.reports.owner()
         try:
             if self.gate.bus is None:
                 if now_s >= self._next_try_s:
@@ -142,26 +127,23 @@ class ServosNode(Node):
                     self._connect()
                 return
             self.gate.tick(now_s)
+            self.reports.goals()
             if now_s >= self._next_read_s:
                 self._next_read_s = max(self._next_read_s + self._read_period_s, now_s + self._read_period_s / 2)
-                self._publish(self.gate.read(now_s))
+                self.reports.state(self.gate.read(now_s))
         except PortLost as error:
             self._lost(error)
         self._log_torque_off()
-        self._owner_log.update(self.arbiter.owner(now_s), now_s)
 
     def on_second(self) -> None:
         """Compare the torque registers with what was commanded, and publish the diagnostics."""
         now_s = self._now()
         if self.gate.bus is not None:
             try:
-                self._servo_status.add_health(self.gate.check_torque(now_s))
+                self.reports.health(self.gate.check_torque(now_s))
             except PortLost as error:
                 self._lost(error)
-        self.statuses = [self._bus_status.message(now_s), *self._servo_status.messages(now_s)]
-        self._diagnostics.publish(diagnostics_msg(self.statuses, self.get_clock().now().to_msg()))
-        if self.gate.bus is not None:
-            self._status_log.update(self.statuses, now_s)
+        self.reports.second()
 
     def on_set_torque(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         """Switch torque on (from the present position, then ease to neutral) or off."""
@@ -234,7 +216,7 @@ class ServosNode(Node):
                 raise
             log.warning(f"{error}; looking again every {RETRY_S} s", throttle_duration_sec=30.0)
             return
-        self._bus_status.connected(delays)
+        self.reports.bus.connected(delays)
         missing = [name for name in self.robot.names if name not in delays]
         found = f"{len(delays)} of {len(self.robot.names)} servos reply"
         log.info(f"connected to {self._port}: {found}" + (f", not {', '.join(missing)}" if missing else ""))
@@ -280,18 +262,8 @@ class ServosNode(Node):
         else:
             self.get_logger().error(text)
 
-    def _publish(self, state: BusState) -> None:
-        self._bus_status.add(state)
-        self._servo_status.add(state)
-        self._states.publish(servo_states_msg(self.robot, state, self._ros_time(state.stamp_s).to_msg()))
-
     def _listed(self, failures: dict[str, str]) -> str:
         return listed(failures, len(self.robot.names))
-
-    def _ros_time(self, port_s: float) -> Time:
-        now = self.get_clock().now()
-        since_ns = round((self._now() - port_s) * 1e9)
-        return Time(nanoseconds=max(now.nanoseconds - since_ns, 0), clock_type=now.clock_type)
 
 
 main = partial(run_node, "servos", ServosNode, niceness=-10)

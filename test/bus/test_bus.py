@@ -495,3 +495,42 @@ def test_every_call_after_a_pulled_cable_raises_port_lost(emulator, until):
         with pytest.raises(PortLost, match="gone"):
             attempt()
     bus.close()
+
+
+def test_a_read_stands_for_the_middle_between_its_request_and_the_last_byte_of_the_replies():
+    stand = ServoStand()
+    bus, byte_s = stand.open_bus(), 10e-6  # 10 bits at 1 Mbaud
+    bus.read_return_delays()
+    start_s, state = stand.now_s, bus.read_state()
+    # A request of 33 bytes and 25 replies of 14; the port notices the last byte within a tenth of a millisecond.
+    assert state.middle_s == pytest.approx(start_s + (33 + 25 * 14) * byte_s / 2, abs=1e-4)
+    # Waiting 12 ms for a servo that does not reply is not part of it, nor is the single poll of a silent one. (After a
+    # missing reply the others are a few bytes longer.)
+    stand.bank.inject("truncated", NAMES[-1], bytes=0)
+    for _ in range(20):
+        start_s, state = stand.now_s, bus.read_state()
+        assert state.stamp_s > state.middle_s == pytest.approx(start_s + (33 + 24 * 14) * byte_s / 2, abs=1e-3)
+        stand.bank.advance(0.1)
+    # When no servo is left to be polled with others, it is the middle of the single poll.
+    stand.bank.inject("truncated", bytes=0)
+    for _ in range(60):
+        start_s, state = stand.now_s, bus.read_state()
+        assert start_s <= state.middle_s <= state.stamp_s
+        stand.bank.advance(0.1)
+
+
+def test_a_silent_servo_that_rejects_its_single_poll_counts_as_rejecting_and_returns_to_the_group():
+    stand = ServoStand()
+    bus = stand.open_bus()
+    stand.bank.inject("dead", "jaw")
+    while "jaw" not in bus.silent:
+        bus.read_state()
+    stand.bank.clear()
+    stand.bank.inject("reject", "jaw")
+    missed = bus.errors.missed[JAW]
+    while "jaw" in bus.silent:
+        stand.bank.advance(0.05)
+        assert not bus.read_state().fresh[JAW]
+    assert bus.errors.missed[JAW] == missed and bus.errors.rejected[JAW] == 1
+    stand.bank.clear()
+    assert bus.read_state().fresh.all()

@@ -23,7 +23,9 @@ def rehearsal(rehearse):
 
 def test_each_servo_has_a_status_with_its_readings(rehearsal):
     rehearsal.live(1.1, jaw=0.3)
-    assert {status.name for status in rehearsal.node.statuses} == {f"servos: {n}" for n in ("bus", *ROBOT.names)}
+    assert {status.name for status in rehearsal.node.reports.statuses} == {
+        f"servos: {n}" for n in ("bus", *ROBOT.names)
+    }
     jaw, bus = rehearsal.status("jaw"), rehearsal.status("bus")
     assert jaw.level == OK and jaw.message == "torque on"
     # 30 C and 6.0 V are the emulated servos' own values; every request gets its reply.
