@@ -9,6 +9,7 @@ import rclpy
 from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
+from servo_stand import published
 
 from rena_ros.nodes.twin import TwinNode
 
@@ -24,9 +25,8 @@ def tell_time(node, second: int) -> None:
 
 def test_the_servos_follow_commands_while_the_clock_is_absent_and_while_it_jumps(rehearse):
     rehearsal = rehearse(torque=True, use_sim_time=True)
-    node, states, statuses = rehearsal.node, [], []
-    node._states.publish = states.append
-    node._diagnostics.publish = statuses.append
+    node = rehearsal.node
+    states, statuses = published(node, "/joint_states"), published(node, "/diagnostics")
     rehearsal.live(1.2, jaw=0.1)
     assert states and all(state.header.stamp.sec == 0 for state in states)
     for i, second in enumerate(TIMES_S):
