@@ -30,8 +30,8 @@ from rena_ros.robot.file import load_robot
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `rena mimic`."""
-    source = "the face to mirror; default: the built-in performer, which needs no camera"
-    parser.add_argument("--source", default="", metavar="performer|FILE|CAMERA_INDEX", help=source)
+    source = "the face: a video or picture, or a camera's number or device; default: the built-in performer"
+    parser.add_argument("--source", default="", metavar="performer|FILE|CAMERA", help=source)
     parser.add_argument("--robot", default=TWIN, metavar="twin|PORT", help="the drawn robot, or a serial port")
     out = Path("out/mimic")
     parser.add_argument("--out", type=user_path, default=out, metavar="DIR", help=f"default: {out}")
@@ -88,17 +88,20 @@ def run(args: argparse.Namespace) -> int:
         lock = preflight.prepare_out(out)
         report.unlink(missing_ok=True)
         os.environ.update(environment_defaults())
-        total_s = args.duration or source.duration_s
+        limit_s = args.duration or (preflight.STILL_S if source.still else None)
+        total_s = limit_s or source.duration_s
         title = f"rena mimic · {source_text} → {args.robot}"
         length = "until Ctrl-C" if total_s is None else f"{total_s:.0f} s"
         console.print(f"{title}, {length}; results in {out}", markup=False, soft_wrap=True)
         if source_text == preflight.PERFORMER:
             console.print("the source is the built-in performer; --source 0 takes the first camera", markup=False)
+        if source.still:
+            console.print(f"the source is a still picture; it is shown for {limit_s:.0f} s (--duration S changes that)")
         if args.params_file:
             for line in overruled(processes, params_file, namespace):
                 console.print(f"note: {line}", markup=False, soft_wrap=True)
         session = Session(processes, out, console, namespace, params_file)
-        outcome = session.run(title, args.duration, total_s)
+        outcome = session.run(title, limit_s, total_s)
         try:
             return conclude(mimic_run, session.measurements, outcome, console)
         finally:

@@ -8,49 +8,46 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-
 from rena_ros.base.claims import claim, is_claimed
 from rena_ros.base.errors import RenaError
-from rena_ros.base.files import user_path
+from rena_ros.base.files import ros_path, user_path
 from rena_ros.base.resources import share_path
 from rena_ros.behaviour.policy import Policy
 from rena_ros.graph import claim_of
+from rena_ros.perception.camera import absence, camera_path
+from rena_ros.perception.container import examine
+from rena_ros.perception.video import PERFORMER
 from rena_ros.robot.model import Robot
 
-PERFORMER = "performer"
 NEEDED_BYTES = 100_000_000
+STILL_S = 10.0  # how long a still picture is shown when no duration is asked for
 
 
 @dataclass(frozen=True)
 class Source:
-    """What the camera node shows: ``name`` as it takes it, and the duration of one pass (None: no end)."""
+    """What the camera node shows: ``name`` as it takes it, and the duration of one pass (None: no end, or not known).
+
+    ``still``: whether it is a still picture, which has no end.
+    """
 
     name: str
     duration_s: float | None
+    still: bool = False
 
 
 def check_source(text: str) -> Source:
-    """Resolve `--source`: ``performer``, a camera's index or device, or a video file. Raises RenaError."""
+    """Resolve `--source`: ``performer``, a camera's number or device, or a video or picture file. Raises RenaError."""
     if text == PERFORMER:
         from rena_ros.twin import performer  # slow to import: only when it is needed
 
         return Source(text, float(performer.DURATION_S))
-    if text.isdecimal() or text.startswith("/dev/video"):
-        device = Path(f"/dev/video{text}" if text.isdecimal() else text)
-        if not device.exists():
-            raise RenaError(
-                f"there is no camera {text}: {device} does not exist; plug one in, or use --source performer"
-            )
-        if not os.access(device, os.R_OK | os.W_OK):
-            raise RenaError(f"may not open {device}; add yourself to the group `video` (sudo usermod -aG video $USER)")
-        return Source(text, None)
-    path = Path(text)
-    if not path.is_file():
-        raise RenaError(
-            f"no such source: {text} is neither a file, nor a camera's index, nor `performer`; check the path"
-        )
-    return Source(str(path.resolve()), _video_duration_s(path))
+    if (camera := camera_path(text)) is not None:
+        if (reason := absence(camera)) is not None:
+            raise RenaError(f"{reason}; --source performer needs none")
+        return Source(ros_path(camera), None)
+    path = Path(os.path.abspath(user_path(text)))
+    facts = examine(path)
+    return Source(ros_path(path), facts.duration_s, facts.still)
 
 
 def check_robot(text: str) -> None:
@@ -123,15 +120,3 @@ def prepare_out(out: Path) -> int:
             f"only {free // 1_000_000} MB are free in {out}; a run needs about 300 MB per minute until its film is made"
         )
     return lock
-
-
-def _video_duration_s(path: Path) -> float | None:
-    capture = cv2.VideoCapture(str(path))
-    try:
-        readable, _ = capture.read()
-        frames, rate_hz = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
-    finally:
-        capture.release()
-    if not readable:
-        raise RenaError(f"cannot read any picture from {path}; is it a video? (`ffprobe` shows what it is)")
-    return frames / rate_hz if frames > 0 and rate_hz > 0 else None

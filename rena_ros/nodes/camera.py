@@ -8,33 +8,39 @@ drawn before it is due: drawing stands for the world in front of a camera.)
 import gc
 import threading
 import time
-from collections.abc import Callable, Iterator
 from functools import partial
 
 import cv2
 import numpy as np
 import rclpy
-from rclpy.duration import Duration
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, Image, TimeReference
 
-from rena_ros.base.errors import RenaError
+from rena_ros.base.files import printable
+from rena_ros.nodes.camera_status import CameraStatus
 from rena_ros.nodes.images import to_image_msg
-from rena_ros.nodes.messages import nanoseconds, timing_msg
+from rena_ros.nodes.messages import diagnostics_msg, nanoseconds, timing_msg
 from rena_ros.nodes.parameters import ParameterSpec, declare, on_change
-from rena_ros.nodes.running import run_node
-from rena_ros.perception.video import Camera, DrawnPerformer, VideoFile, open_source
+from rena_ros.nodes.running import STEADY, run_node
+from rena_ros.perception.camera import Camera
+from rena_ros.perception.pacing import paced
+from rena_ros.perception.still import StillPicture
+from rena_ros.perception.video import Clip, open_source
 
 FRAME_ID = "camera_optical_frame"
 PARAMETERS = (
     # Any type, for a bare 0 on a command line arrives as a number.
-    ParameterSpec("source", "performer", "performer, a video file, a camera's number, or its /dev path", any_type=True),
+    ParameterSpec(
+        "source", "performer", "performer, a video or picture file, a camera's number or device", any_type=True
+    ),
     ParameterSpec("loop", False, "begin a clip again at its end", live=True),
     ParameterSpec(
         "realtime", True, "play a clip by its own time; false: send a frame as soon as the last one was read"
     ),
-    ParameterSpec("rate_hz", 30.0, "frame rate asked of a camera or of the performer, Hz", (0.1, 1000)),
+    ParameterSpec("rate_hz", 30.0, "frame rate of a camera, the performer or a still picture, Hz", (0.1, 1000)),
     ParameterSpec("width", 640, "width asked of a camera, px; a file's longer side is scaled down to it", (16, 8192)),
     ParameterSpec("height", 480, "height asked of a camera, px", (16, 8192)),
     ParameterSpec("mirror", False, "flip the picture left to right, as a mirror does", live=True),
@@ -42,8 +48,8 @@ PARAMETERS = (
     ParameterSpec("wait_s", 10.0, "how long to wait for them, s; 0: begin at once", (0, 3600)),
 )
 CONNECTING_S = 0.3  # from discovery until both ends are connected and even best-effort images arrive
+CLOCK_S = 0.05  # period at which /clock is looked for
 RETRY_S = 1.0  # period at which an absent camera is looked for
-BEHIND_S = 0.1  # how far a clip may fall behind its own time before it goes on from where it is
 AFTERWARDS_S = 1.0  # how long the node stays after the last frame, so that every subscriber still receives it
 READING_S = 1.0  # how long to wait for the reading of a frame when a clip is sent as fast as it is read
 
@@ -57,13 +63,18 @@ class CameraNode(Node):
         self._loop, self._mirror, self._realtime = given["loop"], given["mirror"], given["realtime"]
         self._listeners, self._wait_s = given["listeners"], given["wait_s"]
         on_change(self, loop=partial(setattr, self, "_loop"), mirror=partial(setattr, self, "_mirror"))
-        self._source = open_source(str(given["source"]), given["width"], given["height"], given["rate_hz"])
+        name, rate_hz = str(given["source"]), given["rate_hz"]
+        self._source = open_source(name, given["width"], given["height"], rate_hz, self._warn)
+        self._status = CameraStatus(self.get_fully_qualified_name().lstrip("/"), name, rate_hz, time.monotonic())
 
         newest = QoSProfile(depth=2, reliability=ReliabilityPolicy.BEST_EFFORT)
         self._images = self.create_publisher(Image, "camera/image_raw", newest)
         self._infos = self.create_publisher(CameraInfo, "camera/camera_info", newest)
         self._timing = self.create_publisher(TimeReference, "timing", QoSProfile(depth=100))
-        self._sent_ns, self._was_read = 0, threading.Event()
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
+        self.create_timer(1.0, self.on_second, clock=STEADY)
+        self._sent_ns = self._now_ns = 0
+        self._was_read = threading.Event()
         if not self._realtime:
             self.create_subscription(TimeReference, "timing", self.on_timing, QoSProfile(depth=100))
         self._failure: Exception | None = None
@@ -77,6 +88,12 @@ class CameraNode(Node):
         """The blendshapes node has read a frame: if it is the last one sent, the next may follow."""
         if message.source == "blendshapes" and nanoseconds(message.time_ref) >= self._sent_ns:
             self._was_read.set()
+
+    def on_second(self) -> None:
+        """Publish the diagnostics of the last second."""
+        faults = getattr(self._source, "faults", {})
+        status = self._status.message(time.monotonic(), faults)
+        self._diagnostics.publish(diagnostics_msg([status], self.get_clock().now().to_msg()))
 
     def on_done(self) -> None:
         """The clip is over, or the worker failed: end the node from the thread that spins it."""
@@ -92,6 +109,7 @@ class CameraNode(Node):
 
     def _work(self) -> None:
         try:
+            self._wait_for_clock()
             if isinstance(self._source, Camera):
                 self._film(self._source)
             else:
@@ -104,26 +122,39 @@ class CameraNode(Node):
             self._done.trigger()
 
     def _film(self, camera: Camera) -> None:
-        delivers = False
+        delivers, self._status.reason = False, camera.problem
         while not self._leaving.is_set():
             frame = camera.read()
             if frame is not None:
                 if not delivers:
-                    self.get_logger().info(f"filming with {camera.path}, {frame.rgb.shape[1]}x{frame.rgb.shape[0]}")
+                    size = f"{frame.rgb.shape[1]}x{frame.rgb.shape[0]}"
+                    self.get_logger().info(f"filming with {printable(camera.path)}, {size}")
                 self._publish(frame.rgb, frame.t_s)
             elif not camera.is_open:
+                self._status.reason = camera.problem
                 self.get_logger().warning(camera.problem, throttle_duration_sec=10.0)
                 self._leaving.wait(RETRY_S)
             delivers = frame is not None
 
-    def _play(self, clip: VideoFile | DrawnPerformer) -> None:
+    def _play(self, clip: Clip) -> None:
+        if isinstance(clip, StillPicture):
+            self.get_logger().info("the source is a still picture; it is shown until the node is ended")
         self._wait_for_subscribers()
+        self._status.reason = "the next frame of the clip has not come"
         for rgb, captured_s in paced(clip, self._leaving, realtime=self._realtime, loop=lambda: self._loop):
             self._was_read.clear()
             self._publish(rgb, captured_s)
             if not self._realtime:
                 self._was_read.wait(READING_S)
+        self._status.over = True
         self._leaving.wait(AFTERWARDS_S)
+
+    def _wait_for_clock(self) -> None:
+        """With use_sim_time, wait for the first /clock: a time of 0 is no stamp."""
+        while not self._leaving.is_set() and not self.get_clock().now().nanoseconds:
+            self._status.reason = "use_sim_time is true, but no /clock has come: start what publishes it"
+            self.get_logger().warning(self._status.reason, throttle_duration_sec=10.0)
+            self._leaving.wait(CLOCK_S)
 
     def _wait_for_subscribers(self) -> None:
         give_up_s = time.monotonic() + self._wait_s
@@ -131,56 +162,36 @@ class CameraNode(Node):
             if (connected := self._images.get_subscription_count()) >= self._listeners:
                 self._leaving.wait(CONNECTING_S)
                 return
+            self._status.reason = f"the clip waits until {self._listeners} listen to the images; {connected} do"
             self._leaving.wait(0.02)
         if self._wait_s > 0 and not self._leaving.is_set():
             self.get_logger().warning(
                 f"{connected} instead of {self._listeners} listen to the images after {self._wait_s:g} s; beginning"
             )
 
+    def _warn(self, text: str) -> None:
+        self.get_logger().warning(printable(text))
+
     def _publish(self, rgb: np.ndarray, captured_s: float) -> None:
         """Publish one frame captured at ``captured_s`` of time.monotonic()."""
-        now = self.get_clock().now()
-        stamp = (now - Duration(nanoseconds=int((time.monotonic() - captured_s) * 1e9))).to_msg()
-        self._sent_ns = nanoseconds(stamp)
+        now_ns = self.get_clock().now().nanoseconds
+        if not now_ns:  # use_sim_time was switched on meanwhile
+            self._wait_for_clock()
+            return
+        # Just after a simulation's beginning a frame may be older than its clock; later the clock may tick more slowly
+        # than frames come. Stamps run backwards only with the clock itself.
+        captured_ns = max(1, now_ns - int((time.monotonic() - captured_s) * 1e9))
+        if now_ns >= self._now_ns:
+            captured_ns = max(captured_ns, self._sent_ns + 1)
+        self._now_ns, self._sent_ns = now_ns, captured_ns
+        stamp = Time(nanoseconds=captured_ns).to_msg()
         self._images.publish(to_image_msg(cv2.flip(rgb, 1) if self._mirror else rgb, stamp, FRAME_ID))
         self._timing.publish(timing_msg("camera", stamp, self.get_clock().now().to_msg()))
         # K stays zero: by the ROS convention that means "not calibrated".
         info = CameraInfo(width=rgb.shape[1], height=rgb.shape[0])
         info.header.stamp, info.header.frame_id = stamp, FRAME_ID
         self._infos.publish(info)
-
-
-def paced(
-    clip: VideoFile | DrawnPerformer, leaving: threading.Event, *, realtime: bool, loop: Callable[[], bool]
-) -> Iterator[tuple[np.ndarray, float]]:
-    """The frames of a clip, each when it is due: (uint8 (h, w, 3) RGB, capture time in s of time.monotonic()).
-
-    ``realtime``: by the clip's own time, else as fast as they are taken; ``loop``: asked at the clip's end whether it
-    begins again. Ends early when ``leaving`` is set. Raises RenaError for a clip without a single frame.
-    """
-    begin_s, count = time.monotonic(), 0
-    while not leaving.is_set():
-        if realtime and not clip.drawn:
-            leaving.wait(max(0.0, begin_s + clip.next_s - time.monotonic()))
-        captured_s = time.monotonic()
-        frame = clip.read()
-        if frame is None and loop() and count:
-            begin_s, count = begin_s + clip.next_s, 0
-            clip.rewind()
-            continue
-        if frame is None:
-            break
-        count += 1
-        if realtime:
-            due_s = begin_s + frame.t_s
-            # With a variable frame rate the frame may be due only later than expected.
-            leaving.wait(max(0.0, due_s - time.monotonic()))
-            if captured_s - due_s > BEHIND_S:  # too slow for the clip's time: go on from here
-                begin_s, due_s = begin_s + captured_s - due_s, captured_s
-            captured_s = due_s
-        yield frame.rgb, captured_s
-    if count == 0 and not leaving.is_set():
-        raise RenaError("the clip contains no frame")
+        self._status.add(info.width, info.height, time.monotonic())
 
 
 main = partial(run_node, "camera", CameraNode, niceness=-5)

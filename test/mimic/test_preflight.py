@@ -2,12 +2,15 @@
 
 import fcntl
 import os
+from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 
 from rena_ros.base.claims import claim
 from rena_ros.base.errors import RenaError
+from rena_ros.base.files import user_path
 from rena_ros.cli import main
 from rena_ros.mimic import preflight
 from rena_ros.mimic.film import encode
@@ -26,9 +29,12 @@ def folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        ("--source gone.mp4", ["no such source: gone.mp4"]),
-        ("--source notes.mp4", ["cannot read any picture", "notes.mp4"]),
-        ("--source 99", ["/dev/video99 does not exist"]),
+        ("--source gone.mp4", ["there is no video file", "gone.mp4", "performer"]),
+        ("--source notes.mp4", ["notes.mp4 is not a video"]),
+        ("--source 99", ["/dev/video99 is not there"]),
+        ("--source /dev/v4l/by-id/usb-none", ["/dev/v4l/by-id/usb-none is not there", "--source performer"]),
+        ("--source /dev/null", ["/dev/null is not a camera"]),
+        ("--source .", ["is a folder"]),
         ("--source clip.mp4 --robot /dev/ttyUSB99", ["no serial port /dev/ttyUSB99"]),
         ("--source clip.mp4 --model gone.onnx", ["no model", "gone.onnx", "rena train"]),
         ("--source clip.mp4 --model some.onnx", ["some.onnx is not a model"]),
@@ -96,6 +102,36 @@ def test_a_clip_has_its_duration(folder):
     source = preflight.check_source("clip.mp4")
     assert source.name == str(folder / "clip.mp4")
     assert source.duration_s == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("name", [b"talk-14:30.mp4", b"caf\xe9.mp4", "😀.mp4".encode(), b"~x.mp4", b"a%20b.mp4"])
+def test_a_clip_may_be_called_anything_and_reaches_the_node(folder, name):
+    os.rename(folder / "clip.mp4", folder / os.fsdecode(name))
+    source = preflight.check_source(os.path.join(".", os.fsdecode(name)))
+    assert source.duration_s == pytest.approx(0.5)
+    assert source.name.encode("utf-8").decode() and os.fsencode(user_path(source.name)) == bytes(folder) + b"/" + name
+
+
+def test_a_still_picture_is_one(folder):
+    cv2.imwrite(str(folder / "face.png"), np.zeros((48, 64, 3), np.uint8))
+    source = preflight.check_source("face.png")
+    assert source.still and source.duration_s is None
+    assert not preflight.check_source("clip.mp4").still
+
+
+def test_a_link_to_a_video_device_is_a_camera(tmp_path, monkeypatch):
+    """The device itself is not here: what os.stat says of it is (character device, major number 81)."""
+    real, device = os.stat, os.stat_result((0o20666, 0, 0, 1, 0, 0, 0, 0, 0, 0))
+    camera = tmp_path / "my camera"
+
+    def stat(path, **options):
+        if str(path) != str(camera):
+            return real(path, **options)
+        return SimpleNamespace(st_mode=device.st_mode, st_rdev=os.makedev(81, 0))
+
+    monkeypatch.setattr("rena_ros.perception.camera.os.stat", stat)
+    monkeypatch.setattr("rena_ros.perception.camera.os.access", lambda *_: True)
+    assert preflight.check_source(str(camera)) == preflight.Source(str(camera), None)
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "soon"])

@@ -1,17 +1,17 @@
 """The camera node as a process: complete clips at their own speed, stamps of the capture, clean ends."""
 
-import threading
-from types import SimpleNamespace
+import time
 
 import cv2
 import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.time import Time
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image, TimeReference
 
-from rena_ros.nodes.camera import paced
 from rena_ros.nodes.images import from_image_msg
-from rena_ros.perception.video import DrawnPerformer, Frame, VideoFile
 
 NEWEST = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
 RELIABLE = QoSProfile(depth=100)
@@ -100,7 +100,7 @@ def test_an_unreadable_file_is_one_line_and_code_2(processes, tmp_path):
     code, said = processes.ended(processes.start("camera", source=tmp_path / "absent.mp4"))
     assert code == 2 and "absent.mp4" in said and len(said.splitlines()) == 1
     code, said = processes.ended(processes.start("camera", source=tmp_path / "broken.mp4"))
-    assert code == 2 and "is not a video" in said and "Traceback" not in said
+    assert code == 2 and "is not a video" in said and "Traceback" not in said and len(said.splitlines()) == 1
 
 
 def test_mirror_and_loop_are_set_while_a_clip_plays(processes, tmp_path):
@@ -122,42 +122,49 @@ def test_mirror_and_loop_are_set_while_a_clip_plays(processes, tmp_path):
     assert processes.ended(camera)[0] == 0
 
 
-def test_an_absent_camera_is_waited_for(processes):
+def test_an_absent_camera_is_waited_for_and_diagnosed(processes):
+    diagnostics = processes.listen(DiagnosticArray, "/diagnostics", RELIABLE)
     camera = processes.start("camera", source=987)
     assert "/dev/video987 is not there: plug it in" in processes.next_line(camera)
-    processes.until(lambda: "camera" in processes.peer.get_node_names())
+    processes.until(lambda: diagnostics)
+    status = diagnostics[0].status[0]
+    assert (status.name, status.level) == ("bench/camera: camera", b"\x01")
+    assert "/dev/video987 is not there" in status.message
+    assert {value.key: value.value for value in status.values}["source"] == "987"
     assert camera.poll() is None
     code, said = processes.leave(camera)
     assert code == 0 and "Traceback" not in said
 
 
-@pytest.mark.parametrize(
-    ("kind", "order"), [(DrawnPerformer, ["read", "wait", "publish"]), (VideoFile, ["wait", "read", "publish"])]
-)
-def test_latency_contains_decoding_but_not_drawing(kind, order, monkeypatch):
-    """A drawn frame is made before it is due; a file's frame is taken when it is due, as from a camera."""
-    happened, captured_s, now_s = [], [], [100.0]
-    monkeypatch.setattr("rena_ros.nodes.camera.time", SimpleNamespace(monotonic=lambda: now_s[0]))
+def test_with_simulated_time_a_clip_waits_for_the_clock_and_is_stamped_with_it(processes, small_clip):
+    images = processes.listen(Image, "camera/image_raw", NEWEST)
+    camera = processes.start("camera", source=small_clip, use_sim_time="true")
+    assert "no /clock has come" in processes.next_line(camera)
+    clock = processes.peer.create_publisher(Clock, "/clock", RELIABLE)
+    begun_s = time.monotonic()
 
-    class Clip:
-        drawn, next_s = kind.drawn, 0.0
+    def tick() -> bool:
+        # The first moments of a simulation: a frame is older than the clock.
+        clock.publish(Clock(clock=Time(nanoseconds=1 + int((time.monotonic() - begun_s) * 1e9)).to_msg()))
+        return camera.poll() is not None
 
-        def read(self):
-            happened.append("read")
-            now_s[0] += 0.01
-            t_s, self.next_s = self.next_s, self.next_s + 0.3
-            return Frame(np.zeros((2, 2, 3), np.uint8), t_s) if t_s < 0.4 else None
+    processes.until(tick)
+    assert processes.ended(camera)[0] == 0
+    stamps = [seconds(image.header.stamp) for image in images]
+    assert steps(images) == list(range(FRAMES))
+    assert min(stamps) > 0 and max(stamps) <= time.monotonic() - begun_s and stamps == sorted(stamps)
 
-    class Leaving(threading.Event):
-        def wait(self, timeout=None):
-            now_s[0] += timeout
-            if timeout > 0.001:  # what is left after the first wait for a frame is a rounding error
-                happened.append("wait")
-            return False
 
-    for _, taken_s in paced(Clip(), Leaving(), realtime=True, loop=lambda: False):
-        happened.append("publish")
-        captured_s.append(taken_s)
-    second = happened.index("publish") + 1
-    assert happened[second : second + 3] == order
-    assert captured_s == pytest.approx([100.0, 100.3])
+def test_a_still_picture_is_held(processes, tmp_path):
+    path = tmp_path / "still.png"
+    cv2.imwrite(str(path), np.full((120, 160, 3), 120, np.uint8))
+    images = processes.listen(Image, "camera/image_raw", NEWEST)
+    diagnostics = processes.listen(DiagnosticArray, "/diagnostics", RELIABLE)
+    camera = processes.start("camera", source=path)
+    assert "a still picture" in processes.next_line(camera)
+    processes.until(lambda: len(images) > 10 and diagnostics and diagnostics[-1].status[0].level == b"\0")
+    code, said = processes.leave(camera)
+    assert (code, said) == (0, "")
+    assert set(steps(images)) == {10}
+    values = {value.key: value.value for value in diagnostics[-1].status[0].values}
+    assert values["size"] == "160x120" and int(values["frames"]) > 0

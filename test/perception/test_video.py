@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from rena_ros.base.errors import RenaError
-from rena_ros.perception.video import Camera, VideoFile, open_source
+from rena_ros.perception.camera import Camera, camera_path
+from rena_ros.perception.clip import VideoFile
+from rena_ros.perception.video import open_source
 
 TIMES_MS = (0, 33, 100, 400, 433, 1000)
 
@@ -58,15 +60,31 @@ def test_an_unreadable_or_missing_file_is_named_in_the_error(tmp_path):
     broken = tmp_path / "broken.mp4"
     broken.write_text("not a video")
     with pytest.raises(RenaError, match=r"broken\.mp4 is not a video"):
-        open_source(str(broken), 640, 480, 30.0)
+        open_source(str(broken), 640, 480, 30.0, print)
     with pytest.raises(RenaError, match=r"no video file .*absent\.mp4"):
-        open_source(str(tmp_path / "absent.mp4"), 640, 480, 30.0)
+        open_source(str(tmp_path / "absent.mp4"), 640, 480, 30.0, print)
 
 
-@pytest.mark.parametrize("source", ["3", "/dev/video3"])
-def test_a_number_or_a_device_path_names_a_camera(source):
-    camera = open_source(source, 640, 480, 30.0)
-    assert isinstance(camera, Camera) and camera.path == "/dev/video3"
+@pytest.mark.parametrize(
+    ("source", "path"),
+    [
+        ("3", "/dev/video3"),
+        ("/dev/video3", "/dev/video3"),
+        ("/dev/v4l/by-id/usb-A_B-video-index0", "/dev/v4l/by-id/usb-A_B-video-index0"),
+        ("/dev/v4l/by-path/pci-0000:00:14.0-usb-0:1:1.0-video-index0",) * 2,
+        ("/dev/null", "/dev/null"),  # a device; that it is no camera is said later
+    ],
+)
+def test_a_number_or_a_device_names_a_camera_even_one_that_is_yet_to_come(source, path):
+    camera = open_source(source, 640, 480, 30.0, print)
+    assert isinstance(camera, Camera) and camera.path == path
+
+
+def test_a_link_that_leads_to_an_absent_device_is_a_camera_and_a_file_in_shared_memory_is_none(tmp_path):
+    (tmp_path / "mycam").symlink_to("/dev/video987")
+    assert camera_path(str(tmp_path / "mycam")) == str(tmp_path / "mycam")
+    assert camera_path("/dev/shm/absent.mp4") is None
+    assert camera_path("²") is None
 
 
 class Device:
