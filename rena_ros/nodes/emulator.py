@@ -21,6 +21,7 @@ from std_srvs.srv import Trigger
 
 from rena_ros.base.errors import RenaError
 from rena_ros.base.signals import ignore_end, on_end
+from rena_ros.base.terminal import print_anything
 from rena_ros.emulator import emulator as emulated
 from rena_ros.emulator.console import carry_out, status
 from rena_ros.emulator.fault_file import read_faults
@@ -85,6 +86,7 @@ class EmulatorNode(Node):
 
 def main() -> int:
     """Run emulator and node until a signal asks them to end. Returns 0, or 2 after a RenaError, which it prints."""
+    print_anything()
     parser = argparse.ArgumentParser(prog="emulator_node", description=__doc__.splitlines()[0])
     emulated.add_arguments(parser)
     args = parser.parse_args(split_arguments(sys.argv[1:])[0])
