@@ -117,4 +117,6 @@ def _node(process, namespace: str, params_file: str) -> Node:
         parameters=[params_file, *([given] if given else [])],
         arguments=list(process.arguments),
         output="screen",
+        sigterm_timeout="15",  # on a busy machine a node may take longer than the usual 5 s to leave
+        sigkill_timeout="10",
     )

@@ -1,7 +1,8 @@
 """The signals that ask a program to end, and how to handle all of them."""
 
+import contextlib
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 # Ctrl-C, `kill`, a closed terminal, and Ctrl-\, the key for when Ctrl-C seems not to work.
@@ -24,3 +25,16 @@ def ignore_end() -> None:
     """Ignore the signals from now on: the program is already ending."""
     for number in HOLDING:
         signal.signal(number, signal.SIG_IGN)
+
+
+@contextlib.contextmanager
+def end_noted() -> Iterator[Callable[[], bool]]:
+    """Raise nothing on a signal of ``ASKING``; yields a function that tells whether one has come so far."""
+    noted: list[int] = []
+    before = {number: signal.getsignal(number) for number in ASKING}
+    on_end(lambda number, _frame: noted.append(number))
+    try:
+        yield lambda: bool(noted)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -2,7 +2,7 @@
 
 What a client writes to the link goes to a ``ServoBank``. Its replies come back as late as on a wire of the client's
 baud rate: after the request, each servo's return delay and its bytes, in bursts of at most a millisecond as from a USB
-adapter. When a signal asks the emulator to end, it stays until its client has closed the port (2 s at most), so that a
+adapter. When a signal asks the emulator to end, it stays until its client has closed the port (10 s at most), so that a
 driver that ends at the same moment can still switch torque off.
 """
 
@@ -19,10 +19,9 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from rena_ros.base.errors import RenaError
-from rena_ros.base.files import user_path, write_json
+from rena_ros.base.files import write_json
 from rena_ros.base.priority import be_nice
 from rena_ros.base.signals import on_end
-from rena_ros.base.terminal import print_anything
 from rena_ros.emulator.bank import ServoBank
 from rena_ros.emulator.console import CommandConsole
 from rena_ros.emulator.fault_file import FaultScript, load_faults
@@ -33,7 +32,8 @@ from rena_ros.emulator.wire import Wire
 from rena_ros.robot.file import load_robot
 
 DEFAULT_BAUD = 1_000_000  # of a client that sets none
-LINGER_S = 2.0
+LINGER_S = 10.0  # a driver may need seconds on a busy machine
+AGAIN_S = 2.0  # `ros2 launch` may deliver one Ctrl-C twice, but not that far apart
 KEPT_GOALS = 1000  # in memory, of a process that may run for days; the file of --goals keeps all
 IDLE_S = 0.1  # a signal does not end select early (PEP 475): without traffic this is how late it is noticed
 
@@ -53,9 +53,15 @@ class Emulator:
         self._wake_read, self._wake_write = os.pipe()
 
     def stop(self, *_signal: object) -> None:
-        """Let ``run`` end once the client has closed the port; a second call has no effect."""
+        """Let ``run`` end once the client has closed the port, within ``LINGER_S``.
+
+        A second call ends the wait, but has no effect within ``AGAIN_S``.
+        """
+        now_s = time.monotonic()
         if self._leave_s is None:
-            self._leave_s = time.monotonic() + LINGER_S
+            self._leave_s = now_s + LINGER_S
+        elif now_s > self._leave_s - LINGER_S + AGAIN_S:
+            self._leave_s = now_s
 
     def call(self, function: Callable[[], object], limit_s: float = 5.0) -> object:
         """Let ``run`` call this function between two requests; return its result or raise its exception.
@@ -107,9 +113,8 @@ class Emulator:
 
     def _wait_s(self) -> float:
         now_s = time.monotonic()
-        ends_s = now_s + IDLE_S if self._leave_s is None else self._leave_s
         change_s = now_s + self.bank.next_change_s() - self.bank.now_s
-        return max(0.0, min(ends_s, change_s, self._wire.next_s()) - now_s)
+        return max(0.0, min(now_s + IDLE_S, change_s, self._wire.next_s()) - now_s)
 
     def _handle(self, readable: list[int]) -> None:
         if self._console is not None and self._console.source in readable:
@@ -150,12 +155,12 @@ class Emulator:
 def add_arguments(parser: argparse.ArgumentParser, link: Path | None = None) -> None:
     """Declare the options of the emulator; ``link``: the default of --link."""
     where = "where to put the link to the serial port" + (f"; default: {link}" if link else "")
-    parser.add_argument("--link", type=user_path, required=link is None, default=link, help=where)
+    parser.add_argument("--link", type=Path, required=link is None, default=link, help=where)
     parser.add_argument("--robot-file", help="robot file; default: the Rena that ships with the package")
-    parser.add_argument("--report", type=user_path, help="JSON file to write at the end: what crossed the wire")
+    parser.add_argument("--report", type=Path, help="JSON file to write at the end: what crossed the wire")
     parser.add_argument("--return-delay-us", type=int, default=0, help="the servos' return delay, 0..500 us")
-    parser.add_argument("--faults", type=user_path, help="YAML file of faults and their times")
-    parser.add_argument("--goals", type=user_path, help="CSV file for every goal that crosses the wire")
+    parser.add_argument("--faults", type=Path, help="YAML file of faults and their times")
+    parser.add_argument("--goals", type=Path, help="CSV file for every goal that crosses the wire")
     factory = "servos out of the box: all with id 1, only the first one attached"
     parser.add_argument("--factory", action="store_true", help=factory)
     parser.add_argument("--commands", action="store_true", help="read commands from standard input (`help` lists them)")
@@ -202,7 +207,6 @@ def main(
     make: Callable[[argparse.Namespace], Emulator] = make_emulator,
 ) -> int:
     """Run an emulator until a signal asks it to end. Returns 0, or 2 for what the user can correct."""
-    print_anything()
     parser = argparse.ArgumentParser(prog=program, description=about.splitlines()[0])
     add_arguments(parser)
     args = parser.parse_args(argv)

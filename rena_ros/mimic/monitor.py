@@ -21,6 +21,7 @@ from rena_ros.mimic.picture import to_jpeg
 from rena_ros.mimic.spool import SpoolWriter
 from rena_ros.nodes.images import from_image_msg
 from rena_ros.nodes.joining import hosts_of
+from rena_ros.nodes.leaving import close_node
 from rena_ros.nodes.messages import nanoseconds
 
 NICENESS = 10
@@ -130,7 +131,7 @@ class Monitor:
     def stop(self) -> None:
         """End the thread and leave the ROS graph."""
         self._leaving.set()
-        self._thread.join(timeout=5.0)
+        self._thread.join(timeout=15.0)
 
     def _run(self, measurements: Measurements, spool: SpoolWriter, namespace: str) -> None:
         # Linux counts niceness per thread, and the middleware's threads inherit this one's.
@@ -148,6 +149,4 @@ class Monitor:
             self.failure = error
         finally:
             self._ready.set()
-            if self.node is not None:
-                self.node.destroy_node()
-            context.try_shutdown()
+            close_node(self.node, context)

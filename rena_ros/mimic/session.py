@@ -10,21 +10,20 @@ from pathlib import Path
 from rich.console import Console
 
 from rena_ros.base.errors import RenaError
+from rena_ros.base.signals import end_noted
 from rena_ros.graph import TOPICS, Process
 from rena_ros.mimic.live import LiveView
 from rena_ros.mimic.measurements import Measurements
 from rena_ros.mimic.spool import SpoolWriter
 from rena_ros.mimic.supervisor import Ended, Supervisor
 
+EMULATOR = "emulator"
 STREAMS = ("camera", "robot", "readings", "landmarks")
 LINK, LINK_LIMIT_S = "servos", 15.0  # the emulator's port, in the folder of the spool
 # A node imports its libraries and loads its model first: seconds on a cold disk.
 UP_LIMIT_S = 60.0
-# Limits of a shutdown, with MONITOR_DELAY_S 3 s in all: the camera ends first, and the others finish what it sent.
-CAMERA_STOP_S, DRAIN_S, OTHERS_STOP_S = 0.6, 0.25, 1.8
-# The monitor leaves the ROS graph only some time after the nodes: Fast DDS can block when two leave at the same moment
-# (see `close_node` in nodes/running.py), and here the figures of the run would be lost.
-MONITOR_DELAY_S = 0.35
+# The camera ends first, and the others finish what it sent. A camera that hangs does not keep the servos.
+CAMERA_STOP_S, DRAIN_S = 5.0, 0.25
 LOOK_S = 1.0  # period at which nodes of the same names are looked for on the graph
 # When a node between camera and servos fails, the servos need a second to ease to neutral.
 EASE_WAIT_S = 1.0
@@ -81,8 +80,9 @@ class Session:
             except RenaError as error:
                 ending, failure = "failed", error
                 self._wait_for_ease()
-            forced = self._take_down()
-            time.sleep(MONITOR_DELAY_S)
+            with end_noted() as hurried:
+                forced = take_down(self._supervisor, hurried, self._tell_of_waiting)
+                leaving.close()
         return RunOutcome(ending, failure, forced, spool.failure)
 
     def _start_monitor(self, spool: SpoolWriter, leaving: contextlib.ExitStack):
@@ -101,7 +101,7 @@ class Session:
                 if process.name == "camera":
                     continue
                 self._start(process)
-                if process.name == "emulator":
+                if process.name == EMULATOR:
                     link = self._out / ".spool" / LINK
                     self._until(link.exists, LINK_LIMIT_S, lambda: "the emulator's serial port did not appear")
             expected = {name: TOPICS[name] for name in self._processes if name in TOPICS}
@@ -166,14 +166,8 @@ class Session:
             if "servos" in self._supervisor.pids() and self.measurements.pictures("camera"):
                 time.sleep(EASE_WAIT_S)
 
-    def _take_down(self) -> dict[str, str]:
-        """End all processes in order; returns those that SIGINT did not end, with the signal that did."""
-        with contextlib.suppress(KeyboardInterrupt):  # a second Ctrl-C skips to the next step
-            self._supervisor.interrupt("camera", CAMERA_STOP_S)
-            time.sleep(DRAIN_S)
-        with contextlib.suppress(KeyboardInterrupt):
-            return self._supervisor.stop(OTHERS_STOP_S)
-        return {}
+    def _tell_of_waiting(self, names: str) -> None:
+        self._console.print(f"waiting for {names} to end; Ctrl-C again ends them by force", markup=False)
 
     def _start(self, process: Process) -> None:
         command = process.command(params_file=self._params_file, namespace=self._namespace)
@@ -189,3 +183,16 @@ class Session:
                 return
             time.sleep(0.05)
         raise RenaError(f"within {limit_s:.0f} s: {complaint()}")
+
+
+def take_down(supervisor: Supervisor, hurried: Callable[[], bool], tell: Callable[[str], None]) -> dict[str, str]:
+    """End the processes of a run in order; returns those that SIGINT did not end, with the signal that did.
+
+    The emulator ends last, so that it hears the servos node switch torque off. ``hurried``: whether the user has
+    pressed Ctrl-C again, which ends the patience; ``tell``: see ``Supervisor.stop``.
+    """
+    supervisor.interrupt("camera", CAMERA_STOP_S, hurried)
+    time.sleep(DRAIN_S)
+    others = [name for name in supervisor.pids() if name != EMULATOR]
+    forced = supervisor.stop(*others, hurried=hurried, tell=tell) if others else {}
+    return forced | supervisor.stop(hurried=hurried, tell=tell)

@@ -8,15 +8,18 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rena_ros.mimic import parent_death
 
 TAIL_LINES = 12
-# The steps of ending a process, and the share of the available time that each one gets.
-_STEPS = ((signal.SIGINT, 0.75), (signal.SIGTERM, 0.15), (signal.SIGKILL, 0.1))
+# Most processes end within a second of SIGINT. On a busy machine they may take many, and a process that is killed
+# leaves shared memory behind and its servos' torque on.
+PATIENCE_S, TERM_S, KILL_S = 15.0, 5.0, 2.0
+TELL_S = 2.0  # how long until `stop` says what it waits for
+POLL_S = 0.01
 
 
 @dataclass(frozen=True)
@@ -51,42 +54,60 @@ class Supervisor:
 
     def pids(self) -> dict[str, int]:
         """Process ids of the children that are still running."""
-        return {name: child.process.pid for name, child in self._children.items() if child.process.poll() is None}
+        return {name: child.process.pid for name, child in self._children.items() if child.running}
 
     def ended(self) -> list[Ended]:
         """The children that have ended so far, in the order in which they were started."""
-        return [child.end() for child in self._children.values() if child.process.poll() is not None]
+        return [child.end() for child in self._children.values() if not child.running]
 
-    def interrupt(self, name: str, wait_s: float) -> None:
-        """Send one child a SIGINT and wait up to ``wait_s`` for its end."""
+    def interrupt(self, name: str, limit_s: float, hurried: Callable[[], bool] = lambda: False) -> None:
+        """Send one child a SIGINT and wait for its end, up to ``limit_s`` or until ``hurried`` is true."""
         child = self._children.get(name)
-        if child is not None and child.process.poll() is None:
+        if child is not None and child.running:
             child.signal(signal.SIGINT)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                child.process.wait(wait_s)
+            _wait([child], limit_s, hurried)
 
-    def stop(self, limit_s: float = 3.0) -> dict[str, str]:
-        """End all children within ``limit_s``: SIGINT first, then SIGTERM, then SIGKILL.
+    def stop(
+        self,
+        *names: str,
+        patience_s: float = PATIENCE_S,
+        hurried: Callable[[], bool] = lambda: False,
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> dict[str, str]:
+        """End these children, all without names: SIGINT; after ``patience_s``, SIGTERM; ``TERM_S`` later, SIGKILL.
+
+        ``hurried``: asked all the time; once it is true the patience is over. ``tell``: called once with the names of
+        the children, listed, for which this has waited longer than ``TELL_S``.
 
         Returns the last signal sent, by name, for each child that SIGINT did not end.
         """
-        remaining = dict(self._children)
+        children = [child for name, child in self._children.items() if name in names or not names]
         forced: dict[str, str] = {}
-        for number, share in _STEPS:
-            remaining = {n: c for n, c in remaining.items() if c.process.poll() is None}
-            for name, child in remaining.items():
-                child.signal(number)
-                if number != signal.SIGINT:
-                    forced[name] = number.name
-            deadline = time.monotonic() + share * limit_s
-            for child in remaining.values():
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    child.process.wait(max(0.0, deadline - time.monotonic()))
+        begin_s, told = time.monotonic(), False
+
+        def over() -> bool:
+            nonlocal told
+            if not told and time.monotonic() - begin_s > TELL_S:
+                told = True
+                tell(", ".join(child.name for child in children if child.running))
+            return hurried()
+
+        for number, limit_s, ends in (
+            (signal.SIGINT, patience_s, over),
+            (signal.SIGTERM, TERM_S, lambda: False),
+            (signal.SIGKILL, KILL_S, lambda: False),
+        ):
+            for child in children:
+                if child.running:
+                    child.signal(number)
+                    if number != signal.SIGINT:
+                        forced[child.name] = number.name
+            _wait(children, limit_s, ends)
         return forced
 
     def close(self) -> None:
         """End every child that still runs, and complete every log file."""
-        self.stop(limit_s=1.0)
+        self.stop()
         for child in self._children.values():
             child.wait_for_output(1.0)
 
@@ -107,6 +128,10 @@ class _Child:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
+    @property
+    def running(self) -> bool:
+        return self.process.poll() is None
+
     def signal(self, number: int) -> None:
         """Send a signal to the child and to every process that it has started itself."""
         with contextlib.suppress(ProcessLookupError):
@@ -126,3 +151,10 @@ class _Child:
                 self._lines.append(line.decode(errors="replace").rstrip("\n"))
                 with contextlib.suppress(OSError):  # a full disk must not stop the child: its output is still read
                     self._log.write(line)
+
+
+def _wait(children: Sequence[_Child], limit_s: float, over: Callable[[], bool]) -> None:
+    """Wait until none of the children runs, up to ``limit_s`` or until ``over`` is true."""
+    give_up_s = time.monotonic() + limit_s
+    while any(child.running for child in children) and time.monotonic() < give_up_s and not over():
+        time.sleep(POLL_S)

@@ -5,7 +5,6 @@ time, before it is decoded: decoding is part of every latency measured from the 
 drawn before it is due: drawing stands for the world in front of a camera.)
 """
 
-import gc
 import threading
 import time
 from functools import partial
@@ -105,7 +104,6 @@ class CameraNode(Node):
         """Stop the worker, which closes the camera or file."""
         self._leaving.set()
         self._worker.join(2.0)
-        gc.freeze()  # as the twin node does: the performer's renderer, too, uses numba
 
     def _work(self) -> None:
         try:

@@ -10,7 +10,9 @@ import argparse
 import contextlib
 import sys
 import threading
+import traceback
 from functools import partial
+from typing import NoReturn
 
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -21,15 +23,14 @@ from std_srvs.srv import Trigger
 
 from rena_ros.base.errors import RenaError
 from rena_ros.base.signals import ignore_end, on_end
-from rena_ros.base.terminal import print_anything
 from rena_ros.emulator import emulator as emulated
 from rena_ros.emulator.console import carry_out, status
 from rena_ros.emulator.fault_file import read_faults
 from rena_ros.nodes.joining import join_ros, split_arguments
+from rena_ros.nodes.leaving import end_process
 from rena_ros.nodes.parameters import ParameterSpec, declare
-from rena_ros.nodes.running import close_node
 
-JOIN_S = 0.5
+JOIN_S = 5.0
 PARAMETERS = (
     ParameterSpec("faults", "", "faults of the emulated servos, YAML as in a fault file; empty: none", live=True),
     ParameterSpec("attached", "", "names of the servos on the bus, or all; empty: as at the start", live=True),
@@ -84,12 +85,12 @@ class EmulatorNode(Node):
         return response
 
 
-def main() -> int:
-    """Run emulator and node until a signal asks them to end. Returns 0, or 2 after a RenaError, which it prints."""
-    print_anything()
+def main() -> NoReturn:
+    """Run emulator and node until a signal asks them to end. The exit code is 0, or 2 after a RenaError, printed."""
     parser = argparse.ArgumentParser(prog="emulator_node", description=__doc__.splitlines()[0])
     emulated.add_arguments(parser)
     args = parser.parse_args(split_arguments(sys.argv[1:])[0])
+    node, code = None, 1
     try:
         emulator = emulated.make_emulator(args)
         on_end(emulator.stop)  # before ROS: an interrupt during its start may be lost
@@ -105,13 +106,16 @@ def main() -> int:
             ignore_end()
             executor.shutdown(timeout_sec=JOIN_S)
             spinning.join(JOIN_S)
-            close_node(node)
+        code = 0
     except RenaError as error:
+        code = 2
         print(f"emulator: {error}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
-        pass  # interrupted before it ran
-    return 0
+        code = 0  # interrupted before it ran
+    except Exception:
+        traceback.print_exc()
+    finally:
+        end_process(node, code)
 
 
 def _spin(executor: SingleThreadedExecutor) -> None:

@@ -1,8 +1,9 @@
 """How every node starts, runs and leaves."""
 
 import contextlib
-import signal
+import traceback
 from collections.abc import Callable
+from typing import NoReturn
 
 import rclpy
 from rclpy.clock import Clock, ClockType
@@ -12,11 +13,10 @@ from rclpy.timer import Timer
 
 from rena_ros.base.errors import RenaError
 from rena_ros.base.priority import be_nice
-from rena_ros.base.signals import HOLDING, ignore_end, on_end
-from rena_ros.base.terminal import print_anything
+from rena_ros.base.signals import HOLDING, on_end
 from rena_ros.nodes.joining import join_ros
+from rena_ros.nodes.leaving import end_process
 
-CLOSING_S = 1.5
 WAKE_S = 0.1
 STEADY = Clock(clock_type=ClockType.STEADY_TIME)  # of all timers: ROS time may be set back, or be a simulation's
 
@@ -40,62 +40,47 @@ class _Signals:
             raise KeyboardInterrupt
 
 
-def run_node(name: str, make_node: Callable[[], Node], niceness: int = 0) -> int:
-    """Run one node until a signal of ``HOLDING`` asks it to end or it ends itself, then call its ``leave``.
+def run_node(name: str, make_node: Callable[[], Node], niceness: int = 0) -> NoReturn:
+    """Run one node until a signal of ``HOLDING`` asks it to end or it ends itself; then see ``end_process``.
 
-    Returns 0 after a clean end, 2 when a RenaError ended the node (logged as one fatal line).
+    The exit code is 0 after a clean end, 2 when a RenaError ended the node (logged as one fatal line), 1 after any
+    other error.
 
     ``name``: the node's own, without namespace, under which it is refused where another one runs: see ``join_ros``.
     ``niceness``: below 0, where the system permits it, for the nodes between a picture and the servos; above 0 for
     those that only show something. On two cores this reduces the latency by a quarter.
     """
     node = signals = None
+    code = 1
     try:
         signals = _Signals()
-        print_anything()
         with contextlib.suppress(OSError):
             be_nice(niceness)  # before any thread exists: threads inherit it
         _claim = join_ros(name)  # held as long as the node runs
         node = make_node()
         signals.interrupt = False
         _spin(node, signals)
+        code = 0
     except RenaError as error:
+        code = 2
         logger = node.get_logger() if node else rclpy.logging.get_logger("rena")
         logger.fatal(str(error))
-        return 2
     except KeyboardInterrupt:
-        pass
+        code = 0
     except Exception:
         # C++ code that a signal interrupts passes the KeyboardInterrupt on as another error.
-        if node is not None or not (signals and signals.received):
-            raise
+        if node is None and signals and signals.received:
+            code = 0
+        else:
+            traceback.print_exc()
     finally:
-        ignore_end()  # `ros2 launch` may deliver Ctrl-C twice: the second one must not interrupt `leave`
-        if node is not None and hasattr(node, "leave"):
-            node.leave()
-        close_node(node)
-    return 0
+        end_process(node, code)
 
 
 def set_rate(timer: Timer, rate_hz: float) -> None:
     """Change the rate of a timer; it rings next after one new period."""
     timer.timer_period_ns = round(1e9 / rate_hz)
     timer.reset()
-
-
-def close_node(node: Node | None) -> None:
-    """Remove the node from the ROS graph, within ``CLOSING_S``.
-
-    Fast DDS as the wheels contain it can block here for ever, while it holds Python's lock, when another node leaves
-    at the same moment (DomainParticipantImpl::set_listener spins while it holds the lock that it waits for). The
-    node's own work is done by then, so SIGALRM may end the process.
-    """
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_REAL, CLOSING_S)
-    if node is not None:
-        node.destroy_node()
-    rclpy.try_shutdown()
-    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _spin(node: Node, signals: _Signals) -> None:

@@ -1,6 +1,5 @@
 """twin node: ``joint_states`` -> the drawn robot's face on ``robot/image_raw``."""
 
-import gc
 from functools import partial
 
 import numpy as np
@@ -56,10 +55,6 @@ class TwinNode(Node):
         # A servo may overshoot its limits a little; the drawn face cannot.
         goals = np.clip(self._robot.goals(self._positions), 0, 1)
         self._images.publish(to_image_msg(self._face.render(goals), self._stamp, FRAME_ID))
-
-    def leave(self) -> None:
-        """Let the interpreter's last collections skip numba's objects; they take half a second and more."""
-        gc.freeze()
 
 
 main = partial(run_node, "twin", TwinNode, niceness=10)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import termios
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -148,21 +149,51 @@ def test_the_emulator_stays_until_its_client_has_closed_the_port(emulator):
     assert emulator.process.wait(20) == 0
 
 
-def test_the_emulator_ends_as_soon_as_its_client_has_closed_the_port(tmp_path, monkeypatch):
-    monkeypatch.setattr("rena_ros.emulator.emulator.LINGER_S", 1e6)
+@pytest.fixture
+def serving(tmp_path, monkeypatch):
+    """An emulator that runs in a thread, the thread, its client's port, and a function that lets seconds pass."""
+    passed = [1000.0]
+    monkeypatch.setattr("rena_ros.emulator.emulator.time", SimpleNamespace(monotonic=lambda: sum(passed)))
     emulator = Emulator(ServoBank(ROBOT), tmp_path / "servos")
-    serving = threading.Thread(target=emulator.run)
-    serving.start()
+    thread = threading.Thread(target=emulator.run)
+    thread.start()
     assert emulator.call(lambda: os.path.islink(tmp_path / "servos"))
     client = os.open(tmp_path / "servos", os.O_RDWR | os.O_NOCTTY)
+    yield emulator, thread, client, passed.append
     emulator.stop()
-    assert emulator.call(lambda: len(emulator.bank.attached)) == 25
-    os.close(client)
-    serving.join(20)
-    assert not serving.is_alive()
+    passed.append(1e6)
+    thread.join()
     emulator.close()
     with pytest.raises(TimeoutError):
         emulator.call(lambda: None)
+
+
+@pytest.mark.parametrize(
+    ("after_s", "again_s", "stays"),
+    [(9, None, True), (11, None, False), (0, 1, True), (0, 3, False)],
+    ids=["waits", "not for ever", "a doubled Ctrl-C", "a second Ctrl-C"],
+)
+def test_after_a_signal_the_emulator_waits_10_s_or_until_a_second_one(serving, after_s, again_s, stays):
+    emulator, thread, client, pass_time = serving
+    emulator.stop()
+    pass_time(after_s)
+    if again_s is not None:
+        pass_time(again_s)
+        emulator.stop()
+    if stays:
+        assert [emulator.call(lambda: len(emulator.bank.attached)) for _ in range(2)] == [25, 25]
+        os.close(client)
+    thread.join(60)
+    assert not thread.is_alive()
+
+
+def test_the_emulator_ends_as_soon_as_its_client_has_closed_the_port(serving):
+    emulator, thread, client, _ = serving
+    emulator.stop()
+    assert emulator.call(lambda: len(emulator.bank.attached)) == 25
+    os.close(client)
+    thread.join(60)
+    assert not thread.is_alive()
 
 
 def test_bytes_on_their_way_are_lost_with_the_cable(emulator, until):

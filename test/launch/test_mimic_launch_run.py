@@ -4,7 +4,6 @@ Starts all nodes for real. Skipped where launch_testing or an installed package 
 """
 
 import random
-import signal
 import tempfile
 import unittest
 from pathlib import Path
@@ -44,8 +43,7 @@ class TestRunning(unittest.TestCase):
 @launch_testing.post_shutdown_test()
 class TestAfterShutdown(unittest.TestCase):
     def test_every_node_ends_cleanly(self, proc_info):
-        # A Fast DDS that hangs after a node's work is done is ended by SIGALRM: see close_node.
-        launch_testing.asserts.assertExitCodes(proc_info, allowable_exit_codes=[0, -signal.SIGALRM])
+        launch_testing.asserts.assertExitCodes(proc_info)
 
     def test_torque_is_off(self, proc_output):
         launch_testing.asserts.assertInStderr(proc_output, "torque is off", process=None)

@@ -80,7 +80,7 @@ def test_stop_sends_sigint_first(supervisor, ready):
 @pytest.mark.parametrize(
     ("ignored", "taken"), [("SIGINT", "SIGTERM"), ("SIGINT SIGTERM", "SIGKILL")], ids=["term", "kill"]
 )
-def test_a_process_that_ignores_signals_is_ended_by_force_and_named(supervisor, ready, ignored, taken):
+def test_a_process_that_ignores_signals_is_ended_by_force_and_named(supervisor, ready, ignored, taken, monkeypatch):
     code = f"""
         import signal, time
         for name in "{ignored}".split():
@@ -93,8 +93,34 @@ def test_a_process_that_ignores_signals_is_ended_by_force_and_named(supervisor, 
     python(supervisor, "willing", SLEEPS)
     for name in ("stubborn", "willing"):
         ready(name)
-    assert supervisor.stop(limit_s=4.0) == {"stubborn": taken}
+    monkeypatch.setattr("rena_ros.mimic.supervisor.TERM_S", 0.1 if taken == "SIGKILL" else DEADLINE_S)
+    # A second Ctrl-C, once the other one has ended.
+    assert supervisor.stop(patience_s=1e6, hurried=lambda: "willing" not in supervisor.pids()) == {"stubborn": taken}
     assert supervisor.pids() == {}
+
+
+def test_a_slow_process_is_waited_for_and_the_user_is_told(supervisor, ready, tmp_path, monkeypatch):
+    monkeypatch.setattr("rena_ros.mimic.supervisor.TELL_S", 0.0)
+    code = f"""
+        import os, time
+        print("ready")
+        try:
+            time.sleep(60)
+        except KeyboardInterrupt:
+            while not os.path.exists({str(tmp_path / "told")!r}):
+                time.sleep(0.01)
+    """
+    python(supervisor, "slow", code)
+    python(supervisor, "other", SLEEPS)
+    ready("slow")
+    said = []
+
+    def tell(names):
+        said.append(names)
+        (tmp_path / "told").touch()
+
+    assert supervisor.stop("slow", patience_s=DEADLINE_S, tell=tell) == {}
+    assert said == ["slow"] and set(supervisor.pids()) == {"other"}
 
 
 def test_one_process_can_be_interrupted_first(supervisor, ready):

@@ -29,13 +29,6 @@ WITHOUT_PICTURES = {
     "ROS_AUTOMATIC_DISCOVERY_RANGE": "SYSTEM_DEFAULT",
     "FASTRTPS_DEFAULT_PROFILES_FILE": str(Path(__file__).with_name("udp_only.xml")),
 }
-# A node as `python -m` starts it, but with time to leave the graph on a slow machine.
-PATIENT = """
-import runpy, sys
-from rena_ros.nodes import running
-running.CLOSING_S = 40
-runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
-"""
 
 
 class NodeProcesses:
@@ -54,7 +47,7 @@ class NodeProcesses:
 
     def start(self, name: str, *arguments, **parameters) -> subprocess.Popen:
         """Start a node of rena_ros.nodes in the namespace /bench."""
-        command = [sys.executable, "-c", PATIENT, f"rena_ros.nodes.{name}", *map(str, arguments)]
+        command = [sys.executable, "-m", f"rena_ros.nodes.{name}", *map(str, arguments)]
         command += ["--ros-args", "-r", "__ns:=/bench"]
         for key, value in parameters.items():
             command += ["-p", f"{key}:={value}"]

@@ -89,16 +89,18 @@ def test_faults_are_injected_and_cleared_while_a_session_runs(peer):
     assert peer.report()["faults"] == {"overheat": 1, "overload": 1, "unplugged": 1}
 
 
-def test_after_a_signal_it_stays_until_its_client_has_switched_torque_off(peer):
+def test_it_hears_the_servos_node_switch_torque_off_when_both_are_interrupted_at_once(peer):
     peer.start()
-    bus = peer.bus()
-    assert bus.set_torque(True) == {}
-    peer.process.send_signal(signal.SIGINT)
-    peer.process.send_signal(signal.SIGINT)
-    assert bus.set_torque(False) == {}
-    bus.close()
+    peer.until(peer.link.is_symlink)
+    servos = peer.processes.start("servos", port=peer.link, autostart="true")
+    while "torque is on" not in peer.processes.next_line(servos):
+        assert servos.poll() is None
+    for process in (peer.process, servos, peer.process):  # `ros2 launch` may deliver one Ctrl-C twice
+        process.send_signal(signal.SIGINT)
     assert peer.processes.ended(peer.process) == (0, "")
-    assert peer.report()["torque_on"] == []
+    assert peer.report()["torque_on_writes"] >= 25 and peer.report()["torque_on"] == []
+    code, said = peer.processes.ended(servos)
+    assert code == 0 and "torque is off" in said
 
 
 def test_invalid_parameters_end_it_with_one_clear_message(peer):

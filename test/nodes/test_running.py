@@ -1,18 +1,24 @@
 """How a node process ends: on which signals, with which exit code, and when the middleware hangs."""
 
+import hashlib
 import signal
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
+from rena_ros.base.claims import claim
+from rena_ros.nodes.leaving import is_busy
+
 # A node that has something to release: it prints a line when it spins and when it has released it.
 PROGRAM = """
-import os, signal, sys, time
+import ctypes, os, signal, sys, time
 from rclpy.node import Node
 from std_msgs.msg import String
+from rena_ros.base.claims import is_claimed
 from rena_ros.base.errors import RenaError
-from rena_ros.nodes import running
+from rena_ros.nodes import leaving
 from rena_ros.nodes.parameters import ParameterSpec, declare
 from rena_ros.nodes.running import run_node
 
@@ -45,7 +51,8 @@ class Sleeper(Node):
         print("released", flush=True)
 
     def destroy_node(self):
-        if "hang" in sys.argv: time.sleep(600)
+        while "hang" in sys.argv: ctypes.PyDLL(None).pause()  # as Fast DDS: Python's lock is never released
+        if "turn" in sys.argv: print("in turn" if is_claimed(sys.argv[2]) else "out of turn", flush=True)
         super().destroy_node()
 
 def late(number, handler, change=signal.signal):
@@ -54,8 +61,9 @@ def late(number, handler, change=signal.signal):
     return change(number, handler)
 
 if "twice" in sys.argv: signal.signal = late
-if "hang" not in sys.argv: running.CLOSING_S = 40  # a slow machine may take its time to leave the graph
-raise SystemExit(run_node("sleeper", Sleeper))
+if "hang" in sys.argv: leaving.CLOSING_S = 0.1
+if "impatient" in sys.argv: leaving.TURN_S = 0.1
+run_node("sleeper", Sleeper)
 """
 
 
@@ -102,7 +110,25 @@ def test_under_nohup_a_closed_terminal_is_ignored(processes, start_spinning):
 
 
 def test_a_middleware_that_hangs_does_not_keep_the_process(processes, start_spinning):
-    assert processes.leave(start_spinning("hang")) == (-signal.SIGALRM, "released\n")
+    assert processes.leave(start_spinning("hang")) == (0, "released\n")
+
+
+def test_a_node_closes_in_its_turn_and_does_not_wait_for_it_for_ever(processes, start_spinning, ros_domain):
+    turn = f"leaving {ros_domain}"
+    assert processes.leave(start_spinning("turn", turn)) == (0, "released\nin turn\n")
+    with claim(turn):
+        assert processes.leave(start_spinning("impatient")) == (0, "released\n")
+
+
+def test_a_thread_that_works_is_waited_for(until):
+    ends = threading.Event()
+    worker = threading.Thread(target=lambda: [hashlib.sha256(bytes(10**7)) for _ in iter(ends.is_set, True)])
+    worker.start()
+    try:
+        until(is_busy)
+    finally:
+        ends.set()
+        worker.join()
 
 
 def test_an_error_for_the_user_is_one_line_and_exit_code_2(processes, start):

@@ -130,11 +130,10 @@ BROKEN = """
 from rena_ros.bus.bus import Bus
 from rena_ros.emulator.bank import ServoBank
 from rena_ros.emulator.virtual_port import VirtualPort
-from rena_ros.nodes import running
+from rena_ros.nodes.running import run_node
 from rena_ros.nodes.servos import ServosNode
 from rena_ros.robot.file import load_robot
 
-running.CLOSING_S = 40
 bank = ServoBank(load_robot())
 
 class Broken(ServosNode):
@@ -148,10 +147,11 @@ class Broken(ServosNode):
             print("torque of", bank.torque.sum(), flush=True)
             raise ZeroDivisionError("a fault of the program")
 
-try:
-    raise SystemExit(running.run_node("servos", Broken))
-finally:
-    print("torque of", bank.torque.sum(), flush=True)
+    def leave(self):
+        super().leave()
+        print("torque of", bank.torque.sum(), flush=True)
+
+run_node("servos", Broken)
 """
 
 
