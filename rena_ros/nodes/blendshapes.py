@@ -134,16 +134,16 @@ class BlendshapesNode(Node):
             warnings.append(f"{self._refused} images cannot be read: {self._refusal}")
         elif not self._read_ms:
             warnings.append("no images" if publishers else f"no images: {topic} has no publisher")
-        if counts.many_lost:
+        if counts.many_lost and publishers:
             lost = f"{counts.lost} of {counts.lost + counts.skipped + counts.read} images are lost on the way"
             warnings.append(f"{lost} from {publishers[0]}: {_remedy()}")
             log.warning(f"{topic}: {warnings[-1]}", throttle_duration_sec=30.0)
-        if problem := self._stamps.problem:
+        if (problem := self._stamps.problem) and publishers and self._read_ms:
             of = f"{len(publishers)} publishers" if len(publishers) != 1 else publishers[0]
             warnings.append(f"the images on {topic} ({of}) {problem}: the time of their arrival stands in")
             if publishers_changed or problem != self._said:
                 log.warning(warnings[-1])
-        self._said = problem
+            self._said = problem
         return warnings
 
 

@@ -46,12 +46,12 @@ def to_rgb(data: Any, encoding: str, width: int, height: int, step: int, *, big_
     than the size needs.
     """
     what = f"{width}x{height} {encoding or 'without an encoding'}"
+    if not width or not height:
+        raise RenaError(f"{what}: it holds no pixel; check the camera's driver")
     if encoding not in READABLE:
         numbers = re.fullmatch(r"(\d+[SF]C|32UC|64UC)\d*", encoding)
         reason = "depth and other numbers are no picture" if numbers else "this encoding is unknown"
         raise RenaError(f"{what}: {reason}; {_REMEDY}")
-    if not width or not height:
-        raise RenaError(f"{what}: it holds no pixel; check the camera's driver")
     if encoding.startswith("bayer") and min(width, height) < 3:
         raise RenaError(f"{what}: it is too small for a mosaic; check the camera's driver")
     if (encoding in _YUV422 and width % 2) or (encoding in _PLANES and (width % 2 or height % 2)):

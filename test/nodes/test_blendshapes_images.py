@@ -41,6 +41,8 @@ class BlendshapesStand:
         overrides = [Parameter(name, value=value) for name, value in parameters.items()]
         self.node = BlendshapesNode(context=context, namespace="/face1", parameter_overrides=overrides)
         self.readings, self.statuses, self.sequence, self.time = [], [], 0, time
+        self.node._topics.update = lambda: False
+        self.node._topics.publishers = ("/usb_cam",)
         self.node._readings.publish = self.readings.append
         self.node._diagnostics.publish = lambda message: self.statuses.extend(message.status)
 
@@ -147,8 +149,6 @@ def test_lost_images_are_reported_with_what_helps(start, picture):
     stand = start()
     for _ in range(6):
         stand.show(encoded(picture, "bgra8"), missed=3)
-    stand.node._topics.update = lambda: False
-    stand.node._topics.publishers = ("/usb_cam",)
     status = stand.second()
     assert status.level == b"\x01"
     assert status.message.startswith("15 of 21 images are lost on the way from /usb_cam: start it")
