@@ -31,6 +31,7 @@ from rena_ros.nodes.running import STEADY, run_node, set_rate
 from rena_ros.perception.face_reader import READING_NAMES
 from rena_ros.robot.file import load_robot
 
+HOLD_S = 0.2  # readings that come more slowly are repeated: the servos node eases to neutral without commands
 PARAMETERS = (
     ParameterSpec("model_path", "", "exported model (ONNX); empty: the one that ships with Rena"),
     ParameterSpec("robot_file", "", "robot file (YAML); empty: the Rena that ships"),
@@ -51,7 +52,7 @@ class PolicyNode(Node):
         self.policy(self.policy.robot_rest)  # the first inference is slow: not at the cost of a reading
         self.resting = RestingFace(self.policy.robot_rest, given["rest_seconds"])
         self.presence = Presence(self.robot.neutral_goals, given["lost_after_s"])
-        self._stamps, self._paused = CommandStamps(), False
+        self._stamps, self._paused, self._sent_s = CommandStamps(), False, 0.0
         self._readings, self._refused, self._since_s = 0, 0, time.monotonic()
         self._inference_ms: list[float] = []
 
@@ -102,9 +103,11 @@ class PolicyNode(Node):
             self.get_logger().info(f"resting face measured: {', '.join(differences)}")
 
     def on_tick(self) -> None:
-        """While no face is present, ease to neutral and stay there."""
+        """While no face is present, ease to neutral and stay there; between slow readings, hold."""
         now_s = time.monotonic()
         goals = None if self._paused else self.presence.absent(now_s)
+        if goals is None and not self._paused and now_s - self._sent_s > HOLD_S:
+            goals = self.presence.held()
         if goals is not None:
             stamp_ns = self._stamps.between(self.get_clock().now().nanoseconds, now_s)
             self._publish(goals, Time(nanoseconds=stamp_ns).to_msg())
@@ -156,6 +159,7 @@ class PolicyNode(Node):
         self._readings, self._refused, self._since_s, self._inference_ms = 0, 0, now_s, []
 
     def _publish(self, goals: np.ndarray, stamp: builtin_interfaces.msg.Time) -> None:
+        self._sent_s = time.monotonic()
         self._command.publish(joint_state_msg(self.robot.names, self.robot.positions(goals).tolist(), stamp))
 
     def _refuse(self, reason: str) -> None:

@@ -79,3 +79,22 @@ def test_by_default_a_new_face_is_followed_after_half_a_second():
     commands = [presence.seen(GOALS, i / 30) for i in range(16)]
     np.testing.assert_array_equal(commands[0], NEUTRAL)
     np.testing.assert_allclose(commands[-1], GOALS, atol=1e-6)
+
+
+@pytest.mark.parametrize("rate_hz", [1, 2, 5, 30])
+def test_a_face_is_followed_at_every_frame_rate(rate_hz):
+    """And it is absent two intervals after the last reading, at the latest."""
+    presence = Presence(NEUTRAL)
+    commands = [presence.seen(GOALS, i / rate_hz) for i in range(2 * rate_hz + 6)]
+    np.testing.assert_allclose(commands[-1], GOALS, atol=1e-6)
+    last_s = (2 * rate_hz + 5) / rate_hz
+    assert presence.absent(last_s + 1.1 / rate_hz) is None
+    np.testing.assert_allclose(presence.held(), GOALS, atol=1e-6)
+    assert not presence.is_present(last_s + max(0.51, 2 / rate_hz))
+
+
+def test_a_person_that_comes_and_goes_is_absent_as_soon_as_any_other():
+    presence = Presence(NEUTRAL)
+    for i in range(6):
+        presence.seen(GOALS, 5.0 * i)
+    assert presence.absent(25.51) is not None

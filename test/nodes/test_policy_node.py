@@ -271,3 +271,25 @@ def test_a_bag_that_is_sought_backwards_and_played_again_is_followed(simulated):
         assert node.resting.measured
         assert np.allclose(node.commands[-1].position, 0, atol=1e-6)  # the person has left
         node.on_second()
+
+
+@pytest.mark.parametrize("rate_hz", [1, 2, 5])
+def test_slow_readings_are_followed_and_their_commands_repeated(simulated, rate_hz):
+    node = simulated
+    position = [0.05] * 52 + [0.0] * 3
+    position[READING_NAMES.index("browDownLeft")] = 0.9
+    for i in range(8 * rate_hz):
+        reading = JointState(name=list(READING_NAMES), position=position)
+        reading.header.stamp.sec, part = divmod(5 * rate_hz + i, rate_hz)
+        reading.header.stamp.nanosec = part * 10**9 // rate_hz
+        node.on_reading(reading)
+        if i == 6 * rate_hz:
+            node.commands.clear()
+        for _ in range(50 // rate_hz):
+            node.on_tick()
+    stamps = [nanoseconds(command.header.stamp) for command in node.commands]
+    assert stamps == sorted(stamps)
+    assert len(node.commands) >= 8  # in 2 s: the servos node waits for half a second
+    followed = ROBOT.positions(np.full(25, 0.9))[READING_NAMES.index("browDownLeft")]
+    for command in node.commands:
+        assert command.position[READING_NAMES.index("browDownLeft")] == pytest.approx(followed, abs=1e-6)
