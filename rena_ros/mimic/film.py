@@ -22,16 +22,18 @@ def make_film(
     finished_ns: Mapping[int, int],
     *,
     with_robot: bool,
+    span_ns: tuple[int, int] | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> int:
     """Write ``path`` from the streams camera, landmarks and robot in ``spool``; returns the number of pictures.
 
     ``finished_ns``: image stamp -> time of the last byte of its command, for the latency shown. Each moment of the
-    film shows the newest picture of each stream at that time, so the robot's lag is visible. After a
+    film shows the newest picture of each stream at that time, so the robot's lag is visible. ``span_ns``: the run;
+    pictures stamped outside it are left out, so that the film is never longer than the run. After a
     KeyboardInterrupt the film is shorter but complete; the interrupt is raised again. Returns 0, and writes nothing,
     when no picture was spooled. Raises RenaError when the film cannot be written.
     """
-    camera = SpoolReader(spool, "camera")
+    camera = SpoolReader(spool, "camera", span_ns)
     if not len(camera):
         return 0
     robot, landmarks = SpoolReader(spool, "robot"), SpoolReader(spool, "landmarks")

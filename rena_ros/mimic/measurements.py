@@ -85,9 +85,14 @@ class Measurements:
             first.setdefault(image_ns, finished_ns)
         return first
 
-    def frames(self) -> list[int]:
-        """Stamps of all images that the camera published, rising: those it reported and those that were read."""
-        return sorted(self.events("camera").keys() | self.readings().keys())
+    def frames(self, span_ns: tuple[int, int] | None = None) -> list[int]:
+        """Stamps of all images that the camera published, rising: those it reported and those that were read.
+
+        ``span_ns``: only those stamped within it, both ends included.
+        """
+        first_ns, last_ns = span_ns or (-math.inf, math.inf)
+        stamps_ns = self.events("camera").keys() | self.readings().keys()
+        return sorted(stamp for stamp in stamps_ns if first_ns <= stamp <= last_ns)
 
     def readings(self) -> dict[int, bool]:
         """Image stamp -> whether a face was present, for every image that was read."""

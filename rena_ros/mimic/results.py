@@ -90,8 +90,10 @@ def _figures(run: MimicRun, measurements: Measurements, outcome: RunOutcome) -> 
     emulator = _read_report(run.spool / REPORT) if run.is_twin else None
     if run.is_twin and emulator is None:
         notes.append("the emulator left no report")
-    frames = measurements.frames()
-    figures = summary.measure(measurements, emulator)
+    frames = measurements.frames(outcome.span_ns)
+    figures = summary.measure(measurements, emulator, outcome.span_ns)
+    if outside := figures["frames"] - len(frames):
+        notes.append(f"{outside} pictures are stamped outside the run (a clock was set?): the film leaves them out")
     figures["provenance"] = {
         "source": run.source,
         "robot": run.robot,
@@ -115,7 +117,14 @@ def _add_pictures(
     provenance, finished_ns = figures["provenance"], measurements.events("servos")
     try:
         with _progress(console, "film") as progress:
-            make_film(run.out / FILM, run.spool, finished_ns, with_robot=run.is_twin, progress=progress)
+            make_film(
+                run.out / FILM,
+                run.spool,
+                finished_ns,
+                with_robot=run.is_twin,
+                span_ns=outcome.span_ns,
+                progress=progress,
+            )
         if not run.is_twin:
             provenance["notes"].append("no picture of a real robot: the film shows the person alone")
         if outcome.failure is None:

@@ -44,13 +44,15 @@ class RunOutcome:
     """How the live part ended.
 
     ``ending``: "complete" (the clip or the time is over), "interrupted" or "failed"; ``forced``: the processes that
-    SIGINT did not end, with the signal that did; ``spool_failure``: why pictures could not be kept.
+    SIGINT did not end, with the signal that did; ``spool_failure``: why pictures could not be kept. ``span_ns``: from
+    the camera's start to the run's end, ns of system time; None when there was no camera.
     """
 
     ending: str
     failure: RenaError | None
     forced: dict[str, str]
     spool_failure: str | None
+    span_ns: tuple[int, int] | None
 
 
 class Session:
@@ -62,6 +64,7 @@ class Session:
         self._processes = {process.name: process for process in processes}
         self._out, self._console, self._namespace = out, console, namespace
         self._supervisor = Supervisor(out / "log")
+        self._began: tuple[int, int] | None = None  # system time and monotonic time, ns
         self.measurements = Measurements()
 
     def run(self, title: str, limit_s: float | None, total_s: float | None) -> RunOutcome:
@@ -83,7 +86,13 @@ class Session:
             with end_noted() as hurried:
                 forced = take_down(self._supervisor, hurried, self._tell_of_waiting)
                 leaving.close()
-        return RunOutcome(ending, failure, forced, spool.failure)
+        return RunOutcome(ending, failure, forced, spool.failure, self._span_ns())
+
+    def _span_ns(self) -> tuple[int, int] | None:
+        if self._began is None:
+            return None
+        began_ns, monotonic_ns = self._began  # the system clock may be set while the run lasts
+        return began_ns, began_ns + time.monotonic_ns() - monotonic_ns
 
     def _start_monitor(self, spool: SpoolWriter, leaving: contextlib.ExitStack):
         from rena_ros.mimic.monitor import Monitor  # imports rclpy: only after all other checks
@@ -113,6 +122,7 @@ class Session:
             self._refuse_doubles(monitor)
             if "twin" in self._processes:
                 self._until(lambda: self.measurements.pictures("robot"), UP_LIMIT_S, lambda: "the twin drew no picture")
+            self._began = time.time_ns(), time.monotonic_ns()
             self._start(self._processes["camera"])
 
     def _follow(self, monitor, spool: SpoolWriter, title: str, limit_s: float | None, total_s: float | None) -> str:

@@ -47,10 +47,13 @@ class SpoolReader:
     ``stamps_ns``: int64 (n,), rising.
     """
 
-    def __init__(self, directory: Path, stream: str):
+    def __init__(self, directory: Path, stream: str, span_ns: tuple[int, int] | None = None):
+        """``span_ns``: only records stamped within it, both ends included."""
         self._path = directory / f"{stream}.spool"
         rows = list(_index(self._path)) if self._path.exists() else []
         table = np.array(rows, np.int64).reshape(-1, 3)
+        if span_ns is not None:
+            table = table[(table[:, 0] >= span_ns[0]) & (table[:, 0] <= span_ns[1])]
         self._table = table[np.argsort(table[:, 0], kind="stable")]
         self.stamps_ns = self._table[:, 0]
 

@@ -16,16 +16,20 @@ from rena_ros.mimic.round_trip import HEADLINES
 _LIBRARIES = ("mediapipe", "onnxruntime", "numpy", "opencv-python-headless", "rclpy", "ruckig", "numba", "av")
 
 
-def measure(measurements: Measurements, emulator: Mapping[str, Any] | None) -> dict[str, Any]:
+def measure(
+    measurements: Measurements, emulator: Mapping[str, Any] | None, span_ns: tuple[int, int] | None = None
+) -> dict[str, Any]:
     """The measured part of summary.json.
 
     A frame is an image that the camera node published; it counts as dropped when no reading of it arrived. Latency
     is the time from the image's stamp to the last byte of the SYNC_WRITE that it caused. ``emulator``: what the
-    emulator counted from the bytes, or None for a real robot.
+    emulator counted from the bytes, or None for a real robot. ``span_ns``: the run; the camera's rate and
+    the latency are those of the images stamped within it.
     """
     events = {stage: measurements.events(stage) for stage in STAGES}
     frames, readings = measurements.frames(), measurements.readings()
-    latency = latencies_ms(events["servos"], set(frames))
+    within = measurements.frames(span_ns)
+    latency = latencies_ms(events["servos"], set(within))
     return {
         "frames": len(frames),
         "frames_with_face": sum(readings.values()),
@@ -34,7 +38,7 @@ def measure(measurements: Measurements, emulator: Mapping[str, Any] | None) -> d
         "latency_ms": {f"p{q}": _rounded(percentile(latency, q)) for q in (50, 95, 99)},
         "stage_ms": {stage: _rounded(median) for stage, median in stage_medians_ms(events).items()},
         "rate_hz": {
-            "camera": _rounded(rate_hz(frames)),
+            "camera": _rounded(rate_hz(within)),
             "reading": _rounded(rate_hz(list(events["blendshapes"].values()))),
             "bus": _rounded(rate_hz(measurements.bus_stamps())),
         },

@@ -79,6 +79,18 @@ def test_each_moment_shows_the_newest_pictures_of_that_time(spool, film):
         assert np.abs(right - expected_right).max() < 12, k
 
 
+def test_the_film_is_not_longer_than_the_run_whatever_the_stamps_say(tmp_path, film):
+    """A run of 1 s, with a picture from 1970 and one from an hour ahead."""
+    begin_ns = 1_700_000_000_000 * MS
+    writer = SpoolWriter(tmp_path / "spool", ("camera", "robot", "landmarks"))
+    for stamp_ns in (0, begin_ns + 100 * MS, begin_ns + 600 * MS, begin_ns + 3_600_000 * MS):
+        writer.append("camera", stamp_ns, jpeg(flat(GREY)))
+    writer.close()
+    span_ns = (begin_ns, begin_ns + 1000 * MS)
+    assert make_film(film, tmp_path / "spool", {}, with_robot=False, span_ns=span_ns) == 16  # 0.5 s, both ends
+    assert make_film(film, tmp_path / "spool", {}, with_robot=False, span_ns=(5, 6)) == 0
+
+
 def test_without_a_robot_only_the_person_is_shown(spool, film):
     make_film(film, spool, {}, with_robot=False)
     assert frames_of(film)[0].shape == (PANEL_HEIGHT + BAND_HEIGHT, PANEL_WIDTH, 3)

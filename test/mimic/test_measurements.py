@@ -56,6 +56,19 @@ def test_the_summary_counts_what_happened_to_each_frame():
     assert summary["limit_violations"] == 0
 
 
+def test_stamps_outside_the_run_change_neither_rate_nor_latency():
+    measurements = run_of(100)
+    plain = measure(measurements, None)
+    for stamp_ns in (0, START_NS + 3_600_000 * MS):
+        for stage in STAGES:
+            measurements.add_timing(stage, stamp_ns, START_NS + 500 * MS)
+    span_ns = (START_NS, START_NS + 5000 * MS)
+    summary = measure(measurements, None, span_ns)
+    assert summary["frames"] == 102
+    assert summary["rate_hz"]["camera"] == plain["rate_hz"]["camera"] == 25.0
+    assert summary["latency_ms"] == plain["latency_ms"]
+
+
 def test_an_empty_run_is_valid_json():
     summary = measure(Measurements(), None)
     assert json.loads(json.dumps(summary, allow_nan=False))["latency_ms"] == {"p50": None, "p95": None, "p99": None}
