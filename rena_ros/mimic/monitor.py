@@ -139,7 +139,8 @@ class Monitor:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         context = Context()
         try:
-            rclpy.init(context=context, signal_handler_options=SignalHandlerOptions.NO)
+            # Not the arguments of `rena mimic`: rclpy accepts only UTF-8, and they are no ROS arguments.
+            rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
             self.node = MonitorNode(measurements, spool, context, namespace)
             self._ready.set()
             while not self._leaving.wait(PAUSE_S):
