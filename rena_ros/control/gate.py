@@ -18,7 +18,7 @@ from rena_ros.base.errors import RenaError
 from rena_ros.bus.bus import Bus
 from rena_ros.bus.registers import Status
 from rena_ros.bus.states import BusState, HealthState
-from rena_ros.control.commands import CommandCounts, CommandOutcome
+from rena_ros.control.commands import CommandCounts, CommandOutcome, far_outside
 from rena_ros.control.goal_writer import GoalWriter
 from rena_ros.control.motion import EASE_SCALE, Motion
 from rena_ros.control.torque_state import TorqueState
@@ -111,9 +111,8 @@ class Gate:
         refuses it (see ``Robot.limit``). Raises PortLost.
         """
         limited = self.robot.limit(names, positions, self._motion.target)
-        if refusal := self._refusal() or limited.refusal:
-            self.commands.refused += 1
-            return CommandOutcome(refusal=refusal)
+        if refusal := self.refusal or limited.refusal:
+            return self.commands.add(CommandOutcome(refusal=refusal, malformed=self.refusal is None))
         self._notice_stall(now_s)
         if new_stream:
             self._motion.end_stream()
@@ -123,9 +122,8 @@ class Gate:
         if now_s - self._written_at_once_s >= MIN_GAP_S:
             self._written_at_once_s = now_s
             last_byte_s = self._write(now_s)
-        self.commands.written += 1
-        self.commands.clamped += bool(limited.clamped)
-        return CommandOutcome(last_byte_s, clamped=limited.clamped)
+        far = far_outside(self.robot, names, positions) if limited.clamped else ""
+        return self.commands.add(CommandOutcome(last_byte_s, clamped=limited.clamped, far=far))
 
     def tick(self, now_s: float) -> float | None:
         """Write the next goals of the motion; unchanged goals only now and then.
@@ -182,7 +180,7 @@ class Gate:
 
     def neutral(self, now_s: float) -> str | None:
         """Ease to neutral; returns the refusal while disconnected, stopped or limp, or None."""
-        if not (refusal := self._refusal()):
+        if not (refusal := self.refusal):
             self._ease(now_s)
         return refusal
 
@@ -251,7 +249,9 @@ class Gate:
                 self.bus = None
         return None
 
-    def _refusal(self) -> str | None:
+    @property
+    def refusal(self) -> str | None:
+        """Why any command would be refused now, or None."""
         if self.bus is None:
             return "the port is not connected: looking for it"
         if self.stopped:

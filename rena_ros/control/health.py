@@ -97,8 +97,8 @@ def judge_servo(thresholds: Thresholds, health: ServoHealth) -> Verdict:
     return _verdict(findings, "torque on" if health.torque else "limp")
 
 
-def judge_bus(health: BusHealth) -> Verdict:
-    """Judge the bus as a whole."""
+def judge_bus(health: BusHealth, further: Sequence[Finding] = ()) -> Verdict:
+    """Judge the bus as a whole; ``further`` findings count while it is connected."""
     if not health.connected:
         return Verdict(Level.ERROR, f"disconnected from {health.port}" + (", stopped" if health.stopped else ""))
     findings: list[Finding] = []
@@ -118,7 +118,7 @@ def judge_bus(health: BusHealth) -> Verdict:
     if health.return_delay_us > _SLOW_REPLIES_US:
         slow = f"the servos' return delays add {health.return_delay_us / 1e3:.1f} ms to each read"
         findings.append((Level.WARN, f"{slow}; `rena servo set-return-delay` sets them to 0"))
-    return _verdict(findings, "torque on" if health.torque else "limp")
+    return _verdict([*findings, *further], "torque on" if health.torque else "limp")
 
 
 def _torque(health: ServoHealth) -> list[Finding]:

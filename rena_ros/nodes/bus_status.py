@@ -1,22 +1,38 @@
 """One diagnostic status for the bus: its figures over the last second and what is wrong with it."""
 
+from collections.abc import Callable, Mapping, Sequence
+
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from rena_ros.bus.states import BusState
-from rena_ros.control.arbiter import NO_SOURCE, Arbiter
+from rena_ros.control.arbiter import NO_SOURCE, SOURCES, Arbiter
+from rena_ros.control.command_health import CommandWatch, judge_commands
 from rena_ros.control.gate import Gate
-from rena_ros.control.health import BusHealth, judge_bus
+from rena_ros.control.health import BusHealth, Finding, judge_bus
 from rena_ros.nodes.messages import status_msg
 
 _COUNTED = ("sync_writes", "reads", "stale_readings", "reply_errors", "retries", "unanswered", "rejected", "echoes")
 
 
 class BusStatus:
-    """Collects what the servos node reads between two messages."""
+    """Collects what the servos node reads, and in ``commands`` by source what became of them, between two messages."""
 
-    def __init__(self, gate: Gate, arbiter: Arbiter, node: str, port: str, now_s: float) -> None:
-        """``node``: the node's name with its namespace, for there may be two robots."""
+    def __init__(
+        self,
+        gate: Gate,
+        arbiter: Arbiter,
+        crowded: Callable[[], Mapping[str, Sequence[str]]],
+        node: str,
+        port: str,
+        now_s: float,
+    ) -> None:
+        """``node``: the node's name with its namespace, for there may be two robots.
+
+        ``crowded`` returns the publishing nodes of command topics with more than one publisher.
+        """
+        self.commands = {source: CommandWatch() for source in SOURCES}
+        self._crowded = crowded
         self._gate, self._arbiter, self._node, self._port = gate, arbiter, node, port
         self._delays_us: dict[str, int] = {}
         self._state: BusState | None = None
@@ -37,7 +53,7 @@ class BusStatus:
     def message(self, now_s: float) -> DiagnosticStatus:
         """The status since the last call; then the collection starts again. Counters run since the port was opened."""
         gate = self._gate
-        verdict = judge_bus(self._health())
+        verdict = judge_bus(self._health(), self._command_findings(now_s))
         values = {
             "connected": gate.bus is not None,
             "torque": gate.torque,
@@ -51,6 +67,7 @@ class BusStatus:
             "commands_written": gate.commands.written,
             "commands_refused": gate.commands.refused,
             "commands_clamped": gate.commands.clamped,
+            "commands_clamped_far": gate.commands.far,
         }
         values |= self._ownership(now_s)
         if gate.bus is not None:
@@ -64,6 +81,8 @@ class BusStatus:
         bus = self._gate.bus
         self._wire_s = bus.counters.wire_s if bus is not None else 0.0
         self._since_s = now_s
+        for watch in self.commands.values():
+            watch.clear()
         self._followed = dict(self._arbiter.followed)
         self._read_ms: list[float] = []
         self._stale = np.zeros(len(self._gate.robot.names), int)
@@ -82,6 +101,15 @@ class BusStatus:
             lost_share=float(self._stale.sum() / (reads * len(self._stale))) if reads else 0.0,
             return_delay_us=sum(self._delays_us.values()),
         )
+
+    def _command_findings(self, now_s: float) -> list[Finding]:
+        gate, arbiter = self._gate, self._arbiter
+        refusal = None if gate.stopped else gate.refusal  # a stop is a finding of its own
+        health = {
+            source: watch.health(refusal, arbiter.slow_period_s(source, now_s))
+            for source, watch in self.commands.items()
+        }
+        return judge_commands(health, arbiter.timeout_s, self._crowded())
 
     def _utilisation(self, now_s: float) -> float:
         bus = self._gate.bus

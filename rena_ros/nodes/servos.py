@@ -40,6 +40,7 @@ from rena_ros.robot.file import load_robot
 
 RETRY_S = 0.25
 LEAVING_TRIES, LEAVING_RETRY_S = 10, 0.05
+COMMAND_TIMEOUT = "time without commands after which the next source takes over, or the robot eases to neutral, s"
 PARAMETERS = (
     ParameterSpec("port", "/dev/ttyUSB0", "serial port of the servos, or the emulator's link"),
     ParameterSpec("baud", 1_000_000, "baud rate of the bus", RATES),
@@ -49,9 +50,7 @@ PARAMETERS = (
     # Below 50 Hz goals would lie too far ahead of the horns. The motion is planned for this period: read-only.
     ParameterSpec("interpolation_hz", 100.0, "goals per second while moving, Hz", (50, 500)),
     ParameterSpec("autostart", False, "switch torque on and ease to neutral at the start"),
-    ParameterSpec(
-        "command_timeout_s", 0.5, "time without commands after which to ease to neutral, s", (0.05, 60), live=True
-    ),
+    ParameterSpec("command_timeout_s", 0.5, COMMAND_TIMEOUT, (0.05, 60), live=True),
     ParameterSpec(
         "release_after_s", 0.0, "time after command_timeout_s until torque goes off, s; 0: never", (0, 86400), live=True
     ),
@@ -109,6 +108,7 @@ class ServosNode(Node):
         except PortLost as error:
             self._lost(error)
             return
+        self.reports.bus.commands[source].add(outcome)
         if outcome.refusal:
             arbiter.refuse(source)
             self.get_logger().warning(f"command refused: {outcome.refusal}", throttle_duration_sec=2.0)

@@ -7,7 +7,7 @@ import signal
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.qos import QoSProfile
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import JointState, TimeReference
 from std_srvs.srv import SetBool, Trigger
 
@@ -24,21 +24,24 @@ class ServosPeer:
         self.states = processes.listen(JointState, "joint_states", QoSProfile(depth=50))
         self.timings = processes.listen(TimeReference, "timing", QoSProfile(depth=100))
         self.diagnostics = processes.listen(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
-        self.commands = processes.peer.create_publisher(JointState, "servos/command", QoSProfile(depth=1))
+        make = processes.peer.create_publisher
+        best_effort = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+        self.commands = make(JointState, "servos/command", best_effort)
+        self.policy = make(JointState, "servos/command/mimic", QoSProfile(depth=1))
 
     def start(self, port, **parameters):
         return self.processes.start("servos", port=port, **parameters)
 
-    def command(self, stamp_s=0, **positions):
+    def command(self, stamp_s=0, publisher=None, **positions):
         message = JointState(name=list(positions), position=list(positions.values()))
         message.header.stamp.sec = stamp_s
-        self.commands.publish(message)
+        (publisher or self.commands).publish(message)
 
-    def hold(self, condition, **positions):
-        """Repeat a command, as the policy does, until the condition holds."""
+    def hold(self, condition, publisher=None, **positions):
+        """Repeat an operator's command, or another publisher's, until the condition holds."""
 
         def held():
-            self.command(stamp_s=12, **positions)
+            self.command(12, publisher, **positions)
             return condition()
 
         self.until(held)
@@ -92,6 +95,8 @@ def test_from_command_to_bytes_to_states_and_a_limp_end(peer, make_emulator, tmp
     servos = [timing for timing in peer.timings if timing.source == "servos"]
     assert servos and all(timing.time_ref.sec == 12 for timing in servos)
     assert all(timing.header.stamp.sec > 1_000_000 for timing in servos)
+    # When the operator ceases, the policy is followed; its publisher is reliable, the operator's is best effort.
+    peer.hold(lambda: peer.at(jaw=0.2) and peer.says("owner", "mimic"), peer.policy, jaw=0.2)
     # A command beyond the limits is clamped, a malformed one is refused; without commands it eases to neutral.
     peer.hold(lambda: peer.at(jaw=ROBOT.upper[ROBOT.index["jaw"]]), jaw=40.0)
     refused = int(peer.value("commands_refused"))

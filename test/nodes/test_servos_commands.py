@@ -4,6 +4,8 @@ from functools import partial
 
 import numpy as np
 import pytest
+import rclpy
+from sensor_msgs.msg import JointState
 
 from rena_ros.emulator.goal_check import GoalCheck
 from rena_ros.robot.file import load_robot
@@ -102,3 +104,92 @@ def test_a_new_command_timeout_applies_to_ownership(rehearse):
     assert rehearsal.values("bus")["owner"] == "operator"
     stream(rehearsal, 1.2, mimic=0.1)
     assert rehearsal.values("bus")["owner"] == "mimic"
+
+
+def warnings(capfd):
+    return [line.split("]: ")[1] for line in capfd.readouterr().err.splitlines() if line.startswith("[WARN]")]
+
+
+def test_degrees_taken_for_radians_are_reported_with_joint_value_limits_and_cause(rehearsal, capfd):
+    for _ in range(60):
+        rehearsal.live(0.05, neck_yaw=0.1, jaw=20.0)
+    bus, values = rehearsal.status("bus"), rehearsal.values("bus")
+    says = "jaw 20 rad is outside 0.00..0.64 rad, which looks like degrees: joint positions are radians"
+    assert (
+        bus.level == WARN and f"100% of the last second's commands of operator were clamped far: {says}" in bus.message
+    )
+    assert values["commands_clamped"] == values["commands_clamped_far"] != "0"
+    assert [line for line in warnings(capfd) if says in line] == [f"bus: {bus.message}"]
+    stream(rehearsal, 2.1, mimic=0.66)  # a policy's overshoot is clamped by less
+    assert rehearsal.status("bus").level == OK
+    assert int(rehearsal.values("bus")["commands_clamped"]) > int(values["commands_clamped"]) + 50
+
+
+@pytest.mark.parametrize(
+    ("names", "positions", "says"),
+    [
+        (
+            ["Jaw"],
+            [0.1],
+            "100% of the last second's commands of operator were refused: Jaw is not a joint of this robot",
+        ),
+        (["jaw"], [float("nan")], "100% of the last second's commands of operator were refused: jaw: nan is not"),
+    ],
+)
+def test_refused_commands_are_a_warning_in_diagnostics(rehearsal, names, positions, says):
+    for _ in range(60):
+        rehearsal.command(names, positions)
+        rehearsal.live(0.02)
+    assert rehearsal.status("bus").level == WARN and says in rehearsal.status("bus").message
+    rehearsal.live(2.1)
+    assert rehearsal.status("bus").level == OK
+
+
+def test_a_malformed_source_is_reported_beside_one_that_is_followed(rehearsal):
+    stream(rehearsal, 0.1, mimic=0.1)
+    for k in range(120):
+        stream(rehearsal, 0.02, mimic=0.1)
+        if k % 5 == 0:
+            rehearsal.command(["nose"], [0.3])
+    says = "100% of the last second's commands of operator were refused: nose is not a joint"
+    assert rehearsal.status("bus").level == WARN and says in rehearsal.status("bus").message
+
+
+def test_commands_to_a_limp_robot_are_a_warning_until_torque_is_on(rehearse):
+    rehearsal = rehearse()
+    rehearsal.live(2.1, jaw=0.1)
+    says = "of operator were refused: torque is off (it was not switched on yet); the service set_torque switches it on"
+    assert rehearsal.status("bus").level == WARN and says in rehearsal.status("bus").message
+    rehearsal.live(0.8, jaw=0.1)
+    rehearsal.set_torque(True)  # most commands of this second were refused, but the next ones are followed
+    rehearsal.live(0.2, jaw=0.1)
+    assert rehearsal.status("bus").level == OK
+    rehearsal.stop()
+    rehearsal.live(1.1, jaw=0.1)
+    assert rehearsal.status("bus").message == "stopped; the service reset lifts it"
+
+
+def test_a_source_slower_than_the_command_timeout_is_reported_with_the_remedy(rehearsal, capfd):
+    for _ in range(6):
+        rehearsal.command(["jaw"], [0.3])
+        rehearsal.live(1.0)
+    bus = rehearsal.status("bus")
+    says = "commands of operator come every 1.0 s, longer than command_timeout_s 0.5: between them the robot eases to"
+    assert bus.level == WARN and says in bus.message and "set command_timeout_s above 1.0" in bus.message
+    assert len([line for line in warnings(capfd) if says in line]) == 1
+    rehearsal.live(2.1, jaw=0.3)
+    assert rehearsal.status("bus").level == OK
+
+
+def test_two_publishers_of_one_topic_are_named(rehearsal, capfd):
+    node = rehearsal.node
+    second = rclpy.create_node("second", context=rehearsal.node.context, namespace="/lab")
+    try:
+        for publisher_node, topic in ((node, "servos/command/mimic"), (second, "/servos/command/mimic")):
+            publisher_node.create_publisher(JointState, topic, 1)
+            rehearsal.live(1.1)
+        bus = rehearsal.status("bus")
+        assert bus.level == WARN and "servos/command/mimic has 2 publishers, /lab/second, /servos: " in bus.message
+    finally:
+        second.destroy_node()
+    assert any("servos/command/mimic has 2 publishers" in line for line in warnings(capfd))
