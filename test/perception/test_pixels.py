@@ -1,8 +1,12 @@
 """Pixels of every encoding, against the definitions: of ROS's names, of BT.601, of a mosaic."""
 
+import contextlib
+
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rena_ros.base.errors import RenaError
 from rena_ros.perception.pixels import READABLE, decompressed, to_rgb
@@ -158,3 +162,30 @@ def test_a_png_is_read_in_8_and_16_bits_in_either_order_and_as_a_mosaic():
 def test_a_broken_file_is_refused(data):
     with pytest.raises(RenaError, match="png"):
         decompressed(data, "png")
+
+
+@given(
+    encoding=st.sampled_from((*READABLE, "32FC1", "")),
+    size=st.tuples(st.integers(0, 9), st.integers(0, 9)),
+    step=st.integers(0, 80),
+    data=st.binary(max_size=900),
+    big_endian=st.booleans(),
+)
+def test_any_message_is_a_picture_of_its_size_or_a_clear_error(encoding, size, step, data, big_endian):
+    width, height = size
+    with contextlib.suppress(RenaError):
+        seen = to_rgb(data, encoding, width, height, step, big_endian=big_endian)
+        assert seen.shape == (height, width, 3) and seen.dtype == np.uint8
+
+
+@given(
+    original=st.sampled_from([png(RGB), cv2.imencode(".jpg", RGB)[1].tobytes()]),
+    place=st.floats(0, 1),
+    put=st.binary(max_size=6),
+    form=st.sampled_from(["jpeg", "rgb8; png compressed rgb8", "bayer_rggb8; jpeg compressed ", "16UC1; png"]),
+)
+def test_any_damage_to_a_file_gives_a_picture_or_a_clear_error(original, place, put, form):
+    at = max(200, round(place * len(original)))  # behind the header: a size of millions would only take long
+    with contextlib.suppress(RenaError):
+        seen = decompressed(original[:at] + put + original[at + len(put) :], form)
+        assert seen.ndim == 3 and seen.shape[2] == 3 and seen.dtype == np.uint8
