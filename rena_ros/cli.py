@@ -9,6 +9,7 @@ from rena_ros import __doc__ as rena_doc
 from rena_ros import __version__
 from rena_ros.base.errors import RenaError
 from rena_ros.base.subcommands import add_subcommands
+from rena_ros.base.terminal import print_anything
 
 COMMANDS = {
     "mimic": ("rena_ros.mimic.command", "mirror a person's face on the robot or its twin, live"),
@@ -22,6 +23,7 @@ COMMANDS = {
 
 def main(argv: list[str] | None = None) -> int:
     """Run one subcommand. Returns its exit code: 0 done, 1 failed, 2 an error that the user can correct, 130 Ctrl-C."""
+    print_anything()
     parser = argparse.ArgumentParser(prog="rena", description=rena_doc)
     parser.add_argument("--version", action="version", version=f"rena {__version__}")
     add_subcommands(parser, COMMANDS)

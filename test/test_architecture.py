@@ -1,6 +1,7 @@
 """The floors of the house, read from the imports of every module."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -91,16 +92,50 @@ def test_rooms_in_a_circle_are_noticed():
 
 
 def test_the_picture_shows_the_rooms_as_they_are():
-    assert PICTURE.read_text() == picture(rooms()), "draw it again: python docs/draw_rooms.py"
+    assert PICTURE.read_text(encoding="utf-8") == picture(rooms()), "draw it again: python docs/draw_rooms.py"
 
 
 def test_a_class_name_means_one_thing():
     places = {}
     for module, path in MODULES.items():
-        for node in ast.parse(path.read_text()).body:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.ClassDef):
                 places.setdefault(node.name, []).append(module)
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def without_encoding(path: Path) -> list[str]:
+    """The calls in a file that read or write text in the encoding of the locale, which may be ASCII."""
+    found = []
+    for call in (node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)):
+        owner = ast.unparse(call.func.value) if isinstance(call.func, ast.Attribute) else ""
+        name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        given = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+        words = [ast.unparse(word) for word in call.args] + [given.get("mode", "''")]
+        text = (
+            (name in ("read_text", "write_text") and owner != "")
+            or (name == "open" and owner not in ("av", "os") and not any("b" in w for w in words if MODE.fullmatch(w)))
+            or given.get("text") == "True"
+        )
+        if text and "encoding" not in given:
+            found.append(f"{path.name}:{call.lineno}: {ast.unparse(call)}")
+    return found
+
+
+MODE = re.compile("'[rwaxbt+]*'")
+PROGRAMS = [PACKAGE.parent / name for name in ("rena_ros", "launch", "docs", "requirements", "setup.py")]
+
+
+@pytest.mark.parametrize("place", PROGRAMS, ids=lambda place: place.name)
+def test_text_is_utf_8_under_any_locale(place):
+    paths = [place] if place.is_file() else sorted(place.rglob("*.py"))
+    assert paths and [call for path in paths for call in without_encoding(path)] == []
+
+
+@pytest.mark.parametrize("call", ["p.read_text()", "open(p)", "open(p, 'w')", "p.open('r')", "run(c, text=True)"])
+def test_a_text_without_encoding_is_noticed(call, tmp_path):
+    (tmp_path / "program.py").write_text(call, encoding="utf-8")
+    assert len(without_encoding(tmp_path / "program.py")) == 1
 
 
 @pytest.mark.parametrize("folder", ["rena_ros", "test"])

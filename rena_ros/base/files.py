@@ -54,8 +54,8 @@ def ros_path(path: str | Path) -> str:
 
 
 def printable(text: object) -> str:
-    """Return a text as valid UTF-8, what is none as backslash escapes: for logs and messages about odd file names."""
-    return str(text).encode("utf-8", "backslashreplace").decode("utf-8")
+    """Return a text as one line of valid UTF-8, with backslash escapes: for logs and comments with odd file names."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text))
 
 
 def read_text(path: Path, what: str, newline: str | None = None) -> str:

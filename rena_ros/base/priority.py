@@ -20,7 +20,7 @@ def be_nice(niceness: int) -> None:
         return
     for left in reversed(range(_TRIES)):
         try:
-            AUTOGROUP.write_text(str(niceness))
+            AUTOGROUP.write_text(str(niceness), encoding="utf-8")
             return
         except BlockingIOError:
             if not left:
@@ -30,5 +30,5 @@ def be_nice(niceness: int) -> None:
 
 def session_niceness() -> int | None:
     """Return the niceness of this process's session; None without autogroups in the kernel or for this session."""
-    words = AUTOGROUP.read_text().split() if AUTOGROUP.exists() else []
+    words = AUTOGROUP.read_text(encoding="utf-8").split() if AUTOGROUP.exists() else []
     return int(words[-1]) if words else None

@@ -9,6 +9,7 @@ import onnxruntime
 
 from rena_ros.base.arrays import FloatArray
 from rena_ros.base.errors import RenaError
+from rena_ros.base.files import user_path
 from rena_ros.base.resources import share_path
 from rena_ros.behaviour.pose_range import PoseRange, measure_pose_range
 from rena_ros.perception.face_reader import READING_NAMES
@@ -29,7 +30,7 @@ class Policy:
 
         Raises RenaError, naming file and mismatch, unless it is a model of exactly these servos and features.
         """
-        self.path = Path(model_path) if model_path else share_path("models/rena.onnx")
+        self.path = user_path(model_path) if model_path else share_path("models/rena.onnx")
         self.robot = robot or load_robot()
         self._session = _open_session(self.path)
         metadata = _read_metadata(self.path, self._session)

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from rena_ros.base.arrays import BoolArray
 from rena_ros.base.errors import RenaError
+from rena_ros.base.files import user_path
 from rena_ros.bench.drivers import DRIVERS, STATE_BYTES, VENDOR, installed
 from rena_ros.bench.machine import Machine
 from rena_ros.bench.measure import Record
@@ -100,7 +101,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--niceness", type=int, default=0, metavar="N", help=niceness)
     parser.add_argument("--scene", choices=tuple(SCENES), help="only this scene")
     parser.add_argument("--robot-file", metavar="FILE", help="servos and limits; default: config/rena.yaml")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="write bus.json and bus.png there")
+    parser.add_argument("--out", type=user_path, metavar="DIR", help="write bus.json and bus.png there")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -3,13 +3,13 @@
 import argparse
 import contextlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from rena_ros.base.errors import RenaError
+from rena_ros.base.files import user_path
 from rena_ros.bench.drivers import VENDOR, installed
 from rena_ros.bench.machine import Machine
 from rena_ros.bench.measure import Record
@@ -80,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `rena bench faults` takes."""
     parser.add_argument("--cycles", type=int, default=200, metavar="N", help="cycles under each fault (default 200)")
     parser.add_argument("--robot-file", metavar="FILE", help="servos and limits; default: config/rena.yaml")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="write faults.json there")
+    parser.add_argument("--out", type=user_path, metavar="DIR", help="write faults.json there")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -11,13 +11,13 @@ from dataclasses import asdict, fields, replace
 from multiprocessing import resource_tracker
 from multiprocessing.context import SpawnContext
 from multiprocessing.pool import Pool
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import TimeRemainingColumn
 from rich.table import Table
 
 from rena_ros.base.errors import RenaError
+from rena_ros.base.files import user_path
 from rena_ros.base.signals import ASKING
 from rena_ros.bench.fuzz import FuzzResult, fuzz
 from rena_ros.bench.processes import interruptible
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--commands", type=int, default=1_000_000, metavar="N", help="default: a million")
     parser.add_argument("--seed", type=int, default=0, help="of the random commands (default 0)")
     parser.add_argument("--workers", type=int, metavar="N", help="processes side by side (default: one per core)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="write fuzz.json there")
+    parser.add_argument("--out", type=user_path, metavar="DIR", help="write fuzz.json there")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -51,23 +51,23 @@ class ProcessState:
     def of(cls, pid: int) -> "ProcessState":
         """Return the present state of a process. Raises FileNotFoundError or ProcessLookupError without it."""
         folder = Path(f"/proc/{pid}")
-        pages = int((folder / "statm").read_text().split()[1])
+        pages = int((folder / "statm").read_text(encoding="utf-8").split()[1])
         return cls(pages * _PAGE / 2**20, len(os.listdir(folder / "fd")), len(os.listdir(folder / "task")))
 
 
 def machine_busy_s() -> float:
     """Return the processor time of all processes since the machine started, seconds."""
-    columns = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    columns = Path("/proc/stat").read_text(encoding="utf-8").split("\n", 1)[0].split()[1:]
     return sum(int(columns[i]) for i in _BUSY) * _TICK_S
 
 
 def cpu_of(pid: int) -> float:
     """Return the processor time of one process so far, seconds (in steps of 10 ms)."""
-    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(after_name[11]) + int(after_name[12])) * _TICK_S
 
 
 def _processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return models[0] if models else platform.processor() or "unknown processor"

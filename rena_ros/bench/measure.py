@@ -10,12 +10,12 @@ import os
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from rena_ros.base.arrays import BoolArray, FloatArray, IntArray
 from rena_ros.base.errors import RenaError
+from rena_ros.base.files import user_path
 from rena_ros.base.priority import be_nice
 from rena_ros.bench.drivers import DRIVERS, CycleResult, Driver
 from rena_ros.bench.machine import cpu_of, machine_busy_s
@@ -95,7 +95,7 @@ def main() -> int:
     parser.add_argument("--rate-hz", type=float, default=0.0)
     parser.add_argument("--niceness", type=int, default=0)
     parser.add_argument("--emulator-pid", type=int, default=os.getpid())
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=user_path, required=True)
     args = parser.parse_args()
     try:
         robot = load_robot(args.robot_file)

@@ -69,7 +69,7 @@ class EmulatedBus:
             options["--robot-file"] = self.robot_file
         command = [sys.executable, "-m", "rena_ros.bench.measure"]
         command += [str(part) for option in options.items() for part in option]
-        with child_process(command, stderr=subprocess.PIPE, text=True) as process:
+        with child_process(command, stderr=subprocess.PIPE, encoding="utf-8") as process:
             message = process.communicate()[1]
         if process.returncode:
             raise RenaError(f"the driver {driver} could not be measured: {message.strip() or process.returncode}")
@@ -91,7 +91,7 @@ def emulated_bus(
             command += ["--faults", str(file)]
         if robot_file:
             command += ["--robot-file", robot_file]
-        with child_process(command, stderr=subprocess.PIPE, text=True) as process:
+        with child_process(command, stderr=subprocess.PIPE, encoding="utf-8") as process:
             wait_for_link(link, process)
             yield EmulatedBus(process, link, robot_file)
 

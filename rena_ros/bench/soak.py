@@ -20,7 +20,7 @@ from rich.console import Console, Group
 from rich.live import Live
 
 from rena_ros.base.errors import RenaError
-from rena_ros.base.files import write_json
+from rena_ros.base.files import user_path, write_json
 from rena_ros.bench.machine import Machine, ProcessState
 from rena_ros.bench.processes import child_process, interruptible, wait_for_link
 from rena_ros.bench.report import begin, save_figures
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the random faults (default 0)")
     parser.add_argument("--robot-file", metavar="FILE", help="servos and limits; default: config/rena.yaml")
     parser.add_argument("--domain", type=int, metavar="ID", help="ROS domain; default: one that is hardly in use")
-    parser.add_argument("--out", type=Path, default=Path("out/soak"), metavar="DIR", help="default: out/soak")
+    parser.add_argument("--out", type=user_path, default=Path("out/soak"), metavar="DIR", help="default: out/soak")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -110,11 +110,11 @@ def _processes(args: argparse.Namespace) -> Iterator[tuple[dict[str, subprocess.
     with contextlib.ExitStack() as stack:
         processes = {}
         for name, (module, arguments) in commands.items():
-            log = stack.enter_context((args.out / f"{name}.log").open("w"))
+            log = stack.enter_context((args.out / f"{name}.log").open("w", encoding="utf-8"))
             command = (sys.executable, "-m", module, *arguments)
             output = subprocess.PIPE if name == "exerciser" else log
             processes[name] = stack.enter_context(
-                child_process(command, stop_s=10.0, env=environment, stdout=output, stderr=log, text=True)
+                child_process(command, stop_s=10.0, env=environment, stdout=output, stderr=log, encoding="utf-8")
             )
             if name == "emulator":
                 wait_for_link(link, processes[name], f"see {log.name}")
@@ -146,6 +146,6 @@ def _watch(soak: Soak, processes: dict, lines: queue.Queue, length_s: float, con
 
 def _read_report(path: Path) -> dict:
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError):
         return {}

@@ -15,6 +15,7 @@ from typing import Protocol
 import serial
 
 from rena_ros.base.errors import RenaError
+from rena_ros.base.files import user_path
 from rena_ros.bus.port_holders import holders
 from rena_ros.bus.protocol import wire_time_s
 
@@ -69,7 +70,7 @@ class SerialPort:
 
     def __init__(self, path: str, baud: int) -> None:
         """Open ``path``; raises PortMissing, or RenaError when it is taken, forbidden or no serial port."""
-        self.path = path
+        self.path = path = str(user_path(path))
         self.baud = baud
         self._wire_free_s = 0.0
         if os.path.exists(path) and not Path(path).is_char_device():

@@ -49,4 +49,4 @@ def _program_name(process: Path) -> str:
 def _has_pty_master(process: Path, targets: dict[Path, str], device: str) -> bool:
     number = f"tty-index:\t{device.removeprefix('/dev/pts/')}\n"
     masters = [descriptor for descriptor, target in targets.items() if target in ("/dev/ptmx", "/dev/pts/ptmx")]
-    return any(number in (process / "fdinfo" / master.name).read_text() for master in masters)
+    return any(number in (process / "fdinfo" / master.name).read_text(encoding="utf-8") for master in masters)

@@ -19,9 +19,10 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from rena_ros.base.errors import RenaError
-from rena_ros.base.files import write_json
+from rena_ros.base.files import user_path, write_json
 from rena_ros.base.priority import be_nice
 from rena_ros.base.signals import on_end
+from rena_ros.base.terminal import print_anything
 from rena_ros.emulator.bank import ServoBank
 from rena_ros.emulator.console import CommandConsole
 from rena_ros.emulator.fault_file import FaultScript, load_faults
@@ -155,12 +156,12 @@ class Emulator:
 def add_arguments(parser: argparse.ArgumentParser, link: Path | None = None) -> None:
     """Declare the options of the emulator; ``link``: the default of --link."""
     where = "where to put the link to the serial port" + (f"; default: {link}" if link else "")
-    parser.add_argument("--link", type=Path, required=link is None, default=link, help=where)
+    parser.add_argument("--link", type=user_path, required=link is None, default=link, help=where)
     parser.add_argument("--robot-file", help="robot file; default: the Rena that ships with the package")
-    parser.add_argument("--report", type=Path, help="JSON file to write at the end: what crossed the wire")
+    parser.add_argument("--report", type=user_path, help="JSON file to write at the end: what crossed the wire")
     parser.add_argument("--return-delay-us", type=int, default=0, help="the servos' return delay, 0..500 us")
-    parser.add_argument("--faults", type=Path, help="YAML file of faults and their times")
-    parser.add_argument("--goals", type=Path, help="CSV file for every goal that crosses the wire")
+    parser.add_argument("--faults", type=user_path, help="YAML file of faults and their times")
+    parser.add_argument("--goals", type=user_path, help="CSV file for every goal that crosses the wire")
     factory = "servos out of the box: all with id 1, only the first one attached"
     parser.add_argument("--factory", action="store_true", help=factory)
     parser.add_argument("--commands", action="store_true", help="read commands from standard input (`help` lists them)")
@@ -207,6 +208,7 @@ def main(
     make: Callable[[argparse.Namespace], Emulator] = make_emulator,
 ) -> int:
     """Run an emulator until a signal asks it to end. Returns 0, or 2 for what the user can correct."""
+    print_anything()
     parser = argparse.ArgumentParser(prog=program, description=about.splitlines()[0])
     add_arguments(parser)
     args = parser.parse_args(argv)

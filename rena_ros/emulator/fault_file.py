@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import field_validator, model_validator
 
 from rena_ros.base.file_model import FileModel, read_model
-from rena_ros.base.files import read_text
+from rena_ros.base.files import read_text, user_path
 from rena_ros.emulator.fault_schedule import RandomFaults
 from rena_ros.emulator.faults import AnyFault
 from rena_ros.robot.model import Robot
@@ -38,7 +38,8 @@ class FaultScript(FileModel):
 
 def load_faults(path: str | Path, robot: Robot) -> FaultScript:
     """Read a fault file. Raises RenaError that lists every fault of the file itself, each with its line."""
-    return read_faults(read_text(Path(path), "fault file"), robot, f"the fault file {path}")
+    path = user_path(path)
+    return read_faults(read_text(path, "fault file"), robot, f"the fault file {path}")
 
 
 def read_faults(text: str, robot: Robot, source: str = "the text of faults") -> FaultScript:

@@ -42,7 +42,7 @@ class GoalLog:
         if path is not None:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = open(path, "w", buffering=1)  # noqa: SIM115 (closed by close; by lines: killed, it is whole)
+                self._file = open(path, "w", buffering=1, encoding="utf-8")  # noqa: SIM115 (closed by close; by lines: killed, it is whole)
                 self._file.write(",".join(("time_s", *self._names)) + "\n")
             except OSError as error:
                 raise RenaError(f"cannot write the goals to {path}: {error.strerror}") from error

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from rena_ros.base.files import write_json
+from rena_ros.base.files import user_path, write_json
 from rena_ros.behaviour.policy import Policy
 from rena_ros.learning.metrics import left_right_gap
 from rena_ros.learning.samples import TEST_SAMPLES
@@ -17,14 +17,16 @@ from rena_ros.robot.file import load_robot
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `rena evaluate`."""
-    parser.add_argument("--model", metavar="FILE", help="an exported model; default: the one that ships with Rena")
-    parser.add_argument("--data", metavar="DIR", required=True, help="a dataset made by `rena collect`")
+    parser.add_argument("--model", type=user_path, metavar="FILE", help="exported model; default: the one that ships")
+    parser.add_argument("--data", type=user_path, metavar="DIR", required=True, help="a dataset made by `rena collect`")
     parser.add_argument(
         "--test", metavar="N", type=int, default=TEST_SAMPLES, help="held-out samples (default %(default)s)"
     )
-    parser.add_argument("--robot-file", metavar="FILE", help="the robot of the model and the data; default: Rena")
-    parser.add_argument("--json", metavar="FILE", help="write the figures to this file")
-    parser.add_argument("--out", metavar="DIR", help="write plots to this folder: cumulative errors, errors per servo")
+    parser.add_argument("--robot-file", type=user_path, metavar="FILE", help="robot of model and data; default: Rena")
+    parser.add_argument("--json", type=user_path, metavar="FILE", help="write the figures to this file")
+    parser.add_argument(
+        "--out", type=user_path, metavar="DIR", help="folder for plots: cumulative errors, errors per servo"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,9 +38,9 @@ def run(args: argparse.Namespace) -> int:
     _print(scores, dataset.names, args.test, gap)
     if args.json:
         figures = {name: _figures(score, dataset.names) for name, score in scores.items()}
-        write_json(Path(args.json), {"held_out": args.test, "left_right_gap_of_goals": gap, **figures})
+        write_json(args.json, {"held_out": args.test, "left_right_gap_of_goals": gap, **figures})
     if args.out:
-        _write_plots(Path(args.out), scores, dataset.names)
+        _write_plots(args.out, scores, dataset.names)
     return 0
 
 

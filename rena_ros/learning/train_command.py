@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from rena_ros.base.arrays import FloatArray
 from rena_ros.base.errors import RenaError
-from rena_ros.base.files import write_json
+from rena_ros.base.files import user_path, write_json
 from rena_ros.behaviour.policy import Policy
 from rena_ros.learning.export import export_onnx, replace_provenance
 from rena_ros.learning.metrics import rmse
@@ -31,8 +31,10 @@ from rena_ros.robot.file import load_robot
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `rena train`."""
-    parser.add_argument("--data", metavar="DIR", required=True, help="a dataset made by `rena collect`")
-    parser.add_argument("--out", metavar="RUN", required=True, help="folder of the run; continued if it holds one")
+    parser.add_argument("--data", type=user_path, metavar="DIR", required=True, help="a dataset made by `rena collect`")
+    parser.add_argument(
+        "--out", type=user_path, metavar="RUN", required=True, help="folder of the run, continued if it holds one"
+    )
     add_options(parser)
     # On a busy machine a second thread waits for its core at every step: hundreds of times slower, not twice as fast.
     parser.add_argument("--threads", type=int, default=1, help="CPU threads; 2 help only on idle cores (default 1)")
@@ -40,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--test", type=int, default=TEST_SAMPLES, help="last samples, never trained on (default %(default)s)"
     )
     parser.add_argument(
-        "--robot-file", metavar="FILE", help="the robot that the data was collected with; default: Rena"
+        "--robot-file", type=user_path, metavar="FILE", help="the robot that the data was collected with; default: Rena"
     )
     parser.add_argument(
         "--held-out",
@@ -48,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="at the end, measure the error on the test samples and write it into the model; "
         "use it once, for the model that ships",
     )
-    parser.add_argument("--json", metavar="FILE", help="write the figures of the run to this file")
+    parser.add_argument("--json", type=user_path, metavar="FILE", help="write the figures of the run to this file")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -57,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     torch.set_num_threads(args.threads)
     console, dataset = Console(), load_dataset(args.data)
     rest = robot_rest(dataset)
-    trainer = _trainer(Path(args.out), settings, dataset, args.test)
+    trainer = _trainer(args.out, settings, dataset, args.test)
     done = len(trainer.history)
     if done:
         console.print(f"continuing after epoch {done} of {settings.epochs}")
@@ -68,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
         console.print(f"stopped; {len(trainer.history)} epochs are saved in {args.out}; the same command continues")
         return 130
     figures = _figures(trainer, time.monotonic() - start_s, len(trainer.history) - done)
-    path = Path(args.out) / "model.onnx"
+    path = args.out / "model.onnx"
     labels = {
         "servo_names": dataset.names,
         "feature_names": dataset.feature_names,
@@ -81,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     if args.held_out:
         figures["held_out"] = _held_out(policy, dataset, args.test)
         replace_provenance(path, provenance(settings, figures, dataset))
-    _draw_curves(Path(args.out) / "curves.png", trainer)
+    _draw_curves(args.out / "curves.png", trainer)
     shown = "no validation part"
     if trainer.best_rmse is not None:
         shown = f"validation RMSE {100 * trainer.best_rmse:.2f} %, epoch {trainer.best_epoch + 1}"
@@ -89,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
     if args.held_out:
         console.print(f"held-out RMSE {100 * figures['held_out']['rmse']:.2f} %")
     if args.json:
-        write_json(Path(args.json), figures)
+        write_json(args.json, figures)
     return 0
 
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rena_ros.base.errors import RenaError
-from rena_ros.base.files import sha256_of, write_json
+from rena_ros.base.files import printable, ros_path, sha256_of, user_path, write_json
 from rena_ros.graph import TWIN
 from rena_ros.mimic import summary
 from rena_ros.mimic.film import make_film
@@ -95,10 +95,10 @@ def _figures(run: MimicRun, measurements: Measurements, outcome: RunOutcome) -> 
     if outside := figures["frames"] - len(frames):
         notes.append(f"{outside} pictures are stamped outside the run (a clock was set?): the film leaves them out")
     figures["provenance"] = {
-        "source": run.source,
+        "source": ros_path(user_path(run.source)),
         "robot": run.robot,
         "mirror": run.mirror,
-        "model": {"file": run.model.name, "sha256": sha256_of(run.model)},
+        "model": {"file": printable(run.model.name), "sha256": sha256_of(run.model)},
         "recorded": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "duration_s": round((frames[-1] - frames[0]) / 1e9, 3) if frames else 0.0,
         "ended": outcome.ending,
@@ -175,6 +175,6 @@ def _report_error(error: RenaError, notes: list[str]) -> None:
 
 def _read_report(report: Path) -> dict[str, Any] | None:
     try:
-        return json.loads(report.read_text())
+        return json.loads(report.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError):
         return None

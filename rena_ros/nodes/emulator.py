@@ -23,6 +23,7 @@ from std_srvs.srv import Trigger
 
 from rena_ros.base.errors import RenaError
 from rena_ros.base.signals import ignore_end, on_end
+from rena_ros.base.terminal import print_anything
 from rena_ros.emulator import emulator as emulated
 from rena_ros.emulator.console import carry_out, status
 from rena_ros.emulator.fault_file import read_faults
@@ -87,6 +88,7 @@ class EmulatorNode(Node):
 
 def main() -> NoReturn:
     """Run emulator and node until a signal asks them to end. The exit code is 0, or 2 after a RenaError, printed."""
+    print_anything()
     parser = argparse.ArgumentParser(prog="emulator_node", description=__doc__.splitlines()[0])
     emulated.add_arguments(parser)
     args = parser.parse_args(split_arguments(sys.argv[1:])[0])

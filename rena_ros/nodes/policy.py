@@ -20,6 +20,7 @@ from rclpy.time import Time
 from sensor_msgs.msg import JointState, TimeReference
 from std_srvs.srv import Trigger
 
+from rena_ros.base.files import printable
 from rena_ros.behaviour.command_stamps import CommandStamps
 from rena_ros.behaviour.policy import Policy
 from rena_ros.behaviour.presence import Presence
@@ -73,7 +74,7 @@ class PolicyNode(Node):
         )
         figures = self.policy.provenance.get("held_out", {})
         error = f", held-out RMSE {100 * figures['rmse']:.1f} %" if "rmse" in figures else ""
-        self.get_logger().info(f"model {self.policy.path}{error}; measuring the resting face")
+        self.get_logger().info(f"model {printable(self.policy.path)}{error}; measuring the resting face")
 
     def on_reading(self, message: JointState) -> None:
         """Turn one reading into a command. A message without names says that no face is present."""
@@ -153,7 +154,7 @@ class PolicyNode(Node):
                 "paused": self._paused,
                 "rest_measured": "yes" if self.resting.measured else f"{self.resting.calm_s:.1f} s of calm so far",
             },
-            hardware_id=str(self.policy.path),
+            hardware_id=printable(self.policy.path),
         )
         self._diagnostics.publish(diagnostics_msg([status], self.get_clock().now().to_msg()))
         self._readings, self._refused, self._since_s, self._inference_ms = 0, 0, now_s, []

@@ -14,6 +14,7 @@ from rclpy.timer import Timer
 from rena_ros.base.errors import RenaError
 from rena_ros.base.priority import be_nice
 from rena_ros.base.signals import HOLDING, on_end
+from rena_ros.base.terminal import print_anything
 from rena_ros.nodes.joining import join_ros
 from rena_ros.nodes.leaving import end_process
 
@@ -54,6 +55,7 @@ def run_node(name: str, make_node: Callable[[], Node], niceness: int = 0) -> NoR
     code = 1
     try:
         signals = _Signals()
+        print_anything()
         with contextlib.suppress(OSError):
             be_nice(niceness)  # before any thread exists: threads inherit it
         _claim = join_ros(name)  # held as long as the node runs

@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 
 from rena_ros.base.errors import RenaError
-from rena_ros.base.files import sha256_of
+from rena_ros.base.files import sha256_of, user_path
 from rena_ros.base.resources import share_path
+from rena_ros.base.terminal import print_anything
 
 FILE_NAME = "face_landmarker.task"
 VARIABLE = "RENA_FACE_MODEL"
@@ -36,7 +37,7 @@ def find_face_model(path: str | Path | None = None) -> Path:
     """
     for named, origin in ((path, "model_path"), (os.environ.get(VARIABLE), VARIABLE)):
         if named:
-            return _verified(Path(named).expanduser(), f"{origin} names {named}")
+            return _verified(user_path(named), f"{origin} names {named}")
     places = []
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         places.append(Path(str(importlib.metadata.distribution(_WHEEL).locate_file(f"{_WHEEL}/models/{FILE_NAME}"))))
@@ -63,6 +64,7 @@ def _verified(path: Path, origin: str) -> Path:
 
 def main() -> int:
     """Print the path of the verified face model, or how to get it. Returns the exit code: 0, or 2 without a model."""
+    print_anything()
     try:
         print(f"face model: {find_face_model()}, verified")
     except RenaError as error:

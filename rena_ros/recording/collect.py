@@ -17,7 +17,7 @@ from rich.table import Table
 from rena_ros import __version__
 from rena_ros.base.commit import source_commit
 from rena_ros.base.errors import RenaError
-from rena_ros.base.files import sha256_of, write_json
+from rena_ros.base.files import sha256_of, user_path, write_json
 from rena_ros.base.resources import share_path
 from rena_ros.perception.face_reader import READING_NAMES
 from rena_ros.perception.model_file import find_face_model
@@ -44,12 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--samples", type=int, default=9000, help="size of the dataset (default 9000)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the walk through the expressions (default 0)")
     parser.add_argument(
-        "--out", type=Path, required=True, help="directory of the dataset; an unfinished dataset is continued"
+        "--out", type=user_path, required=True, help="directory of the dataset; an unfinished dataset is continued"
     )
     parser.add_argument("--workers", type=int, help="processes in parallel (default: one per core, at most 2)")
-    parser.add_argument("--robot-file", type=Path, help="another robot file than config/rena.yaml")
-    parser.add_argument("--strategy", type=Path, help="another strategy file than config/strategy.yaml")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
+    parser.add_argument("--robot-file", type=user_path, help="another robot file than config/rena.yaml")
+    parser.add_argument("--strategy", type=user_path, help="another strategy file than config/strategy.yaml")
+    parser.add_argument("--json", type=user_path, metavar="FILE", help="also write the figures to this file")
 
 
 def run(args: argparse.Namespace) -> int:

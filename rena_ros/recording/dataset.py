@@ -14,6 +14,7 @@ import numpy as np
 
 from rena_ros.base.arrays import Array, FloatArray, IntArray
 from rena_ros.base.errors import RenaError
+from rena_ros.base.files import user_path
 
 FORMAT = 1
 ARRAYS = ("goals", "positions", "features", "landmarks", "groups", "attempts")
@@ -74,7 +75,7 @@ def load_dataset(directory: str | Path) -> Dataset:
 
     Raises RenaError when the directory holds no dataset, samples are missing, or a file is damaged.
     """
-    directory = Path(directory)
+    directory = user_path(directory)
     meta = read_meta(directory)
     if meta is None:
         raise RenaError(f"{directory} holds no dataset (no meta.json); collect one: rena collect --out {directory}")
@@ -103,7 +104,7 @@ def read_meta(directory: Path) -> dict[str, Any] | None:
     """
     path = directory / "meta.json"
     try:
-        meta = json.loads(path.read_text())
+        meta = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from rena_ros.base.errors import RenaError
-from rena_ros.base.files import back_up, read_text, replacing
+from rena_ros.base.files import back_up, read_text, replacing, user_path
 from rena_ros.robot.file import load_robot, parse_robot
 from rena_ros.robot.model import Robot
 
@@ -28,7 +28,7 @@ class RobotFileEdit:
 
     def __init__(self, path: str | Path) -> None:
         """Load the file. Raises RenaError when it is not a valid robot file, or cannot be changed later on."""
-        self.path = Path(path).resolve()  # behind a link the file itself is changed
+        self.path = user_path(path).resolve()  # behind a link the file itself is changed
         self.robot = load_robot(self.path)
         self.backup: Path | None = None
         if not self.path.is_file():

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, create_model, field_validator
 
 from rena_ros.base.file_model import FileModel, Finding, did_you_mean, read_model
-from rena_ros.base.files import read_text
+from rena_ros.base.files import read_text, user_path
 from rena_ros.base.resources import share_path
 from rena_ros.robot.model import Band, Robot, Servo, Thresholds
 
@@ -22,7 +22,7 @@ def load_robot(path: str | Path | None = None) -> Robot:
 
     Raises RenaError that lists every fault, each with the servo's name and the line to change.
     """
-    path = Path(path) if path else share_path("config/rena.yaml")
+    path = user_path(path) if path else share_path("config/rena.yaml")
     return parse_robot(read_text(path, "robot file"), path)
 
 

@@ -4,10 +4,9 @@ import argparse
 import contextlib
 import sys
 import time
-from pathlib import Path
 
 from rena_ros.base.errors import RenaError
-from rena_ros.base.files import back_up, write_text
+from rena_ros.base.files import back_up, printable, user_path, write_text
 from rena_ros.bus.line import Line
 from rena_ros.robot.model import Servo
 from rena_ros.servo_tools import options
@@ -22,7 +21,7 @@ _STANDARD_OUTPUT = ("-", "/dev/stdout")  # the second may be redirected to a fil
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     options.add_common_arguments(parser)
-    parser.add_argument("file", type=Path, metavar="FILE", help="file to write, YAML; - for standard output")
+    parser.add_argument("file", type=user_path, metavar="FILE", help="file to write, YAML; - for standard output")
     options.add_only_argument(parser)
 
 
@@ -39,8 +38,9 @@ def run(args: argparse.Namespace, dialogue: Dialogue | None = None) -> int:
     found = {name: values for name, values in read.items() if values is not None}
     if not found:
         raise RenaError("no servo replies, nothing was written; `rena servo scan` looks for the cause")
+    date = time.strftime("%Y-%m-%d %H:%M:%S")
     comments = [
-        f"Registers of {len(found)} servo(s), read from {port} at {baud} baud on {time.strftime('%Y-%m-%d %H:%M:%S')}.",
+        f"Registers of {len(found)} servo(s), read from {printable(port)} at {baud} baud on {date}.",
         f"`{args.prog.removesuffix('export')}restore FILE` writes back what differs in `eeprom`.",
         *([f"Did not reply: {', '.join(silent)}."] if silent else []),
     ]

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from rena_ros.base.arrays import BoolArray
 from rena_ros.base.errors import RenaError
-from rena_ros.base.files import write_json
+from rena_ros.base.files import user_path, write_json
 from rena_ros.bus.bus import Bus
 from rena_ros.bus.port import PortLost
 from rena_ros.bus.states import HealthState
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=rate, default=10.0, metavar="HZ", help="reads per second; default: 10")
     parser.add_argument("--once", action="store_true", help="print one table and end")
     json_help = "write one table as JSON and end; - for standard output"
-    parser.add_argument("--json", type=Path, metavar="FILE", help=json_help)
+    parser.add_argument("--json", type=user_path, metavar="FILE", help=json_help)
 
 
 def run(args: argparse.Namespace) -> int:

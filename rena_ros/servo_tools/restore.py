@@ -6,10 +6,9 @@ Ids and baud rates stay as they are without --ids and --bauds.
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from rena_ros.base.errors import RenaError
-from rena_ros.base.files import read_text
+from rena_ros.base.files import read_text, user_path
 from rena_ros.bus.line import Line
 from rena_ros.bus.registers import BAUDS, REGISTERS
 from rena_ros.robot.model import Servo
@@ -35,7 +34,7 @@ class Plan:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     options.add_common_arguments(parser)
-    parser.add_argument("file", type=Path, metavar="FILE", help="register file, as `rena servo export` writes it")
+    parser.add_argument("file", type=user_path, metavar="FILE", help="register file, as `rena servo export` writes it")
     options.add_only_argument(parser)
     parser.add_argument("--ids", action="store_true", help="also restore ids")
     parser.add_argument("--bauds", action="store_true", help="also restore baud rates")

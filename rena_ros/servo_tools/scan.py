@@ -8,13 +8,12 @@ import argparse
 import contextlib
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from rena_ros.base.files import write_json
+from rena_ros.base.files import user_path, write_json
 from rena_ros.bus.line import Line
 from rena_ros.bus.protocol import MAX_ID
 from rena_ros.bus.registers import BAUDS
@@ -31,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     all_help = "ask all ids at every rate; without it, the other rates are searched for missing servos only"
     parser.add_argument("--all-bauds", action="store_true", help=all_help)
     json_help = "also write the result to a file; - for standard output"
-    parser.add_argument("--json", type=Path, metavar="FILE", help=json_help)
+    parser.add_argument("--json", type=user_path, metavar="FILE", help=json_help)
 
 
 def run(args: argparse.Namespace) -> int:

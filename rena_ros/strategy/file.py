@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from rena_ros.base.file_model import FileModel, Finding, read_model, shown
-from rena_ros.base.files import read_text
+from rena_ros.base.files import read_text, user_path
 from rena_ros.base.resources import share_path
 from rena_ros.base.yaml_lines import number_hint
 from rena_ros.robot.file import ServoName, load_robot
@@ -137,7 +137,7 @@ def load_strategy(path: str | Path | None = None, robot: Robot | None = None) ->
 
     Raises RenaError that lists every fault, each with the line to change.
     """
-    path = Path(path) if path else share_path("config/strategy.yaml")
+    path = user_path(path) if path else share_path("config/strategy.yaml")
     return parse_strategy(read_text(path, "strategy file"), path, robot or load_robot())
 
 

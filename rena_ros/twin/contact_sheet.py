@@ -1,12 +1,12 @@
 """Draws twelve expressions on one sheet: ``python -m rena_ros.twin.contact_sheet --out docs/``."""
 
 import argparse
-from pathlib import Path
 
 import cv2
 import numpy as np
 
 from rena_ros.base.arrays import ByteArray
+from rena_ros.base.files import user_path
 from rena_ros.robot.file import load_robot
 from rena_ros.twin.actuators import goals_of
 from rena_ros.twin.asset import LOOKS
@@ -45,7 +45,7 @@ def contact_sheet(look: str = "rena") -> ByteArray:
 def main(argv: list[str] | None = None) -> int:
     """Write the sheet; return the exit code."""
     parser = argparse.ArgumentParser(description="draw twelve expressions of the drawn face on one sheet")
-    parser.add_argument("--out", type=Path, required=True, help="the directory to write into")
+    parser.add_argument("--out", type=user_path, required=True, help="the directory to write into")
     parser.add_argument("--look", choices=LOOKS, default="rena")
     args = parser.parse_args(argv)
     path = args.out / ("twin_expressions.jpg" if args.look == "rena" else f"{args.look}_expressions.jpg")

@@ -60,7 +60,7 @@ def test_a_folder_is_not_replaced_and_a_new_file_is_made(tmp_path):
     with pytest.raises(RenaError, match="Is a directory"):
         write_text(tmp_path, "text")
     write_text(tmp_path / "new", "text")
-    assert (tmp_path / "new").read_text() == "text"
+    assert (tmp_path / "new").read_text(encoding="utf-8") == "text"
 
 
 def test_text_is_utf8_with_its_own_line_ends_in_any_locale(tmp_path, monkeypatch):
@@ -83,21 +83,21 @@ def test_a_file_that_is_missing_or_no_text_is_named(tmp_path):
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt(), ValueError("odd")])
 def test_a_block_that_fails_leaves_the_old_file_alone(tmp_path, error):
     path = tmp_path / "model"
-    path.write_text("old")
+    path.write_text("old", encoding="utf-8")
 
     def write_half():
         with replacing(path) as fresh:
-            fresh.write_text("half of it")
+            fresh.write_text("half of it", encoding="utf-8")
             raise error
 
     with pytest.raises(RenaError if isinstance(error, OSError) else type(error)):
         write_half()
-    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+    assert path.read_text(encoding="utf-8") == "old" and list(tmp_path.iterdir()) == [path]
 
 
 def test_permissions_and_links_survive_a_replacement(tmp_path):
     path, link = tmp_path / "face.yaml", tmp_path / "link.yaml"
-    path.write_text("old")
+    path.write_text("old", encoding="utf-8")
     path.chmod(0o640)
     link.symlink_to(path)
     write_text(link, "new")
@@ -108,14 +108,17 @@ def test_backups_of_one_second_do_not_overwrite_each_other(tmp_path, monkeypatch
     monkeypatch.setattr("time.strftime", lambda form, *_: "20260101-120000")
     path = tmp_path / "face.yaml"
     for text in ("first", "second"):
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
         back_up(path)
-    assert [copy.read_text() for copy in sorted(tmp_path.glob("*.bak"), key=os.path.getmtime)] == ["first", "second"]
+    assert [copy.read_text() for copy in sorted(tmp_path.glob("*.bak"), key=os.path.getmtime)] == [
+        "first",
+        "second",
+    ]
 
 
 def test_json_is_whole_and_refuses_nan(tmp_path, capsys):
     write_json(tmp_path / "report.json", {"a": [1, 2.5]})
-    assert json.loads((tmp_path / "report.json").read_text()) == {"a": [1, 2.5]}
+    assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8")) == {"a": [1, 2.5]}
     write_json(tmp_path.__class__("-"), {"a": 1})
     assert json.loads(capsys.readouterr().out) == {"a": 1}
     with pytest.raises(ValueError, match="JSON"):
@@ -184,5 +187,5 @@ def test_a_utf_8_text_is_found_under_a_locale_of_ascii(tmp_path):
 
 def test_an_odd_name_in_a_message_is_printed_with_escapes():
     name = os.fsdecode(b"caf\xe9")
-    assert printable(f"{name} \U0001f600") == "caf\\udce9 \U0001f600"
+    assert printable(f"{name} \U0001f600\n\x85") == "caf\\udce9 \U0001f600\\n\\x85"
     assert str(RenaError(f"there is no {name}")) == "there is no caf\\udce9"

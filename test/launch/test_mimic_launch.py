@@ -78,7 +78,7 @@ def run_launch(tmp_path, ros_domain):
         link = arguments.get("link", "")
         stand_in = STAND_IN.format(python=sys.executable, folder=str(seen), count=len(nodes), link=link)
         for name, text in {process.executable: stand_in for process in nodes}.items() | {("emulator_node", EMULATOR)}:
-            (programs / name).write_text(text)
+            (programs / name).write_text(text, encoding="utf-8")
             (programs / name).chmod(0o755)
         # launch sets variables in this process: they are restored afterwards.
         places = {"AMENT_PREFIX_PATH": str(tmp_path / "prefix"), "ROS_LOG_DIR": str(tmp_path)}
@@ -91,7 +91,7 @@ def run_launch(tmp_path, ros_domain):
                 actions.IncludeLaunchDescription(source, launch_arguments=list(arguments.items()))
             )
             assert service.run() == 0
-        return {path.stem: json.loads(path.read_text()) for path in seen.glob("*.json")}
+        return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in seen.glob("*.json")}
 
     return run
 
@@ -136,7 +136,7 @@ def test_a_real_robot_has_no_emulator_and_keeps_its_torque_off(run_launch):
 
 def test_a_killed_node_is_started_again_and_one_that_ends_by_itself_ends_all(tmp_path, monkeypatch):
     marker, program = tmp_path / "marker", tmp_path / "node"
-    program.write_text(KILLED_ONCE.format(marker=marker))
+    program.write_text(KILLED_ONCE.format(marker=marker), encoding="utf-8")
     program.chmod(0o755)
     spec = importlib.util.spec_from_file_location("mimic_launch", LAUNCH_FILE)
     module = importlib.util.module_from_spec(spec)

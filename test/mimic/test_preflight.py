@@ -21,7 +21,7 @@ def folder(tmp_path, monkeypatch):
     """The working folder, with a clip and files that are no video and no folder."""
     monkeypatch.chdir(tmp_path)
     encode(tmp_path / "clip.mp4", (np.full((480, 640, 3), 10 * i, np.uint8) for i in range(15)), (640, 480))
-    (tmp_path / "notes.mp4").write_text("not a video")
+    (tmp_path / "notes.mp4").write_text("not a video", encoding="utf-8")
     (tmp_path / "some.onnx").touch()
     return tmp_path
 
@@ -87,7 +87,7 @@ def test_a_second_run_into_the_same_place(tmp_path):
         preflight.prepare_out(tmp_path)
     os.close(lock)
     os.close(preflight.prepare_out(tmp_path))
-    with open(tmp_path / ".spool" / "lock") as free:
+    with open(tmp_path / ".spool" / "lock", encoding="utf-8") as free:
         fcntl.flock(free, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
