@@ -8,6 +8,7 @@ import sys
 from rena_ros import __doc__ as rena_doc
 from rena_ros import __version__
 from rena_ros.base.errors import RenaError
+from rena_ros.base.missing import missing_package
 from rena_ros.base.subcommands import add_subcommands
 from rena_ros.base.terminal import print_anything
 
@@ -39,6 +40,11 @@ def main(argv: list[str] | None = None) -> int:
     except OSError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 1
+    except ModuleNotFoundError as error:
+        if (missing := missing_package(error)) is None:
+            raise
+        print(f"{name}: {missing}", file=sys.stderr)
+        return 2
     except RenaError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 2

@@ -63,7 +63,7 @@ def machine_busy_s() -> float:
 
 def cpu_of(pid: int) -> float:
     """Return the processor time of one process so far, seconds (in steps of 10 ms)."""
-    after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     return (int(after_name[11]) + int(after_name[12])) * _TICK_S
 
 

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rena_ros.base.files import user_path, write_json
+from rena_ros.base.missing import require
 from rena_ros.behaviour.policy import Policy
 from rena_ros.learning.metrics import left_right_gap
 from rena_ros.learning.samples import TEST_SAMPLES
@@ -31,6 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the scores, and write the figures and plots that the options request. Returns 0."""
+    if args.out:
+        require("matplotlib")
     policy = Policy(args.model, load_robot(args.robot_file))
     dataset = load_dataset(args.data)
     scores = held_out_scores(policy, dataset, args.test)

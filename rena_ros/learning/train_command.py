@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rena_ros.base.arrays import FloatArray
 from rena_ros.base.errors import RenaError
 from rena_ros.base.files import user_path, write_json
+from rena_ros.base.missing import require
 from rena_ros.behaviour.policy import Policy
 from rena_ros.learning.export import export_onnx, replace_provenance
 from rena_ros.learning.metrics import rmse
@@ -55,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, export the best network and print its error. Returns 0, or 130 after Ctrl-C."""
+    require("matplotlib")  # for the curves, after the training
     settings, robot = settings_from(args), load_robot(args.robot_file)
     torch.set_num_threads(args.threads)
     console, dataset = Console(), load_dataset(args.data)

@@ -92,7 +92,7 @@ def is_busy() -> bool:
     """Whether any other thread of this process works, or waits for the processor or the disk."""
     for thread in Path("/proc/self/task").iterdir():
         with contextlib.suppress(OSError):  # it has ended meanwhile
-            state = (thread / "stat").read_text().rpartition(")")[2].split()[0]
+            state = (thread / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
             if state in "RD" and thread.name != str(threading.get_native_id()):
                 return True
     return False

@@ -12,6 +12,7 @@ from rclpy.node import Node
 from rclpy.timer import Timer
 
 from rena_ros.base.errors import RenaError
+from rena_ros.base.missing import missing_package
 from rena_ros.base.priority import be_nice
 from rena_ros.base.signals import HOLDING, on_end
 from rena_ros.base.terminal import print_anything
@@ -44,8 +45,8 @@ class _Signals:
 def run_node(name: str, make_node: Callable[[], Node], niceness: int = 0) -> NoReturn:
     """Run one node until a signal of ``HOLDING`` asks it to end or it ends itself; then see ``end_process``.
 
-    The exit code is 0 after a clean end, 2 when a RenaError ended the node (logged as one fatal line), 1 after any
-    other error.
+    The exit code is 0 after a clean end, 2 when a RenaError or a missing package ended the node (logged as one fatal
+    line), 1 after any other error.
 
     ``name``: the node's own, without namespace, under which it is refused where another one runs: see ``join_ros``.
     ``niceness``: below 0, where the system permits it, for the nodes between a picture and the servos; above 0 for
@@ -63,10 +64,14 @@ def run_node(name: str, make_node: Callable[[], Node], niceness: int = 0) -> NoR
         signals.interrupt = False
         _spin(node, signals)
         code = 0
-    except RenaError as error:
-        code = 2
-        logger = node.get_logger() if node else rclpy.logging.get_logger("rena")
-        logger.fatal(str(error))
+    except (RenaError, ModuleNotFoundError) as error:
+        shown = missing_package(error) if isinstance(error, ModuleNotFoundError) else error
+        if shown is None:
+            traceback.print_exc()
+        else:
+            code = 2
+            logger = node.get_logger() if node else rclpy.logging.get_logger("rena")
+            logger.fatal(str(shown))
     except KeyboardInterrupt:
         code = 0
     except Exception:

@@ -37,10 +37,10 @@ class Autogroup:
     def exists(self):
         return self.text is not None
 
-    def read_text(self):
+    def read_text(self, encoding):
         return self.text
 
-    def write_text(self, text):
+    def write_text(self, text, encoding):
         if self.busy:
             self.busy -= 1
             raise BlockingIOError("resource temporarily unavailable")
