@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
         limit_s = args.duration or (preflight.STILL_S if source.still else None)
         total_s = limit_s or source.duration_s
         title = f"rena mimic · {source_text} → {args.robot}"
-        length = "until Ctrl-C" if total_s is None else f"{total_s:.0f} s"
+        length = f"{total_s:.0f} s" if total_s else "until Ctrl-C" if source.camera else "to its end"
         console.print(f"{title}, {length}; results in {out}", markup=False, soft_wrap=True)
         if source_text == preflight.PERFORMER:
             console.print("the source is the built-in performer; --source 0 takes the first camera", markup=False)

@@ -27,12 +27,13 @@ STILL_S = 10.0  # how long a still picture is shown when no duration is asked fo
 class Source:
     """What the camera node shows: ``name`` as it takes it, and the duration of one pass (None: no end, or not known).
 
-    ``still``: whether it is a still picture, which has no end.
+    ``still``, ``camera``: whether it is a still picture or a camera, which have no end.
     """
 
     name: str
     duration_s: float | None
     still: bool = False
+    camera: bool = False
 
 
 def check_source(text: str) -> Source:
@@ -44,10 +45,10 @@ def check_source(text: str) -> Source:
     if (camera := camera_path(text)) is not None:
         if (reason := absence(camera)) is not None:
             raise RenaError(f"{reason}; --source performer needs none")
-        return Source(ros_path(camera), None)
+        return Source(ros_path(camera), None, camera=True)
     path = Path(os.path.abspath(user_path(text)))
     facts = examine(path)
-    return Source(ros_path(path), facts.duration_s, facts.still)
+    return Source(ros_path(path), facts.duration_s, still=facts.still)
 
 
 def check_robot(text: str) -> None:

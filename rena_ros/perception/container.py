@@ -7,6 +7,7 @@ FFmpeg sees neither the file's name, from which it would take protocols (``talk-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,7 +17,7 @@ from av.stream import Disposition
 from rena_ros.base.errors import RenaError
 from rena_ros.base.files import printable
 
-_THREADS = 2
+_ONE_THREAD_PIXELS = 1280 * 720  # one thread decodes these in less time than two need to agree
 # How often reading may fail in a row before the file counts as over.
 _READ_FAILURES = 100
 _LIKELY_RATES_HZ = (0.1, 1000.0)
@@ -51,8 +52,9 @@ class OpenVideo:
         except RenaError:
             self._file.close()
             raise
-        self._stream.thread_type = "AUTO"
-        self._stream.codec_context.thread_count = _THREADS
+        coder = self._stream.codec_context
+        small = coder.width * coder.height <= _ONE_THREAD_PIXELS
+        coder.thread_type, coder.thread_count = ("NONE", 1) if small else ("AUTO", 2)
 
     def __enter__(self) -> "OpenVideo":
         return self
@@ -62,7 +64,10 @@ class OpenVideo:
 
     @property
     def duration_s(self) -> float | None:
-        """Duration that the file states, s; None when it states none."""
+        """Duration that the file states, s; None when it states none, or one that comes from a jump of its stamps."""
+        rate = self._stream.average_rate
+        if rate and rate < _LIKELY_RATES_HZ[0]:
+            return None
         if self._stream.duration and self._stream.time_base:
             return float(self._stream.duration * self._stream.time_base)
         return self._container.duration / av.time_base if self._container.duration else None
@@ -75,9 +80,9 @@ class OpenVideo:
                 return float(1 / rate)
         return 1 / 30
 
-    @property
+    @cached_property
     def aspect(self) -> Fraction | None:
-        """Width of a pixel by its height; None when the file does not say it."""
+        """Width of a pixel by its height; None when the file does not say it. Known after the first frame."""
         return self._stream.sample_aspect_ratio or self._stream.codec_context.sample_aspect_ratio
 
     @property

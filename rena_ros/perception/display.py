@@ -1,6 +1,7 @@
 """A decoded frame as a player shows it: square pixels, upright, sRGB."""
 
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import av
@@ -53,6 +54,7 @@ class Display:
         return turned(hdr.to_srgb(rgb, frame.color_trc) if is_hdr else rgb, display_matrix(frame))
 
 
+@lru_cache(maxsize=8)
 def shown_size(width: int, height: int, aspect: Fraction | None, longest_side: int) -> tuple[int, int]:
     """Return width and height with square pixels, neither above ``longest_side``; the height is kept if possible."""
     if aspect is None or not _LIKELY_ASPECTS[0] <= aspect <= _LIKELY_ASPECTS[1]:

@@ -1,7 +1,7 @@
 """High dynamic range to sRGB: PQ and HLG (ITU-R BT.2100) with the primaries of BT.2020 become what a screen shows.
 
-Light is measured in units of SDR white, 203 cd/m2 (ITU-R BT.2408). Up to _KNEE it is kept as it is; brighter light
-approaches 1 smoothly, so that a face in the sun keeps its shades instead of turning white.
+Light is measured in units of SDR white, 203 cd/m2 (ITU-R BT.2408). Up to _KNEE it is kept; up to
+_PEAK it is compressed (Reinhard et al. 2002, eq. 4), so that a face in the sun keeps its shades instead of turning white.
 """
 
 from functools import cache
@@ -14,7 +14,7 @@ from rena_ros.base.arrays import ByteArray
 PQ, HLG = 16, 18  # the transfer characteristics' numbers in ITU-T H.273
 _WHITE = 203.0  # cd/m2
 _HLG_PEAK, _HLG_GAMMA = 1000.0, 1.2  # the reference display of BT.2100
-_KNEE = 0.6
+_KNEE, _PEAK = 0.4, 1000 / _WHITE
 _LUMINANCE_2020 = np.array([0.2627, 0.6780, 0.0593], np.float32)
 # ITU-R BT.2087: linear BT.2020 to linear BT.709.
 _TO_709 = np.array([[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]], np.float32)
@@ -53,7 +53,8 @@ def _srgb_of_half() -> np.ndarray:
     """The sRGB code, uint8, of each float16 light, indexed by its bits; light below 0 or not a number gives 0."""
     light = np.nan_to_num(np.arange(65536, dtype=np.uint16).view(np.float16).astype(np.float64), posinf=65504.0)
     light = np.maximum(light, 0)
-    room = 1 - _KNEE
-    shown = np.where(light <= _KNEE, light, _KNEE + room * (1 - np.exp(-(light - _KNEE) / room)))
+    above, highest = (np.maximum(light, _KNEE) - _KNEE) / (1 - _KNEE), (_PEAK - _KNEE) / (1 - _KNEE)
+    compressed = _KNEE + (1 - _KNEE) * above * (1 + above / highest**2) / (1 + above)
+    shown = np.where(light <= _KNEE, light, np.minimum(compressed, 1))
     coded = np.where(shown <= 0.0031308, 12.92 * shown, 1.055 * shown ** (1 / 2.4) - 0.055)
     return np.rint(255 * coded).astype(np.uint8)

@@ -131,7 +131,7 @@ def test_a_link_to_a_video_device_is_a_camera(tmp_path, monkeypatch):
 
     monkeypatch.setattr("rena_ros.perception.camera.os.stat", stat)
     monkeypatch.setattr("rena_ros.perception.camera.os.access", lambda *_: True)
-    assert preflight.check_source(str(camera)) == preflight.Source(str(camera), None)
+    assert preflight.check_source(str(camera)) == preflight.Source(str(camera), None, camera=True)
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "soon"])
