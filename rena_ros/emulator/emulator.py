@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
+from typing import TypeVar
 
 from rena_ros.base.errors import RenaError
 from rena_ros.base.files import user_path, write_json
@@ -38,13 +39,15 @@ AGAIN_S = 2.0  # `ros2 launch` may deliver one Ctrl-C twice, but not that far ap
 KEPT_GOALS = 1000  # in memory, of a process that may run for days; the file of --goals keeps all
 IDLE_S = 0.1  # a signal does not end select early (PEP 475): without traffic this is how late it is noticed
 
+_Result = TypeVar("_Result")
+
 
 class Emulator:
     """A servo bank behind a pty at ``link``. It belongs to the thread of ``run``; other threads use ``call``."""
 
     def __init__(self, bank: ServoBank, link: Path, console: CommandConsole | None = None) -> None:
         """Check the link; ``console``: typed commands that change faults while it runs. Raises RenaError."""
-        self.bank = bank
+        self.bank, self.link = bank, link
         self._wire = Wire(DEFAULT_BAUD)
         self._cable_pulls = 0
         self._console = console
@@ -64,16 +67,19 @@ class Emulator:
         elif now_s > self._leave_s - LINGER_S + AGAIN_S:
             self._leave_s = now_s
 
-    def call(self, function: Callable[[], object], limit_s: float = 5.0) -> object:
+    def call(self, function: Callable[[], _Result], limit_s: float = 5.0) -> _Result:
         """Let ``run`` call this function between two requests; return its result or raise its exception.
 
         For other threads. Raises TimeoutError when the emulator does not run.
         """
         if self._wake_write < 0:
             raise TimeoutError
-        future: Future = Future()
+        future: Future[_Result] = Future()
         self._calls.put((function, future))
-        os.write(self._wake_write, b"!")
+        try:
+            os.write(self._wake_write, b"!")
+        except OSError as error:  # closed meanwhile
+            raise TimeoutError from error
         return future.result(limit_s)
 
     def run(self) -> None:
@@ -107,6 +113,8 @@ class Emulator:
         wake_write, self._wake_write = self._wake_write, -1
         os.close(wake_write)
         os.close(self._wake_read)
+        while not self._calls.empty():
+            self._calls.get()[1].set_exception(TimeoutError())
 
     def _watched(self) -> list[int]:
         commands = [self._console.source] if self._console is not None and self._console.listening else []

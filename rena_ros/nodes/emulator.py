@@ -3,33 +3,41 @@
 The servos are those of `rena_ros.emulator.emulator`, with the same options. In addition: the parameter ``faults`` (YAML
 as in a fault file; a new value replaces every fault that was active), the parameter ``attached`` (names of the servos
 on the bus), and the services ``emulator/unplug``, ``emulator/plug``, ``emulator/clear_faults`` and
-``emulator/power_cycle``. ROS runs in a thread of its own, so that no middleware delays the servos' replies.
+``emulator/power_cycle``; once a second, ``/diagnostics``. ROS runs in a thread of its own, so that no middleware delays
+the servos' replies.
 """
 
 import argparse
 import contextlib
 import sys
 import threading
+import time
 import traceback
 from functools import partial
 from typing import NoReturn
 
+from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile
 from std_srvs.srv import Trigger
 
 from rena_ros.base.errors import RenaError
+from rena_ros.base.files import printable
 from rena_ros.base.signals import ignore_end, on_end
 from rena_ros.base.terminal import print_anything
+from rena_ros.control.health import Level
 from rena_ros.emulator import emulator as emulated
 from rena_ros.emulator.console import carry_out, status
 from rena_ros.emulator.fault_file import read_faults
 from rena_ros.nodes.joining import join_ros, split_arguments
 from rena_ros.nodes.leaving import end_process
+from rena_ros.nodes.messages import diagnostics_msg, status_msg
 from rena_ros.nodes.parameters import ParameterSpec, declare
+from rena_ros.nodes.running import STEADY
 
 JOIN_S = 5.0
 PARAMETERS = (
@@ -51,9 +59,38 @@ class EmulatorNode(Node):
         if given["attached"]:
             carry_out(bank, f"attach {given['attached']}")
         bank.script(script.faults, script.random)
+        self._packets, self._since_s = 0, time.monotonic()
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
+        self.create_timer(1.0, self.on_second, clock=STEADY)
         self.add_on_set_parameters_callback(self.on_parameters)
         for name, command in (("clear_faults", "clear"), *((word, word) for word in ("unplug", "plug", "power_cycle"))):
             self.create_service(Trigger, f"~/{name}", partial(self._on_trigger, command))
+
+    def on_second(self) -> None:
+        """Publish the diagnostics of the last second: WARN while faults are active."""
+        bank = self._emulator.bank
+        try:
+            attached, torque, faults, packets = self._emulator.call(
+                lambda: (len(bank.attached), int(bank.torque.sum()), bank.active_faults(), bank.report()["packets"])
+            )
+        except TimeoutError:
+            return  # it is leaving
+        now_s, link = time.monotonic(), printable(self._emulator.link)
+        status = status_msg(
+            f"{self.get_fully_qualified_name().lstrip('/')}: emulator",
+            Level.WARN if faults else Level.OK,
+            f"on purpose: {', '.join(faults)}" if faults else "no faults",
+            {
+                "attached": attached,
+                "torque_on": torque,
+                "faults": ", ".join(faults) or "none",
+                "requests_per_s": f"{(packets - self._packets) / (now_s - self._since_s):.1f}",
+                "link": link,
+            },
+            hardware_id=link,
+        )
+        self._packets, self._since_s = packets, now_s
+        self._diagnostics.publish(diagnostics_msg([status], self.get_clock().now().to_msg()))
 
     def on_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
         """Change faults and attached servos; either all new values are accepted, or none."""

@@ -4,6 +4,8 @@ import json
 import signal
 
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.qos import QoSProfile
 from std_srvs.srv import Trigger
 
 from rena_ros.bus.bus import Bus
@@ -20,6 +22,7 @@ class EmulatorPeer:
     def __init__(self, processes, folder):
         self.processes, self.until = processes, processes.until
         self.link, self._report = folder / "servos", folder / "report.json"
+        self.diagnostics = processes.listen(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
 
     def start(self, **parameters):
         parameters = {name: json.dumps(value) for name, value in parameters.items()}
@@ -34,6 +37,13 @@ class EmulatorPeer:
 
     def set(self, name, text):
         return self.processes.set_parameter("emulator", name, text)
+
+    def diagnosed(self):
+        """Return level, text and values of the newest diagnostics."""
+        self.until(lambda: self.diagnostics)
+        (status,) = self.diagnostics[-1].status
+        assert status.name == "bench/emulator: emulator" and status.hardware_id == str(self.link)
+        return status.level, status.message, {value.key: value.value for value in status.values}
 
     def report(self):
         return json.loads(self._report.read_text())
@@ -53,6 +63,11 @@ def test_faults_are_injected_and_cleared_while_a_session_runs(peer):
 
     peer.until(lambda: status("jaw") == 4)
     assert bus.set_torque(True) == {}
+    peer.until(lambda: peer.diagnosed()[2]["torque_on"] == "25")
+    level, text, values = peer.diagnosed()
+    assert (level, text) == (DiagnosticStatus.WARN, "on purpose: overheat jaw")
+    assert (values["attached"], values["faults"], values["link"]) == ("25", "overheat jaw", str(peer.link))
+    assert float(values["requests_per_s"]) >= 0
     assert peer.set("faults", "[{kind: overload, servo: neck_yaw}]").successful
     peer.until(lambda: (status("jaw"), status("neck_yaw")) == (0, 32))
     refused = peer.set("faults", "- {kind: ded}\n- {kind: dead, servo: jww}")
@@ -81,6 +96,8 @@ def test_faults_are_injected_and_cleared_while_a_session_runs(peer):
     assert peer.set("attached", "jaw neck_yaw").successful
     assert peer.call("clear_faults").message.startswith("plugged; 2 servos attached")
     assert not peer.set("attached", "jow").successful
+    peer.until(lambda: peer.diagnosed()[2]["attached"] == "2")
+    assert peer.diagnosed()[:2] == (DiagnosticStatus.OK, "no faults")
     bus.close()
     code, said = peer.processes.leave(peer.process)
     assert code == 0 and len(said.splitlines()) == 7  # the log tells which faults were injected on purpose
