@@ -30,7 +30,8 @@ class ServosPeer:
         self.policy = make(JointState, "servos/command/mimic", QoSProfile(depth=1))
 
     def start(self, port, **parameters):
-        return self.processes.start("servos", port=port, **parameters)
+        # Replies are late on a busy machine.
+        return self.processes.start("servos", port=port, **{"retries": 10, **parameters})
 
     def command(self, stamp_s=0, publisher=None, **positions):
         message = JointState(name=list(positions), position=list(positions.values()))
