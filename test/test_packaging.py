@@ -24,20 +24,26 @@ IMPORTS_OF = runpy.run_path(str(ROOT / "docs/draw_rooms.py"))["imports_of"]
 # import name -> rosdep key, as in rosdistro's rosdep/python.yaml (read 2026-08).
 ROSDEP_KEYS = {
     "absl": "python3-absl",
+    "catkin_pkg": "python3-catkin-pkg-modules",
     "cv2": "python3-opencv",
     "flatbuffers": "python3-flatbuffers",
+    "hypothesis": "python3-hypothesis",
     "mediapipe": "python3-mediapipe-pip",
     "numba": "python3-numba",
     "numpy": "python3-numpy",
     "onnxruntime": "python3-onnxruntime-pip",
+    "pytest": "python3-pytest",
     "rich": "python3-rich",
+    "scipy": "python3-scipy",
     "serial": "python3-serial",
     "yaml": "python3-yaml",
 }
 # Not in rosdistro's python.yaml (for `ruckig`, jazzy has the C++ library only; python3-pydantic is version 1 on
 # Ubuntu 24.04, Rena needs 2): requirements/*.txt alone name these.
 NO_ROSDEP_KEY = {"av", "pydantic", "pydantic_core", "ruckig"}
+TESTS_ONLY = {"rustypot": "rustypot", "scservo_sdk": "feetech-servo-sdk"}  # no rosdep key either
 ROS_PACKAGES = {
+    *("launch_testing", "rosgraph_msgs"),
     *("rclpy", "rcl_interfaces", "builtin_interfaces", "std_msgs", "sensor_msgs", "geometry_msgs", "diagnostic_msgs"),
     *("std_srvs", "launch", "launch_ros", "ament_index_python", "rosidl_runtime_py", "tf2_ros"),
 }
@@ -149,6 +155,23 @@ def test_every_other_import_is_named_where_it_can_be(manifest):
         if not in_learning and module not in NO_ROSDEP_KEY:
             assert ROSDEP_KEYS[module] in named, f"{module} ({files}) is not in package.xml"
         assert in_learning or module not in LEARNING_ONLY
+
+
+def test_what_the_tests_import_is_named_for_colcon_test(manifest):
+    named = {element.text for kind in ("exec_depend", "test_depend") for element in manifest.findall(kind)}
+    own = {path.stem for folder in ("test", "docs") for path in (ROOT / folder).rglob("*.py")}
+    imported = set(imports_of("test")) - own - NO_ROSDEP_KEY - (LEARNING_ONLY - {"scipy"})
+    assert {"hypothesis", "scipy", "rclpy"} <= imported
+    assert {TESTS_ONLY[name] for name in imported & set(TESTS_ONLY)} <= required("test.txt")
+    keys = {name: name if name in ROS_PACKAGES else ROSDEP_KEYS.get(name) for name in imported - set(TESTS_ONLY)}
+    assert {name: key for name, key in keys.items() if key not in named} == {}
+
+
+def test_colcon_finds_that_pytest_runs_the_tests(setup_arguments):
+    """As colcon-core reads it: a requirement of the extra `test` whose name, up to a space or a sign, is pytest."""
+    names = [re.split(r" |<|=|>|!", line)[0] for line in setup_arguments["extras_require"]["test"]]
+    assert "pytest" in names
+    assert {normalised(name) for name in names} == required("test.txt")
 
 
 def test_every_node_has_an_executable_and_every_executable_a_main(setup_arguments):
