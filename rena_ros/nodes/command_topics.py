@@ -27,9 +27,9 @@ def crowded_topics(node: Node) -> dict[str, tuple[str, ...]]:
     Publishers of one topic are one source, so no priority keeps them apart.
     """
     crowded = {}
-    for topic in COMMAND_TOPICS.values():
+    for topic in map(node.resolve_topic_name, COMMAND_TOPICS.values()):  # remapped, too
         if node.count_publishers(topic) > 1:
-            ends = node.get_publishers_info_by_topic(node.resolve_topic_name(topic))
+            ends = node.get_publishers_info_by_topic(topic)
             names = (f"{end.node_namespace.rstrip('/')}/{end.node_name}" for end in ends)
             crowded[topic] = tuple(sorted(names))
     return crowded

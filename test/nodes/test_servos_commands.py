@@ -189,7 +189,7 @@ def test_two_publishers_of_one_topic_are_named(rehearsal, capfd):
             publisher_node.create_publisher(JointState, topic, 1)
             rehearsal.live(1.1)
         bus = rehearsal.status("bus")
-        assert bus.level == WARN and "servos/command/mimic has 2 publishers, /lab/second, /servos: " in bus.message
+        assert bus.level == WARN and "/servos/command/mimic has 2 publishers, /lab/second, /servos: " in bus.message
     finally:
         second.destroy_node()
     assert any("servos/command/mimic has 2 publishers" in line for line in warnings(capfd))
