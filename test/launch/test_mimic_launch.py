@@ -13,6 +13,8 @@ from unittest import mock
 
 import pytest
 
+from rena_ros.base.errors import RenaError
+from rena_ros.base.files import user_path
 from rena_ros.graph import mimic_graph
 
 WHY = "`launch` comes with a ROS 2 installation only, not as a wheel"
@@ -134,22 +136,81 @@ def test_a_real_robot_has_no_emulator_and_keeps_its_torque_off(run_launch):
     assert seen["camera"]["parameters"]["source"] == "0", "a text, as it was given"
 
 
-def test_a_killed_node_is_started_again_and_one_that_ends_by_itself_ends_all(tmp_path, monkeypatch):
-    marker, program = tmp_path / "marker", tmp_path / "node"
-    program.write_text(KILLED_ONCE.format(marker=marker), encoding="utf-8")
-    program.chmod(0o755)
+def test_a_parameter_file_counts_but_for_arguments_that_are_given(run_launch, tmp_path):
+    path = tmp_path / "my \U0001f600.yaml"
+    camera = "/**/camera: {ros__parameters: {rate_hz: 15.0, mirror: true, loop: true, source: mine.mp4}}\n"
+    servos = "/lab/servos: {ros__parameters: {autostart: true, port: /dev/mine, baud: 500000}}\n"
+    path.write_text(camera + servos, encoding="utf-8")
+    odd = os.fsdecode(b"a: '\xe9.mp4")
+    seen = run_launch(robot="/dev/ttyUSB9", namespace="lab", params_file=str(path), loop="NO", source=odd)
+    camera, servos = seen["camera"]["parameters"], seen["servos"]["parameters"]
+    assert (camera["rate_hz"], camera["mirror"], camera["loop"]) == (15.0, True, False)
+    assert user_path(camera["source"]) == Path.cwd() / odd
+    assert (servos["autostart"], servos["port"], servos["baud"]) == (True, "/dev/ttyUSB9", 500000)
+
+
+@pytest.fixture
+def launch_file():
+    """The launch file as a module."""
     spec = importlib.util.spec_from_file_location("mimic_launch", LAUNCH_FILE)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+def processes_of(launch_file, **arguments):
+    """What the launch file makes of arguments: lines that it writes, and executables that it starts."""
+    context = launch.LaunchContext()
+    defaults = {name: value for name, (value, _) in launch_file.ARGUMENTS.items()}
+    context.launch_configurations.update(defaults | arguments)
+    made = launch_file._processes(context)
+    lines = ["".join(part.text for part in action.msg) for action in made if isinstance(action, actions.LogInfo)]
+    return lines, [action.node_executable for action in made if hasattr(action, "node_executable")]
+
+
+@pytest.mark.parametrize(
+    ("text", "truth"), [("True", True), ("TRUE", True), ("1", True), ("yes", True), ("Off", False)]
+)
+def test_a_truth_is_taken_as_yaml_has_it(text, truth, launch_file):
+    assert launch_file._truth("mirror", text) is truth
+
+
+@pytest.mark.parametrize(
+    ("environment", "arguments", "complaint"),
+    [
+        ({}, {"mirror": "maybe"}, "mirror:=maybe is neither true nor false"),
+        ({}, {"namespace": "my-robot"}, "the namespace my-robot is no ROS name"),
+        ({}, {"params_file": "gone.yaml"}, "cannot read the parameter file gone.yaml"),
+        ({"ROS_DOMAIN_ID": "abc"}, {}, "ROS_DOMAIN_ID=abc is no ROS domain"),
+    ],
+)
+def test_what_cannot_be_is_one_line(environment, arguments, complaint, launch_file, monkeypatch):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(RenaError, match=complaint):
+        processes_of(launch_file, **arguments)
+
+
+def test_a_port_in_the_parameter_file_of_the_twin_is_told(launch_file, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("servos: {ros__parameters: {port: /dev/mine}}", encoding="utf-8")
+    (line,), executables = processes_of(launch_file, params_file=str(path))
+    assert "port /dev/mine in" in line and "has no effect" in line and "servos_node" in executables
+
+
+def test_a_killed_node_is_started_again_and_one_that_ends_by_itself_ends_all(tmp_path, monkeypatch, launch_file):
+    marker, program = tmp_path / "marker", tmp_path / "node"
+    program.write_text(KILLED_ONCE.format(marker=marker), encoding="utf-8")
+    program.chmod(0o755)
     started = []
 
     def stand_in(*_args):
         started.append(actions.ExecuteProcess(cmd=[str(program)]))
         return started[-1]
 
-    monkeypatch.setattr(module, "_node", stand_in)
-    monkeypatch.setattr(module, "STEADY_S", 0.1)
+    monkeypatch.setattr(launch_file, "_node", stand_in)
+    monkeypatch.setattr(launch_file, "STEADY_S", 0.1)
     service = launch.LaunchService(noninteractive=True)
-    service.include_launch_description(launch.LaunchDescription(module._watched(mimic_graph()[0], "", "")))
+    service.include_launch_description(launch.LaunchDescription(launch_file._watched(mimic_graph()[0], "", "")))
     assert service.run() == 0
     assert [action.return_code for action in started] == [-9, 0]
