@@ -1,7 +1,7 @@
 """High dynamic range to sRGB: PQ and HLG (ITU-R BT.2100) with the primaries of BT.2020 become what a screen shows.
 
-Light is measured in units of SDR white, 203 cd/m2 (ITU-R BT.2408). Up to _KNEE it is kept; up to
-_PEAK it is compressed (Reinhard et al. 2002, eq. 4), so that a face in the sun keeps its shades instead of turning white.
+Light is measured in units of SDR white, 203 cd/m2 (ITU-R BT.2408). Up to _KNEE it is kept; from there to _PEAK it is
+compressed (Reinhard et al. 2002, eq. 4), so that a face in the sun keeps its shades instead of turning white.
 """
 
 from functools import cache
