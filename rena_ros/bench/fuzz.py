@@ -2,17 +2,19 @@
 
 The commands are of every shape that fits into a JointState: valid ones, NaN, infinities, numbers beyond any limit,
 empty lists, unknown and repeated names, lists of different lengths, antagonists that both pull. They come in floods and
-with pauses, between calls of the services. The node is the real one; servos and time are emulated (``rehearsal``).
+with pauses, from an operator and from the policy, between calls of the services. The node is the real one; servos and
+time are emulated (``rehearsal``).
 """
 
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rena_ros.bench.rehearsal import Rehearsal
+from rena_ros.control.arbiter import MIMIC, OPERATOR
 from rena_ros.emulator.goal_check import GoalCheck
 from rena_ros.robot.model import Robot
 
@@ -146,6 +148,8 @@ class _Run:
         robot = rehearsal.bank.robot
         self._rehearsal, self._rng = rehearsal, rng
         self._make = CommandMaker(robot, rng).make
+        self._policy_rng = rng.spawn(1)[0]
+        self._make_as_policy = CommandMaker(robot, self._policy_rng).make
         self._check = GoalCheck(robot)
         self._gap_s = _GAPS_S[0]
         self._misjudged = self._limp = self._services = 0
@@ -168,6 +172,16 @@ class _Run:
         self._rehearsal.live(float(self._rng.exponential(self._gap_s)))
         if self._rng.random() < 0.0003:
             self._rehearsal.live(_PAUSE_S)
+        if self._policy_rng.random() < 0.1:
+            self._command_as_policy()
+
+    def _command_as_policy(self) -> None:
+        """Send a command of the lowest source, which has no effect while the operator's are followed."""
+        rehearsal = self._rehearsal
+        owned = rehearsal.node.arbiter.owner(rehearsal.now_s) == OPERATOR
+        before = replace(rehearsal.gate.commands)
+        rehearsal.command(*self._make_as_policy()[0], MIMIC)
+        self._misjudged += owned and rehearsal.gate.commands != before
 
     def check(self) -> None:
         self._check.add(self._rehearsal.bank.goals.take())

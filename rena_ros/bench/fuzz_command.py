@@ -30,7 +30,7 @@ MEANINGS = {
     "speed": "goals faster than the servo's limit",
     "acceleration": "goals with more acceleration than the servo's limit",
     "limp": "goals while torque was off",
-    "misjudged": "valid commands refused, or invalid ones followed",
+    "misjudged": "valid commands refused, invalid or a lower source's ones followed",
 }
 
 
