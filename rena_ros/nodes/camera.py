@@ -1,4 +1,4 @@
-"""camera node: a camera, a video file or the drawn performer -> ``camera/image_raw`` and ``camera/camera_info``.
+"""camera node: a camera, a file or the drawn performer -> ``camera/image_raw``, ``camera/camera_info``, diagnostics.
 
 Images are stamped with the time of their capture. A clip's frame counts as captured when it is due by the clip's own
 time, before it is decoded: decoding is part of every latency measured from the stamp. (A frame of the performer is

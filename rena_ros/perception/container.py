@@ -4,6 +4,7 @@ FFmpeg sees neither the file's name, from which it would take protocols (``talk-
 (``take%03d.png``), nor any other file: a playlist or a session description cannot make it open a file or a connection.
 """
 
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -49,6 +50,9 @@ class OpenVideo:
             raise RenaError(
                 f"{self._shown} is not a video that FFmpeg can read ({error.strerror}): is the file complete?"
             ) from error
+        except OSError as error:
+            self._file.close()
+            raise self._unreadable(error) from error
         except RenaError:
             self._file.close()
             raise
@@ -98,16 +102,22 @@ class OpenVideo:
         return name.endswith("_pipe")
 
     def frames(self) -> Iterator[av.VideoFrame]:
-        """Decode the frames that are left, in the order in which they are shown; broken packets are counted."""
+        """Decode the frames that are left, in the order in which they are shown; broken packets are counted.
+
+        Raises RenaError when the file can no longer be read, such as from a drive that was pulled out.
+        """
         failures = 0
         packets = self._container.demux(self._stream)
         while failures < _READ_FAILURES:
             try:
                 packet = next(packets, None)
-            except (av.error.FFmpegError, OSError):
+            except av.error.FFmpegError:
+                self.broken += not failures  # a row of failures is one gap
                 failures += 1
                 packets = self._container.demux(self._stream)
                 continue
+            except OSError as error:
+                raise self._unreadable(error) from error
             if packet is None:
                 return
             failures = 0
@@ -122,6 +132,9 @@ class OpenVideo:
         """Close the file."""
         self._container.close()
         self._file.close()
+
+    def _unreadable(self, error: OSError) -> RenaError:
+        return RenaError(f"{self._shown} cannot be read: {error.strerror or error}; is its drive still there?")
 
     def _find_stream(self) -> av.VideoStream:
         moving = [stream for stream in self._container.streams.video if not _is_cover(stream)]
@@ -160,14 +173,17 @@ def examine(path: Path) -> FileFacts:
 
 
 def _open(path: Path, shown: str) -> BinaryIO:
-    if path.is_dir():
-        raise RenaError(f"{shown} is a folder, not a video file; name the file in it")
-    if not path.is_file():
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise RenaError(f"{shown} is a folder, not a video file; name the file in it")
+        if not stat.S_ISREG(mode):
+            raise RenaError(f"{shown} is not a regular file; use a video or picture file, or the number of a camera")
+        file = path.open("rb")
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise RenaError(
             f"there is no video file {shown}; use a video or picture file, the number of a camera, or performer"
-        )
-    try:
-        file = path.open("rb")
+        ) from error
     except OSError as error:
         raise RenaError(f"cannot open {shown}: {error.strerror}; may this user read it? (ls -l shows it)") from error
     if not file.read(1):

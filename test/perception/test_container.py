@@ -123,6 +123,35 @@ def test_a_file_that_may_not_be_read_is_one_line(tmp_path, monkeypatch):
         examine(path)
 
 
+def test_a_name_that_no_file_system_takes_is_one_line():
+    with pytest.raises(RenaError, match=r"cannot open .*too long"):
+        open_source("x" * 300, 640, 480, 30.0, print)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(RenaError, match=r"pipe\.mp4 is not a regular file"):
+        examine(tmp_path / "pipe.mp4")
+
+
+@pytest.mark.parametrize("part", [0.0, 0.6])
+def test_a_drive_that_is_pulled_out_is_one_line(tmp_path, monkeypatch, part):
+    """At once, or in the middle of the clip."""
+    data = clip_bytes("mpegts", "mpeg2video")
+    path = tmp_path / "clip.ts"
+    path.write_bytes(data)
+
+    class Pulled(io.BytesIO):
+        def read(self, count=-1):
+            if self.tell() > part * len(data):
+                raise OSError(5, "Input/output error")
+            return super().read(min(count, 4096))
+
+    monkeypatch.setattr("pathlib.Path.open", lambda *_args, **_options: Pulled(data))
+    with pytest.raises(RenaError, match=r"clip\.ts cannot be read: Input/output error"):
+        greys(VideoFile(path))
+
+
 PLAYLIST = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:1\n#EXTINF:0.4,\n{target}\n#EXT-X-ENDLIST\n"
 SESSION = (
     "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video {port} RTP/AVP 96\na=rtpmap:96 H264/90000\n"
