@@ -5,6 +5,7 @@ the servos node itself, the servos hold their positions. A node that ends in any
 """
 
 import time
+from pathlib import Path
 
 from launch import LaunchDescription
 from launch.actions import (
@@ -80,7 +81,8 @@ def _processes(context) -> list:
         # The emulator, no part of which reads parameters so early, must have the servos of the servos node.
         given["robot_file"] = str(parameters_in(params_file, full_name("servos", namespace)).get("robot_file", ""))
     processes = mimic_graph(**given)
-    notes = [LogInfo(msg=line) for line in overruled(processes, params_file, namespace)]
+    own = params_file != Path(ARGUMENTS["params_file"][0])  # what the shipped file says is the nodes' own default
+    notes = [LogInfo(msg=line) for line in (overruled(processes, params_file, namespace) if own else ())]
     return [*notes, *(action for process in processes for action in _watched(process, namespace, str(params_file)))]
 
 

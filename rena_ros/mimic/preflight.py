@@ -84,7 +84,8 @@ def check_names(names: Iterable[str], domain: int, namespace: str) -> socket.soc
         raise RenaError(f"another `rena mimic` runs on this machine in {where}: {remedy}")
     if taken := [name for name in names if is_claimed(claim_of(name, domain))]:
         held.close()
-        raise RenaError(f"{', '.join(taken)} runs on this machine in {where} already: {remedy}")
+        runs = "runs" if len(taken) == 1 else "run"
+        raise RenaError(f"{', '.join(taken)} {runs} on this machine in {where} already: {remedy}")
     return held
 
 

@@ -196,6 +196,7 @@ def test_a_port_in_the_parameter_file_of_the_twin_is_told(launch_file, tmp_path)
     path.write_text("servos: {ros__parameters: {port: /dev/mine}}", encoding="utf-8")
     (line,), executables = processes_of(launch_file, params_file=str(path))
     assert "port /dev/mine in" in line and "has no effect" in line and "servos_node" in executables
+    assert processes_of(launch_file) == ([], executables), "the shipped file is no news"
 
 
 def test_a_killed_node_is_started_again_and_one_that_ends_by_itself_ends_all(tmp_path, monkeypatch, launch_file):
