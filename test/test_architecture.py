@@ -44,7 +44,7 @@ KNOWS = {
     "nodes": {"graph", "robot", "bus", "control", "emulator", "perception", "behaviour", "twin"},
     "learning": {"robot", "recording", "behaviour"},  # datasets in, a model that Policy accepts out
     "mimic": {"graph", "robot", "perception", "behaviour", "twin", "nodes"},  # behaviour: the model fits; nodes: images
-    "bench": {"robot", "bus", "control", "emulator", "nodes"},
+    "bench": {"graph", "robot", "bus", "control", "emulator", "nodes"},
 }
 SPEAKS_ROS = ("rena_ros.nodes", "rena_ros.bench", "rena_ros.mimic.monitor")
 

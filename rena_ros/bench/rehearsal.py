@@ -4,7 +4,6 @@ Messages go straight into the node's callbacks, and its timers are called in the
 what happens on the wire. For the fuzz, and for tests of events that take minutes or happen in an instant.
 """
 
-import json
 from collections.abc import Callable
 from functools import partial
 
@@ -20,6 +19,7 @@ from rena_ros.control.arbiter import OPERATOR
 from rena_ros.emulator.bank import ServoBank
 from rena_ros.emulator.virtual_port import VirtualPort
 from rena_ros.emulator.virtual_time import VirtualTimers
+from rena_ros.graph import ros_domain, yaml_value
 from rena_ros.nodes.servos import ServosNode
 from rena_ros.robot.file import load_robot
 
@@ -95,7 +95,7 @@ class Rehearsal:
 
 def context_with(parameters: dict[str, object]) -> Context:
     """Make a ROS context in which nodes get these parameters."""
-    words = [word for name, value in parameters.items() for word in ("-p", f"{name}:={json.dumps(value)}")]
+    words = [word for name, value in parameters.items() for word in ("-p", f"{name}:={yaml_value(value)}")]
     context = Context()
-    rclpy.init(args=["--ros-args", *words], context=context)
+    rclpy.init(args=["--ros-args", *words], context=context, domain_id=ros_domain())
     return context
