@@ -25,3 +25,15 @@ def test_a_picture_that_cannot_be_read_is_reported_and_the_run_goes_on(tmp_path)
     level, message = measurements.snapshot().health["film: camera"]
     assert level == 1 and "32FC1" in message and measurements.pictures("camera") == 3
     np.testing.assert_allclose(from_jpeg(records[0]), 90, atol=2)
+
+
+def test_a_node_of_the_same_name_on_another_machine_is_named():
+    here, there = [1, 15, 7, 7, *range(12)], [1, 15, 9, 9, *range(12)]  # vendor and machine, then the rest: RTPS 9.3.1
+
+    def ends(topic):
+        found = [("servos", "/lab", here), ("policy", "/lab", here)]
+        found += [("servos", "/lab", there), ("policy", "/", there)]
+        return [SimpleNamespace(node_name=n, node_namespace=space, endpoint_gid=gid) for n, space, gid in found]
+
+    monitor = SimpleNamespace(get_namespace=lambda: "/lab", resolve_topic_name=str, get_publishers_info_by_topic=ends)
+    assert MonitorNode.on_other_machines(monitor, {"servos": "joint_states", "policy": "c"}) == ("servos",)

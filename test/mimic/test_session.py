@@ -1,11 +1,19 @@
-"""The end of a run: the order in which the processes end, and Ctrl-C again meanwhile."""
+"""A run that another machine disturbs; the order in which the processes end, and Ctrl-C again meanwhile."""
 
+import io
 import os
 import signal
 import sys
+from types import SimpleNamespace
 
+import pytest
+from rich.console import Console
+
+from rena_ros.base.errors import RenaError
 from rena_ros.base.signals import end_noted
-from rena_ros.mimic.session import take_down
+from rena_ros.graph import mimic_graph
+from rena_ros.mimic import session
+from rena_ros.mimic.session import Session, take_down
 from rena_ros.mimic.supervisor import Supervisor
 
 # When interrupted, it notes its name and ends; the servos node lets Ctrl-C come again before.
@@ -39,3 +47,18 @@ def test_the_camera_ends_first_and_the_emulator_last(tmp_path, until, monkeypatc
     supervisor.close()
     assert order.read_text().split() == ["camera", "servos", "emulator"]
     assert [ended.code for ended in supervisor.ended()] == [0, 0, 0]
+
+
+def test_a_run_on_another_machine_that_appears_later_ends_this_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(session.os, "setpriority", lambda *_: None)
+    monkeypatch.setattr(session, "LOOK_S", 0.0)
+    looks = iter([(), (), ("servos",)])
+
+    def on_other_machines(published):
+        assert published["servos"] == "joint_states" and published["policy"].startswith("servos/command")
+        return next(looks)
+
+    run = Session(mimic_graph(), tmp_path, Console(file=io.StringIO()), "", tmp_path)
+    monitor = SimpleNamespace(failure=None, node=SimpleNamespace(on_other_machines=on_other_machines))
+    with pytest.raises(RenaError, match=r"another machine runs servos .* ROS_DOMAIN_ID=… rena mimic"):
+        run._follow(monitor, SimpleNamespace(failure=None), "title", None, None)
