@@ -28,13 +28,13 @@ def ignore_end() -> None:
 
 
 @contextlib.contextmanager
-def end_noted() -> Iterator[Callable[[], bool]]:
-    """Raise nothing on a signal of ``ASKING``; yields a function that tells whether one has come so far."""
+def end_noted() -> Iterator[Callable[[], int]]:
+    """Raise nothing on a signal of ``ASKING``; yields a function that tells how many have come so far."""
     noted: list[int] = []
     before = {number: signal.getsignal(number) for number in ASKING}
     on_end(lambda number, _frame: noted.append(number))
     try:
-        yield lambda: bool(noted)
+        yield lambda: len(noted)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -83,8 +83,8 @@ class Session:
             except RenaError as error:
                 ending, failure = "failed", error
                 self._wait_for_ease()
-            with end_noted() as hurried:
-                forced = take_down(self._supervisor, hurried, self._tell_of_waiting)
+            with end_noted() as presses:
+                forced = take_down(self._supervisor, presses, self._tell_of_waiting)
                 leaving.close()
         return RunOutcome(ending, failure, forced, spool.failure, self._span_ns())
 
@@ -195,14 +195,14 @@ class Session:
         raise RenaError(f"within {limit_s:.0f} s: {complaint()}")
 
 
-def take_down(supervisor: Supervisor, hurried: Callable[[], bool], tell: Callable[[str], None]) -> dict[str, str]:
+def take_down(supervisor: Supervisor, presses: Callable[[], int], tell: Callable[[str], None]) -> dict[str, str]:
     """End the processes of a run in order; returns those that SIGINT did not end, with the signal that did.
 
-    The emulator ends last, so that it hears the servos node switch torque off. ``hurried``: whether the user has
-    pressed Ctrl-C again, which ends the patience; ``tell``: see ``Supervisor.stop``.
+    The emulator ends last, so that it hears the servos node switch torque off. ``presses``: how often the user has
+    pressed Ctrl-C meanwhile; ``tell``: see ``Supervisor.stop``.
     """
-    supervisor.interrupt("camera", CAMERA_STOP_S, hurried)
+    supervisor.interrupt("camera", CAMERA_STOP_S, presses)
     time.sleep(DRAIN_S)
     others = [name for name in supervisor.pids() if name != EMULATOR]
-    forced = supervisor.stop(*others, hurried=hurried, tell=tell) if others else {}
-    return forced | supervisor.stop(hurried=hurried, tell=tell)
+    forced = supervisor.stop(*others, presses=presses, tell=tell) if others else {}
+    return forced | supervisor.stop(presses=presses, tell=tell)

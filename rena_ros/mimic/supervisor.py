@@ -60,37 +60,37 @@ class Supervisor:
         """The children that have ended so far, in the order in which they were started."""
         return [child.end() for child in self._children.values() if not child.running]
 
-    def interrupt(self, name: str, limit_s: float, hurried: Callable[[], bool] = lambda: False) -> None:
-        """Send one child a SIGINT and wait for its end, up to ``limit_s`` or until ``hurried`` is true."""
+    def interrupt(self, name: str, limit_s: float, presses: Callable[[], int] = lambda: 0) -> None:
+        """Send one child a SIGINT and wait for its end, up to ``limit_s`` or until Ctrl-C was pressed: ``presses``."""
         child = self._children.get(name)
         if child is not None and child.running:
             child.signal(signal.SIGINT)
-            _wait([child], limit_s, hurried)
+            _wait([child], limit_s, lambda: presses() > 0)
 
     def stop(
         self,
         *names: str,
         patience_s: float = PATIENCE_S,
-        hurried: Callable[[], bool] = lambda: False,
+        presses: Callable[[], int] = lambda: 0,
         tell: Callable[[str], None] = lambda _: None,
     ) -> dict[str, str]:
         """End these children, all without names: SIGINT; after ``patience_s``, SIGTERM; ``TERM_S`` later, SIGKILL.
 
-        ``hurried``: asked all the time; once it is true the patience is over. ``tell``: called once with the names of
-        the children, listed, for which this has waited longer than ``TELL_S``.
+        ``tell``: called once with the names of the children, listed, for which this has waited longer than ``TELL_S``.
+        ``presses``: how often the user has pressed Ctrl-C; once more after ``tell`` ends the patience.
 
         Returns the last signal sent, by name, for each child that SIGINT did not end.
         """
         children = [child for name, child in self._children.items() if name in names or not names]
         forced: dict[str, str] = {}
-        begin_s, told = time.monotonic(), False
+        begin_s, presses_before = time.monotonic(), None
 
         def over() -> bool:
-            nonlocal told
-            if not told and time.monotonic() - begin_s > TELL_S:
-                told = True
+            nonlocal presses_before
+            if presses_before is None and time.monotonic() - begin_s > TELL_S:
+                presses_before = presses()
                 tell(", ".join(child.name for child in children if child.running))
-            return hurried()
+            return presses_before is not None and presses() > presses_before
 
         for number, limit_s, ends in (
             (signal.SIGINT, patience_s, over),

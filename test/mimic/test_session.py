@@ -40,9 +40,9 @@ def test_the_camera_ends_first_and_the_emulator_last(tmp_path, until, monkeypatc
         supervisor.start(name, [sys.executable, "-I", "-S", "-c", NODE, name, str(order)], os.environ)
     until(lambda: all((tmp_path / f"{name}.log").read_text() == "ready\n" for name in NAMES))
     before = signal.getsignal(signal.SIGINT)
-    with end_noted() as hurried:
-        take_down(supervisor, hurried, lambda _: None)
-        assert hurried()
+    with end_noted() as presses:
+        assert take_down(supervisor, presses, lambda _: None) == {}
+        assert presses() == 1
     assert signal.getsignal(signal.SIGINT) == before
     supervisor.close()
     assert order.read_text().split() == ["camera", "servos", "emulator"]

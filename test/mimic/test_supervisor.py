@@ -94,8 +94,14 @@ def test_a_process_that_ignores_signals_is_ended_by_force_and_named(supervisor, 
     for name in ("stubborn", "willing"):
         ready(name)
     monkeypatch.setattr("rena_ros.mimic.supervisor.TERM_S", 0.1 if taken == "SIGKILL" else DEADLINE_S)
-    # A second Ctrl-C, once the other one has ended.
-    assert supervisor.stop(patience_s=1e6, hurried=lambda: "willing" not in supervisor.pids()) == {"stubborn": taken}
+    monkeypatch.setattr("rena_ros.mimic.supervisor.TELL_S", 0.0)
+    told = []
+
+    def presses():
+        """The user presses Ctrl-C again once the other process has ended."""
+        return int(bool(told) and "willing" not in supervisor.pids())
+
+    assert supervisor.stop(patience_s=1e6, presses=presses, tell=told.append) == {"stubborn": taken}
     assert supervisor.pids() == {}
 
 
@@ -119,7 +125,8 @@ def test_a_slow_process_is_waited_for_and_the_user_is_told(supervisor, ready, tm
         said.append(names)
         (tmp_path / "told").touch()
 
-    assert supervisor.stop("slow", patience_s=DEADLINE_S, tell=tell) == {}
+    # Ctrl-C, pressed again before the user was told, does not end the patience.
+    assert supervisor.stop("slow", patience_s=DEADLINE_S, presses=lambda: 1, tell=tell) == {}
     assert said == ["slow"] and set(supervisor.pids()) == {"other"}
 
 
