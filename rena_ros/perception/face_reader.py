@@ -110,7 +110,7 @@ class FaceReader:
         self.mirror = mirror
         self._video = video
         self._options = vision.FaceLandmarkerOptions(
-            base_options=BaseOptions(model_asset_path=str(find_face_model(model_path))),
+            base_options=BaseOptions(model_asset_buffer=find_face_model(model_path).read_bytes()),
             running_mode=vision.RunningMode.VIDEO if video else vision.RunningMode.IMAGE,
             num_faces=max(2, max_faces),
             output_face_blendshapes=True,

@@ -1,5 +1,6 @@
 """FaceReader with the real MediaPipe on drawn faces: readings, the followed person, start and end of the process."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -196,6 +197,13 @@ def test_another_array_than_a_frame_is_refused(single):
     for wrong in (np.zeros((480, 640), np.uint8), np.zeros((480, 640, 3), np.float32), np.zeros((4, 4, 4), np.uint8)):
         with pytest.raises(ValueError, match="expected a frame"):
             single.read(wrong)
+
+
+def test_a_face_model_of_any_name_is_loaded(tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9 \xf0\x9f\x98\x80.task")
+    path.symlink_to(find_face_model())
+    with contextlib.closing(FaceReader(path.as_uri())) as reader:
+        assert reader.read(np.zeros((48, 64, 3), np.uint8)) is None
 
 
 def test_a_closed_reader_refuses_to_read(twin):
