@@ -68,11 +68,11 @@ def mimic_graph(
 
     What is not given ("" or None) becomes no parameter: a parameter file or the node's own default decides.
 
-    ``source``: ``performer``, a video or picture file, or a camera's index or device. ``robot``: ``twin``, or the serial port of
-    a real face. Only the twin has an emulator (its port is ``link``, which the emulator creates; it writes its
-    counts to ``report``) and switches torque on by itself; a real robot does so with ``autostart``. ``mirror``
-    flips the camera's picture left to right, so that the robot moves as a mirror image. A clip begins when its
-    images have ``listeners`` subscribers. Paths: see ``base/files.py``. Raises RenaError for an impossible path.
+    ``source``: ``performer``, a video or picture file, or a camera's index or device. ``robot``: ``twin``, or the
+    serial port of a real face. Only the twin has an emulator (its port is ``link``, which the emulator creates; it
+    writes its counts to ``report``) and switches torque on by itself; a real robot does so with ``autostart``.
+    ``mirror`` flips the camera's picture left to right, so that the robot moves as a mirror image. A clip begins when
+    its images have ``listeners`` subscribers. Paths: see ``base/files.py``. Raises RenaError for an impossible path.
     """
     is_twin = robot == TWIN
     robot_path = _as_parameter(robot_file)
