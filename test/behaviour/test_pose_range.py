@@ -32,7 +32,7 @@ def sweep(rest: np.ndarray, axis: int) -> np.ndarray:
     return features
 
 
-@pytest.mark.parametrize(("axis", "servo"), enumerate(NECK))
+@pytest.mark.parametrize(("axis", "servo"), list(enumerate(NECK)))
 def test_the_neck_of_the_shipped_model_follows_to_60_degrees_without_turning_back(policy, axis, servo):
     goals = policy.batch(sweep(policy.robot_rest, axis))[:, ROBOT.index[servo]]
     assert turn_back(goals) < 0.001
