@@ -1,6 +1,5 @@
 """One holder of a name on this machine: a second node of one name, or a second run, is refused before it moves."""
 
-import contextlib
 import errno
 import hashlib
 import socket
@@ -14,12 +13,9 @@ def claim(name: str) -> socket.socket | None:
     The name is an address of an abstract Unix socket (unix(7)): no file, no permissions, one holder among all users of
     this machine. Children started with exec do not hold it.
     """
-    address = f"\0rena/{name}".encode("utf-8", "surrogateescape")
-    if len(address) > _LONGEST:
-        address = b"\0rena/" + hashlib.sha256(address).hexdigest().encode()
     held = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
-        held.bind(address)
+        held.bind(_address(name))
     except OSError as error:
         held.close()
         if error.errno == errno.EADDRINUSE:
@@ -29,9 +25,17 @@ def claim(name: str) -> socket.socket | None:
 
 
 def is_claimed(name: str) -> bool:
-    """Return whether a process holds ``name``."""
-    held = claim(name)
-    with contextlib.ExitStack() as stack:
-        if held is not None:
-            stack.enter_context(held)
-    return held is None
+    """Return whether a process holds ``name``; asking claims nothing, not even for a moment."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as question:
+        try:
+            question.connect(_address(name))
+        except ConnectionRefusedError:
+            return False
+    return True
+
+
+def _address(name: str) -> bytes:
+    address = f"\0rena/{name}".encode("utf-8", "surrogateescape")
+    if len(address) > _LONGEST:
+        address = b"\0rena/" + hashlib.sha256(address).hexdigest().encode()
+    return address

@@ -2,11 +2,13 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 
 import pytest
 
+from rena_ros.base import claims
 from rena_ros.base.claims import claim, is_claimed
 
 HOLDER = """
@@ -17,6 +19,13 @@ child = subprocess.Popen(["sleep", "600"], stdout=subprocess.DEVNULL)
 print(child.pid if held else "refused", flush=True)
 time.sleep(600)
 """
+
+
+class CannotBind(socket.socket):
+    """A socket of a process that only asks."""
+
+    def bind(self, address):
+        raise AssertionError(f"asking claims {address}")
 
 
 @pytest.fixture(params=["{}", "x" * 300 + "{}"], ids=["short", "long"])
@@ -30,6 +39,12 @@ def test_a_name_has_one_holder_until_it_is_closed(name):
     assert not is_claimed(name + "x"), "another name is free"
     held.close()
     assert not is_claimed(name) and not is_claimed(name), "asking holds nothing"
+
+
+def test_asking_takes_no_name_from_a_process_that_claims_it_meanwhile(name, monkeypatch):
+    with monkeypatch.context() as asking:
+        asking.setattr(claims.socket, "socket", CannotBind)
+        assert not is_claimed(name)
 
 
 def test_the_kernel_frees_the_name_of_a_killed_process_whose_child_lives_on(name):
