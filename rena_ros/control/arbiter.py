@@ -61,8 +61,13 @@ class Arbiter:
         self.followed[source] += 1
 
     def refuse(self, source: str) -> None:
-        """Note that an admitted command of ``source`` is refused: what was ignored of it before gives it no claim."""
+        """Note that a malformed command of ``source`` is refused: what was ignored of it before gives it no claim."""
         self._ignored_s[source] = -math.inf
+
+    def release(self) -> None:
+        """Note that commands of every source are refused now: none owns the robot."""
+        for times_s in (self._followed_s, self._ignored_s):
+            times_s.update(dict.fromkeys(SOURCES, -math.inf))
 
     def slow_period_s(self, source: str, now_s: float) -> float | None:
         """Return the time between commands of a source that sends them further apart than ``timeout_s``; else None.

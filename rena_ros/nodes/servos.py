@@ -110,8 +110,12 @@ class ServosNode(Node):
             return
         self.reports.bus.commands[source].add(outcome)
         if outcome.refusal:
-            arbiter.refuse(source)
-            self.get_logger().warning(f"command refused: {outcome.refusal}", throttle_duration_sec=2.0)
+            if outcome.malformed:
+                arbiter.refuse(source)
+            else:
+                arbiter.release()
+            text = f"command of {source} refused: {outcome.refusal}"
+            self.get_logger().warning(text, throttle_duration_sec=2.0)
             return
         arbiter.follow(source, now_s)
         self.reports.goals(message.header.stamp)

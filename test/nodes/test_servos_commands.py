@@ -1,11 +1,13 @@
 """Commands of several sources to the servos node, in virtual time: which are followed, and what is reported."""
 
+import re
 from functools import partial
 
 import numpy as np
 import pytest
 import rclpy
 from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
 
 from rena_ros.emulator.goal_check import GoalCheck
 from rena_ros.robot.file import load_robot
@@ -77,6 +79,17 @@ def test_when_the_owner_falls_silent_the_next_source_goes_on_without_a_jump(rehe
         "mimic commands the robot now (before: take)",
         "mimic has stopped commanding the robot, and no other source does",
     ]
+
+
+def test_after_a_stop_no_source_commands_the_robot_though_all_of_them_go_on(rehearsal, capfd):
+    stream(rehearsal, 1.0, mimic=0.1, operator=0.5)
+    capfd.readouterr()
+    rehearsal.node.on_stop(Trigger.Request(), Trigger.Response())
+    stream(rehearsal, 2.0, mimic=0.1, operator=0.5)
+    stream(rehearsal, 1.0, mimic=0.1)
+    lines = [line.split("]: ")[1] for line in capfd.readouterr().err.splitlines()]
+    logged = [line for line in lines if re.search("commanding|commands the robot", line)]
+    assert logged == ["operator has stopped commanding the robot, and no other source does"]
 
 
 def test_a_malformed_command_of_an_operator_does_not_take_the_robot_from_the_policy(rehearsal):

@@ -122,7 +122,7 @@ def test_refusals_of_a_stream_of_commands_are_not_logged_each_time(rehearse, cap
         rehearsal.command(["jaw"], [0.1])
     # Logged once in two seconds of the machine's time; the test does not take the time of 20 lines.
     assert rehearsal.gate.commands.refused == 200
-    assert 1 <= capfd.readouterr().err.count("command refused: torque is off") <= 20
+    assert 1 <= capfd.readouterr().err.count("command of operator refused: torque is off") <= 20
 
 
 # A node with a fault of its own, on servos in virtual time. It prints how many have torque, then and at its end.
