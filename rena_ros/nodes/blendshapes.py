@@ -12,6 +12,7 @@ camera. No transform leads there.
 
 import os
 import time
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -87,8 +88,8 @@ class BlendshapesNode(Node):
         counts = self._count.take()
         if changed or len(self._topics.publishers) > 1:  # sequence numbers are each publisher's own
             self._count.restart()
-            counts = ImageCounts(counts.read, 0, 0)
-        warnings = self._warnings(counts, changed)
+            counts = replace(counts, skipped=0, lost=0)
+        warnings = self._warnings(counts)
         message = "face present" if self._reader.faces else "no face"
         status = status_msg(
             f"{self.get_fully_qualified_name().lstrip('/')}: perception",
@@ -126,7 +127,7 @@ class BlendshapesNode(Node):
         if reading is not None and self._landmarks.get_subscription_count():
             self._landmarks.publish(_cloud(reading.landmarks, image.header))
 
-    def _warnings(self, counts: ImageCounts, publishers_changed: bool) -> list[str]:
+    def _warnings(self, counts: ImageCounts) -> list[str]:
         """What is wrong with the images of the last second."""
         topic, publishers, log = self._topics.topic, self._topics.publishers, self.get_logger()
         warnings = []
@@ -134,6 +135,10 @@ class BlendshapesNode(Node):
             warnings.append(f"{self._refused} images cannot be read: {self._refusal}")
         elif not self._read_ms:
             warnings.append("no images" if publishers else f"no images: {topic} has no publisher")
+        if counts.mixed and publishers:
+            several = f"images of several publishers come in turn on {topic}, {', '.join(publishers)}"
+            warnings.append(f"{several}: let one publish there")
+            log.warning(warnings[-1], throttle_duration_sec=30.0)
         if counts.many_lost and publishers:
             lost = f"{counts.lost} of {counts.lost + counts.skipped + counts.read} images are lost on the way"
             warnings.append(f"{lost} from {publishers[0]}: {_remedy()}")
@@ -141,9 +146,9 @@ class BlendshapesNode(Node):
         if (problem := self._stamps.problem) and publishers and self._read_ms:
             of = f"{len(publishers)} publishers" if len(publishers) != 1 else publishers[0]
             warnings.append(f"the images on {topic} ({of}) {problem}: the time of their arrival stands in")
-            if publishers_changed or problem != self._said:
+            if problem != self._said:
                 log.warning(warnings[-1])
-            self._said = problem
+        self._said = problem
         return warnings
 
 

@@ -9,11 +9,20 @@ OVERDUE_S = 0.05
 
 @dataclass(frozen=True)
 class ImageCounts:
-    """Counts since the last ``take``. ``skipped``: replaced by newer ones while another was read."""
+    """Counts since the last ``take``.
+
+    ``skipped``: replaced by newer ones while another was read. ``back``: numbered no higher than the one before.
+    """
 
     read: int
     skipped: int
     lost: int
+    back: int = 0
+
+    @property
+    def mixed(self) -> bool:
+        """Whether several publishers send in turn: one that starts again goes back once."""
+        return self.back > 1
 
     @property
     def many_lost(self) -> bool:
@@ -29,7 +38,7 @@ class ImageCount:
     """
 
     def __init__(self) -> None:
-        self._read = self._skipped = self._lost = 0
+        self._read = self._skipped = self._lost = self._back = 0
         self._last: tuple[int, float] | None = None  # sequence number, time of sending
         self._idle_since_s = 0.0
 
@@ -43,8 +52,11 @@ class ImageCount:
         if sequence is None:
             return
         before, self._last = self._last, (sequence, sent_s)
-        if before is None or sequence <= before[0]:
-            return  # the first one, or a publisher that started again
+        if before is None:
+            return
+        if sequence <= before[0]:  # another publisher's, or one that started again
+            self._back += 1
+            return
         intervals = sequence - before[0]
         period_s = max(0.0, sent_s - before[1]) / intervals
         due_s = [arrived_s - k * period_s for k in range(1, intervals)]  # of the missing ones, the newest first
@@ -63,6 +75,6 @@ class ImageCount:
 
     def take(self) -> ImageCounts:
         """Return the counts since the last call."""
-        counts = ImageCounts(self._read, self._skipped, self._lost)
-        self._read = self._skipped = self._lost = 0
+        counts = ImageCounts(self._read, self._skipped, self._lost, self._back)
+        self._read = self._skipped = self._lost = self._back = 0
         return counts

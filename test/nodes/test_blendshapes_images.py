@@ -159,6 +159,35 @@ def test_lost_images_are_reported_with_what_helps(start, picture):
     assert "lost" not in stand.second().message
 
 
+def test_images_of_two_cameras_in_turn_are_named_with_their_publishers(start, picture):
+    stand = start()
+    stand.node._topics.publishers = ("/another", "/usb_cam")
+    for _ in range(3):
+        for begin in (40, 900):  # each has sequence numbers of its own; both have this computer's time
+            stand.sequence += begin
+            stand.show(encoded(picture, "bgra8"), stand.time.now_ns)
+            stand.sequence -= begin
+    status = stand.second()
+    assert status.level == b"\x01"
+    assert status.message == (
+        "images of several publishers come in turn on /face1/camera/image_raw, /another, /usb_cam: "
+        "let one publish there"
+    )
+
+
+def test_the_clocks_of_a_camera_that_has_left_are_not_logged_as_those_of_the_other(start, picture, capfd):
+    stand = start()
+    for left in (False, True):
+        for stamp_ns in (10**9, 10**18) * (1 if left else 4):
+            stand.show(encoded(picture, "bgra8"), stamp_ns)
+        stand.node._topics.update = lambda left=left: left
+        stand.second()
+    for _ in range(60):
+        stand.show(encoded(picture, "bgra8"))
+    assert "stamps" not in stand.second().message
+    assert capfd.readouterr().err.count("carry the stamps of two clocks") == 1
+
+
 def test_a_simulations_time_that_is_absent_or_set_back_is_followed(start, picture):
     stand = start(use_sim_time=True)
     image = encoded(picture, "bgra8")

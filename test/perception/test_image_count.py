@@ -55,3 +55,12 @@ def test_a_publisher_that_starts_again_loses_nothing_nor_do_two_that_cannot_be_t
     counter.begin(None, 0.0, 0.0, 2004.0)  # a middleware that does not number its messages
     counts = counter.take()
     assert (counts.read, counts.skipped, counts.lost) == (2, 0, 0)
+
+
+def test_two_publishers_in_turn_are_told_from_one_that_starts_again():
+    again, both = ImageCount(), ImageCount()
+    for number in (70, 71, 1, 2, 3):
+        again.begin(number, 0.0, 0.0, 0.0)
+    for number in (70, 1, 71, 2, 72):
+        both.begin(number, 0.0, 0.0, 0.0)
+    assert (again.take().mixed, both.take().mixed, both.take().mixed) == (False, True, False)
