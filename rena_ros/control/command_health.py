@@ -65,7 +65,7 @@ def judge_commands(
 ) -> list[Finding]:
     """Judge the commands of all sources, by name.
 
-    ``timeout_s``: time-out of commands; ``crowded``: publishing nodes of topics with more than one publisher.
+    ``timeout_s``: time-out of commands; ``crowded``: publishing nodes of topics on which several command in turn.
     """
     findings = []
     for source, health in sources.items():

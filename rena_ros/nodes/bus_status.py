@@ -29,7 +29,7 @@ class BusStatus:
     ) -> None:
         """``node``: the node's name with its namespace, for there may be two robots.
 
-        ``crowded`` returns the publishing nodes of command topics with more than one publisher.
+        ``crowded`` returns the publishing nodes of command topics on which several command in turn.
         """
         self.commands = {source: CommandWatch() for source in SOURCES}
         self._crowded = crowded

@@ -1,39 +1,51 @@
 """The topics of commands, one for each source, and a check that each has one publisher."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import JointState
 
-from rena_ros.control.arbiter import MIMIC, OPERATOR, TAKE
+from rena_ros.control.arbiter import MIMIC, OPERATOR, SOURCES, TAKE
 
 COMMAND_TOPICS = {MIMIC: "servos/command/mimic", TAKE: "servos/command/take", OPERATOR: "servos/command"}
 
 
-def subscribe_to_commands(node: Node, on_command: Callable[[JointState, str], None]) -> None:
-    """Call ``on_command(message, source)`` for every command."""
-    for source, topic in COMMAND_TOPICS.items():
-        # Best effort hears reliable publishers, too. The policy's newest command, which names all joints, replaces
-        # older ones; other sources may name some joints in one message and the rest in the next.
-        qos = QoSProfile(depth=1 if source == MIMIC else 10, reliability=ReliabilityPolicy.BEST_EFFORT)
-        node.create_subscription(JointState, topic, partial(_pass_on, on_command, source), qos)
+class CommandTopics:
+    """Subscribes to the commands of all sources and counts where several publishers command in turn."""
 
+    def __init__(self, node: Node, on_command: Callable[[JointState, str], None]) -> None:
+        """``on_command(message, source)`` is called for every command."""
+        self._node, self._on_command = node, on_command
+        self._numbers = dict.fromkeys(SOURCES, 0)
+        self._turns, self._turns_before = dict.fromkeys(SOURCES, 0), dict.fromkeys(SOURCES, 0)
+        for source, topic in COMMAND_TOPICS.items():
+            # Best effort hears reliable publishers, too. The policy's newest command, which names all joints, replaces
+            # older ones; other sources may name some joints in one message and the rest in the next.
+            qos = QoSProfile(depth=1 if source == MIMIC else 10, reliability=ReliabilityPolicy.BEST_EFFORT)
+            node.create_subscription(JointState, topic, partial(self.on_message, source), qos)
 
-def crowded_topics(node: Node) -> dict[str, tuple[str, ...]]:
-    """Return the publishing nodes of every command topic that has more than one publisher.
+    def on_message(self, source: str, message: JointState, info: Mapping[str, int | None]) -> None:
+        """Pass a command on. Numbers that go back are another publisher's (None: not numbered by the middleware)."""
+        number = info["publication_sequence_number"]
+        self._turns[source] += number is None or number <= self._numbers[source]
+        self._numbers[source] = number or 0
+        self._on_command(message, source)
 
-    Publishers of one topic are one source, so no priority keeps them apart.
-    """
-    crowded = {}
-    for topic in map(node.resolve_topic_name, COMMAND_TOPICS.values()):  # remapped, too
-        if node.count_publishers(topic) > 1:
-            ends = node.get_publishers_info_by_topic(topic)
-            names = (f"{end.node_namespace.rstrip('/')}/{end.node_name}" for end in ends)
-            crowded[topic] = tuple(sorted(names))
-    return crowded
+    def crowded(self) -> dict[str, tuple[str, ...]]:
+        """Return the publishing nodes of the topics on which several have commanded in turn; to be called every second.
 
-
-def _pass_on(on_command: Callable[[JointState, str], None], source: str, message: JointState) -> None:
-    on_command(message, source)
+        Publishers of one topic are one source, so no priority keeps them apart. The graph alone does not tell: it shows
+        a killed node for up to 20 s, beside the one that replaces it, whose numbers go back once.
+        """
+        crowded = {}
+        for source in SOURCES:
+            topic = self._node.resolve_topic_name(COMMAND_TOPICS[source])  # remapped, too
+            in_turn = self._turns[source] + self._turns_before[source] > 1
+            if in_turn and self._node.count_publishers(topic) > 1:
+                ends = self._node.get_publishers_info_by_topic(topic)
+                names = (f"{end.node_namespace.rstrip('/')}/{end.node_name}" for end in ends)
+                crowded[topic] = tuple(sorted(names))
+        self._turns_before, self._turns = self._turns, dict.fromkeys(SOURCES, 0)
+        return crowded

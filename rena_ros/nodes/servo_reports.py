@@ -1,7 +1,6 @@
 """What the servos node publishes: joint states, goals, their timing, and diagnostics, which it also logs."""
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 
 from builtin_interfaces.msg import Time as TimeMsg
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -14,7 +13,6 @@ from rena_ros.bus.states import BusState, HealthState
 from rena_ros.control.arbiter import Arbiter
 from rena_ros.control.gate import Gate
 from rena_ros.nodes.bus_status import BusStatus
-from rena_ros.nodes.command_topics import crowded_topics
 from rena_ros.nodes.messages import diagnostics_msg, goals_msg, servo_states_msg, timing_msg
 from rena_ros.nodes.servo_status import ServoStatus
 from rena_ros.nodes.status_log import OwnerLog, StatusLog
@@ -28,14 +26,15 @@ class ServoReports:
         node: Node,
         gate: Gate,
         arbiter: Arbiter,
+        crowded: Callable[[], Mapping[str, Sequence[str]]],
         port: str,
         clock: Callable[[], float],
         log: Callable[[int, str], None],
     ) -> None:
-        """``clock``: that of the bus's port, seconds; ``log`` (level, text) writes one line."""
+        """``crowded``: see ``BusStatus``; ``clock``: the bus's port's, seconds; ``log`` (level, text) writes a line."""
         self._node, self._gate, self._arbiter, self._now = node, gate, arbiter, clock
         name = node.get_fully_qualified_name().lstrip("/")
-        self.bus = BusStatus(gate, arbiter, partial(crowded_topics, node), name, port, clock())
+        self.bus = BusStatus(gate, arbiter, crowded, name, port, clock())
         self.statuses: list[DiagnosticStatus] = []
         self._servos = ServoStatus(gate, name, port)
         self._status_log, self._owner_log = StatusLog(log), OwnerLog(log)

@@ -31,7 +31,7 @@ from rena_ros.control.arbiter import NO_SOURCE, OPERATOR, Arbiter
 from rena_ros.control.failures import listed
 from rena_ros.control.gate import STOPPED, Gate
 from rena_ros.control.health import Level
-from rena_ros.nodes.command_topics import subscribe_to_commands
+from rena_ros.nodes.command_topics import CommandTopics
 from rena_ros.nodes.joining import discovery_s, refuse_namesake
 from rena_ros.nodes.parameters import ParameterSpec, declare, on_change
 from rena_ros.nodes.running import STEADY, run_node
@@ -81,8 +81,9 @@ class ServosNode(Node):
         self._read_period_s, self._next_read_s = 1 / given["rate_hz"], 0.0
         self._next_try_s = clock() + (discovery_s() if self._autostart else 0.0)  # see refuse_namesake
         self._ever_connected = self._had_torque = False
-        self.reports = ServoReports(self, self.gate, self.arbiter, self._port, clock, self._log)
-        subscribe_to_commands(self, self.on_command)
+        self.topics = CommandTopics(self, self.on_command)
+        crowded = self.topics.crowded
+        self.reports = ServoReports(self, self.gate, self.arbiter, crowded, self._port, clock, self._log)
         self.create_service(SetBool, "set_torque", self.on_set_torque)
         self.create_service(Trigger, "neutral", self.on_neutral)
         self.create_service(Trigger, "stop", self.on_stop)

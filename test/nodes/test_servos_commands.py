@@ -194,13 +194,28 @@ def test_a_source_slower_than_the_command_timeout_is_reported_with_the_remedy(re
     assert rehearsal.status("bus").level == OK
 
 
-def test_two_publishers_of_one_topic_are_named(rehearsal, capfd):
+@pytest.mark.parametrize("period_s", [0.04, 1.0])  # of the second publisher
+def test_two_publishers_of_one_topic_are_named_not_a_killed_one_and_its_successor(rehearsal, capfd, period_s):
+    def command(number):
+        message = JointState(name=["jaw"], position=[0.1])
+        node.topics.on_message("mimic", message, {"publication_sequence_number": number})
+
     node = rehearsal.node
-    second = rclpy.create_node("second", context=rehearsal.node.context, namespace="/lab")
+    second = rclpy.create_node("second", context=node.context, namespace="/lab")
     try:
         for publisher_node, topic in ((node, "servos/command/mimic"), (second, "/servos/command/mimic")):
             publisher_node.create_publisher(JointState, topic, 1)
-            rehearsal.live(1.1)
+        for k in range(60):  # the second one begins when the first one has ended
+            command(500 + k if k < 30 else k)
+            rehearsal.live(0.05)
+        assert rehearsal.status("bus").level == OK
+        last_s = 0.0
+        for k in range(60):
+            command(600 + k)
+            if k * 0.05 - last_s >= period_s:
+                last_s = k * 0.05
+                command(100 + k)
+            rehearsal.live(0.05)
         bus = rehearsal.status("bus")
         assert bus.level == WARN and "/servos/command/mimic has 2 publishers, /lab/second, /servos: " in bus.message
     finally:
