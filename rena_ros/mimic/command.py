@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from rena_ros.base.files import ros_path, user_path
+from rena_ros.base.files import printable, ros_path, user_path
 from rena_ros.base.parameter_file import parameters_in
 from rena_ros.base.resources import share_path
 from rena_ros.base.signals import on_end
@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
         os.environ.update(environment_defaults())
         limit_s = args.duration or (preflight.STILL_S if source.still else None)
         total_s = limit_s or source.duration_s
-        title = f"rena mimic · {source_text} → {args.robot}"
+        title = printable(f"rena mimic · {source_text} → {args.robot}")
         length = f"{total_s:.0f} s" if total_s else "until Ctrl-C" if source.camera else "to its end"
         console.print(f"{title}, {length}; results in {out}", markup=False, soft_wrap=True)
         if source_text == preflight.PERFORMER:
