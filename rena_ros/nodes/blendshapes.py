@@ -155,8 +155,8 @@ class BlendshapesNode(Node):
 def _remedy() -> str:
     """What lets raw images through: each end's shared memory must hold more than one of them."""
     has_profile = any(os.environ.get(name) for name in _PROFILES)
-    whom = "it" if has_profile else "it and this node"
-    return f"start {whom} with {_PROFILES[0]}={share_path('config/fastdds.xml')}, or let it publish CompressedImage"
+    started = "it" if has_profile else "it and this node"
+    return f"start {started} with {_PROFILES[0]}={share_path('config/fastdds.xml')}, or let it publish CompressedImage"
 
 
 def _cloud(landmarks: np.ndarray, header) -> PointCloud2:
