@@ -37,7 +37,7 @@ class CommandTopics:
         """Return the publishing nodes of the topics on which several have commanded in turn; to be called every second.
 
         Publishers of one topic are one source, so no priority keeps them apart. The graph alone does not tell: it shows
-        a killed node for up to 20 s, beside the one that replaces it, whose numbers go back once.
+        a killed node for up to 20 s, beside the one that replaces it; then the sequence numbers go back once.
         """
         crowded = {}
         for source in SOURCES:

@@ -70,7 +70,7 @@ class ImageCount:
         self._idle_since_s = now_s
 
     def restart(self) -> None:
-        """Forget the sequence: another publisher, or several, whose numbers cannot be told apart."""
+        """Forget the sequence: there is another publisher, or several, and their numbers cannot be told apart."""
         self._last = None
 
     def take(self) -> ImageCounts:

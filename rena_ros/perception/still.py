@@ -44,9 +44,11 @@ class StillPicture:
 def _load(path: Path, longest_side: int) -> ByteArray:
     # OpenCV reads EXIF orientation and 16 bits; it is given bytes, for not every name is one that it can open.
     try:
-        bgr = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+        data = np.fromfile(path, np.uint8)
     except OSError as error:
         raise RenaError(f"cannot read {printable(path)}: {error.strerror}") from error
+    is_webp = data[:4].tobytes() == b"RIFF" and data[8:12].tobytes() == b"WEBP"  # OpenCV does not turn these
+    bgr = None if is_webp else cv2.imdecode(data, cv2.IMREAD_COLOR)
     if bgr is None:
         return _first_frame(path, longest_side)
     if (scale := longest_side / max(bgr.shape[:2])) < 1:
@@ -56,7 +58,7 @@ def _load(path: Path, longest_side: int) -> ByteArray:
 
 
 def _first_frame(path: Path, longest_side: int) -> ByteArray:
-    """The picture as FFmpeg reads it: AVIF, and videos with a single frame."""
+    """The picture as FFmpeg reads it: WebP (turned by its EXIF, not flipped), AVIF, videos with a single frame."""
     video = VideoFile(path, longest_side)
     try:
         frame = video.read()

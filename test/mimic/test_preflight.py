@@ -58,15 +58,17 @@ def test_a_domain_that_is_none_is_one_clear_line(capsys, monkeypatch):
     assert capsys.readouterr().err.startswith("rena mimic: ROS_DOMAIN_ID=abc is no ROS domain")
 
 
-@pytest.mark.parametrize(("taken", "who"), [("run {}/lab", "another `rena mimic`"), ("{}/lab/policy", "/lab/policy")])
+@pytest.mark.parametrize(
+    ("taken", "holder"), [("run {}/lab", "another `rena mimic`"), ("{}/lab/policy", "/lab/policy")]
+)
 def test_a_second_run_in_a_domain_is_refused_before_it_touches_anything(
-    taken, who, capsys, folder, monkeypatch, ros_domain
+    taken, holder, capsys, folder, monkeypatch, ros_domain
 ):
     monkeypatch.setenv("ROS_DOMAIN_ID", str(ros_domain))
     with claim(taken.format(ros_domain)):
         assert main(["mimic", "--source", "clip.mp4", "--namespace", "lab", "--out", "out"]) == 2
     said = capsys.readouterr().err.strip()
-    assert said.startswith(f"rena mimic: {who} runs on this machine in ROS domain {ros_domain}, namespace /lab")
+    assert said.startswith(f"rena mimic: {holder} runs on this machine in ROS domain {ros_domain}, namespace /lab")
     assert "ROS_DOMAIN_ID=… rena mimic, or --namespace NAME" in said and len(said.splitlines()) == 1
     assert not (folder / "out").exists()
     names = ["/lab/policy", "/lab/camera"]

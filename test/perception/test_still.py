@@ -37,6 +37,15 @@ def with_orientation(jpeg, orientation):
     return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + jpeg[2:]
 
 
+def webp_with_orientation(webp, orientation):
+    """The same picture in the extended format with an EXIF chunk (WebP container specification)."""
+    exif = b"II*\0\x08\0\0\0" + struct.pack("<HHHIII", 1, 274, 3, 1, orientation, 0)
+    size = (PICTURE.shape[1] - 1).to_bytes(3, "little") + (PICTURE.shape[0] - 1).to_bytes(3, "little")
+    header = b"VP8X" + struct.pack("<I", 10) + b"\x08\0\0\0" + size
+    chunks = header + webp[12:] + b"EXIF" + struct.pack("<I", len(exif)) + exif
+    return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WEBP" + chunks
+
+
 def shown(path, content, longest=640):
     path.write_bytes(content)
     source = open_source(str(path), longest, longest, 10.0, print)
@@ -93,3 +102,12 @@ def test_a_large_picture_is_scaled_down(tmp_path):
     assert shown(tmp_path / "large.png", encoded(".png", np.zeros((300, 401, 3), np.uint8)), 200).read().rgb.shape == (
         150, 200, 3,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])  # the four ways to hold a telephone
+def test_a_webp_is_turned_as_its_exif_says(tmp_path, orientation):
+    source = shown(tmp_path / "photo.webp", webp_with_orientation(encoded(".webp"), orientation))
+    upright = UPRIGHT[orientation](PICTURE)
+    picture = source.read().rgb
+    assert picture.shape == upright.shape
+    assert np.abs(picture.astype(int) - upright).mean() < 25
