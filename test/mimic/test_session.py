@@ -16,11 +16,14 @@ from rena_ros.mimic import session
 from rena_ros.mimic.session import Session, take_down
 from rena_ros.mimic.supervisor import Supervisor
 
-# When interrupted, it notes its name and ends; the servos node lets Ctrl-C come again before.
+# When interrupted, it notes its name and ends. The servos node lets Ctrl-C come again before, and takes its time, in
+# which an emulator that was interrupted too early would note its name first.
 NODE = """
 import os, signal, sys, time
 def end(*_):
-    if name == "servos": os.kill(os.getppid(), signal.SIGINT)
+    if name == "servos":
+        os.kill(os.getppid(), signal.SIGINT)
+        time.sleep(0.5)
     with open(order, "a") as file: print(name, file=file)
     os._exit(0)
 name, order = sys.argv[1:]
