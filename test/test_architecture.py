@@ -17,11 +17,11 @@ ROS |= {"std_msgs", "std_srvs", "sensor_msgs", "geometry_msgs"}
 LAUNCH = {"launch", "launch_ros"}
 # The floors, from the ground up: a room imports rooms of lower floors only.
 FLOORS = (
-    ("base",),
-    ("robot", "graph", "cli"),
+    ("base", "processes"),
+    ("robot", "graph", "cli", "datasets"),
     ("bus", "strategy", "twin"),
     ("control", "emulator", "perception"),
-    ("behaviour", "recording", "servo_tools"),
+    ("behaviour", "collecting", "servo_tools"),
     ("nodes", "learning"),
     ("mimic", "bench"),
 )
@@ -39,11 +39,13 @@ KNOWS = {
     "emulator": {"robot", "bus"},  # the bus protocol, answered from the other end
     "perception": {"twin"},  # the drawn performer is one of the video sources
     "behaviour": {"robot", "perception"},  # names of the coefficients
-    "recording": {"robot", "strategy", "bus", "emulator", "twin", "perception"},  # babble, move, draw, read
+    "processes": set(),
+    "datasets": set(),
+    "collecting": {"robot", "strategy", "bus", "emulator", "twin", "perception", "datasets"},  # babble, draw, read
     "servo_tools": {"robot", "bus", "control", "emulator"},  # control: health; emulator: `rena servo emulate`
     "nodes": {"graph", "robot", "bus", "control", "emulator", "perception", "behaviour", "twin"},
-    "learning": {"robot", "recording", "behaviour"},  # datasets in, a model that Policy accepts out
-    "mimic": {"graph", "robot", "perception", "behaviour", "twin", "nodes"},  # behaviour: the model fits; nodes: images
+    "learning": {"robot", "datasets", "behaviour"},  # datasets in, a model that Policy accepts out
+    "mimic": {"graph", "processes", "robot", "perception", "behaviour", "twin", "nodes"},
     "bench": {"graph", "robot", "bus", "control", "emulator", "nodes"},
 }
 SPEAKS_ROS = ("rena_ros.nodes", "rena_ros.bench", "rena_ros.mimic.monitor")

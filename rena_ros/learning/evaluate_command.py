@@ -9,10 +9,10 @@ from rich.table import Table
 from rena_ros.base.files import user_path, write_json
 from rena_ros.base.missing import require
 from rena_ros.behaviour.policy import Policy
+from rena_ros.datasets.dataset import load_dataset
 from rena_ros.learning.metrics import left_right_gap
 from rena_ros.learning.samples import TEST_SAMPLES
 from rena_ros.learning.scores import Score, held_out_scores
-from rena_ros.recording.dataset import load_dataset
 from rena_ros.robot.file import load_robot
 
 

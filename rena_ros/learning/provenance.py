@@ -6,8 +6,8 @@ from typing import Any
 
 from rena_ros import __version__
 from rena_ros.base.commit import source_commit
+from rena_ros.datasets.dataset import Dataset
 from rena_ros.learning.settings import Settings
-from rena_ros.recording.dataset import Dataset
 
 _OF_THE_DATA = ("command", "samples", "seed", "commit", "versions")  # keys of meta.json
 

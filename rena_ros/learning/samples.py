@@ -7,8 +7,8 @@ import numpy as np
 
 from rena_ros.base.arrays import FloatArray
 from rena_ros.base.errors import RenaError
+from rena_ros.datasets.dataset import Dataset
 from rena_ros.learning.symmetry import mirror_features, mirror_goals
-from rena_ros.recording.dataset import Dataset
 
 TEST_SAMPLES = 1000  # as in the paper: 8,000 to train, the last 1,000 to test
 

@@ -10,8 +10,8 @@ from sklearn.preprocessing import StandardScaler
 from rena_ros.base.arrays import FloatArray
 from rena_ros.base.errors import RenaError
 from rena_ros.behaviour.policy import Policy
+from rena_ros.datasets.dataset import Dataset
 from rena_ros.learning import metrics
-from rena_ros.recording.dataset import Dataset
 
 MODEL, RIDGE, MEAN = "model", "ridge regression", "training mean"
 

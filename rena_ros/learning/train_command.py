@@ -19,6 +19,7 @@ from rena_ros.base.errors import RenaError
 from rena_ros.base.files import user_path, write_json
 from rena_ros.base.missing import require
 from rena_ros.behaviour.policy import Policy
+from rena_ros.datasets.dataset import Dataset, load_dataset
 from rena_ros.learning.export import export_onnx, replace_provenance
 from rena_ros.learning.metrics import rmse
 from rena_ros.learning.provenance import provenance
@@ -26,7 +27,6 @@ from rena_ros.learning.samples import TEST_SAMPLES, robot_rest, split_validation
 from rena_ros.learning.scores import MODEL, held_out_scores
 from rena_ros.learning.settings import Settings, add_options, record, settings_from
 from rena_ros.learning.trainer import Trainer
-from rena_ros.recording.dataset import Dataset, load_dataset
 from rena_ros.robot.file import load_robot
 
 

@@ -15,7 +15,7 @@ from rena_ros.graph import TOPICS, Process
 from rena_ros.mimic.live import LiveView
 from rena_ros.mimic.measurements import Measurements
 from rena_ros.mimic.spool import SpoolWriter
-from rena_ros.mimic.supervisor import Ended, Supervisor
+from rena_ros.processes.supervisor import Ended, Supervisor
 
 EMULATOR = "emulator"
 STREAMS = ("camera", "robot", "readings", "landmarks")

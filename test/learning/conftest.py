@@ -5,9 +5,9 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
+from rena_ros.datasets.dataset import load_dataset
+from rena_ros.datasets.shards import Shard, begin, missing, write_shard
 from rena_ros.perception.face_reader import READING_NAMES
-from rena_ros.recording.dataset import load_dataset
-from rena_ros.recording.shards import Shard, begin, missing, write_shard
 from rena_ros.robot.file import load_robot
 
 SHARD = 100

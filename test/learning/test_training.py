@@ -13,13 +13,13 @@ from safetensors.torch import save_file
 
 from rena_ros.base.errors import RenaError
 from rena_ros.behaviour.policy import Policy
+from rena_ros.datasets.dataset import load_dataset
 from rena_ros.learning import checkpoint, evaluate_command, train_command
 from rena_ros.learning.network import Network, NetworkConfig
 from rena_ros.learning.samples import split_validation, with_mirror_images
 from rena_ros.learning.scores import held_out_scores
 from rena_ros.learning.settings import Settings
 from rena_ros.learning.trainer import GRADIENT_NORM, Trainer, one_cycle
-from rena_ros.recording.dataset import load_dataset
 
 
 def arguments(*words: object) -> argparse.Namespace:

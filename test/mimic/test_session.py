@@ -14,7 +14,7 @@ from rena_ros.base.signals import end_noted
 from rena_ros.graph import mimic_graph
 from rena_ros.mimic import session
 from rena_ros.mimic.session import Session, take_down
-from rena_ros.mimic.supervisor import Supervisor
+from rena_ros.processes.supervisor import Supervisor
 
 # When interrupted, it notes its name and ends. The servos node lets Ctrl-C come again before, and takes its time, in
 # which an emulator that was interrupted too early would note its name first.

@@ -19,16 +19,16 @@ from rena_ros.base.commit import source_commit
 from rena_ros.base.errors import RenaError
 from rena_ros.base.files import sha256_of, user_path, write_json
 from rena_ros.base.resources import share_path
+from rena_ros.collecting.stage import Stage
+from rena_ros.collecting.workers import Job, PlannedShard, record_shards, worker_count
+from rena_ros.datasets.dataset import Dataset, load_dataset
+from rena_ros.datasets.shards import begin, locked, missing
 from rena_ros.perception.face_reader import READING_NAMES
 from rena_ros.perception.model_file import find_face_model
-from rena_ros.recording.dataset import Dataset, load_dataset
-from rena_ros.recording.plan import planned
-from rena_ros.recording.shards import begin, locked, missing
-from rena_ros.recording.stage import Stage
-from rena_ros.recording.workers import Job, PlannedShard, record_shards, worker_count
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import Robot
 from rena_ros.strategy.file import load_strategy
+from rena_ros.strategy.plan import planned
 from rena_ros.twin.asset import PATH as TWIN_ASSET
 
 SHARD_SIZE = 100

@@ -5,11 +5,11 @@ import hashlib
 import numpy as np
 import pytest
 
+from rena_ros.collecting.stage import Stage
 from rena_ros.emulator.bank import ServoBank
-from rena_ros.recording.plan import planned
-from rena_ros.recording.stage import Stage
 from rena_ros.robot.file import load_robot
 from rena_ros.strategy.file import load_strategy
+from rena_ros.strategy.plan import planned
 
 ROBOT = load_robot()
 # The SHA-256 of the arrays `goals` (float32) and `positions` (float64, rad) of `rena collect --samples 24 --seed 1`

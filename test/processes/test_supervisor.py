@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rena_ros.mimic.supervisor import TAIL_LINES, Supervisor
+from rena_ros.processes.supervisor import TAIL_LINES, Supervisor
 
 DEADLINE_S = 60.0
 
@@ -93,8 +93,8 @@ def test_a_process_that_ignores_signals_is_ended_by_force_and_named(supervisor, 
     python(supervisor, "willing", SLEEPS)
     for name in ("stubborn", "willing"):
         ready(name)
-    monkeypatch.setattr("rena_ros.mimic.supervisor.TERM_S", 0.1 if taken == "SIGKILL" else DEADLINE_S)
-    monkeypatch.setattr("rena_ros.mimic.supervisor.TELL_S", 0.0)
+    monkeypatch.setattr("rena_ros.processes.supervisor.TERM_S", 0.1 if taken == "SIGKILL" else DEADLINE_S)
+    monkeypatch.setattr("rena_ros.processes.supervisor.TELL_S", 0.0)
     told = []
 
     def presses():
@@ -106,7 +106,7 @@ def test_a_process_that_ignores_signals_is_ended_by_force_and_named(supervisor, 
 
 
 def test_a_slow_process_is_waited_for_and_the_user_is_told(supervisor, ready, tmp_path, monkeypatch):
-    monkeypatch.setattr("rena_ros.mimic.supervisor.TELL_S", 0.0)
+    monkeypatch.setattr("rena_ros.processes.supervisor.TELL_S", 0.0)
     code = f"""
         import os, time
         print("ready")
@@ -142,7 +142,7 @@ def test_one_process_can_be_interrupted_first(supervisor, ready):
 PARENT = """
 import os, signal, sys, time
 from pathlib import Path
-from rena_ros.mimic.supervisor import Supervisor
+from rena_ros.processes.supervisor import Supervisor
 if "ignore" in sys.argv: signal.signal(signal.SIGINT, signal.SIG_IGN)
 folder, child = Path(sys.argv[1]), "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
 supervisor, log = Supervisor(folder), folder / "child.log"

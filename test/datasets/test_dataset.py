@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from rena_ros.base.errors import RenaError
-from rena_ros.recording.dataset import FORMAT, image_path, load_dataset, shard_path
-from rena_ros.recording.shards import Shard, begin, locked, missing, write_shard
+from rena_ros.datasets.dataset import FORMAT, image_path, load_dataset, shard_path
+from rena_ros.datasets.shards import Shard, begin, locked, missing, write_shard
 
 NAMES = ["jaw", "neck"]
 

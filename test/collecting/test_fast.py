@@ -15,15 +15,15 @@ import pytest
 
 from rena_ros.base.errors import RenaError
 from rena_ros.cli import main
+from rena_ros.collecting import fast
+from rena_ros.collecting.shard_recorder import ATTEMPTS, record_shard
+from rena_ros.collecting.stage import Observation
+from rena_ros.datasets.dataset import load_dataset, shard_path
 from rena_ros.perception.face_reader import FaceReader
-from rena_ros.recording import collect
-from rena_ros.recording.dataset import load_dataset, shard_path
-from rena_ros.recording.plan import planned, replacement
-from rena_ros.recording.shard_recorder import ATTEMPTS, record_shard
-from rena_ros.recording.stage import Observation
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import RAD_PER_TICK
 from rena_ros.strategy.file import load_strategy
+from rena_ros.strategy.plan import planned, replacement
 
 ROBOT = load_robot()
 STRATEGY = load_strategy()
@@ -38,12 +38,12 @@ def run(directory, samples: int, *more: str) -> int:
 def complete(tmp_path_factory):
     """Seven samples in shards of three, collected in one run."""
     directory = tmp_path_factory.mktemp("complete")
-    before, collect.SHARD_SIZE = collect.SHARD_SIZE, 3
+    before, fast.SHARD_SIZE = fast.SHARD_SIZE, 3
     try:
         assert run(directory, 7, "--workers", "1", "--json", str(directory.parent / "figures.json")) == 0
         yield directory
     finally:
-        collect.SHARD_SIZE = before
+        fast.SHARD_SIZE = before
 
 
 def test_a_sample_holds_the_commanded_goals_the_positions_at_rest_and_the_reading(complete):
@@ -90,7 +90,7 @@ def test_an_interrupted_dataset_is_finished_bit_for_bit(complete, tmp_path, caps
 def started(directory) -> subprocess.Popen:
     """A long run in its own process group, once its first shard exists."""
     code = (
-        "import sys; from rena_ros.recording import collect; from rena_ros.cli import main; collect.SHARD_SIZE = 3;"
+        "import sys; from rena_ros.collecting import fast; from rena_ros.cli import main; fast.SHARD_SIZE = 3;"
         f"sys.exit(main('collect --robot twin --fast --samples 6000 --seed 4 --workers 2 --out {directory}'.split()))"
     )
     command = [sys.executable, "-c", code]
@@ -126,13 +126,13 @@ def test_the_death_of_a_worker_ends_the_run_with_an_error(tmp_path):
 def test_the_error_of_a_worker_reaches_the_user(tmp_path, monkeypatch, capsys):
     broken = tmp_path / "robot.yaml"
     broken.write_text(ROBOT.source.read_text())
-    before = collect.record_shards
+    before = fast.record_shards
 
     def after_removing_the_file(job, *rest):
         broken.unlink()
         before(job, *rest)
 
-    monkeypatch.setattr(collect, "record_shards", after_removing_the_file)
+    monkeypatch.setattr(fast, "record_shards", after_removing_the_file)
     assert run(tmp_path / "out", 3, "--workers", "1", "--robot-file", str(broken)) == 2
     assert "cannot read the robot file" in capsys.readouterr().err
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from rena_ros.base.arrays import ByteArray
 from rena_ros.base.errors import RenaError
+from rena_ros.collecting.stage import Observation, Stage
+from rena_ros.datasets.shards import Shard
 from rena_ros.perception.face_reader import FaceReading
-from rena_ros.recording.shards import Shard
-from rena_ros.recording.stage import Observation, Stage
 from rena_ros.strategy.expert import Expression
 
 ATTEMPTS = 20

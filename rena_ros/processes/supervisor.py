@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rena_ros.mimic import parent_death
+from rena_ros.processes import parent_death
 
 TAIL_LINES = 12
 # Most processes end within a second of SIGINT. On a busy machine they may take many, and a process that is killed

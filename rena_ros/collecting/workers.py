@@ -16,13 +16,13 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from rena_ros.base.errors import RenaError
-from rena_ros.recording.plan import replacement
-from rena_ros.recording.shard_recorder import record_shard
-from rena_ros.recording.shards import write_shard
-from rena_ros.recording.stage import Stage
+from rena_ros.collecting.shard_recorder import record_shard
+from rena_ros.collecting.stage import Stage
+from rena_ros.datasets.shards import write_shard
 from rena_ros.robot.file import load_robot
 from rena_ros.strategy.expert import Expression
 from rena_ros.strategy.file import load_strategy
+from rena_ros.strategy.plan import replacement
 
 PlannedShard = tuple[int, Sequence[Expression]]  # number of its first sample, its expressions
 

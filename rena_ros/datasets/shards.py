@@ -19,7 +19,7 @@ import numpy as np
 from rena_ros.base.arrays import Array
 from rena_ros.base.errors import RenaError
 from rena_ros.base.files import write_bytes, write_json
-from rena_ros.recording.dataset import ARRAYS, FORMAT, image_path, read_meta, read_shard, shard_path
+from rena_ros.datasets.dataset import ARRAYS, FORMAT, image_path, read_meta, read_shard, shard_path
 
 # The samples follow from these entries of meta.json: a dataset in which one of them differs cannot be continued.
 # robot_rest, the reading of the neutral face, stands for all else that changes the robot's appearance.

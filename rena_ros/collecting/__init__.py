@@ -1,0 +1,1 @@
+"""`rena collect`: the robot watches its own face, in virtual time or over ROS."""

@@ -1,1 +1,0 @@
-"""Samples of the robot watching its own face, and the datasets that hold them."""
