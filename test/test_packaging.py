@@ -40,7 +40,7 @@ ROSDEP_KEYS = {
 }
 # Not in rosdistro's python.yaml (for `ruckig`, jazzy has the C++ library only; python3-pydantic is version 1 on
 # Ubuntu 24.04, Rena needs 2): requirements/*.txt alone name these.
-NO_ROSDEP_KEY = {"av", "pydantic", "pydantic_core", "ruckig"}
+NO_ROSDEP_KEY = {"av", "mcap", "pydantic", "pydantic_core", "rosbags", "ruckig"}
 TESTS_ONLY = {"rustypot": "rustypot", "scservo_sdk": "feetech-servo-sdk"}  # no rosdep key either
 ROS_PACKAGES = {
     *("launch_testing", "rosgraph_msgs"),
