@@ -18,7 +18,7 @@ LAUNCH = {"launch", "launch_ros"}
 # The floors, from the ground up: a room imports rooms of lower floors only.
 FLOORS = (
     ("base", "processes"),
-    ("robot", "graph", "cli", "datasets"),
+    ("robot", "graph", "cli", "datasets", "recording"),
     ("bus", "strategy", "twin"),
     ("control", "emulator", "perception"),
     ("behaviour", "collecting", "servo_tools"),
@@ -40,6 +40,7 @@ KNOWS = {
     "perception": {"twin"},  # the drawn performer is one of the video sources
     "behaviour": {"robot", "perception"},  # names of the coefficients
     "processes": set(),
+    "recording": set(),
     "datasets": set(),
     "collecting": {"robot", "strategy", "bus", "emulator", "twin", "perception", "datasets"},  # babble, draw, read
     "servo_tools": {"robot", "bus", "control", "emulator"},  # control: health; emulator: `rena servo emulate`
