@@ -4,9 +4,9 @@ Subscribes to commands (names and rad) of three sources, by rising priority ``se
 ``servos/command/take`` and ``servos/command``; the robot follows one of them (see ``control.arbiter``). Publishes
 ``joint_states`` (all servos, NaN for one that did not reply to the last read; stamped at the middle of the read),
 ``servos/goals`` (every frame of goals, limited and smoothed, stamped when its last byte was on the wire; while a node
-subscribes), ``timing`` (an image's stamp with that of the first goals that it caused) and ``/diagnostics`` (the bus and
-each servo). Services: ``set_torque``, ``neutral``, ``stop`` (latched: the robot is limp and refuses commands) and
-``reset``.
+subscribes), ``timing`` (an image's stamp with that of the first goals that it caused), ``robot_description`` (URDF,
+once, also for later subscribers) and ``/diagnostics`` (the bus and each servo). Services: ``set_torque``, ``neutral``,
+``stop`` (latched: the robot is limp and refuses commands) and ``reset``.
 
 Torque is off until ``autostart`` or ``set_torque`` switches it on, and commands are refused until then. The node
 switches it off, all servos with one frame, then singly each that has not confirmed, at every end but SIGKILL or a lost
@@ -34,6 +34,7 @@ from rena_ros.control.health import Level
 from rena_ros.nodes.command_topics import CommandTopics
 from rena_ros.nodes.joining import discovery_s, refuse_namesake
 from rena_ros.nodes.parameters import ParameterSpec, declare, on_change
+from rena_ros.nodes.robot_description import publish_description
 from rena_ros.nodes.running import STEADY, run_node
 from rena_ros.nodes.servo_reports import ServoReports
 from rena_ros.robot.file import load_robot
@@ -84,6 +85,7 @@ class ServosNode(Node):
         self.topics = CommandTopics(self, self.on_command)
         crowded = self.topics.crowded
         self.reports = ServoReports(self, self.gate, self.arbiter, crowded, self._port, clock, self._log)
+        publish_description(self, self.robot)
         self.create_service(SetBool, "set_torque", self.on_set_torque)
         self.create_service(Trigger, "neutral", self.on_neutral)
         self.create_service(Trigger, "stop", self.on_stop)

@@ -1,0 +1,15 @@
+"""``robot_description``: the robot as URDF, for RViz, Foxglove, robot_state_publisher and bags."""
+
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from std_msgs.msg import String
+
+from rena_ros.robot.model import Robot
+from rena_ros.robot.urdf import urdf
+
+
+def publish_description(node: Node, robot: Robot) -> None:
+    """Publish the description once; the node keeps it for subscribers that come later."""
+    # Transient local, reliable, the last one only: what robot_state_publisher offers and RViz asks for.
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    node.create_publisher(String, "robot_description", latched).publish(String(data=urdf(robot)))
