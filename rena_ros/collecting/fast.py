@@ -30,6 +30,7 @@ from rena_ros.robot.model import Robot
 from rena_ros.strategy.file import load_strategy
 from rena_ros.strategy.plan import planned
 from rena_ros.twin.asset import PATH as TWIN_ASSET
+from rena_ros.twin.body import load_body
 
 SHARD_SIZE = 100
 WIDTH, HEIGHT = 640, 480
@@ -49,6 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, help="processes in parallel (default: one per core, at most 2)")
     parser.add_argument("--robot-file", type=user_path, help="another robot file than config/rena.yaml")
     parser.add_argument("--strategy", type=user_path, help="another strategy file than config/strategy.yaml")
+    parser.add_argument(
+        "--body", type=user_path, metavar="FILE", help="draw a robot that differs from its file, as config/foreign.yaml"
+    )
     parser.add_argument("--json", type=user_path, metavar="FILE", help="also write the figures to this file")
 
 
@@ -59,7 +63,8 @@ def run(args: argparse.Namespace) -> int:
     strategy_file = args.strategy or share_path("config/strategy.yaml")
     robot = load_robot(robot_file)
     strategy = load_strategy(strategy_file, robot)
-    job = Job(args.out, robot_file, strategy_file, args.seed, WIDTH, HEIGHT)
+    load_body(args.body, robot)  # a faulty file is refused before anything is written
+    job = Job(args.out, robot_file, strategy_file, args.seed, WIDTH, HEIGHT, args.body)
     workers = worker_count(args.workers)
     console = Console(soft_wrap=True)
     with locked(args.out):
@@ -178,7 +183,7 @@ def _meta(args: argparse.Namespace, robot: Robot, job: Job) -> dict[str, Any]:
         "names": list(robot.names),
         "feature_names": list(READING_NAMES),
         "neutral_goals": robot.neutral_goals.tolist(),
-        "robot_rest": _rest_reading(robot),
+        "robot_rest": _rest_reading(robot, job),
         "lower_rad": robot.lower.tolist(),
         "span_rad": (robot.upper - robot.lower).tolist(),
         "image": {"width": WIDTH, "height": HEIGHT, "source": "twin", "twin_asset": sha256_of(TWIN_ASSET)},
@@ -188,12 +193,13 @@ def _meta(args: argparse.Namespace, robot: Robot, job: Job) -> dict[str, Any]:
         "versions": {name: importlib.metadata.version(name) for name in DECISIVE_PACKAGES},
         "rena_version": __version__,
         "commit": source_commit(),
+        **({"body": sha256_of(job.body_file)} if job.body_file else {}),
     }
 
 
-def _rest_reading(robot: Robot) -> list[float]:
+def _rest_reading(robot: Robot, job: Job) -> list[float]:
     """Return the features (55,) of the robot's own neutral face, the target of people's resting faces."""
-    with Stage(robot, WIDTH, HEIGHT) as stage:
+    with Stage(robot, job.width, job.height, load_body(job.body_file, robot)) as stage:
         reading = stage.show(robot.neutral_goals).reading
     if reading is None:
         raise RenaError("no face is found in the robot's neutral face; look at the twin's picture")

@@ -14,6 +14,7 @@ from rena_ros.emulator.bank import ServoBank
 from rena_ros.emulator.virtual_port import VirtualPort
 from rena_ros.perception.face_reader import FaceReader, FaceReading
 from rena_ros.robot.model import Robot
+from rena_ros.twin.body import Body, as_filed
 from rena_ros.twin.face import TwinFace
 
 STEP_S = 0.05
@@ -36,10 +37,14 @@ class Observation:
 class Stage:
     """One twin, its servos in virtual time and one face reader; a context manager."""
 
-    def __init__(self, robot: Robot, width: int, height: int) -> None:
-        """``width``, ``height``: of the picture, pixels. Raises RenaError when the face model is missing."""
+    def __init__(self, robot: Robot, width: int, height: int, body: Body | None = None) -> None:
+        """``width``, ``height``: of the picture, pixels. ``body``: the one to draw; default: as the robot file says.
+
+        Raises RenaError when the face model is missing.
+        """
         self.robot = robot
-        self._face = TwinFace(robot, width=width, height=height)
+        self._body = body or as_filed(robot)
+        self._face = TwinFace(robot, width, height, self._body.look)
         self._reader = FaceReader(video=False)
         self.reset()
 
@@ -58,7 +63,7 @@ class Stage:
         Raises ValueError when the limiter would change the goals.
         """
         positions = self.move(self.robot.positions(goals))
-        picture = self._face.render(np.clip(self.robot.goals(positions), 0, 1))
+        picture = self._face.render(self._body.drawn(np.clip(self.robot.goals(positions), 0, 1)))
         return Observation(positions, picture, self._reader.read(picture))
 
     def move(self, positions: FloatArray) -> FloatArray:

@@ -23,13 +23,14 @@ from rena_ros.robot.file import load_robot
 from rena_ros.strategy.expert import Expression
 from rena_ros.strategy.file import load_strategy
 from rena_ros.strategy.plan import replacement
+from rena_ros.twin.body import load_body
 
 PlannedShard = tuple[int, Sequence[Expression]]  # number of its first sample, its expressions
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker must know once. ``width``, ``height``: of the pictures, pixels."""
+    """What a worker must know once. ``width``, ``height``: of the pictures, pixels. ``body_file``: None for none."""
 
     directory: Path
     robot_file: Path
@@ -37,6 +38,7 @@ class Job:
     seed: int
     width: int
     height: int
+    body_file: Path | None = None
 
 
 def record_shards(job: Job, shards: Sequence[PlannedShard], workers: int, recorded: Callable[[], None]) -> None:
@@ -110,7 +112,7 @@ def _work(connection: Connection, job: Job) -> None:
 def _record_all(connection: Connection, job: Job) -> None:
     robot = load_robot(job.robot_file)
     strategy = load_strategy(job.strategy_file, robot)
-    with Stage(robot, job.width, job.height) as stage:
+    with Stage(robot, job.width, job.height, load_body(job.body_file, robot)) as stage:
         connection.send(("ready", None))
         while (shard := connection.recv()) is not None:
             first, plan = shard

@@ -25,7 +25,7 @@ from rena_ros.datasets.dataset import ARRAYS, FORMAT, image_path, read_meta, rea
 # robot_rest, the reading of the neutral face, stands for all else that changes the robot's appearance.
 RECIPE = (
     *("seed", "shard_size", "names", "feature_names", "image", "robot", "strategy", "face_model", "versions"),
-    "robot_rest",
+    *("robot_rest", "body"),
 )
 
 
@@ -77,9 +77,11 @@ def begin(directory: Path, meta: dict[str, Any]) -> dict[str, Any] | None:
         if foreign:
             raise RenaError(f"{directory} is not empty and holds no dataset ({foreign[0]} …): choose another --out")
     else:
-        changed = [key for key in RECIPE if json.loads(json.dumps(meta[key])) != earlier.get(key)]
+        changed = [key for key in RECIPE if json.loads(json.dumps(meta.get(key))) != earlier.get(key)]
         if changed:
-            listed = "; ".join(f"{key}: {_short(earlier.get(key))} there, {_short(meta[key])} now" for key in changed)
+            listed = "; ".join(
+                f"{key}: {_short(earlier.get(key))} there, {_short(meta.get(key))} now" for key in changed
+            )
             raise RenaError(f"{directory} holds a dataset of another recipe ({listed}): choose another --out")
         if meta["samples"] < earlier["samples"]:
             raise RenaError(f"{directory} is a dataset of {earlier['samples']} samples: it can grow, not shrink")

@@ -15,12 +15,14 @@ from rena_ros.nodes.messages import diagnostics_msg, status_msg
 from rena_ros.nodes.parameters import ParameterSpec, declare, on_change
 from rena_ros.nodes.running import STEADY, run_node, set_rate
 from rena_ros.robot.file import load_robot
+from rena_ros.twin.body import load_body
 from rena_ros.twin.face import TwinFace
 
 FRAME_ID = "robot_camera_optical_frame"
 OLD_S = 1.0  # age from which on the newest state is one of the past
 PARAMETERS = (
     ParameterSpec("robot_file", "", "robot file (YAML); empty: the Rena that ships"),
+    ParameterSpec("body_file", "", "body file (YAML), as config/foreign.yaml; empty: as the robot file says"),
     ParameterSpec("rate_hz", 30.0, "pictures per second, Hz", (1, 240), live=True),
     ParameterSpec("width", 640, "width of the picture, px", (16, 8192)),
     ParameterSpec("height", 480, "height of the picture, px", (16, 8192)),
@@ -37,7 +39,8 @@ class TwinNode(Node):
         super().__init__("twin", **node_options)
         given = declare(self, PARAMETERS)
         self._robot = load_robot(given["robot_file"])
-        self._face = TwinFace(self._robot, given["width"], given["height"])
+        self._body = load_body(given["body_file"], self._robot)
+        self._face = TwinFace(self._robot, given["width"], given["height"], self._body.look)
         self._positions = np.zeros(len(self._robot.names))
         self._size = f"{given['width']}x{given['height']}"
         self._stamp = None
@@ -64,7 +67,7 @@ class TwinNode(Node):
             return
         # A servo may overshoot its limits a little; the drawn face cannot.
         goals = np.clip(self._robot.goals(self._positions), 0, 1)
-        self._images.publish(to_image_msg(self._face.render(goals), self._stamp, FRAME_ID))
+        self._images.publish(to_image_msg(self._face.render(self._body.drawn(goals)), self._stamp, FRAME_ID))
         self._drawn += 1
 
     def on_second(self) -> None:

@@ -137,6 +137,17 @@ def test_the_error_of_a_worker_reaches_the_user(tmp_path, monkeypatch, capsys):
     assert "cannot read the robot file" in capsys.readouterr().err
 
 
+def test_a_body_is_part_of_the_recipe(complete, tmp_path, capsys):
+    meta = json.loads((complete / "meta.json").read_text())
+    assert "body" not in meta  # so that datasets of earlier versions can be continued
+    assert run(complete, 7, "--body", str(ROBOT.source.parent / "foreign.yaml")) == 2
+    assert "; body: None there" in capsys.readouterr().err
+    assert json.loads((complete / "meta.json").read_text()) == meta
+    (tmp_path / "meta.json").write_text(json.dumps({**meta, "body": "0f3c"}))
+    assert run(tmp_path, 7) == 2
+    assert "(body: 0f3c there, None now" in capsys.readouterr().err
+
+
 @dataclass
 class FacelessStage:
     """A stage on which an expression shows no face when its jaw is open."""
@@ -190,6 +201,7 @@ def test_a_twin_without_a_face_ends_in_an_error_instead_of_an_endless_loop():
         (["--fast", "--samples", "0"], "--samples must be at least 1"),
         (["--fast", "--workers", "0"], "--workers must be at least 1"),
         (["--fast", "--strategy", "nowhere.yaml"], "cannot read the strategy file nowhere.yaml"),
+        (["--fast", "--body", "nowhere.yaml"], "cannot read the body file nowhere.yaml"),
     ],
 )
 def test_impossible_arguments_are_refused_before_anything_is_written(tmp_path, capsys, arguments, complaint):

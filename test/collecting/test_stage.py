@@ -10,6 +10,8 @@ from rena_ros.emulator.bank import ServoBank
 from rena_ros.robot.file import load_robot
 from rena_ros.strategy.file import load_strategy
 from rena_ros.strategy.plan import planned
+from rena_ros.twin.body import load_body
+from rena_ros.twin.face import TwinFace
 
 ROBOT = load_robot()
 # The SHA-256 of the arrays `goals` (float32) and `positions` (float64, rad) of `rena collect --samples 24 --seed 1`
@@ -73,6 +75,21 @@ def test_a_seed_gives_the_samples_that_it_gave_before(stage):
     positions = np.stack([stage.move(ROBOT.positions(expression.goals)) for expression in plan])
     assert hashlib.sha256(goals.tobytes()).hexdigest().startswith(GOALS_OF_SEED_1)
     assert hashlib.sha256(positions.tobytes()).hexdigest().startswith(POSITIONS_OF_SEED_1)
+
+
+def test_a_body_changes_the_picture_and_nothing_else(stage, tmp_path):
+    path = tmp_path / "body.yaml"
+    path.write_text("look: performer\noffset: {jaw: 0.25}\n")
+    goals = planned(ROBOT, load_strategy(), seed=7, samples=1)[0].goals.copy()
+    goals[ROBOT.index["jaw"]] = 0.5
+    stage.reset()
+    with Stage(ROBOT, 160, 120, load_body(path, ROBOT)) as foreign:
+        shown = foreign.show(goals)
+    np.testing.assert_array_equal(shown.positions, stage.show(goals).positions)
+    drawn = ROBOT.goals(shown.positions)
+    drawn[ROBOT.index["jaw"]] += 0.25
+    wanted = TwinFace(ROBOT, 160, 120, look="performer").render(drawn)
+    assert np.abs(shown.picture.astype(int) - wanted).max() <= 1  # the sum in float32 and in float64
 
 
 def test_a_command_that_the_limiter_would_change_is_refused(stage):

@@ -14,11 +14,13 @@ ROBOT = load_robot()
 NEWEST = QoSProfile(depth=2, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
-def test_the_twin_shows_the_newest_state_with_its_stamp(processes):
+def test_the_twin_shows_the_newest_state_with_its_stamp(processes, tmp_path):
+    body = tmp_path / "body.yaml"
+    body.write_text("look: performer\ngain: {jaw: 0.5}\n")
     diagnostics = processes.listen(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
     pictures = processes.listen(Image, "robot/image_raw", NEWEST)
     states = processes.peer.create_publisher(JointState, "joint_states", QoSProfile(depth=5))
-    node = processes.start("twin", width=320, height=240)
+    node = processes.start("twin", width=320, height=240, body_file=str(body))
     processes.until(lambda: states.get_subscription_count() and processes.peer.count_publishers("robot/image_raw"))
 
     def drawn(state):
@@ -45,7 +47,9 @@ def test_the_twin_shows_the_newest_state_with_its_stamp(processes):
         processes.until(lambda state=state: drawn(state))
     assert pictures[0].header.stamp.sec == 1, "something was drawn before anything was known"
     expected[ROBOT.index["jaw"]], expected[ROBOT.index["neck_yaw"]] = 0.3, ROBOT.upper[ROBOT.index["neck_yaw"]]
-    wanted = TwinFace(ROBOT, 320, 240).render(ROBOT.goals(expected))
+    goals = ROBOT.goals(expected)
+    goals[ROBOT.index["jaw"]] *= 0.5  # the body opens it half as far
+    wanted = TwinFace(ROBOT, 320, 240, look="performer").render(goals)
     shown = next(picture for picture in pictures if picture.header.stamp.sec == 2)
     np.testing.assert_array_equal(from_image_msg(shown), wanted)
 
