@@ -27,7 +27,7 @@ from rena_ros.perception.face_reader import READING_NAMES
 from rena_ros.perception.model_file import find_face_model
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import Robot
-from rena_ros.strategy.file import load_strategy
+from rena_ros.strategy.file import load_strategy, strategy_path
 from rena_ros.strategy.plan import planned
 from rena_ros.twin.asset import PATH as TWIN_ASSET
 from rena_ros.twin.body import load_body
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--workers", type=int, help="processes in parallel (default: one per core, at most 2)")
     parser.add_argument("--robot-file", type=user_path, help="another robot file than config/rena.yaml")
-    parser.add_argument("--strategy", type=user_path, help="another strategy file than config/strategy.yaml")
+    parser.add_argument("--strategy", help="strategy file, or paper or random (default: config/strategy.yaml)")
     parser.add_argument(
         "--body", type=user_path, metavar="FILE", help="draw a robot that differs from its file, as config/foreign.yaml"
     )
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     """Collect until the dataset is complete. Returns 0, or 130 after Ctrl-C (the same command continues)."""
     _check(args)
     robot_file = args.robot_file or share_path("config/rena.yaml")
-    strategy_file = args.strategy or share_path("config/strategy.yaml")
+    strategy_file = strategy_path(args.strategy)
     robot = load_robot(robot_file)
     strategy = load_strategy(strategy_file, robot)
     load_body(args.body, robot)  # a faulty file is refused before anything is written

@@ -4,9 +4,10 @@ The models below are the file's format and at the same time the data that ``expe
 once per walk.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
@@ -16,6 +17,9 @@ from rena_ros.base.resources import share_path
 from rena_ros.base.yaml_lines import number_hint
 from rena_ros.robot.file import ServoName, load_robot
 from rena_ros.robot.model import Robot
+
+# Names of the strategies that ship with the package, and their files; "": the one that is used by default.
+SHIPPED = {"": "strategy.yaml", "paper": "strategy_paper.yaml", "random": "strategy_random.yaml"}
 
 
 def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -132,18 +136,33 @@ class Strategy(FileModel):
     hidden: Hidden | None = None
 
 
-def load_strategy(path: str | Path | None = None, robot: Robot | None = None) -> Strategy:
-    """Load a strategy file for a robot; without arguments, those that ship with the package.
+class RandomStrategy(FileModel):
+    """Every servo is drawn on its own (see ``random_walk``): the file holds nothing but ``random: true``."""
+
+    random: Literal[True]
+
+
+def strategy_path(strategy: str | Path | None = None) -> Path:
+    """Return the file of a strategy: a path, or a name in ``SHIPPED``; by default that of ``config/strategy.yaml``."""
+    if str(strategy or "") in SHIPPED:
+        return share_path(f"config/{SHIPPED[str(strategy or '')]}")
+    return user_path(strategy or "")
+
+
+def load_strategy(path: str | Path | None = None, robot: Robot | None = None) -> Strategy | RandomStrategy:
+    """Load a strategy, as ``strategy_path`` finds it, for a robot; without arguments, those that ship with the package.
 
     Raises RenaError that lists every fault, each with the line to change.
     """
-    path = user_path(path) if path else share_path("config/strategy.yaml")
+    path = strategy_path(path)
     return parse_strategy(read_text(path, "strategy file"), path, robot or load_robot())
 
 
-def parse_strategy(text: str, path: Path, robot: Robot) -> Strategy:
+def parse_strategy(text: str, path: Path, robot: Robot) -> Strategy | RandomStrategy:
     """Return the strategy that a text describes. Raises RenaError as ``load_strategy`` does."""
     what = f"the strategy file {path}"
+    if re.search(r"^random\s*:", text, re.MULTILINE):
+        return read_model(text, what, RandomStrategy)
     return read_model(text, what, Strategy, context=robot.names, rules=lambda read: _rules_between_groups(read, robot))
 
 
