@@ -18,7 +18,7 @@ LAUNCH = {"launch", "launch_ros"}
 # The floors, from the ground up: a room imports rooms of lower floors only.
 FLOORS = (
     ("base", "processes"),
-    ("robot", "graph", "cli", "datasets", "recording"),
+    ("robot", "graph", "cli", "datasets", "recording", "bags"),
     ("bus", "strategy", "twin"),
     ("control", "emulator", "perception"),
     ("behaviour", "collecting", "servo_tools"),
@@ -41,6 +41,7 @@ KNOWS = {
     "behaviour": {"robot", "perception"},  # names of the coefficients
     "processes": set(),
     "recording": set(),
+    "bags": set(),
     "datasets": set(),
     "collecting": {"robot", "strategy", "bus", "emulator", "twin", "perception", "datasets"},  # babble, draw, read
     "servo_tools": {"robot", "bus", "control", "emulator"},  # control: health; emulator: `rena servo emulate`
