@@ -130,8 +130,8 @@ def test_a_full_disk_is_said_with_its_folder_and_the_remedy(where, tmp_path, mon
     monkeypatch.setattr(output.os, where, full)
 
     def refused():
-        writer.write(*rows(1)[0])
         try:
+            writer.write(*rows(1)[0])
             writer.flush()
         except RenaError as error:
             return str(error)
