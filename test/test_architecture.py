@@ -38,14 +38,25 @@ KNOWS = {
     "control": {"robot", "bus"},  # a command's way from the limiter to the wire
     "emulator": {"robot", "bus"},  # the bus protocol, answered from the other end
     "perception": {"twin"},  # the drawn performer is one of the video sources
-    "behaviour": {"robot", "perception"},  # names of the coefficients
+    "behaviour": {"robot", "control", "perception", "strategy", "recording"},  # statuses, coefficients, samples
     "processes": set(),
     "recording": set(),
     "bags": set(),
     "datasets": set(),
     "collecting": {"robot", "strategy", "bus", "emulator", "twin", "perception", "datasets"},  # babble, draw, read
     "servo_tools": {"robot", "bus", "control", "emulator"},  # control: health; emulator: `rena servo emulate`
-    "nodes": {"graph", "robot", "bus", "control", "emulator", "perception", "behaviour", "twin"},
+    "nodes": {
+        "graph",
+        "robot",
+        "bus",
+        "control",
+        "emulator",
+        "perception",
+        "behaviour",
+        "twin",
+        "strategy",
+        "recording",
+    },
     "learning": {"robot", "datasets", "behaviour"},  # datasets in, a model that Policy accepts out
     "mimic": {"graph", "processes", "robot", "perception", "behaviour", "twin", "nodes"},
     "bench": {"graph", "robot", "bus", "control", "emulator", "nodes"},
