@@ -1,8 +1,9 @@
-"""camera node: a camera, a file or the drawn performer -> ``camera/image_raw``, ``camera/camera_info``, diagnostics.
+"""camera node: a camera, a file, the drawn performer or the twin -> ``camera/image_raw``, ``camera/camera_info``.
 
 Images are stamped with the time of their capture. A clip's frame counts as captured when it is due by the clip's own
 time, before it is decoded: decoding is part of every latency measured from the stamp. (A frame of the performer is
-drawn before it is due: drawing stands for the world in front of a camera.)
+drawn before it is due: drawing stands for the world in front of a camera.) The source ``robot`` is the twin's picture,
+``robot/image_raw``, under its own stamp: see ``RobotView``. Once a second, ``/diagnostics``.
 """
 
 import threading
@@ -20,9 +21,11 @@ from sensor_msgs.msg import CameraInfo, Image, TimeReference
 
 from rena_ros.base.files import printable
 from rena_ros.nodes.camera_status import CameraStatus
-from rena_ros.nodes.images import to_image_msg
+from rena_ros.nodes.images import from_image_msg, to_image_msg
 from rena_ros.nodes.messages import diagnostics_msg, nanoseconds, timing_msg
 from rena_ros.nodes.parameters import ParameterSpec, declare, on_change
+from rena_ros.nodes.robot_view import TOPIC as ROBOT_TOPIC
+from rena_ros.nodes.robot_view import RobotView
 from rena_ros.nodes.running import STEADY, run_node
 from rena_ros.perception.camera import Camera
 from rena_ros.perception.pacing import paced
@@ -30,10 +33,14 @@ from rena_ros.perception.still import StillPicture
 from rena_ros.perception.video import Clip, open_source
 
 FRAME_ID = "camera_optical_frame"
+ROBOT = "robot"
 PARAMETERS = (
     # Any type, for a bare 0 on a command line arrives as a number.
     ParameterSpec(
-        "source", "performer", "performer, a video or picture file, a camera's number or device", any_type=True
+        "source",
+        "performer",
+        "performer, robot (the twin's picture), a file, a camera's number or device",
+        any_type=True,
     ),
     ParameterSpec("loop", False, "begin a clip again at its end", live=True),
     ParameterSpec(
@@ -45,6 +52,7 @@ PARAMETERS = (
     ParameterSpec("mirror", False, "flip the picture left to right, as a mirror does", live=True),
     ParameterSpec("listeners", 1, "subscribers to the images that a clip waits for", (0, 100)),
     ParameterSpec("wait_s", 10.0, "how long to wait for them, s; 0: begin at once", (0, 3600)),
+    ParameterSpec("robot_delay_s", 0.0, "source robot: pass its pictures on, and stamp them, so much later, s", (0, 5)),
 )
 CONNECTING_S = 0.3  # from discovery until both ends are connected and even best-effort images arrive
 CLOCK_S = 0.05  # period at which /clock is looked for
@@ -63,7 +71,8 @@ class CameraNode(Node):
         self._listeners, self._wait_s = given["listeners"], given["wait_s"]
         on_change(self, loop=partial(setattr, self, "_loop"), mirror=partial(setattr, self, "_mirror"))
         name, rate_hz = str(given["source"]), given["rate_hz"]
-        self._source = open_source(name, given["width"], given["height"], rate_hz, self._warn)
+        is_robot = name == ROBOT
+        self._source = None if is_robot else open_source(name, given["width"], given["height"], rate_hz, self._warn)
         self._status = CameraStatus(self.get_fully_qualified_name().lstrip("/"), name, rate_hz, time.monotonic())
 
         newest = QoSProfile(depth=2, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -79,6 +88,11 @@ class CameraNode(Node):
         self._failure: Exception | None = None
         self._leaving = threading.Event()
         self._done = self.create_guard_condition(self.on_done)
+        self._worker: threading.Thread | None = None
+        if is_robot:
+            self._status.reason = f"no picture comes on {self.resolve_topic_name(ROBOT_TOPIC)}: does the twin run?"
+            self._view = RobotView(self, given["robot_delay_s"], self.on_robot)
+            return
         # Daemon: a camera that hangs in its driver must not keep the process from ending.
         self._worker = threading.Thread(target=self._work, name="frames", daemon=True)
         self._worker.start()
@@ -87,6 +101,12 @@ class CameraNode(Node):
         """The blendshapes node has read a frame: if it is the last one sent, the next may follow."""
         if message.source == "blendshapes" and nanoseconds(message.time_ref) >= self._sent_ns:
             self._was_read.set()
+
+    def on_robot(self, picture: Image) -> None:
+        """Publish a picture of the robot as the camera's."""
+        if self._mirror:
+            picture = to_image_msg(cv2.flip(from_image_msg(picture), 1), picture.header.stamp, picture.header.frame_id)
+        self._send(picture)
 
     def on_second(self) -> None:
         """Publish the diagnostics of the last second."""
@@ -103,9 +123,11 @@ class CameraNode(Node):
     def leave(self) -> None:
         """Stop the worker, which closes the camera or file."""
         self._leaving.set()
-        self._worker.join(2.0)
+        if self._worker is not None:
+            self._worker.join(2.0)
 
     def _work(self) -> None:
+        assert self._source is not None  # the twin's pictures need no worker
         try:
             self._wait_for_clock()
             if isinstance(self._source, Camera):
@@ -183,11 +205,13 @@ class CameraNode(Node):
             captured_ns = max(captured_ns, self._sent_ns + 1)
         self._now_ns, self._sent_ns = now_ns, captured_ns
         stamp = Time(nanoseconds=captured_ns).to_msg()
-        self._images.publish(to_image_msg(cv2.flip(rgb, 1) if self._mirror else rgb, stamp, FRAME_ID))
-        self._timing.publish(timing_msg("camera", stamp, self.get_clock().now().to_msg()))
+        self._send(to_image_msg(cv2.flip(rgb, 1) if self._mirror else rgb, stamp, FRAME_ID))
+
+    def _send(self, picture: Image) -> None:
+        self._images.publish(picture)
+        self._timing.publish(timing_msg("camera", picture.header.stamp, self.get_clock().now().to_msg()))
         # K stays zero: by the ROS convention that means "not calibrated".
-        info = CameraInfo(width=rgb.shape[1], height=rgb.shape[0])
-        info.header.stamp, info.header.frame_id = stamp, FRAME_ID
+        info = CameraInfo(header=picture.header, width=picture.width, height=picture.height)
         self._infos.publish(info)
         self._status.add(info.width, info.height, time.monotonic())
 

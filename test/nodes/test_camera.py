@@ -168,3 +168,21 @@ def test_a_still_picture_is_held(processes, tmp_path):
     assert set(steps(images)) == {10}
     values = {value.key: value.value for value in diagnostics[-1].status[0].values}
     assert values["size"] == "160x120" and int(values["frames"]) > 0
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.25])
+def test_the_twin_s_pictures_keep_their_stamps_or_are_as_late_as_asked(processes, delay_s):
+    robot = processes.peer.create_publisher(Image, "robot/image_raw", NEWEST)
+    images = processes.listen(Image, "camera/image_raw", NEWEST)
+    camera = processes.start("camera", source="robot", robot_delay_s=delay_s)
+    shown = Image(width=2, height=1, encoding="rgb8", step=6, data=[1, 2, 3, 4, 5, 6])
+    shown.header.stamp = Time(seconds=100, nanoseconds=900_000_000).to_msg()
+
+    def published() -> bool:
+        robot.publish(shown)
+        return bool(images)
+
+    processes.until(published)
+    assert images[0].data.tolist() == [1, 2, 3, 4, 5, 6]
+    assert seconds(images[0].header.stamp) == pytest.approx(100.9 + delay_s, abs=1e-6)
+    assert processes.leave(camera)[0] == 0
