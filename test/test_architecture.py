@@ -17,9 +17,9 @@ ROS |= {"std_msgs", "std_srvs", "sensor_msgs", "geometry_msgs"}
 LAUNCH = {"launch", "launch_ros"}
 # The floors, from the ground up: a room imports rooms of lower floors only.
 FLOORS = (
-    ("base", "processes"),
+    ("base",),
     ("robot", "graph", "cli", "datasets", "recording", "bags"),
-    ("bus", "strategy", "twin"),
+    ("bus", "strategy", "twin", "processes"),
     ("control", "emulator", "perception"),
     ("behaviour", "collecting", "servo_tools"),
     ("nodes", "learning"),
@@ -39,7 +39,7 @@ KNOWS = {
     "emulator": {"robot", "bus"},  # the bus protocol, answered from the other end
     "perception": {"twin"},  # the drawn performer is one of the video sources
     "behaviour": {"robot", "control", "perception", "strategy", "recording"},  # statuses, coefficients, samples
-    "processes": set(),
+    "processes": {"graph"},
     "recording": set(),
     "bags": set(),
     "datasets": set(),

@@ -25,6 +25,7 @@ from rena_ros.graph import (
 from rena_ros.mimic import preflight
 from rena_ros.mimic.results import REPORT, MimicRun, conclude
 from rena_ros.mimic.session import LINK, Session
+from rena_ros.processes.checks import check_names, check_robot
 from rena_ros.robot.file import load_robot
 
 
@@ -62,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     )
     source_text = args.source or str(camera.get("source", preflight.PERFORMER))
     source = preflight.check_source(source_text)
-    preflight.check_robot(args.robot)
+    check_robot(args.robot)
     robot = load_robot(args.robot_file or servos.get("robot_file"))
     model = preflight.check_model(args.model or policy.get("model_path", ""), robot)
     out = args.out.resolve()
@@ -83,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
         listeners=2,  # the blendshapes node and the monitor
     )
     with contextlib.closing(
-        preflight.check_names((full_name(one.name, namespace) for one in processes), domain, namespace)
+        check_names((full_name(one.name, namespace) for one in processes), domain, namespace, "rena mimic")
     ):
         lock = preflight.prepare_out(out)
         report.unlink(missing_ok=True)

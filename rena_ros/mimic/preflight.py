@@ -3,17 +3,13 @@
 import fcntl
 import os
 import shutil
-import socket
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rena_ros.base.claims import claim, is_claimed
 from rena_ros.base.errors import RenaError
 from rena_ros.base.files import ros_path, user_path
 from rena_ros.base.resources import share_path
 from rena_ros.behaviour.policy import Policy
-from rena_ros.graph import claim_of
 from rena_ros.perception.camera import absence, camera_path
 from rena_ros.perception.container import examine
 from rena_ros.perception.video import PERFORMER
@@ -51,17 +47,6 @@ def check_source(text: str) -> Source:
     return Source(ros_path(path), facts.duration_s, still=facts.still)
 
 
-def check_robot(text: str) -> None:
-    """Check `--robot`: ``twin``, or a serial port that exists and may be opened. Raises RenaError."""
-    if text == "twin":
-        return
-    port = user_path(text)
-    if not port.exists():
-        raise RenaError(f"there is no serial port {text}; plug the robot in (ls /dev/ttyUSB* /dev/ttyACM*) or use twin")
-    if not os.access(port, os.R_OK | os.W_OK):
-        raise RenaError(f"may not open {text}; add yourself to the group `dialout` (sudo usermod -aG dialout $USER)")
-
-
 def check_model(text: str, robot: Robot) -> Path:
     """Return the model file to use. Raises RenaError when it is missing or does not fit the robot."""
     path = user_path(text) if text else share_path("models/rena.onnx")
@@ -69,24 +54,6 @@ def check_model(text: str, robot: Robot) -> Path:
         raise RenaError(f"there is no model {path}; give --model FILE, or train one with `rena train`")
     Policy(path, robot)
     return path.resolve()
-
-
-def check_names(names: Iterable[str], domain: int, namespace: str) -> socket.socket:
-    """Claim this domain and namespace on this machine for one run; ``names``: the full names of its nodes.
-
-    Returns the claim, which lasts until it is closed. Raises RenaError when another run, or one of the nodes however
-    it was started, has them.
-    """
-    where = f"ROS domain {domain}, namespace {namespace}"
-    remedy = "end it, or give this run its own: ROS_DOMAIN_ID=… rena mimic, or --namespace NAME"
-    held = claim(f"run {claim_of(namespace, domain)}")
-    if held is None:
-        raise RenaError(f"another `rena mimic` runs on this machine in {where}: {remedy}")
-    if taken := [name for name in names if is_claimed(claim_of(name, domain))]:
-        held.close()
-        runs = "runs" if len(taken) == 1 else "run"
-        raise RenaError(f"{', '.join(taken)} {runs} on this machine in {where} already: {remedy}")
-    return held
 
 
 def check_json(path: Path | None) -> None:

@@ -15,28 +15,17 @@ from rena_ros.graph import TOPICS, Process
 from rena_ros.mimic.live import LiveView
 from rena_ros.mimic.measurements import Measurements
 from rena_ros.mimic.spool import SpoolWriter
-from rena_ros.processes.supervisor import Ended, Supervisor
+from rena_ros.processes.ending import EMULATOR, ProcessDied, take_down
+from rena_ros.processes.supervisor import Supervisor
 
-EMULATOR = "emulator"
 STREAMS = ("camera", "robot", "readings", "landmarks")
 LINK, LINK_LIMIT_S = "servos", 15.0  # the emulator's port, in the folder of the spool
 # A node imports its libraries and loads its model first: seconds on a cold disk.
 UP_LIMIT_S = 60.0
-# The camera ends first, and the others finish what it sent. A camera that hangs does not keep the servos.
-CAMERA_STOP_S, DRAIN_S = 5.0, 0.25
 LOOK_S = 1.0  # period at which nodes of the same names are looked for on the graph
 # When a node between camera and servos fails, the servos need a second to ease to neutral.
 EASE_WAIT_S = 1.0
 NICENESS = 10
-
-
-class ProcessDied(RenaError):
-    """A process of the run ended by itself; the text names it and gives its exit code and last lines."""
-
-    def __init__(self, ended: Ended, log_dir: Path):
-        last = "\n".join(f"    {line}" for line in ended.last_lines) or "    (it printed nothing)"
-        where = log_dir / f"{ended.name}.log"
-        super().__init__(f"{ended.name} {ended.how}, so the run ended. Its last lines (all lines: {where}):\n{last}")
 
 
 @dataclass(frozen=True)
@@ -193,16 +182,3 @@ class Session:
                 return
             time.sleep(0.05)
         raise RenaError(f"within {limit_s:.0f} s: {complaint()}")
-
-
-def take_down(supervisor: Supervisor, presses: Callable[[], int], tell: Callable[[str], None]) -> dict[str, str]:
-    """End the processes of a run in order; returns those that SIGINT did not end, with the signal that did.
-
-    The emulator ends last, so that it hears the servos node switch torque off. ``presses``: how often the user has
-    pressed Ctrl-C meanwhile; ``tell``: see ``Supervisor.stop``.
-    """
-    supervisor.interrupt("camera", CAMERA_STOP_S, presses)
-    time.sleep(DRAIN_S)
-    others = [name for name in supervisor.pids() if name != EMULATOR]
-    forced = supervisor.stop(*others, presses=presses, tell=tell) if others else {}
-    return forced | supervisor.stop(presses=presses, tell=tell)

@@ -14,6 +14,7 @@ from rena_ros.base.files import user_path
 from rena_ros.cli import main
 from rena_ros.mimic import preflight
 from rena_ros.mimic.film import encode
+from rena_ros.processes.checks import check_names
 
 
 @pytest.fixture
@@ -58,9 +59,7 @@ def test_a_domain_that_is_none_is_one_clear_line(capsys, monkeypatch):
     assert capsys.readouterr().err.startswith("rena mimic: ROS_DOMAIN_ID=abc is no ROS domain")
 
 
-@pytest.mark.parametrize(
-    ("taken", "holder"), [("run {}/lab", "another `rena mimic`"), ("{}/lab/policy", "/lab/policy")]
-)
+@pytest.mark.parametrize(("taken", "holder"), [("run {}/lab", "another run of Rena"), ("{}/lab/policy", "/lab/policy")])
 def test_a_second_run_in_a_domain_is_refused_before_it_touches_anything(
     taken, holder, capsys, folder, monkeypatch, ros_domain
 ):
@@ -72,7 +71,7 @@ def test_a_second_run_in_a_domain_is_refused_before_it_touches_anything(
     assert "ROS_DOMAIN_ID=… rena mimic, or --namespace NAME" in said and len(said.splitlines()) == 1
     assert not (folder / "out").exists()
     names = ["/lab/policy", "/lab/camera"]
-    with preflight.check_names(names, ros_domain, "/lab"), preflight.check_names(names, ros_domain, "/"):
+    with check_names(names, ros_domain, "/lab", "rena x"), check_names(names, ros_domain, "/", "rena x"):
         pass  # it holds nothing any longer, and another namespace is free
 
 

@@ -13,7 +13,8 @@ from rena_ros.base.errors import RenaError
 from rena_ros.base.signals import end_noted
 from rena_ros.graph import mimic_graph
 from rena_ros.mimic import session
-from rena_ros.mimic.session import Session, take_down
+from rena_ros.mimic.session import Session
+from rena_ros.processes.ending import take_down
 from rena_ros.processes.supervisor import Supervisor
 
 # When interrupted, it notes its name and ends. The servos node lets Ctrl-C come again before, and takes its time, in
@@ -36,8 +37,8 @@ NAMES = ("emulator", "servos", "camera")
 
 
 def test_the_camera_ends_first_and_the_emulator_last(tmp_path, until, monkeypatch):
-    for limit in ("session.CAMERA_STOP_S", "supervisor.TERM_S"):
-        monkeypatch.setattr(f"rena_ros.mimic.{limit}", 60.0)
+    for limit in ("ending.CAMERA_STOP_S", "supervisor.TERM_S"):
+        monkeypatch.setattr(f"rena_ros.processes.{limit}", 60.0)
     supervisor, order = Supervisor(tmp_path), tmp_path / "order"
     for name in NAMES:
         supervisor.start(name, [sys.executable, "-I", "-S", "-c", NODE, name, str(order)], os.environ)
