@@ -18,6 +18,7 @@ COMMANDS = {
     "train": ("rena_ros.learning.train_command", "learn coefficients -> goals from collected samples"),
     "evaluate": ("rena_ros.learning.evaluate_command", "held-out error of a model beside its baselines"),
     "servo": ("rena_ros.servo_tools.command", "find, watch, move, set up and calibrate servos"),
+    "bag": ("rena_ros.bags.command", "look into bags; mend those that were cut off"),
     "bench": ("rena_ros.bench.command", "measure the bus driver: speed, faults, endurance"),
 }
 

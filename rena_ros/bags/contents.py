@@ -1,20 +1,25 @@
 """What a finished file of a bag holds: topics, counts and times, from its own index."""
 
+import struct
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mcap.exceptions import McapError
 from mcap.reader import make_reader
 from rosbags.interfaces import ConnectionExtRosbag2
 from rosbags.rosbag2 import Reader, ReaderError
 
-from rena_ros.bags.metadata_file import FileContents, TopicContents, embedded_custom_data
+from rena_ros.bags.metadata_file import FileContents, TopicContents, parse_embedded
 from rena_ros.base.errors import RenaError
 
 MAGIC = b"\x89MCAP0\r\n"
 _END = b"\x02\x14" + bytes(7)  # begins the footer: opcode, and its length of 20 bytes
 # What the two libraries raise at bytes that are no MCAP or no database.
-UNREADABLE = (ReaderError, McapError, OSError, ValueError, TypeError, KeyError, IndexError, AssertionError, EOFError)
+UNREADABLE = (
+    *(ReaderError, McapError, struct.error, OSError, EOFError, RuntimeError),
+    *(AssertionError, ValueError, TypeError, LookupError),
+)
 
 
 def has_end(path: Path) -> bool:
@@ -48,14 +53,14 @@ def file_contents(path: Path) -> FileContents:
     return FileContents(path.name, tuple(topics), start, end)
 
 
-def embedded_metadata(path: Path) -> dict[str, str]:
-    """Return the bag's own metadata as an MCAP file holds it itself; empty where it holds none."""
-    found: dict[str, str] = {}
+def embedded_information(path: Path) -> dict[str, Any]:
+    """Return what an MCAP file itself holds of metadata.yaml, as it was at the file's beginning; empty without."""
+    found: dict[str, Any] = {}
     try:
         with path.open("rb") as file:
             for record in make_reader(file).iter_metadata():
                 if record.name == "rosbag2":
-                    found = embedded_custom_data(record.metadata.get("serialized_metadata", "")) or found
+                    found = parse_embedded(record.metadata.get("serialized_metadata", "")) or found
     except UNREADABLE:
         return found
     return found

@@ -17,7 +17,7 @@ def is_finished(directory: Path) -> bool:
     if information is None:
         return False
     listed = listed_files(directory, information)
-    if not all(path.is_file() and has_end(path) for path in listed) or _later_files(directory, listed):
+    if not all(path.is_file() and _has_whole_end(path) for path in listed) or _later_files(directory, listed):
         return False
     if information["message_count"] or not listed:
         return True
@@ -33,17 +33,18 @@ def bags_in(path: Path) -> list[Path]:
     A session holds them in ``bags/``; a folder in which nothing has been written yet is left out. Raises RenaError
     when there is none.
     """
-    if _is_bag(path):
+    if is_bag(path):
         return [path]
     inner = path / "bags" if (path / "bags").is_dir() else path
-    found = sorted(folder for folder in inner.iterdir() if _is_bag(folder)) if inner.is_dir() else []
+    found = sorted(folder for folder in inner.iterdir() if is_bag(folder)) if inner.is_dir() else []
     if not found:
         raise RenaError(f"there is no bag in {path}; give the folder of a bag, or that of a session")
     return found
 
 
-def _is_bag(path: Path) -> bool:
-    return bool(storage_files(path)) or read_metadata(path) is not None
+def is_bag(path: Path) -> bool:
+    """Return whether a folder holds files of a bag, or what a bag's metadata.yaml says."""
+    return path.is_dir() and (bool(storage_files(path)) or read_metadata(path) is not None)
 
 
 def _later_files(directory: Path, listed: list[Path]) -> list[Path]:
@@ -51,3 +52,8 @@ def _later_files(directory: Path, listed: list[Path]) -> list[Path]:
     stems = {re.sub(r"_\d+$", "", path.name.split(".")[0]) for path in listed}
     others = [path for path in storage_files(directory) if path not in listed]
     return [path for path in others if re.sub(r"_\d+$", "", path.stem) in stems]
+
+
+def _has_whole_end(path: Path) -> bool:
+    under_way = [path.with_name(path.name + ending) for ending in ("-journal", "-wal")]  # of SQLite
+    return has_end(path) and not any(one.is_file() and one.stat().st_size for one in under_way)

@@ -13,6 +13,7 @@ from rosbags.rosbag2.metadata import dump_qos_v9
 from rena_ros.base.files import write_text
 
 NAME = "metadata.yaml"
+DISTRO = "jazzy"
 SUFFIXES = {"mcap": ".mcap", "sqlite3": ".db3"}  # storage plugin -> its files
 _ROOT = "rosbag2_bagfile_information"
 _NEVER = 2**63 - 1  # start of a bag without messages, as rosbag2 writes it
@@ -44,14 +45,27 @@ class FileContents:
         return sum(topic.messages for topic in self.topics)
 
 
-def metadata_text(files: Sequence[FileContents], custom: Mapping[str, str], *, storage: str = "mcap") -> str:
-    """Return the text of metadata.yaml for finished files, in their order; ``custom``: the bag's own metadata."""
-    return _dump({_ROOT: _information(files, custom, storage)})
+def metadata_text(
+    files: Sequence[FileContents],
+    custom: Mapping[str, str],
+    *,
+    storage: str = "mcap",
+    distro: str = DISTRO,
+    packed: bool = False,
+) -> str:
+    """Return the text of metadata.yaml for finished files, in their order.
+
+    ``custom``: the bag's own metadata; ``packed``: its messages are compressed with zstd one by one.
+    """
+    information = _information(files, custom) | {"storage_identifier": storage, "ros_distro": distro}
+    if packed:
+        information |= {"compression_format": "zstd", "compression_mode": "MESSAGE"}
+    return _dump({_ROOT: information})
 
 
 def embedded_text(custom: Mapping[str, str]) -> str:
     """Return what rosbag2 keeps inside an MCAP file, in its metadata record "rosbag2": the same, without the root."""
-    return _dump(_information([], custom, "mcap"))
+    return _dump(_information([], custom))
 
 
 def write_metadata(directory: Path, text: str) -> None:
@@ -63,11 +77,13 @@ def read_metadata(directory: Path) -> dict[str, Any] | None:
     """Return what metadata.yaml says, or None when it is missing, torn or of something else. Raises OSError."""
     try:
         read = yaml.load((directory / NAME).read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        information = read[_ROOT]
-        complete = {"version", "storage_identifier", "relative_file_paths", "message_count"} <= set(information)
-    except (FileNotFoundError, yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
+        information = dict(read[_ROOT])
+        whole = isinstance(information["version"], int) and isinstance(information["message_count"], int)
+        whole &= isinstance(information["relative_file_paths"], list) and "storage_identifier" in information
+        whole &= "ros_distro" in information or information["version"] < 8  # the last line, since then
+    except (FileNotFoundError, yaml.YAMLError, UnicodeDecodeError, LookupError, TypeError, ValueError):
         return None
-    return dict(information) if complete else None
+    return information if whole else None
 
 
 def custom_data(information: Mapping[str, Any] | None) -> dict[str, str]:
@@ -76,18 +92,18 @@ def custom_data(information: Mapping[str, Any] | None) -> dict[str, str]:
     return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
 
 
-def embedded_custom_data(text: str) -> dict[str, str]:
-    """Return the bag's own metadata from the text of the record "rosbag2" in an MCAP file; empty when it is torn."""
+def parse_embedded(text: str) -> dict[str, Any]:
+    """Return what the text of the record "rosbag2" in an MCAP file says; empty when it says nothing."""
     try:
         read = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.YAMLError:
         return {}
-    return custom_data(read) if isinstance(read, dict) else {}
+    return read if isinstance(read, dict) else {}
 
 
 def listed_files(directory: Path, information: Mapping[str, Any]) -> list[Path]:
     """Return the bag's files that metadata.yaml names."""
-    return [directory / PurePath(str(name)).name for name in information["relative_file_paths"]]
+    return [directory / PurePath(str(name)).name for name in information.get("relative_file_paths", ())]
 
 
 def storage_files(directory: Path) -> list[Path]:
@@ -104,13 +120,13 @@ def _order(path: Path) -> tuple[str, int]:
     return stem, int(number or 0)
 
 
-def _information(files: Sequence[FileContents], custom: Mapping[str, str], storage: str) -> dict[str, Any]:
+def _information(files: Sequence[FileContents], custom: Mapping[str, str]) -> dict[str, Any]:
     filled = [file for file in files if file.messages]
     start = min((file.start_ns for file in filled), default=_NEVER)
     end = max((file.end_ns for file in filled), default=_NEVER)
     return {
         "version": 9,
-        "storage_identifier": storage,
+        "storage_identifier": "mcap",
         "duration": {"nanoseconds": end - start},
         "starting_time": {"nanoseconds_since_epoch": start},
         "message_count": sum(file.messages for file in files),
@@ -120,7 +136,7 @@ def _information(files: Sequence[FileContents], custom: Mapping[str, str], stora
         "relative_file_paths": [file.name for file in files],
         "files": [_file(file) for file in files],
         "custom_data": dict(custom) or None,
-        "ros_distro": "jazzy",
+        "ros_distro": DISTRO,
     }
 
 

@@ -15,7 +15,7 @@ from rosbags.serde import SerdeError
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
-from rena_ros.bags.contents import UNREADABLE, embedded_metadata, has_end
+from rena_ros.bags.contents import UNREADABLE, embedded_information, has_end
 from rena_ros.bags.definitions import jazzy_types
 from rena_ros.bags.finished import is_finished
 from rena_ros.bags.lock import is_locked
@@ -55,7 +55,7 @@ class BagReader:
         empty = not self._reader.message_count
         self.start_ns: int = 0 if empty else self._reader.start_time
         self.end_ns: int = 0 if empty else self._reader.end_time - 1
-        own = custom_data(read_metadata(path)) if path.is_dir() else embedded_metadata(path)
+        own = custom_data(read_metadata(path) if path.is_dir() else embedded_information(path))
         self.metadata: Mapping[str, str] = MappingProxyType(own)
         self._types: dict[str, Typestore] = {}
 
@@ -67,7 +67,7 @@ class BagReader:
         files = [_messages_of(storage, set(topics), start_ns, stop_ns) for storage in self._storages()]
         try:
             yield from heapq.merge(*files, key=lambda message: message.stamp_ns)
-        except UNREADABLE as error:
+        except Exception as error:  # whatever rosbags and its decompressors raise at damaged bytes
             raise RenaError(f"the bag {self.path} is damaged ({error}); copy it again from where it came") from error
 
     def decode(self, message: BagMessage) -> Any:

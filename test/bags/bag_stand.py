@@ -1,8 +1,13 @@
-"""Messages as ROS itself serializes them, and bags of them."""
+"""Messages as ROS itself serializes them, bags of them, and what others read in a bag."""
 
+import contextlib
+import struct
 from functools import cache
 
+from mcap.exceptions import McapError
+from mcap.reader import NonSeekingReader, SeekingReader
 from rclpy.serialization import serialize_message
+from rosbags.rosbag2 import Reader
 from sensor_msgs.msg import CompressedImage, JointState
 
 from rena_ros.bags.writer import BagWriter, TopicQos
@@ -54,3 +59,26 @@ def write(directory, wanted, *, flush_every=7, **options):
             if number % flush_every == 0:
                 writer.flush()
     return directory
+
+
+def read_by_rosbags(path):
+    """Rows of a bag, as rosbags reads it."""
+    with Reader(path) as reader:
+        return [(connection.topic, stamp_ns, bytes(data)) for connection, stamp_ns, data in reader.messages()]
+
+
+def read_by_mcap(path):
+    """Rows of a finished file, as mcap reads it; it checks all checksums."""
+    with path.open("rb") as file:
+        reader = SeekingReader(file, validate_crcs=True)
+        return [(channel.topic, message.log_time, message.data) for _, channel, message in reader.iter_messages()]
+
+
+def read_unfinished(path):
+    """Rows of a file up to where mcap finds no further record."""
+    with path.open("rb") as file:
+        reader, seen = NonSeekingReader(file, validate_crcs=True), []
+        with contextlib.suppress(McapError, struct.error, ValueError):
+            for _, channel, message in reader.iter_messages(log_time_order=False):
+                seen.append((channel.topic, message.log_time, message.data))  # it ends with an error
+    return seen

@@ -1,13 +1,23 @@
 """Bags as rosbags and mcap, which know nothing of our writer, read them."""
 
-import contextlib
 import errno
 import threading
 
 import pytest
-from bag_stand import CUSTOM, JOINTS, PICTURES, TYPES, declare, rows, stamp, write
-from mcap.exceptions import EndOfFile
-from mcap.reader import NonSeekingReader, SeekingReader
+from bag_stand import (
+    CUSTOM,
+    JOINTS,
+    PICTURES,
+    TYPES,
+    declare,
+    read_by_mcap,
+    read_by_rosbags,
+    read_unfinished,
+    rows,
+    stamp,
+    write,
+)
+from mcap.reader import SeekingReader
 from rosbags.interfaces import QosDurability, QosReliability
 from rosbags.rosbag2 import Reader
 
@@ -20,26 +30,6 @@ HASHES = {  # from the JSON files that ROS installs beside its messages
     "sensor_msgs/msg/JointState": "RIHS01_a13ee3a330e346c9d87b5aa18d24e11690752bd33a0350f11c5882bc9179260e",
     "sensor_msgs/msg/CompressedImage": "RIHS01_15640771531571185e2efc8a100baf923961a4d15d5569652e6cb6691e8e371a",
 }
-
-
-def read_by_rosbags(path):
-    with Reader(path) as reader:
-        return [(connection.topic, stamp_ns, bytes(data)) for connection, stamp_ns, data in reader.messages()]
-
-
-def read_by_mcap(path):
-    with path.open("rb") as file:
-        reader = SeekingReader(file, validate_crcs=True)
-        return [(channel.topic, message.log_time, message.data) for _, channel, message in reader.iter_messages()]
-
-
-def read_unfinished(path):
-    with path.open("rb") as file:
-        reader, seen = NonSeekingReader(file, validate_crcs=True), []
-        with contextlib.suppress(EndOfFile):
-            for _, channel, message in reader.iter_messages(log_time_order=False):
-                seen.append((channel.topic, message.log_time, message.data))  # it ends with an error
-    return seen
 
 
 @pytest.mark.parametrize("split_bytes", [1 << 30, 20_000], ids=["one file", "split"])
