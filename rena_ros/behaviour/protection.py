@@ -1,7 +1,8 @@
 """What speaks against moving the robot at this moment: statuses, states and readings in, a reason out. No clock.
 
 Levels and values decide, not the English of a status; its text is only passed on. A cause that is gone must stay away
-for ``CLEAR_S``, and a servo that was hot or overloaded must come down to its warning threshold.
+for ``CLEAR_S``, and a servo that was hot or overloaded must come down to its warning threshold. A servo that gives
+cause again soon after has less and less to do: each time, the pause is twice as long.
 """
 
 from collections.abc import Mapping
@@ -11,7 +12,8 @@ from rena_ros.control.arbiter import OPERATOR
 from rena_ros.control.health import Level
 from rena_ros.robot.model import Band, Robot
 
-CLEAR_S = 2.0
+CLEAR_S, LONGEST_CLEAR_S = 2.0, 120.0
+CALM_S = 60.0  # after so long without a pause because of servos, the next one is short again
 STALL_S = 2.0  # readings and joint states come many times a second
 STATUS_STALL_S = 3.5  # statuses come once a second
 FACE_BACK_S = 1.0
@@ -50,11 +52,13 @@ class Protection:
         self._camera = ""
         self._seen_state = self._seen_reading = False
         self._faceless, self._face_since_s, self._hidden = 0, float("inf"), False
-        self._because = "starting"
+        self._because, self._clear_s, self._servo_s = "starting", CLEAR_S, float("-inf")
+        self._reads, self._port_lost = 0.0, False
 
     def note(self, status: StatusReport, now_s: float) -> None:
         """Note one status of servos, recorder or camera; others are ignored."""
         if status.node == "servos" and status.part == "bus":
+            self._note_port(status)
             self._bus, self._bus_s = status, now_s
         elif status.node == "servos" and status.part in self._robot.index:
             self._servos[status.part] = self._servo_cause(status)
@@ -86,22 +90,41 @@ class Protection:
         """Whether the servos node follows commands: it is connected and torque is on."""
         return self._bus is not None and _is(self._bus, connected=True, torque=True, stopped=False)
 
+    @property
+    def has_lost_torque(self) -> bool:
+        """Whether torque is off only because the port was lost meanwhile and is back."""
+        return self._port_lost and self._bus is not None and _is(self._bus, connected=True, torque=False, stopped=False)
+
     def because(self, now_s: float, *further: str) -> str:
         """Return why the robot must not babble now, or ""; ``further``: causes that are known elsewhere, or ""."""
-        causes = [*filter(None, further), *self._causes(now_s)]
+        bus = self._bus_causes(now_s)
+        servos = [] if bus else [text for _, text in self._servos.values() if text]
+        causes = [*filter(None, further), *bus, *_shortened(servos), *self._other_causes(now_s, bool(bus or servos))]
+        if causes and not self._because:
+            again = bool(servos) and now_s - self._servo_s < CALM_S
+            self._clear_s = min(2 * self._clear_s, LONGEST_CLEAR_S) if again else CLEAR_S
+        if servos:
+            self._servo_s = now_s
         if causes:
             self._because, self._cause_s = "; ".join(causes), now_s
-        elif now_s - self._cause_s >= CLEAR_S:
+        elif now_s - self._cause_s >= self._clear_s:
             self._because = ""
         return self._because
 
-    def _causes(self, now_s: float) -> list[str]:
-        causes = self._bus_causes(now_s)
-        if not causes:
-            servos = [text for _, text in self._servos.values() if text]
-            more = [f"{len(servos) - _SHOWN} servos more"] if len(servos) > _SHOWN else []
-            causes += servos[:_SHOWN] + more
-        if not causes and (not self._seen_state or now_s - self._state_s > STALL_S):
+    def _note_port(self, bus: StatusReport) -> None:
+        """Note whether the port was lost while torque was on; the servos node's count of reads begins again then."""
+        reads = bus.number("reads") or 0.0
+        torque_was_on = self._bus is not None and _is(self._bus, torque=True)
+        if torque_was_on and (not _is(bus, connected=True) or reads < self._reads):
+            self._port_lost = True
+        if _is(bus, torque=True) or _is(bus, stopped=True):
+            self._port_lost = False
+        self._reads = reads
+
+    def _other_causes(self, now_s: float, explained: bool) -> list[str]:
+        """What stalls; ``explained``: whether bus or servos explain that no states come."""
+        causes = []
+        if not explained and (not self._seen_state or now_s - self._state_s > STALL_S):
             causes.append("no joint states come")
         if not self._seen_reading or now_s - self._reading_s > STALL_S:
             causes.append(f"no pictures are read{self._camera}")
@@ -121,8 +144,8 @@ class Protection:
             return ["torque is off; the service set_torque switches it on"]
         if bus.values.get("owner") == OPERATOR:
             return ["the operator commands the robot"]
-        explained = any(text for _, text in self._servos.values())  # by servos that name themselves
-        return [f"the bus reports: {bus.message}"] if bus.level >= Level.ERROR and not explained else []
+        named = any(text for _, text in self._servos.values())  # they say themselves what is wrong
+        return [f"the bus reports: {bus.message}"] if bus.level >= Level.ERROR and not named else []
 
     def _servo_cause(self, status: StatusReport) -> tuple[str, str]:
         name, limits = status.part, self._robot.thresholds
@@ -135,6 +158,10 @@ class Protection:
         if load is not None and _beyond(limits.load, load, held == "overloaded"):
             return "overloaded", f"{name} is overloaded: {load:.0%} of its torque"
         return ("error", f"{name}: {status.message}") if status.level >= Level.ERROR else ("", "")
+
+
+def _shortened(texts: list[str]) -> list[str]:
+    return texts[:_SHOWN] + ([f"{len(texts) - _SHOWN} servos more"] if len(texts) > _SHOWN else [])
 
 
 def _is(status: StatusReport, **values: bool) -> bool:

@@ -8,6 +8,8 @@ Publishes ``servos/command/take`` (rad; at once when it changes, else at 10 Hz),
 It does not subscribe to the pictures, 28 MB/s: each picture that is read gives a message on ``face/blendshapes`` with
 the picture's stamp, without names when it shows no face, and why none comes is in the camera's status.
 
+With ``restore_torque`` it calls ``set_torque`` when the port was lost and is back.
+
 The robot eases to neutral while something speaks against moving it (see ``behaviour/protection.py``). Ends with exit
 code 0 when all samples are done, and 2 when the camera's delay is to be measured and cannot be.
 """
@@ -24,7 +26,7 @@ from rclpy.qos import QoSProfile
 from rclpy.time import Time
 from sensor_msgs.msg import JointState
 from std_msgs.msg import UInt32
-from std_srvs.srv import Trigger
+from std_srvs.srv import SetBool, Trigger
 
 from rena_ros.behaviour.babbling import Babbling, Course, Phase
 from rena_ros.behaviour.capture_delay import DelayMeasurement
@@ -43,6 +45,7 @@ from rena_ros.strategy.plan import planned, replacement
 
 TICK_S = 0.02
 REPEAT_S = 0.1  # commands: the servos node gives the robot to another source when none comes
+RESTORE_S = 5.0  # between two requests to switch torque on again
 RELOG_S = 10.0  # another reason for the same pause is logged this often at most
 QUIET_S = 3.0  # after the start, in which the other nodes are found
 PARAMETERS = (
@@ -57,6 +60,7 @@ PARAMETERS = (
     ParameterSpec("settle_timeout_s", 5.0, "time in which the servos must have settled, s", (0.5, 60)),
     ParameterSpec("capture_delay_s", 0.0, "how much later than its capture a picture is stamped, s", (-1, 5)),
     ParameterSpec("confirm", False, "a sample is done only when the recorder has confirmed that it is stored"),
+    ParameterSpec("restore_torque", False, "switch torque on again when the port of the servos was lost and is back"),
     ParameterSpec("measure_delay", False, "measure capture_delay_s first: the neck turns for 20 s"),
 )
 
@@ -72,7 +76,7 @@ class BabbleNode(Node):
         plan = planned(self.robot, strategy, seed, samples)
         replace = partial(replacement, self.robot, strategy, seed)
         todo = parse_todo(str(given["todo"]), samples)
-        self._seed, self._confirm = seed, given["confirm"]
+        self._confirm, self._restore, self._asked_s = given["confirm"], given["restore_torque"], -np.inf
         self.babbling = Babbling(
             self.robot,
             Worklist(plan, replace, todo, confirm=self._confirm),
@@ -83,6 +87,7 @@ class BabbleNode(Node):
             self._mark,
         )
         self._names, self._places = (), np.array([], int)  # of the last joint states, in the robot's order
+        self._lacking = ""
         self._sent, self._sent_s = None, -np.inf
         self._said, self._said_s, self._delay_said = "starting", time.monotonic() + QUIET_S - RELOG_S, False
         namespace = self.get_namespace().strip("/")
@@ -99,6 +104,7 @@ class BabbleNode(Node):
         for name, act in (("pause", self.babbling.pause), ("resume", self.babbling.resume)):
             self.create_service(Trigger, f"~/{name}", partial(self._on_trigger, name, act))
         self.create_service(Trigger, "~/stop_collecting", partial(self._on_trigger, "stop", self.babbling.stop))
+        self._torque = self.create_client(SetBool, "set_torque")
         self.create_timer(TICK_S, self.on_tick, clock=STEADY)
         self.create_timer(1.0, self.on_second, clock=STEADY)
         self.get_logger().info(f"{len(todo)} samples of {samples} to collect, seed {seed}")
@@ -108,7 +114,7 @@ class BabbleNode(Node):
         if message.name != self._names:
             places = {name: place for place, name in enumerate(message.name)}
             missing = [name for name in self.robot.names if name not in places]
-            self.babbling.obstacle = f"joint_states lacks servos of the robot file: {missing[0]}" if missing else ""
+            self._lacking = f"joint_states lacks servos of the robot file: {missing[0]}" if missing else ""
             self._names = message.name
             self._places = np.array([] if missing else [places[name] for name in self.robot.names], int)
         if self._places.size and len(message.position) == len(self._names):
@@ -147,7 +153,10 @@ class BabbleNode(Node):
             rclpy.try_shutdown(context=self.context)
 
     def on_second(self) -> None:
-        """Publish the progress."""
+        """Publish the progress; look for what is missing, and ask for torque where it may be restored."""
+        recorded = not self._confirm or self.count_publishers(STORED_TOPIC)
+        self.babbling.obstacle = self._lacking or ("" if recorded else f"no recorder publishes {STORED_TOPIC}")
+        self._restore_torque()
         babbling, now = self.babbling, self.get_clock().now().to_msg()
         paused, work, rate = babbling.phase is Phase.PAUSED, babbling.worklist, babbling.progress.rate_per_min
         values = {
@@ -179,6 +188,14 @@ class BabbleNode(Node):
         self._sent, self._sent_s = target, now_s
         stamp = self.get_clock().now().to_msg()
         self._command.publish(joint_state_msg(self.robot.names, target.tolist(), stamp))
+
+    def _restore_torque(self) -> None:
+        now_s = time.monotonic()
+        lost = self._restore and self.babbling.protection.has_lost_torque and not self.babbling.is_asked_to_pause
+        if lost and now_s - self._asked_s >= RESTORE_S and self._torque.service_is_ready():
+            self._asked_s = now_s
+            self.get_logger().warning("the port of the servos is back: asking for torque again")
+            self._torque.call_async(SetBool.Request(data=True))
 
     def _mark(self, marker: SampleMarker) -> None:
         stamp_ns = marker.image_ns or self.get_clock().now().nanoseconds

@@ -107,7 +107,7 @@ class World:
 
     def _reports(self):
         connected = self.bus["connected"] == "true"
-        yield StatusReport("servos", "bus", 0 if connected else 2, "", self.bus)
+        yield StatusReport("servos", "bus", 0 if connected else 2, "", dict(self.bus))
         for name in NAMES:
             level, values = self.servos.get(name, (0, {"temperature_c": "35", "load": "0.1"}))
             yield StatusReport("servos", name, level if connected else 3, "as it is", values)

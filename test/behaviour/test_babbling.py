@@ -184,6 +184,51 @@ def test_a_hot_servo_cools_to_its_warning_threshold():
     assert world.babbling.phase is Phase.BABBLING
 
 
+def test_a_servo_that_gives_cause_again_and_again_gets_longer_pauses():
+    world, pauses = World(400), []
+    for _ in range(5):
+        world.live(4)
+        world.servos["jaw"] = (2, {"load": "0.9"})
+        world.run(lambda: world.babbling.phase is Phase.PAUSED)
+        world.servos.clear()
+        begun_s = world.now_s
+        world.run(lambda: world.babbling.phase is Phase.BABBLING)
+        pauses.append(world.now_s - begun_s)
+    assert np.allclose(np.diff(pauses), [2, 4, 8, 16], atol=1.1)
+    world.live(70)
+    world.servos["jaw"] = (2, {"load": "0.9"})
+    world.run(lambda: world.babbling.phase is Phase.PAUSED)
+    world.servos.clear()
+    world.live(4)
+    assert world.babbling.phase is Phase.BABBLING
+
+
+def test_torque_that_went_off_with_the_port_is_told_from_torque_that_was_switched_off():
+    world = World(4)
+    protection = world.babbling.protection
+    world.bus["reads"] = "500"
+    world.live(5)
+    world.bus.update(torque="false", reads="600")
+    world.live(2)
+    assert not protection.has_lost_torque  # as it was asked to
+    world.bus.update(torque="true", reads="700")
+    world.live(2)
+    world.bus.update(torque="false", reads="20")  # it was away for less than a second
+    world.live(2)
+    assert protection.has_lost_torque
+    world.bus.update(stopped="true")
+    world.live(2)
+    assert not protection.has_lost_torque
+    world.bus.update(stopped="false", torque="true")
+    world.live(2)
+    world.bus.update(connected="false", torque="false")
+    world.live(2)
+    assert not protection.has_lost_torque  # not yet: nothing can be switched on
+    world.bus.update(connected="true")
+    world.live(2)
+    assert protection.has_lost_torque
+
+
 def test_a_face_that_is_not_found_five_times_running_pauses_until_it_is_back():
     world = World(4)
     world.run(lambda: len(world.markers) == 2)

@@ -49,7 +49,7 @@ def test_120_ms_are_found_within_a_few_milliseconds_of_good_pictures():
     [
         ({"noise_rad": 0.5}, "do not show how the neck moves"),
         ({"gain": 0.0}, "do not show how the neck moves"),
-        ({"lost": 0.9}, "pictures show the face"),
+        ({"lost": 0.96}, "pictures show the face"),
         ({"delay_s": LONGEST_S + 0.3}, "do not show|it is not between"),
         ({"delay_s": SHORTEST_S - 0.1}, "do not show|it is not between"),
     ],
