@@ -18,11 +18,11 @@ LAUNCH = {"launch", "launch_ros"}
 # The floors, from the ground up: a room imports rooms of lower floors only.
 FLOORS = (
     ("base",),
-    ("robot", "graph", "cli", "datasets", "recording", "bags"),
+    ("robot", "graph", "cli", "recording", "bags"),
     ("bus", "strategy", "twin", "processes"),
     ("control", "emulator", "perception"),
-    ("behaviour", "collecting", "servo_tools"),
-    ("nodes", "learning"),
+    ("behaviour", "datasets", "servo_tools"),
+    ("nodes", "learning", "collecting"),
     ("mimic", "bench"),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -42,7 +42,7 @@ KNOWS = {
     "processes": {"graph"},
     "recording": set(),
     "bags": set(),
-    "datasets": set(),
+    "datasets": {"bags", "recording", "robot", "perception"},  # bags in, pictures read again
     "collecting": {"robot", "strategy", "bus", "emulator", "twin", "perception", "datasets"},  # babble, draw, read
     "servo_tools": {"robot", "bus", "control", "emulator"},  # control: health; emulator: `rena servo emulate`
     "nodes": {

@@ -1,18 +1,19 @@
 """Reading a dataset: the goals that were commanded, the positions at rest, and the readings of the pictures.
 
 A dataset is a directory: ``meta.json`` (how it was made), ``shards/NNNNN.npz`` (arrays of up to 100 samples each, no
-pickles) and ``images/NNNNN.jpg`` (one picture per sample). ``shards`` writes it.
+pickles) and ``images/NNNNN.jpg`` (one picture per sample). ``shards`` writes it; docs/dataset.md describes all of it.
 """
 
 import json
 import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rena_ros.base.arrays import Array, FloatArray, IntArray
+from rena_ros.base.arrays import Array, BoolArray, FloatArray, IntArray
 from rena_ros.base.errors import RenaError
 from rena_ros.base.files import user_path
 
@@ -27,7 +28,7 @@ class Dataset:
     goals: float32 (n, s) in [0, 1], as commanded, in the order of ``names``
     positions: float64 (n, s) rad, as reported by the servos at rest
     features: float32 (n, 55), one reading per sample, in the order of ``feature_names``
-    landmarks: float32 (n, 478, 3), normalised image coordinates
+    landmarks: float32 (n, 478, 3), normalised image coordinates; all NaN for a sample of a bag that holds none
     groups: str (n,), the constraint group that moved last
     attempts: uint8 (n,), how many expressions were replaced before this one because no face was found
     meta: the contents of meta.json
@@ -54,20 +55,42 @@ class Dataset:
         return image_path(self.directory, int(self.index[i]))
 
     def split(self, test: int = 1000) -> tuple["Dataset", "Dataset"]:
-        """Return (train, test): the test set is always the last ``test`` samples.
+        """Return (train, test), both in the order of the samples.
 
-        Raises RenaError when no sample would be left to train on.
+        The test set is the last ``test`` samples, or, where meta.json has ``split``, blocks of samples (see
+        ``block_rows``). Raises RenaError when no sample would be left to train on.
         """
         if not 0 < test < len(self):
             raise RenaError(
                 f"{self.directory} has {len(self)} samples, too few to keep {test} for the test; "
                 f"collect more (rena collect --samples {max(9000, 2 * test)} …)"
             )
-        return self.part(slice(None, -test)), self.part(slice(-test, None))
+        if (rule := self.meta.get("split")) is None:
+            return self.part(slice(None, -test)), self.part(slice(-test, None))
+        held_out = block_rows(len(self), test, rule)
+        return self.part(np.flatnonzero(~held_out)), self.part(np.flatnonzero(held_out))
 
     def part(self, rows: slice | IntArray) -> "Dataset":
         """Return the samples ``rows``: a slice, or an array of row numbers."""
         return replace(self, index=self.index[rows], **{name: getattr(self, name)[rows] for name in ARRAYS})
+
+
+def block_rows(samples: int, test: int, rule: Mapping[str, Any]) -> BoolArray:
+    """Return which of ``samples`` rows are held out for the test, (n,), ``test`` of them.
+
+    ``rule``: {"rule": "blocks", "block": b, "seed": s}. Rows 0 to b - 1 are the first block, and so on: b neighbours of
+    the walk. ``np.random.default_rng(s).permutation`` of the blocks says in which order they are held out; the last one
+    of these gives only its first rows, as many as are still needed. So each block but that one lies in one part.
+    Raises RenaError for another rule.
+    """
+    block, seed = rule.get("block"), rule.get("seed")
+    if rule.get("rule") != "blocks" or not isinstance(block, int) or not isinstance(seed, int) or block < 1 or seed < 0:
+        raise RenaError(f"meta.json has a split that this version of Rena does not know: {dict(rule)}")
+    order = np.random.default_rng(seed).permutation(-(-samples // block))
+    rows = np.concatenate([np.arange(i * block, min((i + 1) * block, samples)) for i in order])
+    held_out: BoolArray = np.zeros(samples, bool)
+    held_out[rows[:test]] = True
+    return held_out
 
 
 def load_dataset(directory: str | Path) -> Dataset:
@@ -114,15 +137,15 @@ def read_meta(directory: Path) -> dict[str, Any] | None:
     return meta
 
 
-def read_shard(directory: Path, first: int) -> dict[str, Array] | None:
-    """Return the arrays of the shard that starts with sample ``first``, or None when the file does not exist.
+def read_shard(directory: Path, first: int, names: Sequence[str] = ARRAYS) -> dict[str, Array] | None:
+    """Return the arrays ``names`` of the shard that starts with sample ``first``, or None when the file does not exist.
 
-    Raises RenaError when the file is damaged.
+    Raises RenaError when the file is damaged, or has no such array.
     """
     path = shard_path(directory, first)
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in ARRAYS}
+            return {name: file[name] for name in names}
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

@@ -33,7 +33,7 @@ RECIPE = (
 class Shard:
     """k samples, the first one numbered ``first``.
 
-    ``arrays``: by the names in ``dataset.ARRAYS``, first axis k. ``jpegs``: k encoded pictures.
+    ``arrays``: by the names in ``dataset.ARRAYS``, and any others, first axis k. ``jpegs``: k encoded pictures.
     """
 
     first: int
@@ -104,7 +104,8 @@ def write_shard(directory: Path, shard: Shard) -> None:
         for sample, jpeg in enumerate(shard.jpegs, shard.first):
             write_bytes(image_path(directory, sample), jpeg)
         packed = io.BytesIO()  # in memory first: NumPy's zip file fails a second time when it is closed on a full disk
-        np.savez(packed, **{name: shard.arrays[name] for name in ARRAYS})
+        others = [name for name in shard.arrays if name not in ARRAYS]
+        np.savez(packed, **{name: shard.arrays[name] for name in (*ARRAYS, *others)})
         write_bytes(shard_path(directory, shard.first), packed.getvalue())
 
 
