@@ -56,6 +56,7 @@ KNOWS = {
         "twin",
         "strategy",
         "recording",
+        "bags",  # the recorder
     },
     "learning": {"robot", "datasets", "behaviour"},  # datasets in, a model that Policy accepts out
     "mimic": {"graph", "processes", "robot", "perception", "behaviour", "twin", "nodes"},

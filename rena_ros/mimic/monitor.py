@@ -17,12 +17,12 @@ from sensor_msgs.msg import Image, JointState, PointCloud2, TimeReference
 
 from rena_ros.base.errors import RenaError
 from rena_ros.mimic.measurements import Measurements
-from rena_ros.mimic.picture import to_jpeg
 from rena_ros.mimic.spool import SpoolWriter
 from rena_ros.nodes.images import from_image_msg
 from rena_ros.nodes.joining import hosts_of
 from rena_ros.nodes.leaving import close_node
 from rena_ros.nodes.messages import nanoseconds
+from rena_ros.perception.pixels import to_jpeg
 
 NICENESS = 10
 # A thread that waits for each message wakes 200 times a second and disturbs the nodes; one that polls every 20 ms

@@ -9,7 +9,6 @@ import numpy as np
 from rena_ros.base.arrays import ByteArray
 
 PANEL_WIDTH, PANEL_HEIGHT, BAND_HEIGHT = 640, 480, 48
-JPEG_QUALITY = 90
 _BACKGROUND = (24, 26, 30)
 _TEXT, _DIM = (236, 238, 240), (150, 156, 164)
 _ACCENT = (94, 214, 190)
@@ -24,12 +23,6 @@ class Caption:
     total_s: float
     latency_ms: float | None
     face: bool
-
-
-def to_jpeg(rgb: np.ndarray) -> bytes:
-    """Encode a picture, uint8 (h, w, 3) RGB, as the spool keeps it."""
-    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
-    return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
 
 
 def from_jpeg(data: bytes) -> ByteArray:

@@ -10,6 +10,7 @@ from sensor_msgs.msg import JointState, TimeReference
 
 from rena_ros.bus.states import BusState
 from rena_ros.control.goal_writer import SentGoals
+from rena_ros.recording.marker import SampleMarker, marker_from
 from rena_ros.robot.model import Robot
 
 
@@ -64,6 +65,15 @@ def goals_msg(robot: Robot, sent: SentGoals, stamp: Time) -> JointState:
     message = JointState(name=robot.names, position=_doubles(robot.from_ticks(sent.ticks), sent.selected))
     message.header.stamp = stamp
     return message
+
+
+def sample_marker(message: DiagnosticArray) -> SampleMarker | None:
+    """The marker that a message on the topic ``sample`` holds; None for one about something else. Raises RenaError."""
+    statuses = {status.name: status for status in message.status}
+    if "sample" not in statuses or "goals" not in statuses:
+        return None
+    values, goals = ({one.key: one.value for one in statuses[name].values} for name in ("sample", "goals"))
+    return marker_from(statuses["sample"].message, values, goals)
 
 
 def nanoseconds(stamp: Time) -> int:

@@ -13,6 +13,7 @@ import numpy as np
 from rena_ros.base.arrays import ByteArray
 from rena_ros.base.errors import RenaError
 
+JPEG_QUALITY = 90
 # Channels, and where red, green and blue are among them.
 _ORDERS = {"mono": (1, (0, 0, 0)), "rgb": (3, (0, 1, 2)), "bgr": (3, (2, 1, 0)), "rgba": (4, (0, 1, 2))}
 _ORDERS |= {"bgra": (4, (2, 1, 0)), "UC1": _ORDERS["mono"], "UC3": _ORDERS["bgr"], "UC4": (4, (2, 1, 0))}
@@ -111,6 +112,14 @@ def decompressed(data: Any, form: str) -> ByteArray:
     # A publisher that compressed RGB as if it was BGR says so.
     swapped = compressed.strip().startswith("rgb")
     return np.asarray(picture if swapped else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def to_jpeg(rgb: ByteArray, quality: int = JPEG_QUALITY) -> bytes:
+    """Return a picture, uint8 (h, w, 3) RGB, as a JPEG file; ``quality``: 1 to 100."""
+    done, data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise RuntimeError("OpenCV could not encode a picture as JPEG")
+    return data.tobytes()
 
 
 def _is_cut_off(data: bytes) -> bool:

@@ -1,0 +1,146 @@
+"""The thread that writes a recording: a bounded queue before it, so that no callback waits for a disk or a JPEG."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rclpy.serialization import deserialize_message, serialize_message
+from sensor_msgs.msg import CompressedImage, Image
+
+from rena_ros.base.errors import RenaError
+from rena_ros.nodes.bag_series import BagSeries
+from rena_ros.nodes.images import from_image_msg
+from rena_ros.nodes.messages import sample_marker
+from rena_ros.nodes.recorded_topics import COMPANION, MARKER, PICTURE, READING, RecordedTopic, header_stamp_ns
+from rena_ros.perception.pixels import to_jpeg
+from rena_ros.recording.sample_pictures import SamplePictures
+
+QUEUE_BYTES = 100_000_000  # 100 raw pictures of 640x480
+TEND_S = 0.25
+WAIT_S = 0.05
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """One message: its topic, its full name in the bag, its publication in ns of system time, its CDR bytes.
+
+    ``raw``: it is a sensor_msgs/Image, which the bag gets as JPEG.
+    """
+
+    topic: RecordedTopic
+    name: str
+    stamp_ns: int
+    data: bytes
+    raw: bool = False
+
+
+class BagThread:
+    """Hands messages to a thread that writes them. ``failure``: the error that has ended the thread, or None.
+
+    ``dropped``: messages for which the queue was full, by topic. ``unreadable``: pictures that could not be encoded,
+    and markers that mark nothing; ``reason``: of the last of them. ``stored``: samples whole in the bags so far.
+    """
+
+    def __init__(
+        self, series: BagSeries, pictures: SamplePictures[Incoming], quality: int, on_stored: Callable[[int], None]
+    ) -> None:
+        """``quality``: of JPEGs, 1 to 100. ``on_stored`` is called with the index of each sample that is safe."""
+        self.failure: BaseException | None = None
+        self.dropped: dict[str, int] = {}
+        self.unreadable, self.stored = 0, 0
+        self.reason = ""
+        self._series, self._pictures, self._quality, self._on_stored = series, pictures, quality, on_stored
+        self._queue: queue.SimpleQueue[Incoming | None] = queue.SimpleQueue()
+        self._queued_bytes = self._written_bytes = 0  # each is changed by one thread only
+        self._thread = threading.Thread(target=self._run, name="bag", daemon=True)
+        self._thread.start()
+
+    def put(self, message: Incoming) -> None:
+        """Hand one message to the thread, or count it as dropped."""
+        if self._queued_bytes - self._written_bytes + len(message.data) > QUEUE_BYTES:
+            self.dropped[message.topic.name] = self.dropped.get(message.topic.name, 0) + 1
+            return
+        self._queued_bytes += len(message.data)
+        self._queue.put(message)
+
+    def finish(self) -> None:
+        """Write what is in the queue, finish the bag and end the thread."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self._write_all()
+            self._series.close()
+            self._tell_stored()
+        except BaseException as error:
+            self.failure = error
+
+    def _write_all(self) -> None:
+        tend_s = 0.0
+        while True:
+            try:
+                message = self._queue.get(timeout=WAIT_S)
+                if message is None:
+                    return
+                self._handle(message)
+                self._written_bytes += len(message.data)
+            except queue.Empty:
+                pass
+            if time.monotonic() >= tend_s:
+                tend_s = time.monotonic() + TEND_S
+                if self._series.tend():
+                    self._tell_stored()
+                if self._series.problem:
+                    self._pictures.forget()
+
+    def _handle(self, message: Incoming) -> None:
+        role = message.topic.role
+        if role in (PICTURE, COMPANION):
+            stamp_ns, picture = header_stamp_ns(message.data), role == PICTURE
+            self._write_pictures(self._pictures.add(message.name, stamp_ns, message, picture=picture))
+        elif self._series.write(message.name, message.stamp_ns, message.data):
+            if role == READING:
+                self._pictures.reading_written(header_stamp_ns(message.data))
+            elif role == MARKER:
+                self._mark(message)
+
+    def _mark(self, message: Incoming) -> None:
+        try:
+            marker = sample_marker(deserialize_message(message.data, message.topic.kind))
+        except RenaError as error:
+            self._refuse(error)
+            return
+        if marker is not None:
+            self._write_pictures(self._pictures.mark(marker))
+
+    def _write_pictures(self, messages: list[Incoming]) -> None:
+        for message in messages:
+            data = self._jpeg(message.data) if message.raw else message.data
+            if data is None or not self._series.write(message.name, message.stamp_ns, data):
+                continue
+            if message.topic.role == PICTURE:
+                self._pictures.picture_written(header_stamp_ns(data))
+
+    def _jpeg(self, data: bytes) -> bytes | None:
+        """Return a raw picture as a CompressedImage, both serialized; None when it cannot be read."""
+        try:
+            image = deserialize_message(data, Image)
+            rgb = from_image_msg(image)
+        except RenaError as error:
+            self._refuse(error)
+            return None
+        picture = CompressedImage(header=image.header, format="jpeg")
+        picture.data.frombytes(to_jpeg(rgb, self._quality))
+        return serialize_message(picture)
+
+    def _refuse(self, error: RenaError) -> None:
+        self.unreadable += 1
+        self.reason = str(error)
+
+    def _tell_stored(self) -> None:
+        for index in self._pictures.take_complete():
+            self.stored += 1
+            self._on_stored(index)
