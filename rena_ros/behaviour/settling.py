@@ -51,15 +51,17 @@ class StateHistory:
         return stamp_ns if settled.all() else None
 
     def stood(self, since_ns: int, capture_ns: int) -> bool | None:
-        """Return whether all servos stood from ``since_ns`` until a capture was over; None: that is not known yet.
-
-        A servo that did not reply counts as moving.
-        """
+        """Return whether all servos stood from ``since_ns`` until a capture was over; None: that is not known yet."""
         if not self._states or self._states[-1][0] < capture_ns + AROUND_S * 1e9:
             return None
-        begin_ns = min(since_ns, capture_ns - round(AROUND_S * 1e9))
-        span = self._span(begin_ns)
-        return span is not None and bool((span <= STILL_RAD).all())
+        span = self._span(min(since_ns, capture_ns - round(AROUND_S * 1e9)))
+        return None if span is None else bool((span <= STILL_RAD).all())
+
+    def known_at(self, capture_ns: int) -> bool:
+        """Return whether all servos replied in the state that is nearest to a capture: the sample's positions."""
+        if not self._states:
+            return False
+        return bool(np.isfinite(min(self._states, key=lambda state: abs(state[0] - capture_ns))[1]).all())
 
     def _span(self, since_ns: int, states: int | None = None) -> FloatArray | None:
         """How far each servo moved since ``since_ns``, (n,) rad; of the last ``states`` states, if given.

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from rena_ros.base.arrays import FloatArray
 from rena_ros.behaviour.settling import StateHistory
-from rena_ros.behaviour.worklist import LATE, MOVING, NO_FACE, NOT_SETTLED, Task
+from rena_ros.behaviour.worklist import LATE, MOVING, NO_FACE, NO_STATE, NOT_SETTLED, Task
 from rena_ros.recording.marker import ACCEPTED, SampleMarker
 
 
@@ -48,7 +48,9 @@ class Trial:
                 self.verdict = NOT_SETTLED
             return
         stood = states.stood(self.settled_ns, self._capture_ns()) if self.image_ns else None
-        if stood is not None:
+        if stood is not None and not states.known_at(self._capture_ns()):
+            self.verdict = NO_STATE
+        elif stood is not None:
             self.verdict = MOVING if not stood else ACCEPTED if self._face else NO_FACE
         elif now_s - self._settled_s > self.times.picture_timeout_s + self.times.capture_delay_s:
             self.verdict = LATE

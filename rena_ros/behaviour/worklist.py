@@ -8,7 +8,8 @@ from rena_ros.base.errors import RenaError
 from rena_ros.recording.marker import ACCEPTED
 from rena_ros.strategy.expert import Expression
 
-NO_FACE, NOT_SETTLED, MOVING, LATE, FAULT, STOPPED = "no face", "not settled", "moving", "late", "fault", "stopped"
+NO_FACE, NOT_SETTLED, MOVING, NO_STATE, LATE = "no face", "not settled", "moving", "no state", "late"
+FAULT, STOPPED = "fault", "stopped"
 SETTLE_TRIES = 2  # of one expression; then another replaces it
 
 

@@ -124,6 +124,17 @@ def test_a_picture_around_which_a_servo_moved_is_rejected_and_the_expression_sho
     assert_right(world, markers)
 
 
+def test_a_picture_at_whose_capture_a_servo_did_not_reply_is_rejected_and_the_expression_shown_again():
+    world = World(2)
+    world.run(lambda: world.babbling._trial is not None and world.babbling._trial.settled_ns > 0)
+    world.silent.add("jaw")
+    world.live(0.1)
+    world.silent.clear()
+    markers = world.finish()
+    assert [(m.index, m.attempt, m.verdict) for m in world.markers if not m.accepted] == [(0, 0, "no state")]
+    assert_right(world, markers)
+
+
 def test_pictures_of_the_past_are_late():
     world = World(1)
     world.reading_s = 0.04
