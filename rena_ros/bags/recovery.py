@@ -20,6 +20,7 @@ from rena_ros.bags.contents import UNREADABLE, embedded_information, file_conten
 from rena_ros.bags.finished import is_bag, is_finished
 from rena_ros.bags.lock import lock
 from rena_ros.bags.metadata_file import (
+    FileContents,
     custom_data,
     listed_files,
     metadata_text,
@@ -33,6 +34,7 @@ from rena_ros.base.files import replacing
 
 __all__ = ["Recovery", "is_finished", "recover"]
 _LEFT_OVER = re.compile(r"\..+\.\d+")  # a fresh file whose mending was killed
+_MUCH = 4 << 20  # bytes; a torn chunk is smaller, so of a file that lost more the damaged original is kept
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
 
@@ -54,9 +56,10 @@ class Recovery:
 def recover(directory: Path) -> Recovery:
     """Mend a bag, MCAP or sqlite3, from Rena or from `ros2 bag record`; one that is finished stays as it is.
 
-    Every message that is whole is kept: a torn chunk at the end, and one that fails its checksum, are cut out. Raises
-    RenaError when there is no bag, while it is being recorded, and when the disk has no room for a second copy of the
-    largest of its files.
+    Every message that is whole is kept: a torn chunk at the end, and one that fails its checksum, are cut out. Of a
+    file that loses more than that, the original stays as NAME.mcap.damaged. Files without any message are removed.
+    Raises RenaError when there is no bag, while it is being recorded, and when the disk has no room for a second copy
+    of the largest of its files.
     """
     if not is_bag(directory):
         raise RenaError(f"{directory} holds no bag; name a folder with .mcap or .db3 files")
@@ -73,9 +76,9 @@ def _mended(directory: Path) -> Recovery:
         if _LEFT_OVER.fullmatch(path.name):
             path.unlink(missing_ok=True)
     cut_bytes = sum(_mend_mcap(path) if path.suffix == ".mcap" else _mend_database(path) for path in files)
-    contents = [file_contents(path) for path in files]
     said = read_metadata(directory)
     about = said or embedded_information(files[0])
+    contents = _without_empty_ones(directory, [file_contents(path) for path in files])
     text = metadata_text(
         contents,
         custom_data(about),
@@ -85,7 +88,7 @@ def _mended(directory: Path) -> Recovery:
     )
     write_metadata(directory, text)
     missing = tuple(path.name for path in listed_files(directory, said or {}) if path not in files)
-    return Recovery(True, sum(file.messages for file in contents), len(files), cut_bytes, missing)
+    return Recovery(True, sum(file.messages for file in contents), len(contents), cut_bytes, missing)
 
 
 def _files(directory: Path) -> list[Path]:
@@ -101,6 +104,15 @@ def _files(directory: Path) -> list[Path]:
     return files
 
 
+def _without_empty_ones(directory: Path, contents: list[FileContents]) -> list[FileContents]:
+    """Remove files without messages, such as a split that had just begun, unless that leaves none."""
+    filled = [file for file in contents if file.messages] or contents[:1]
+    for file in contents:
+        if file not in filled:
+            (directory / file.name).unlink()
+    return filled
+
+
 def _mend_mcap(path: Path) -> int:
     """Write one file anew unless it is whole; returns the bytes that were cut."""
     torn = TornFile(path)
@@ -113,6 +125,9 @@ def _mend_mcap(path: Path) -> int:
     try:
         with replacing(path) as fresh, fresh.open("wb") as file:
             rewrite(torn, file)
+            if torn.cut_bytes > _MUCH:
+                with contextlib.suppress(FileExistsError):  # of an earlier try
+                    os.link(path, path.with_name(f"{path.name}.damaged"))
     except RenaError as error:
         if isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.ENOSPC, errno.EDQUOT):
             size = path.stat().st_size

@@ -1,6 +1,8 @@
 """Reading what is whole in an MCAP file, however it ends, and writing it again as a finished file."""
 
 import itertools
+import mmap
+import re
 import struct
 from collections.abc import Iterator
 from io import BytesIO
@@ -26,14 +28,16 @@ _KINDS: dict[int, Any] = {
     Opcode.METADATA: Metadata,
 }
 _INSIDE = {Opcode.SCHEMA, Opcode.CHANNEL, Opcode.MESSAGE}  # what a chunk may hold
-_PRIVATE = 0x80  # opcodes from here on are anybody's own
+_PRIVATE = 0x80  # opcodes from here on are for anybody's own use
+_CHUNK = re.compile(b"\\x06(.{4}\\0{4})", re.DOTALL)  # opcode and length of a chunk below 4 GB
 
 
 class TornFile:
     """The whole records of an MCAP file; ``cut_bytes``: how many bytes of its data, so far, are not whole.
 
     A record is whole when all its bytes are there; a chunk also has to fit its checksum (`ros2 bag record` writes none)
-    and to consist of whole records. What stands behind a record without a sensible opcode and length cannot be found.
+    and to consist of whole records. Where a record's length is damaged, reading goes on at the next chunk that fits its
+    checksum.
     """
 
     def __init__(self, path: Path) -> None:
@@ -45,33 +49,39 @@ class TornFile:
 
         Raises OSError.
         """
-        with self.path.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(0)
-            if file.read(len(MAGIC)) != MAGIC:
-                self.cut_bytes += size
-                return
-            yield from self._pieces(file, size)
+        if not self.path.stat().st_size:
+            return  # which mmap refuses
+        with self.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            yield from self._pieces(data)
 
-    def _pieces(self, file: IO[bytes], size: int) -> Iterator[list[McapRecord]]:
-        while (start := file.tell()) < size:
-            head = file.read(_HEAD.size)
-            opcode, length = _HEAD.unpack(head) if len(head) == _HEAD.size else (0, 0)
-            if opcode == Opcode.DATA_END and file.tell() + length <= size:
-                return
-            if not _sensible(opcode) or file.tell() + length > size:
-                self.cut_bytes += size - start
-                return
-            if opcode not in _KINDS:
-                file.seek(length, 1)  # an index, which the writer makes again
+    def _pieces(self, data: mmap.mmap) -> Iterator[list[McapRecord]]:
+        position = len(MAGIC) if data[: len(MAGIC)] == MAGIC else self._skip(data, 0)
+        while position < len(data):
+            opcode, length = _HEAD.unpack(data[position : position + _HEAD.size].ljust(_HEAD.size, b"\0"))
+            end = position + _HEAD.size + length
+            if end > len(data) or not _sensible(opcode):
+                position = self._skip(data, position)
                 continue
-            content = file.read(length)
-            try:
-                piece = _whole(opcode, content)
-            except Exception:  # whatever parsers and decompressors raise at damaged bytes
-                self.cut_bytes += _HEAD.size + length
-                continue
-            yield piece
+            if opcode == Opcode.DATA_END:
+                return
+            if opcode in _KINDS:  # the others are indexes, which the writer makes again
+                piece = _whole(opcode, data[position + _HEAD.size : end])
+                if piece is None:
+                    self.cut_bytes += end - position
+                else:
+                    yield piece
+            position = end
+
+    def _skip(self, data: mmap.mmap, position: int) -> int:
+        """Return where the next chunk with a checksum that it fits begins, or the end of the data."""
+        for found in _CHUNK.finditer(data, position + 1):
+            length = int.from_bytes(found[1], "little")
+            content = data[found.end() : found.end() + length]
+            if len(content) == length > 40 and any(content[24:28]) and _whole(Opcode.CHUNK, content) is not None:
+                self.cut_bytes += found.start() - position
+                return found.start()
+        self.cut_bytes += len(data) - position
+        return len(data)
 
 
 def rewrite(torn: TornFile, fresh: IO[bytes]) -> None:
@@ -124,14 +134,18 @@ def _sensible(opcode: int) -> bool:
     return Opcode.HEADER <= opcode <= Opcode.DATA_END or opcode >= _PRIVATE
 
 
-def _whole(opcode: int, content: bytes) -> list[McapRecord]:
-    record = _parsed(opcode, content)
-    if not isinstance(record, Chunk):
-        return [record]
-    if len(record.data) + len(record.compression) + 40 != len(content):
-        raise ValueError("the chunk's own lengths contradict each other")
-    crc = record.uncompressed_crc
-    return list(_inside(decompress(record.data, record.compression, record.uncompressed_size, crc)))
+def _whole(opcode: int, content: bytes) -> list[McapRecord] | None:
+    """Return the record, or those of a chunk; None when it is damaged."""
+    try:
+        record = _parsed(opcode, content)
+        if not isinstance(record, Chunk):
+            return [record]
+        if len(record.data) + len(record.compression) + 40 != len(content):
+            return None
+        crc = record.uncompressed_crc
+        return list(_inside(decompress(record.data, record.compression, record.uncompressed_size, crc)))
+    except Exception:  # whatever parsers and decompressors raise at damaged bytes
+        return None
 
 
 def _inside(data: bytes) -> Iterator[McapRecord]:

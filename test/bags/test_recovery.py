@@ -103,7 +103,7 @@ def test_a_split_bag_is_mended_whatever_is_lost_of_it(lost, tmp_path):
         os.truncate(last, 0)
     with pytest.raises(RenaError, match="rena bag recover"):
         BagReader(bag)
-    assert files > 2 and recover(bag).files == files
+    assert files > 2 and recover(bag).files == files - (lost == "all of the last file")
     assert checked(bag) == expected
     with BagReader(bag) as reader:
         assert reader.metadata == CUSTOM
@@ -126,15 +126,30 @@ def test_stale_metadata_of_a_finished_file_is_written_again(tmp_path):
     assert (bag / "metadata.yaml").read_text() == metadata
 
 
-def test_a_damaged_chunk_is_cut_out_and_what_follows_it_is_kept(killed, tmp_path):
+@pytest.mark.parametrize("what", ["a message", "the length of a chunk"])
+def test_a_damaged_chunk_is_cut_out_and_what_follows_it_is_kept(what, killed, tmp_path, monkeypatch):
+    monkeypatch.setattr(recovery, "_MUCH", 7 * 50)
     bag = cut(killed, tmp_path / "take", (killed / "take_0.mcap").stat().st_size)
     file = bag / "take_0.mcap"
     data = file.read_bytes()
     hit = data.index(ROWS[50][2])  # in the eighth chunk of seven messages
-    file.write_bytes(data[:hit] + bytes(20) + data[hit + 20 :])
+    if what != "a message":
+        hit = data.rindex(b"\x06", 0, data.index(ROWS[49][2]) - 31 - 40)  # before a message's and the chunk's own head
+        assert int.from_bytes(data[hit + 1 : hit + 9], "little") < 30_000
+    damaged = data[:hit] + bytes(9) + data[hit + 9 :]
+    file.write_bytes(damaged)
     done = recover(bag)
     assert done.cut_bytes > 7 * 50
+    assert (bag / "take_0.mcap.damaged").read_bytes() == damaged
+    (bag / "take_0.mcap.damaged").unlink()
     assert checked(bag) == ROWS[:49] + ROWS[56:]
+
+
+def test_a_file_that_is_no_mcap_at_all_leaves_no_message(killed, tmp_path):
+    bag = cut(killed, tmp_path / "take", 0)
+    (bag / "take_0.mcap").write_bytes(b"\x06\x40\0\0\0\0\0\0\0 nothing of MCAP" * 9)
+    assert recover(bag).messages == 0
+    assert checked(bag) == []
 
 
 def test_zeros_at_the_end_as_a_power_cut_leaves_them_are_cut_off(killed, tmp_path):
