@@ -59,9 +59,9 @@ $(VENV)/.torch-$(TORCH): requirements/constraints.txt | $(VENV)/bin/python
 	@$(VENV)/bin/python requirements/install_torch.py $(if $(filter any,$(TORCH)),--any)
 	@touch $@
 
-$(VENV)/.test-installed: $(VENV)/.run-installed $(VENV)/.torch-$(TORCH) requirements/learn.txt requirements/test.txt
-	@echo "Installing what learning and testing need (once) ..."
-	$(PIP) -r requirements/run.txt -r requirements/learn.txt -r requirements/test.txt
+$(VENV)/.test-installed: $(VENV)/.run-installed $(VENV)/.torch-$(TORCH) requirements/learn.txt requirements/share.txt requirements/test.txt
+	@echo "Installing what learning, sharing data and testing need (once) ..."
+	$(PIP) -r requirements/run.txt -r requirements/learn.txt -r requirements/share.txt -r requirements/test.txt
 	@touch $@
 
 lint: $(VENV)/.test-installed

@@ -44,6 +44,7 @@ setup(
     python_requires=">=3.11",
     extras_require={
         "learn": ["torch==2.13.0", *requirements("learn.txt")],
+        "share": requirements("share.txt"),
         "test": requirements("test.txt"),  # `colcon test` runs pytest where it is named here
         "panel": [],  # a panel in the browser: nothing of it exists yet
     },

@@ -49,6 +49,7 @@ ROS_PACKAGES = {
 }
 # Run by developers only, with requirements/learn.txt installed.
 DEVELOPERS_ONLY = ("rena_ros/learning/", "rena_ros/twin/bake.py", "rena_ros/twin/paint.py")
+SHARING_ONLY = {"pyarrow"}  # import and export of Parquet, with requirements/share.txt installed
 LEARNING_ONLY = {"torch", "onnx", "safetensors", "sklearn", "scipy"}
 
 
@@ -105,11 +106,13 @@ def test_the_manifest_is_valid_for_colcon():
     assert warnings == [] and package.package_format == 3 and package.get_build_type() == "ament_python"
 
 
-def test_the_extras_name_what_learning_needs(setup_arguments):
+def test_the_extras_name_what_learning_and_sharing_need(setup_arguments):
     learn = setup_arguments["extras_require"]["learn"]
     assert {normalised(re.split("[=]", line)[0]) for line in learn} == required("learn.txt") | {"torch"}
     pinned = (ROOT / "requirements/constraints.txt").read_text().lower().splitlines()
-    assert all(line.lower() in pinned for line in learn)
+    share = setup_arguments["extras_require"]["share"]
+    assert {normalised(re.split("[=]", line)[0]) for line in share} == required("share.txt") == SHARING_ONLY
+    assert all(line.lower() in pinned for line in (*learn, *share))
 
 
 @pytest.mark.parametrize(
@@ -151,6 +154,9 @@ def test_every_other_import_is_named_where_it_can_be(manifest):
             continue
         in_learning = all(file.startswith(DEVELOPERS_ONLY) for file in files)
         brings = {normalised(name) for name in distributions.get(module, [module])}
+        if module in SHARING_ONLY:
+            assert all(file.startswith("rena_ros/datasets/") for file in files) and brings & required("share.txt")
+            continue
         assert brings & (learning if in_learning else running), f"{module} ({files}) is in no requirements file"
         if not in_learning and module not in NO_ROSDEP_KEY:
             assert ROSDEP_KEYS[module] in named, f"{module} ({files}) is not in package.xml"

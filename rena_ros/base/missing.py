@@ -10,6 +10,7 @@ _LEARNING += "pip install -r requirements/learn.txt"
 _ROS = "it is part of ROS 2 Jazzy: source /opt/ros/jazzy/setup.bash, or pip install -r requirements/ros.txt"
 _RUNNING = "in Rena's source tree, pip install -r requirements/run.txt and pip install --no-deps -r "
 _RUNNING += "requirements/run-nodeps.txt"
+_SHARING = "sharing data needs it: in Rena's source tree, pip install -r requirements/share.txt"
 _OF_LEARNING = {"torch", "onnx", "safetensors", "sklearn", "scipy", "matplotlib"}
 _OF_ROS = {"rclpy", "rcl_interfaces", "builtin_interfaces", "launch", "launch_ros", "ament_index_python", "cv_bridge"}
 
@@ -23,7 +24,7 @@ def missing_package(error: ModuleNotFoundError) -> RenaError | None:
     if not name or name == "rena_ros" or name in sys.stdlib_module_names:
         return None
     ros = name in _OF_ROS or name.endswith(("_msgs", "_srvs"))
-    remedy = _LEARNING if name in _OF_LEARNING else _ROS if ros else _RUNNING
+    remedy = _LEARNING if name in _OF_LEARNING else _ROS if ros else _SHARING if name == "pyarrow" else _RUNNING
     return RenaError(f"the Python package {name} is not installed; {remedy}")
 
 

@@ -6,6 +6,8 @@ from rena_ros.base.subcommands import add_subcommands
 
 COMMANDS = {
     "build": ("rena_ros.datasets.build", "make a dataset from the bags of a session, or from any bags"),
+    "import": ("rena_ros.datasets.table_import", "make a dataset of a table of servo commands and its pictures"),
+    "export": ("rena_ros.datasets.export_command", "write a dataset as LeRobotDataset, or as Parquet and pictures"),
 }
 
 

@@ -33,6 +33,7 @@ sys.exit(start.start(sys.argv[3]) if sys.argv[2] == "node" else cli.main(sys.arg
         ("matplotlib", ["evaluate", "--data", "d", "--out", "o"], "pip install -r requirements/learn.txt"),
         ("matplotlib", ["train", "--data", "d", "--out", "o"], "pip install -r requirements/learn.txt"),
         ("cv2", ["mimic"], "pip install -r requirements/run.txt"),
+        ("pyarrow", ["dataset", "export", "d", "--to", "parquet", "--out", "o"], "requirements/share.txt"),
         ("rclpy", ["node", "camera"], "source /opt/ros/jazzy/setup.bash"),
         ("mediapipe", ["node", "blendshapes"], "pip install --no-deps -r requirements/run-nodeps.txt"),
     ],
@@ -46,7 +47,7 @@ def test_a_missing_package_is_one_line(package, arguments, remedy, tmp_path):
     assert not any(tmp_path.iterdir()), "nothing was begun"
 
 
-@pytest.mark.parametrize("file", ["learn.txt", "ros.txt", "run.txt", "run-nodeps.txt"])
+@pytest.mark.parametrize("file", ["learn.txt", "ros.txt", "run.txt", "run-nodeps.txt", "share.txt"])
 def test_the_remedy_names_the_file_that_brings_the_package(file):
     modules = metadata.packages_distributions()
     for name in re.findall(r"^([\w.-]+)(?=[\[=])", (REQUIREMENTS / file).read_text(encoding="utf-8"), re.MULTILINE):
