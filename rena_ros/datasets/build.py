@@ -14,6 +14,7 @@ from rena_ros.base.errors import RenaError
 from rena_ros.base.files import user_path, write_json
 from rena_ros.datasets.build_judge import (
     REASONS,
+    TOLERANCE_RAD,
     Refusal,
     duplicates,
     refusal_before_pictures,
@@ -27,7 +28,6 @@ from rena_ros.datasets.build_scan import BagScan
 from rena_ros.datasets.build_sources import SAMPLE, BagSource, common_robot, find_sources, same_robot
 from rena_ros.robot.model import Robot
 
-TOLERANCE_RAD = 0.1
 _EXAMPLES = 3  # of each reason, in the terminal
 
 
@@ -96,7 +96,15 @@ def run(args: argparse.Namespace) -> int:
             raise RenaError("no sample is left; nothing was written")
         split = {"rule": "blocks", "block": BLOCK, "seed": args.split_seed} if args.split == "blocks" else None
         meta = meta_of(
-            samples, sources, robot, robot_text, rest, recomputed=args.recompute, refused=counts, split=split
+            samples,
+            sources,
+            robot,
+            robot_text,
+            rest,
+            recomputed=args.recompute,
+            refused=counts,
+            split=split,
+            tolerance_rad=args.tolerance,
         )
         write_samples(dataset, samples, robot, meta)
         write_beside(dataset, robot_text, rest)

@@ -25,6 +25,7 @@ REASONS = {
     "blurred": "the picture is far less sharp than the others of its session",
     "duplicate": "another sample of this session has the same index",
 }
+TOLERANCE_RAD = 0.1  # how far a servo at rest may be from its goal: skin and load hold it
 STATE_WITHIN_NS = 50_000_000
 MOVED_RAD = 0.02  # 13 ticks; the session itself accepts less
 COMMAND_WITHIN_RAD = 1e-3  # less than a tick: a command is a rounded goal at most

@@ -84,6 +84,7 @@ def meta_of(
     recomputed: bool,
     refused: Mapping[str, int],
     split: dict[str, Any] | None,
+    tolerance_rad: float,
 ) -> dict[str, Any]:
     """Return the contents of meta.json; docs/dataset.md says what each entry means."""
     seeds = sorted({one.marker.seed for one in samples})
@@ -114,6 +115,7 @@ def meta_of(
                 for source, count in zip(sources, counts, strict=True)
             ],
             "seeds": seeds,
+            "tolerance_rad": tolerance_rad,
             "readings": "recomputed" if recomputed else "recorded",
         },
         "refused": dict(refused),
