@@ -14,6 +14,7 @@ from rena_ros.base.parameter_file import parameters_in
 from rena_ros.base.resources import share_path
 
 TWIN = "twin"
+Parameters = dict[str, str | bool | int | float | None]  # None: not given
 HIGHEST_DOMAIN = 232  # the ports of higher domains would lie above 65535
 # node -> (a topic it publishes, a topic it subscribes to). All of them must be on the graph before a clip begins;
 # otherwise its first frames have no subscriber.
@@ -74,20 +75,83 @@ def mimic_graph(
     ``mirror`` flips the camera's picture left to right, so that the robot moves as a mirror image. A clip begins when
     its images have ``listeners`` subscribers. Paths: see ``base/files.py``. Raises RenaError for an impossible path.
     """
+    camera = {"source": _as_parameter(source), "loop": loop, "realtime": realtime, "mirror": mirror}
+    return (
+        *_robot_processes(robot, robot_file, autostart, link, report),
+        _node("policy", {"model_path": _as_parameter(model), "robot_file": _as_parameter(robot_file)}),
+        _node("blendshapes", {}),
+        _node("camera", {**camera, "listeners": listeners}),
+    )
+
+
+def collect_graph(
+    session: str,
+    robot: str = TWIN,
+    source: str = "",
+    *,
+    samples: int = 9000,
+    seed: int = 0,
+    todo: str = "",
+    strategy: str = "",
+    robot_file: str = "",
+    autostart: bool | None = None,
+    rest_every: int | None = None,
+    rest_s: float | None = None,
+    capture_delay_s: float | None = None,
+    measure_delay: bool | None = None,
+    robot_delay_s: float | None = None,
+    body_file: str = "",
+    link: str = "/tmp/rena-servos",
+    report: str = "",
+) -> tuple[Process, ...]:
+    """Return the processes of a collection session, in the order in which to start them.
+
+    ``session``: its folder, in whose ``bags/`` the recorder writes. ``source``: the camera that looks at the robot, as
+    in ``mimic_graph``, or ``robot``, the twin's picture: the twin's default. ``todo``: see the babble node; the other
+    arguments are parameters of the nodes of those names, and what is not given becomes none. ``body_file``,
+    ``robot_delay_s``: of the twin. Raises RenaError for an impossible path.
+    """
     is_twin = robot == TWIN
-    robot_path = _as_parameter(robot_file)
+    robot_path, strategy_path = _as_parameter(robot_file), _as_parameter(strategy)
+    recorder: Parameters = {
+        "directory": _as_parameter(f"{session}/bags"),
+        "kind": "collect",
+        "pictures": "samples",
+        "seed": seed,
+    }
+    recorder |= {"robot_file": robot_path, "strategy_file": strategy_path, "camera_delay_s": capture_delay_s}
+    babble: Parameters = {
+        "samples": samples,
+        "seed": seed,
+        "todo": todo,
+        "strategy_file": strategy_path,
+        "robot_file": robot_path,
+    }
+    babble |= {"rest_every": rest_every, "rest_s": rest_s, "confirm": True, "measure_delay": measure_delay}
+    camera = {"source": _as_parameter(source) or ("robot" if is_twin else ""), "robot_delay_s": robot_delay_s}
+    return (
+        *_robot_processes(robot, robot_file, autostart, link, report, body_file),
+        _node("recorder", recorder),
+        # One face is enough, but with 1 MediaPipe smooths over time, and a sample would remember the one before.
+        _node("blendshapes", {"max_faces": 2}),
+        _node("camera", camera),
+        _node("babble", {**babble, "capture_delay_s": capture_delay_s}),
+    )
+
+
+def _robot_processes(
+    robot: str, robot_file: str, autostart: bool | None, link: str, report: str, body_file: str = ""
+) -> tuple[Process, ...]:
+    """Return the servos node and, for the twin, its emulator and its picture."""
+    is_twin, robot_path = robot == TWIN, _as_parameter(robot_file)
     emulator = [f"--link={_as_parameter(link)}"]
     emulator += [f"--robot-file={robot_path}"] if robot_file else []
     emulator += [f"--report={_as_parameter(report)}"] if report else []
     servos = {"port": _as_parameter(link if is_twin else robot), "autostart": True if is_twin else autostart}
-    camera = {"source": _as_parameter(source), "loop": loop, "realtime": realtime, "mirror": mirror}
     processes = (
         _node("emulator", {}, *emulator),
         _node("servos", {**servos, "robot_file": robot_path}),
-        _node("twin", {"robot_file": robot_path}),
-        _node("policy", {"model_path": _as_parameter(model), "robot_file": robot_path}),
-        _node("blendshapes", {}),
-        _node("camera", {**camera, "listeners": listeners}),
+        _node("twin", {"robot_file": robot_path, "body_file": _as_parameter(body_file)}),
     )
     return tuple(process for process in processes if is_twin or process.name not in ("emulator", TWIN))
 
@@ -170,7 +234,7 @@ def _as_part(text: str) -> str:
     return part if part[:1].isalpha() or part[:1] == "_" else f"_{part}"
 
 
-def _node(name: str, parameters: Mapping[str, str | bool | int | None], *arguments: str) -> Process:
+def _node(name: str, parameters: Parameters, *arguments: str) -> Process:
     given = {key: value for key, value in parameters.items() if value is not None and value != ""}
     return Process(name, f"rena_ros.nodes.{name}", f"{name}_node", given, arguments)
 

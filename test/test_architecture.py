@@ -18,12 +18,12 @@ LAUNCH = {"launch", "launch_ros"}
 # The floors, from the ground up: a room imports rooms of lower floors only.
 FLOORS = (
     ("base",),
-    ("robot", "graph", "cli", "recording", "bags"),
-    ("bus", "strategy", "twin", "processes"),
+    ("robot", "graph", "cli", "bags"),
+    ("bus", "strategy", "twin", "processes", "recording"),
     ("control", "emulator", "perception"),
     ("behaviour", "datasets", "servo_tools"),
-    ("nodes", "learning", "collecting"),
-    ("mimic", "bench"),
+    ("nodes", "learning"),
+    ("mimic", "collecting", "bench"),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # Which of the rooms below (beside base) each room imports. Short on purpose: a new entry needs a reason.
@@ -40,10 +40,11 @@ KNOWS = {
     "perception": {"twin"},  # the drawn performer is one of the video sources
     "behaviour": {"robot", "control", "perception", "strategy", "recording"},  # statuses, coefficients, samples
     "processes": {"graph"},
-    "recording": set(),
+    "recording": {"bags"},  # which samples they hold
     "bags": set(),
     "datasets": {"bags", "recording", "robot", "perception"},  # bags in, pictures read again
-    "collecting": {"robot", "strategy", "bus", "emulator", "twin", "perception", "datasets"},  # babble, draw, read
+    "collecting": {"robot", "strategy", "bus", "emulator", "twin", "perception", "datasets"}
+    | {"graph", "processes", "recording", "nodes"},  # in virtual time; over ROS
     "servo_tools": {"robot", "bus", "control", "emulator"},  # control: health; emulator: `rena servo emulate`
     "nodes": {
         "graph",
@@ -60,9 +61,9 @@ KNOWS = {
     },
     "learning": {"robot", "datasets", "behaviour"},  # datasets in, a model that Policy accepts out
     "mimic": {"graph", "processes", "robot", "perception", "behaviour", "twin", "nodes"},
-    "bench": {"graph", "robot", "bus", "control", "emulator", "nodes"},
+    "bench": {"graph", "processes", "robot", "bus", "control", "emulator", "nodes"},
 }
-SPEAKS_ROS = ("rena_ros.nodes", "rena_ros.bench", "rena_ros.mimic.monitor")
+SPEAKS_ROS = ("rena_ros.nodes", "rena_ros.bench", "rena_ros.mimic.monitor", "rena_ros.collecting.monitor")
 
 
 def faults_of(module: str, imported: set[str]) -> list[str]:

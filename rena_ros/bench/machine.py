@@ -61,12 +61,6 @@ def machine_busy_s() -> float:
     return sum(int(columns[i]) for i in _BUSY) * _TICK_S
 
 
-def cpu_of(pid: int) -> float:
-    """Return the processor time of one process so far, seconds (in steps of 10 ms)."""
-    after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-    return (int(after_name[11]) + int(after_name[12])) * _TICK_S
-
-
 def _processor() -> str:
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

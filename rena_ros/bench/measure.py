@@ -18,7 +18,8 @@ from rena_ros.base.errors import RenaError
 from rena_ros.base.files import user_path
 from rena_ros.base.priority import be_nice
 from rena_ros.bench.drivers import DRIVERS, CycleResult, Driver
-from rena_ros.bench.machine import cpu_of, machine_busy_s
+from rena_ros.bench.machine import machine_busy_s
+from rena_ros.processes.usage import cpu_of
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import Robot
 

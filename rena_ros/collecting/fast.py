@@ -1,4 +1,4 @@
-"""`rena collect`: show random natural expressions, read the pictures, and write a dataset."""
+"""`rena collect --fast`: show natural expressions in virtual time, read the pictures, and write a dataset."""
 
 import argparse
 import importlib.metadata
@@ -17,12 +17,13 @@ from rich.table import Table
 from rena_ros import __version__
 from rena_ros.base.commit import source_commit
 from rena_ros.base.errors import RenaError
-from rena_ros.base.files import sha256_of, user_path, write_json
+from rena_ros.base.files import sha256_of, write_json
 from rena_ros.base.resources import share_path
 from rena_ros.collecting.stage import Stage
 from rena_ros.collecting.workers import Job, PlannedShard, record_shards, worker_count
 from rena_ros.datasets.dataset import Dataset, load_dataset
 from rena_ros.datasets.shards import begin, locked, missing
+from rena_ros.graph import TWIN
 from rena_ros.perception.face_reader import READING_NAMES
 from rena_ros.perception.model_file import find_face_model
 from rena_ros.robot.file import load_robot
@@ -36,24 +37,6 @@ SHARD_SIZE = 100
 WIDTH, HEIGHT = 640, 480
 # A new version of these may change a sample: face reader, renderer, random number generator.
 DECISIVE_PACKAGES = ("mediapipe", "numba", "numpy")
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `rena collect`."""
-    parser.add_argument("--robot", default="twin", help="twin (default); a real robot is not supported yet")
-    parser.add_argument("--fast", action="store_true", help="without ROS, in virtual time")
-    parser.add_argument("--samples", type=int, default=9000, help="size of the dataset (default 9000)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the walk through the expressions (default 0)")
-    parser.add_argument(
-        "--out", type=user_path, required=True, help="directory of the dataset; an unfinished dataset is continued"
-    )
-    parser.add_argument("--workers", type=int, help="processes in parallel (default: one per core, at most 2)")
-    parser.add_argument("--robot-file", type=user_path, help="another robot file than config/rena.yaml")
-    parser.add_argument("--strategy", help="strategy file, or paper or random (default: config/strategy.yaml)")
-    parser.add_argument(
-        "--body", type=user_path, metavar="FILE", help="draw a robot that differs from its file, as config/foreign.yaml"
-    )
-    parser.add_argument("--json", type=user_path, metavar="FILE", help="also write the figures to this file")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -95,16 +78,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
-    if args.robot != "twin":
-        raise RenaError(
-            f"collecting from a robot on {args.robot} is not supported yet; use: rena collect --robot twin --fast"
-        )
-    if not args.fast:
-        raise RenaError("collecting in real time is not supported yet; add --fast")
+    if args.robot != TWIN:
+        raise RenaError(f"--fast collects from the twin only: leave it out to collect from a robot on {args.robot}")
     if args.samples < 1:
         raise RenaError(f"--samples must be at least 1, not {args.samples}")
-    if args.seed < 0:
-        raise RenaError(f"--seed must not be negative, not {args.seed}")
 
 
 def _record(console: Console, job: Job, shards: Sequence[PlannedShard], workers: int, samples: int) -> None:

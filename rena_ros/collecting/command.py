@@ -1,0 +1,70 @@
+"""`rena collect`: let the robot babble and record what it sees, over ROS or, with --fast, in virtual time."""
+
+import argparse
+
+from rena_ros.base.errors import RenaError
+from rena_ros.base.files import user_path
+
+# Options of one way of collecting only, by their names in the parsed arguments; all are None where not given.
+FAST_ONLY = ("workers",)
+LIVE_ONLY = (
+    *("source", "resume", "autostart", "measure_delay", "params_file", "namespace"),
+    *("rest_every", "rest_s", "robot_delay_s"),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `rena collect`."""
+    parser.add_argument("--robot", default="twin", metavar="twin|PORT", help="the drawn robot, or a serial port")
+    parser.add_argument(
+        "--out", type=user_path, required=True, help="folder of the session, or with --fast of the dataset"
+    )
+    parser.add_argument("--samples", type=int, default=9000, help="how many (default 9000)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the walk through the expressions (default 0)")
+    parser.add_argument("--strategy", help="strategy file, or paper or random (default: config/strategy.yaml)")
+    parser.add_argument("--robot-file", type=user_path, help="another robot file than config/rena.yaml")
+    parser.add_argument(
+        "--body", type=user_path, metavar="FILE", help="draw a robot that differs from its file, as config/foreign.yaml"
+    )
+    parser.add_argument("--json", type=user_path, metavar="FILE", help="also write the figures to this file")
+    fast = parser.add_argument_group("the twin in virtual time, without ROS")
+    fast.add_argument("--fast", action="store_true", help="an unfinished dataset in --out is continued")
+    fast.add_argument("--workers", type=int, help="processes in parallel (default: one per core, at most 2)")
+    live = parser.add_argument_group("over ROS, in real time")
+    live.add_argument(
+        "--source", metavar="robot|CAMERA|FILE", help="the camera that looks at the robot; default for the twin: robot"
+    )
+    live.add_argument("--resume", action="store_const", const=True, help="go on with the session in --out")
+    live.add_argument("--autostart", action="store_const", const=True, help="switch a real robot's torque on at start")
+    live.add_argument(
+        "--measure-delay",
+        action="store_const",
+        const=True,
+        help="measure first how late the camera stamps: the neck turns",
+    )
+    live.add_argument("--rest-every", type=int, metavar="N", help="samples between two rests at neutral (default 300)")
+    live.add_argument("--rest-s", type=float, metavar="S", help="length of a rest (default 20)")
+    live.add_argument("--params-file", type=user_path, metavar="FILE", help="parameters of every node")
+    live.add_argument("--namespace", help="ROS namespace of all nodes")
+    live.add_argument(
+        "--robot-delay-s", type=float, metavar="S", help="for trials: stamp and send the twin's pictures so much later"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Collect. Returns 0, 1 when the session failed, or 130 after Ctrl-C."""
+    if args.samples < 0 or (args.samples == 0 and not args.measure_delay):
+        raise RenaError(f"--samples must be at least 1, not {args.samples}")
+    if args.seed < 0:
+        raise RenaError(f"--seed must not be negative, not {args.seed}")
+    misplaced = [name for name in (LIVE_ONLY if args.fast else FAST_ONLY) if getattr(args, name) is not None]
+    if misplaced:
+        option = "--" + misplaced[0].replace("_", "-")
+        raise RenaError(f"{option} goes {'without' if args.fast else 'with'} --fast only: take one of the two out")
+    if args.fast:
+        from rena_ros.collecting import fast
+
+        return fast.run(args)
+    from rena_ros.collecting import session_run
+
+    return session_run.run(args)
