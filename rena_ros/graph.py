@@ -5,7 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from rena_ros.base.errors import RenaError
@@ -169,6 +169,16 @@ def overruled(processes: Sequence[Process], params_file: Path, namespace: str) -
             found = f"{name} {in_file[name]} in {printable(params_file)} has no effect"
             lines.append(f"{found}: the twin's servos have {name} {servos.parameters[name]}")
     return tuple(lines)
+
+
+def processes_text(processes: Sequence[Process]) -> str:
+    """Return processes as JSON, which launch files hand on as an argument."""
+    return json.dumps([asdict(process) for process in processes])
+
+
+def processes_from(text: str) -> tuple[Process, ...]:
+    """Return the processes that ``processes_text`` has written."""
+    return tuple(Process(**{**values, "arguments": tuple(values["arguments"])}) for values in json.loads(text))
 
 
 def yaml_value(value: object) -> str:

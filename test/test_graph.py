@@ -19,6 +19,8 @@ from rena_ros.graph import (
     environment_defaults,
     mimic_graph,
     overruled,
+    processes_from,
+    processes_text,
     ros_domain,
     ros_namespace,
 )
@@ -189,3 +191,9 @@ def test_console_scripts_go_where_ros_looks_for_them():
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
     assert config["install"]["install_scripts"] == "$base/lib/rena"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_processes_survive_as_text(name):
+    graph = mimic_graph(name, "twin", model=name, mirror=True, listeners=2)
+    assert processes_from(processes_text(graph)) == graph

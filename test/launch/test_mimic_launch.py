@@ -1,4 +1,6 @@
-"""launch/mimic.launch.py, loaded and run by the real `launch`: the processes of graph.py, with their parameters.
+"""launch/mimic.launch.py and the file that it includes, loaded and run by the real `launch`.
+
+The processes are those of graph.py, with their parameters.
 
 A program that reports what rclpy made of its command line takes the place of each node's executable; the emulator is
 the real one.
@@ -15,7 +17,7 @@ import pytest
 
 from rena_ros.base.errors import RenaError
 from rena_ros.base.files import user_path
-from rena_ros.graph import mimic_graph
+from rena_ros.graph import mimic_graph, processes_from
 
 WHY = "`launch` comes with a ROS 2 installation only, not as a wheel"
 # Its modules as well as `launch`: without the real package the name of this folder would pass for it.
@@ -24,7 +26,9 @@ sources = pytest.importorskip("launch.launch_description_sources", reason=WHY)
 launch = pytest.importorskip("launch", reason=WHY)
 pytest.importorskip("launch_ros.actions", reason=WHY)
 
-LAUNCH_FILE = Path(__file__).parents[2] / "launch/mimic.launch.py"
+LAUNCH_FILE, NODES_FILE = (
+    Path(__file__).parents[2] / "launch" / name for name in ("mimic.launch.py", "nodes.launch.py")
+)
 STAND_IN = """#!{python}
 import json, os, pathlib, sys, time
 import rclpy
@@ -149,30 +153,22 @@ def test_a_parameter_file_counts_but_for_arguments_that_are_given(run_launch, tm
     assert (servos["autostart"], servos["port"], servos["baud"]) == (True, "/dev/ttyUSB9", 500000)
 
 
-@pytest.fixture
-def launch_file():
-    """The launch file as a module."""
-    spec = importlib.util.spec_from_file_location("mimic_launch", LAUNCH_FILE)
+def module_of(path: Path):
+    """A launch file as a module."""
+    spec = importlib.util.spec_from_file_location(path.stem.replace(".", "_"), path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-def processes_of(launch_file, **arguments):
-    """What the launch file makes of arguments: lines that it writes, and executables that it starts."""
-    context = launch.LaunchContext()
+def processes_of(**arguments):
+    """What the launch file makes of arguments: lines that it writes, and names of nodes that it starts."""
+    launch_file, context = module_of(LAUNCH_FILE), launch.LaunchContext()
     defaults = {name: value for name, (value, _) in launch_file.ARGUMENTS.items()}
     context.launch_configurations.update(defaults | arguments)
-    made = launch_file._processes(context)
-    lines = ["".join(part.text for part in action.msg) for action in made if isinstance(action, actions.LogInfo)]
-    return lines, [action.node_executable for action in made if hasattr(action, "node_executable")]
-
-
-@pytest.mark.parametrize(
-    ("text", "truth"), [("True", True), ("TRUE", True), ("1", True), ("yes", True), ("Off", False)]
-)
-def test_a_truth_is_taken_as_yaml_has_it(text, truth, launch_file):
-    assert launch_file._truth("mirror", text) is truth
+    *notes, included = launch_file._processes(context)
+    lines = ["".join(part.text for part in action.msg) for action in notes]
+    return lines, [process.name for process in processes_from(dict(included.launch_arguments)["processes"])]
 
 
 @pytest.mark.parametrize(
@@ -184,26 +180,29 @@ def test_a_truth_is_taken_as_yaml_has_it(text, truth, launch_file):
         ({"ROS_DOMAIN_ID": "abc"}, {}, "ROS_DOMAIN_ID=abc is no ROS domain"),
     ],
 )
-def test_what_cannot_be_is_one_line(environment, arguments, complaint, launch_file, monkeypatch):
+def test_what_cannot_be_is_one_line(environment, arguments, complaint, monkeypatch):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(RenaError, match=complaint):
-        processes_of(launch_file, **arguments)
+        processes_of(**arguments)
 
 
-def test_a_port_in_the_parameter_file_of_the_twin_is_told(launch_file, tmp_path):
+def test_a_port_in_the_parameter_file_of_the_twin_is_told(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text("servos: {ros__parameters: {port: /dev/mine}}", encoding="utf-8")
-    (line,), executables = processes_of(launch_file, params_file=str(path))
-    assert "port /dev/mine in" in line and "has no effect" in line and "servos_node" in executables
-    assert processes_of(launch_file) == ([], executables), "the shipped file is no news"
+    (line,), names = processes_of(params_file=str(path))
+    assert "port /dev/mine in" in line and "has no effect" in line and "servos" in names
+    assert processes_of() == ([], names), "the shipped file is no news"
 
 
-def test_a_killed_node_is_started_again_and_one_that_ends_by_itself_ends_all(tmp_path, monkeypatch, launch_file):
+@pytest.mark.parametrize(("vital", "codes"), [([], [-9, 0]), (["emulator"], [-9])])
+def test_a_killed_node_is_started_again_unless_it_is_vital_and_any_other_end_ends_all(
+    vital, codes, tmp_path, monkeypatch
+):
     marker, program = tmp_path / "marker", tmp_path / "node"
     program.write_text(KILLED_ONCE.format(marker=marker), encoding="utf-8")
     program.chmod(0o755)
-    started = []
+    launch_file, started = module_of(NODES_FILE), []
 
     def stand_in(*_args):
         started.append(actions.ExecuteProcess(cmd=[str(program)]))
@@ -212,6 +211,7 @@ def test_a_killed_node_is_started_again_and_one_that_ends_by_itself_ends_all(tmp
     monkeypatch.setattr(launch_file, "_node", stand_in)
     monkeypatch.setattr(launch_file, "STEADY_S", 0.1)
     service = launch.LaunchService(noninteractive=True)
-    service.include_launch_description(launch.LaunchDescription(launch_file._watched(mimic_graph()[0], "", "")))
+    watched = launch_file._watched(mimic_graph()[0], "", "", vital)
+    service.include_launch_description(launch.LaunchDescription(watched))
     assert service.run() == 0
-    assert [action.return_code for action in started] == [-9, 0]
+    assert [action.return_code for action in started] == codes
