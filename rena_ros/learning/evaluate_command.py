@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--test", metavar="N", type=int, default=TEST_SAMPLES, help="held-out samples (default %(default)s)"
     )
+    parser.add_argument("--limit", metavar="N", type=int, help="fit the baselines to the first N samples only")
     parser.add_argument("--robot-file", type=user_path, metavar="FILE", help="robot of model and data; default: Rena")
     parser.add_argument("--json", type=user_path, metavar="FILE", help="write the figures to this file")
     parser.add_argument(
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
         require("matplotlib")
     policy = Policy(args.model, load_robot(args.robot_file))
     dataset = load_dataset(args.data)
-    scores = held_out_scores(policy, dataset, args.test)
+    scores = held_out_scores(policy, dataset, args.test, limit=args.limit)
     gap = left_right_gap(dataset.split(args.test)[1].goals, dataset.names)
     _print(scores, dataset.names, args.test, gap)
     if args.json:

@@ -8,12 +8,16 @@ from rena_ros import __version__
 from rena_ros.base.commit import source_commit
 from rena_ros.datasets.dataset import Dataset
 from rena_ros.learning.settings import Settings
+from rena_ros.learning.source import SourceModel
 
+_OF_A_SOURCE = ("rena_version", "commit", "date", "seed", "data", "source")  # keys of its own provenance
 _OF_THE_DATA = ("command", "samples", "seed", "commit", "versions")  # keys of meta.json
 
 
-def provenance(settings: Settings, figures: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
-    """Return the provenance of a model as JSON data.
+def provenance(
+    settings: Settings, figures: dict[str, Any], dataset: Dataset, source: SourceModel | None = None
+) -> dict[str, Any]:
+    """Return the provenance of a model as JSON data; ``source``: the model that it was fine-tuned from.
 
     ``figures`` are those of the training; "held_out" among them is also listed at the top, where ``Policy`` shows it.
     """
@@ -26,4 +30,7 @@ def provenance(settings: Settings, figures: dict[str, Any], dataset: Dataset) ->
         "training": figures,
         "data": {key: dataset.meta.get(key) for key in _OF_THE_DATA},
     }
+    if source is not None:
+        earlier = {key: source.provenance[key] for key in _OF_A_SOURCE if key in source.provenance}
+        origin["source"] = {"file": source.path.name, "sha256": source.sha256, **earlier}
     return origin | {"held_out": figures["held_out"]} if "held_out" in figures else origin

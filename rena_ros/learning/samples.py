@@ -21,6 +21,21 @@ class Samples:
     goals: FloatArray
 
 
+def training_part(dataset: Dataset, test: int, limit: int | None = None) -> Dataset:
+    """Return what may be trained on: all but the last ``test`` samples, or the first ``limit`` of these.
+
+    Raises RenaError when none is left, or when there are fewer than ``limit``.
+    """
+    part = dataset.split(test)[0]
+    if limit is None:
+        return part
+    if not 0 < limit <= len(part):
+        raise RenaError(
+            f"--limit must be from 1 to the {len(part)} training samples of {dataset.directory}, not {limit}"
+        )
+    return part.part(slice(None, limit))
+
+
 def split_validation(dataset: Dataset, validation: int) -> tuple[Samples, Samples]:
     """Split a training part into (training, validation): the last ``validation`` samples, as one block.
 

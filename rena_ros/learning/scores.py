@@ -12,6 +12,7 @@ from rena_ros.base.errors import RenaError
 from rena_ros.behaviour.policy import Policy
 from rena_ros.datasets.dataset import Dataset
 from rena_ros.learning import metrics
+from rena_ros.learning.samples import training_part
 
 MODEL, RIDGE, MEAN = "model", "ridge regression", "training mean"
 
@@ -32,15 +33,18 @@ class Score:
     left_right_gap: float
 
 
-def held_out_scores(policy: Policy, dataset: Dataset, test: int, with_baselines: bool = True) -> dict[str, Score]:
-    """Return the scores on the last ``test`` samples by model name; the baselines are fitted to all earlier samples.
+def held_out_scores(
+    policy: Policy, dataset: Dataset, test: int, with_baselines: bool = True, limit: int | None = None
+) -> dict[str, Score]:
+    """Return the scores on the last ``test`` samples by model name.
 
-    The model runs through ``Policy``, so the scores are those of the model that ships. Raises RenaError when
-    the data was collected with other servos than the model's, or when it has no more than ``test`` samples.
+    The baselines are fitted to all earlier samples, or to the first ``limit`` of them. The model runs through
+    ``Policy``, so the scores are those of the model that ships. Raises RenaError when the data was collected with other
+    servos than the model's, or when it has too few samples.
     """
     if dataset.names != policy.robot.names:
         raise RenaError(f"{dataset.directory} was collected with other servos than those of {policy.path}")
-    train, held_out = dataset.split(test)
+    train, held_out = training_part(dataset, test, limit), dataset.split(test)[1]
     predicted = {MODEL: policy.batch(held_out.features)}
     if with_baselines:
         predicted[RIDGE] = _ridge(train.features, train.goals, held_out.features)

@@ -23,11 +23,13 @@ from rena_ros.datasets.dataset import Dataset, load_dataset
 from rena_ros.learning.export import export_onnx, replace_provenance
 from rena_ros.learning.metrics import rmse
 from rena_ros.learning.provenance import provenance
-from rena_ros.learning.samples import TEST_SAMPLES, robot_rest, split_validation, with_mirror_images
+from rena_ros.learning.samples import TEST_SAMPLES, robot_rest, split_validation, training_part, with_mirror_images
 from rena_ros.learning.scores import MODEL, held_out_scores
 from rena_ros.learning.settings import Settings, add_options, record, settings_from
+from rena_ros.learning.source import SourceModel, load_source
 from rena_ros.learning.trainer import Trainer
 from rena_ros.robot.file import load_robot
+from rena_ros.robot.model import Robot
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,11 +38,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=user_path, metavar="RUN", required=True, help="folder of the run, continued if it holds one"
     )
+    parser.add_argument(
+        "--from",
+        dest="source",
+        type=user_path,
+        metavar="MODEL",
+        help="fine-tune this model (model.onnx, or the folder of its run) instead of starting from random weights",
+    )
     add_options(parser)
     # On a busy machine a second thread waits for its core at every step: hundreds of times slower, not twice as fast.
     parser.add_argument("--threads", type=int, default=1, help="CPU threads; 2 help only on idle cores (default 1)")
     parser.add_argument(
         "--test", type=int, default=TEST_SAMPLES, help="last samples, never trained on (default %(default)s)"
+    )
+    parser.add_argument(
+        "--limit", type=int, metavar="N", help="use the first N samples only, those for the validation included"
     )
     parser.add_argument(
         "--robot-file", type=user_path, metavar="FILE", help="the robot that the data was collected with; default: Rena"
@@ -57,11 +69,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train, export the best network and print its error. Returns 0, or 130 after Ctrl-C."""
     require("matplotlib")  # for the curves, after the training
-    settings, robot = settings_from(args), load_robot(args.robot_file)
+    robot = load_robot(args.robot_file)
+    source = load_source(args.source, robot) if args.source else None
+    settings = settings_from(args, source)
     torch.set_num_threads(args.threads)
     console, dataset = Console(), load_dataset(args.data)
-    rest = robot_rest(dataset)
-    trainer = _trainer(args.out, settings, dataset, args.test)
+    _check_names(dataset, robot, source)
+    rest, part = robot_rest(dataset), training_part(dataset, args.test, args.limit)
+    trainer = _trainer(args.out, settings, part, source)
     done = len(trainer.history)
     if done:
         console.print(f"continuing after epoch {done} of {settings.epochs}")
@@ -77,14 +92,14 @@ def run(args: argparse.Namespace) -> int:
         "servo_names": dataset.names,
         "feature_names": dataset.feature_names,
         "robot_rest": [round(float(value), 6) for value in rest],
-        "provenance": provenance(settings, figures, dataset),
+        "provenance": provenance(settings, figures, dataset, source),
     }
     export_onnx(trainer.best_network(), path, labels)
     policy = Policy(path, robot)
-    _check_parity(trainer, policy, dataset.split(args.test)[0].features[:256])
+    _check_parity(trainer, policy, part.features[:256])
     if args.held_out:
         figures["held_out"] = _held_out(policy, dataset, args.test)
-        replace_provenance(path, provenance(settings, figures, dataset))
+        replace_provenance(path, provenance(settings, figures, dataset, source))
     _draw_curves(args.out / "curves.png", trainer)
     shown = "no validation part"
     if trainer.best_rmse is not None:
@@ -97,17 +112,26 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _trainer(folder: Path, settings: Settings, dataset: Dataset, test: int) -> Trainer:
-    """Return the trainer of the run in ``folder``, at the run's present state."""
-    training, validation = split_validation(dataset.split(test)[0], settings.validation)
+def _check_names(dataset: Dataset, robot: Robot, source: SourceModel | None) -> None:
+    """Raise RenaError before the training, not after it, when the data does not fit the robot or the model."""
+    if dataset.names != robot.names:
+        raise RenaError(f"{dataset.directory} was collected with other servos than those of {robot.source}")
+    if source is not None and dataset.feature_names != source.feature_names:
+        raise RenaError(f"{dataset.directory} holds other features than those that {source.path} reads")
+
+
+def _trainer(folder: Path, settings: Settings, part: Dataset, source: SourceModel | None) -> Trainer:
+    """Return the trainer of the run in ``folder`` on ``part`` of a dataset, at the run's present state."""
+    training, validation = split_validation(part, settings.validation)
     if settings.mirror:
-        training = with_mirror_images(training, dataset.feature_names, dataset.names)
+        training = with_mirror_images(training, part.feature_names, part.names)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RenaError(f"cannot make the folder {folder}: {error.strerror}") from error
     record(folder / "run.json", settings)
-    trainer = Trainer(folder / "checkpoint.safetensors", settings, dataset.names)
+    start = source.weights if source else None
+    trainer = Trainer(folder / "checkpoint.safetensors", settings, part.names, start)
     trainer.begin(training, validation)
     return trainer
 

@@ -41,14 +41,20 @@ def one_cycle(optimiser: torch.optim.Optimizer, peak: float, steps: int) -> OneC
 
 
 class Trainer:
-    """One run. ``history`` holds the finished epochs; ``train_epoch()`` trains the next one and saves the run.
+    """One run, from random weights or from those of another model (``start``).
 
-    With a validation part ``best`` holds the weights of the epoch with the least validation error, without one
-    those of the last epoch.
+    ``history`` holds the finished epochs; ``train_epoch()`` trains the next one and saves the run. With a validation
+    part ``best`` holds the weights of the epoch with the least validation error, without one those of the last epoch.
     """
 
-    def __init__(self, checkpoint_path: Path, settings: Settings, servo_names: tuple[str, ...]):
-        self.checkpoint_path, self.settings = checkpoint_path, settings
+    def __init__(
+        self,
+        checkpoint_path: Path,
+        settings: Settings,
+        servo_names: tuple[str, ...],
+        start: checkpoint.Tensors | None = None,
+    ):
+        self.checkpoint_path, self.settings, self.start = checkpoint_path, settings, start
         self.loss = FaceLoss(servo_names, settings.consistency)
         self.history: list[Epoch] = []
         self.best_epoch = -1
@@ -62,7 +68,11 @@ class Trainer:
             torch.manual_seed(self.settings.seed)
             self.network = Network(self.settings.network)
         self.features, self.goals = torch.from_numpy(training.features), torch.from_numpy(training.goals)
-        self.network.fit_scale(self.features)
+        if self.start is None:
+            self.network.fit_scale(self.features)
+        else:
+            # With the model's own scale: what its layers learned is about inputs in that scale.
+            self.network.load_state_dict(self.start)
         self.optimiser = torch.optim.AdamW(self.network.parameters(), weight_decay=self.settings.weight_decay)
         steps = self.settings.epochs * -(-len(self.features) // self.settings.batch_size)
         self.schedule = one_cycle(self.optimiser, self.settings.learning_rate, steps)

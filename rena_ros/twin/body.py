@@ -55,15 +55,15 @@ def foreign(robot: Robot, seed: int, look: str = "performer") -> Body:
     """Return another robot of the same design, drawn from a seed.
 
     The gains lie within 1 +- 0.15, the neutrals are off by up to 0.05, and one servo turns the other way than its file
-    says. That one can move to both sides of its neutral: a servo that starts at a stop would not move at all.
+    says. That one has its neutral in the middle: nearer to a stop, a servo turned around would soon stand still.
     """
     rng, plain = np.random.default_rng(seed), as_filed(robot, look)
     n = len(robot.names)
     gain = 1 + rng.uniform(-GAIN_SPREAD, GAIN_SPREAD, n)
     offset = rng.uniform(-OFFSET_SPREAD, OFFSET_SPREAD, n)
-    two_sided = np.flatnonzero((plain.neutral > 0.05) & (plain.neutral < 0.95))
-    if two_sided.size:
-        gain[rng.choice(two_sided)] *= -1
+    centred = np.flatnonzero(np.abs(plain.neutral - 0.5) < 0.1)
+    if centred.size:
+        gain[rng.choice(centred)] *= -1
     return Body(look, plain.neutral, gain, offset)
 
 

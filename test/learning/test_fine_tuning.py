@@ -1,0 +1,182 @@
+"""Fine-tuning: a run starts from exactly the model it is given, records it, and refuses one that does not fit."""
+
+import argparse
+import json
+import shutil
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from rena_ros.base.errors import RenaError
+from rena_ros.base.files import sha256_of
+from rena_ros.base.resources import share_path
+from rena_ros.behaviour.policy import Policy
+from rena_ros.learning import checkpoint, train_command
+from rena_ros.learning.export import replace_provenance
+from rena_ros.learning.samples import split_validation, training_part
+from rena_ros.learning.scores import held_out_scores
+from rena_ros.learning.settings import FINE_TUNING, settings_from
+from rena_ros.learning.source import load_source
+from rena_ros.learning.trainer import Trainer
+from rena_ros.robot.file import load_robot, parse_robot
+
+ROBOT = load_robot()
+SMALL = ("--hidden", 16, "--token", 8, "--batch-size", 128, "--test", 100)
+
+
+def arguments(*words: object) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    train_command.add_arguments(parser)
+    return parser.parse_args([str(word) for word in words])
+
+
+def train(data, out, *words: object) -> int:
+    return train_command.run(arguments("--data", data, "--out", out, *words))
+
+
+@pytest.fixture(scope="module")
+def first(dataset_directory, tmp_path_factory):
+    """The folder of a run from scratch on 300 samples."""
+    out = tmp_path_factory.mktemp("first") / "run"
+    assert train(dataset_directory, out, *SMALL, "--epochs", 20, "--validation", 50, "--limit", 300) == 0
+    return out
+
+
+def test_the_exported_file_gives_back_the_weights_that_were_trained(first):
+    source = load_source(first, ROBOT)
+    tensors, _ = checkpoint.read(first / "checkpoint.safetensors")
+    best = {name[5:]: tensor for name, tensor in tensors.items() if name.startswith("best.")}
+    assert source.weights.keys() == best.keys()
+    for name, tensor in best.items():
+        assert torch.equal(source.weights[name], tensor), name
+    assert source.config.hidden == 16
+    assert source.sha256 == sha256_of(first / "model.onnx") == load_source(first / "model.onnx", ROBOT).sha256
+
+
+def test_the_model_that_ships_can_be_fine_tuned(tmp_path, dataset):
+    """A learning rate of nothing leaves what the run starts from: the goals are those of the shipped file."""
+    words = ("--from", share_path("models/rena.onnx"), "--learning-rate", 1e-9, "--epochs", 1, "--test", 100)
+    assert train(dataset.directory, tmp_path / "run", *words) == 0
+    shipped, tuned = Policy(), Policy(tmp_path / "run" / "model.onnx")
+    features = dataset.features * (np.arange(55) < 52)  # a head that looks ahead is within any model's pose range
+    np.testing.assert_allclose(tuned.batch(features), shipped.batch(features), atol=1e-5)
+    np.testing.assert_allclose(tuned.robot_rest, dataset.meta["robot_rest"], atol=1e-6)  # the new robot's, not Rena's
+
+
+def test_a_run_records_what_it_was_fine_tuned_from(first, dataset_directory, tmp_path):
+    words = ("--from", first, "--epochs", 2, "--test", 100)
+    assert train(dataset_directory, tmp_path / "run", *words) == 0
+    sha256 = sha256_of(first / "model.onnx")
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["source"] == sha256
+    provenance = Policy(tmp_path / "run" / "model.onnx").provenance
+    assert provenance["source"]["sha256"] == provenance["settings"]["source"] == sha256
+    assert provenance["source"]["data"]["command"] == "invented by a test"
+    assert "source" not in Policy(first / "model.onnx").provenance
+    with pytest.raises(RenaError, match=rf"other settings.*source: {sha256} there, None now"):
+        train(dataset_directory, tmp_path / "run", *SMALL, "--epochs", 2, "--validation", 0)
+    with pytest.raises(RenaError, match=rf"source: {sha256} there, \w+ now"):
+        train(dataset_directory, tmp_path / "run", "--from", tmp_path / "run", *words[2:])
+
+
+def test_an_interrupted_fine_tuning_ends_with_the_bits_of_an_uninterrupted_one(
+    first, dataset_directory, tmp_path, monkeypatch
+):
+    words = ("--from", first, "--epochs", 3, "--test", 100, "--limit", 100, "--validation", 10)
+    assert train(dataset_directory, tmp_path / "whole", *words) == 0
+    train_epoch = Trainer.train_epoch
+
+    def interrupted(trainer):
+        if len(trainer.history) == 1:
+            raise KeyboardInterrupt
+        return train_epoch(trainer)
+
+    monkeypatch.setattr(Trainer, "train_epoch", interrupted)
+    assert train(dataset_directory, tmp_path / "parts", *words) == 130
+    monkeypatch.setattr(Trainer, "train_epoch", train_epoch)
+    assert train(dataset_directory, tmp_path / "parts", *words) == 0
+    whole, parts = (tmp_path / name / "checkpoint.safetensors" for name in ("whole", "parts"))
+    assert parts.read_bytes() == whole.read_bytes()
+
+
+def test_options_take_precedence_over_the_defaults_of_fine_tuning(first):
+    source = load_source(first, ROBOT)
+    settings = settings_from(arguments("--data", "-", "--out", "-", "--epochs", 7), source)
+    assert settings.epochs == 7
+    assert {name: getattr(settings, name) for name in FINE_TUNING if name != "epochs"} == {
+        name: value for name, value in FINE_TUNING.items() if name != "epochs"
+    }
+    assert settings.network == source.config
+    assert settings_from(arguments("--data", "-", "--out", "-")).epochs == 60
+
+
+def test_the_shape_of_the_network_is_the_models(first):
+    source = load_source(first, ROBOT)
+    assert settings_from(arguments("--data", "-", "--out", "-", "--hidden", 16), source).network.hidden == 16
+    with pytest.raises(RenaError, match=r"--hidden cannot change: .* has 16"):
+        settings_from(arguments("--data", "-", "--out", "-", "--hidden", 128), source)
+
+
+def test_a_limit_takes_the_first_samples(first, dataset):
+    part = training_part(dataset, 100, 60)
+    training, validation = split_validation(part, 6)
+    np.testing.assert_array_equal(training.features, dataset.features[:54])
+    np.testing.assert_array_equal(validation.goals, dataset.goals[54:60])
+    scores = held_out_scores(Policy(first / "model.onnx"), dataset, 100, limit=60)
+    error = dataset.goals[-100:].astype(float) - dataset.goals[:60].mean(axis=0)
+    assert scores["training mean"].rmse == pytest.approx(np.sqrt((error**2).mean()), rel=1e-5)
+    for limit in (0, -1, 401):
+        with pytest.raises(RenaError, match=f"--limit must be from 1 to the 400 training samples .* not {limit}"):
+            training_part(dataset, 100, limit)
+
+
+def test_models_that_do_not_fit_are_refused_in_one_line(first, tmp_path):
+    text = ROBOT.source.read_text()
+    other = parse_robot(text.replace("name: jaw,", "name: chin,"), tmp_path / "robot.yaml")
+    with pytest.raises(RenaError, match="it lacks chin; it has jaw in addition"):
+        load_source(first, other)
+    with pytest.raises(RenaError, match=r"holds no model\.onnx: finish that run first"):
+        load_source(tmp_path, ROBOT)
+    with pytest.raises(RenaError, match="give the folder of its run"):
+        load_source(first / "checkpoint.safetensors", ROBOT)
+    with pytest.raises(RenaError, match="there is no model"):
+        load_source(tmp_path / "none.onnx", ROBOT)
+
+
+@pytest.mark.parametrize("damage", ["floor", "provenance", "graph"])
+def test_another_network_is_refused(first, tmp_path, damage):
+    """Such as one of a later version: it must not be taken for what it is not."""
+    path, model = tmp_path / "model.onnx", onnx.load(first / "model.onnx")
+    provenance = Policy(first / "model.onnx").provenance
+    if damage == "floor":
+        provenance["settings"]["network"]["floor"] = 0.01
+    if damage == "provenance":
+        del provenance["settings"]
+    if damage == "graph":
+        for node in model.graph.node:
+            node.output[:] = [name.replace("/readout/", "/other/") for name in node.output]
+            node.input[:] = [name.replace("/readout/", "/other/") for name in node.input]
+    onnx.save(model, path)
+    replace_provenance(path, provenance)
+    with pytest.raises(RenaError, match="holds another network") as error:
+        load_source(path, ROBOT)
+    assert "\n" not in str(error.value)
+
+
+def test_data_of_another_robot_is_refused_before_the_training(dataset_directory, tmp_path):
+    robot = tmp_path / "robot.yaml"
+    robot.write_text(ROBOT.source.read_text().replace("name: jaw,", "name: chin,"))
+    with pytest.raises(RenaError, match=r"collected with other servos than those of .*robot\.yaml"):
+        train(dataset_directory, tmp_path / "run", "--robot-file", robot)
+    assert not (tmp_path / "run").exists()
+
+
+def test_data_of_other_features_is_refused_before_the_training(first, dataset_directory, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(dataset_directory, data)
+    meta = (data / "meta.json").read_text()
+    (data / "meta.json").write_text(meta.replace('"jawOpen"', '"jawAjar"'))
+    with pytest.raises(RenaError, match=r"data holds other features than those that .*model\.onnx reads"):
+        train(data, tmp_path / "run", "--from", first)
+    assert not (tmp_path / "run").exists()
