@@ -24,6 +24,7 @@ from rena_ros.base.arrays import FloatArray
 from rena_ros.base.commit import source_commit
 from rena_ros.base.errors import RenaError
 from rena_ros.base.files import sha256_of, user_path, write_text
+from rena_ros.datasets import column_map
 from rena_ros.datasets.column_map import ImportSource, load_source
 from rena_ros.datasets.picture_readings import PictureReading, as_jpeg, read_pictures
 from rena_ros.datasets.shards import Shard, begin, locked, write_shard
@@ -38,6 +39,7 @@ Sample = tuple[TableRow, PictureReading]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `rena dataset import`."""
+    parser.formatter_class, parser.epilog = argparse.RawDescriptionHelpFormatter, column_map.__doc__
     parser.add_argument("folder", type=user_path, help="folder with a table (CSV, TSV or Parquet) and its pictures")
     parser.add_argument("--out", type=user_path, required=True, help="directory of the new dataset")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""``robot_description``: the robot as URDF, for RViz, Foxglove, robot_state_publisher and bags."""
+"""``robot_description``: the robot as URDF, for RViz, Foxglove and bags."""
 
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -10,6 +10,6 @@ from rena_ros.robot.urdf import urdf
 
 def publish_description(node: Node, robot: Robot) -> None:
     """Publish the description once; the node keeps it for subscribers that come later."""
-    # Transient local, reliable, the last one only: what robot_state_publisher offers and RViz asks for.
+    # Transient local, reliable, the last one only: as robot_state_publisher offers and RViz asks for it.
     latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
     node.create_publisher(String, "robot_description", latched).publish(String(data=urdf(robot)))

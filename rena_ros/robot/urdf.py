@@ -1,14 +1,20 @@
 """The robot as URDF, the description that RViz, Foxglove and robot_state_publisher read.
 
 Axes follow REP 103 (x forward, y to the robot's left, z up), the root is REP 105's ``base_link``. A robot file says how
-far each servo turns, not where it sits: places are those of a schematic face, and every servo that neither a neck nor
-an eye is turns its horn up and down. So the description shows which servo moves and how far, not what skin does.
+far each servo turns, not where it sits: places are those of a schematic face, and every servo outside neck and
+eyes turns its horn up and down. So the description shows which servo moves and how far, not what skin does.
+
+``python -m rena_ros.robot.urdf [ROBOT_FILE]`` prints it: Jazzy's robot_state_publisher takes it as a parameter only.
 """
 
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree
 
+from rena_ros.base.errors import RenaError
+from rena_ros.base.terminal import print_anything
+from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import Robot, Servo
 
 BASE = "base_link"
@@ -97,3 +103,18 @@ def _text(name: str) -> str:
 
 def _numbers(*values: float) -> str:
     return " ".join(f"{value:.9g}" for value in values)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the description of a robot file, or of the Rena that ships. Returns the exit code: 0, or 2 for an error."""
+    print_anything()
+    try:
+        print(urdf(load_robot(arguments[0] if arguments else None)), end="")
+    except RenaError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -8,7 +8,7 @@ import yaml
 
 from rena_ros.base.resources import share_path
 from rena_ros.robot.file import load_robot, parse_robot
-from rena_ros.robot.urdf import urdf
+from rena_ros.robot.urdf import main, urdf
 
 SERVO = "{min_ticks: 1948, neutral_ticks: 2048, max_ticks: 2248, max_speed_rad_s: 4, max_acceleration_rad_s2: 80"
 
@@ -94,6 +94,11 @@ def test_any_robot_file_gives_a_description(tmp_path):
     links, joints = parsed(robot)
     assert set(joints) == {"<jaw> & \ufffd", "nod", 'neck "yaw"'} and len(set(links)) == 4
     assert parsed(robot_of(tmp_path, jaw="mouth"))[1]["jaw"][1]["parent"]["link"] == "base_link"
+
+
+def test_it_is_printed_for_robot_state_publisher(tmp_path, capsys):
+    assert main([]) == 0 and capsys.readouterr().out == urdf(load_robot())
+    assert main([str(tmp_path / "gone.yaml")]) == 2 and "gone.yaml" in capsys.readouterr().err
 
 
 def test_urdfdom_accepts_it():
