@@ -15,7 +15,7 @@ from rena_ros.behaviour.capture_delay import MOTION_S, DelayEstimate, DelayMeasu
 from rena_ros.behaviour.progress import Progress
 from rena_ros.behaviour.protection import Protection
 from rena_ros.behaviour.settling import StateHistory
-from rena_ros.behaviour.trial import Trial, TrialTimes
+from rena_ros.behaviour.trial import Trial, TrialSettings
 from rena_ros.behaviour.worklist import FAULT, NO_FACE, STOPPED, Worklist
 from rena_ros.recording.marker import ACCEPTED, SampleMarker
 from rena_ros.robot.model import Robot
@@ -62,13 +62,13 @@ class Babbling:
         worklist: Worklist,
         protection: Protection,
         course: Course,
-        times: TrialTimes,
+        settings: TrialSettings,
         measurement: DelayMeasurement | None = None,
         on_marker: Callable[[SampleMarker], None] = lambda _: None,
     ) -> None:
         """``measurement``: measure the delay first. ``on_marker`` is called for every try that is over."""
-        self.worklist, self.protection, self.times = worklist, protection, times
-        self.progress, self.states = Progress(), StateHistory()
+        self.worklist, self.protection, self.settings = worklist, protection, settings
+        self.progress, self.states = Progress(), StateHistory(settings.tolerance_rad)
         self.phase, self.because, self.obstacle = Phase.PAUSED, "starting", ""
         self.delay: DelayEstimate | None = None
         self._robot, self._course, self._measurement, self._on_marker = robot, course, measurement, on_marker
@@ -176,7 +176,7 @@ class Babbling:
             return
         self._enter(Phase.BABBLING, now_s, now_ns)
         self.target = self._robot.positions(task.expression.goals)
-        self._trial = Trial(task, self.target, now_ns, now_s, self.times)
+        self._trial = Trial(task, self.target, now_ns, now_s, self.settings)
 
     def _judge(self, trial: Trial, now_s: float, now_ns: int) -> None:
         accepted = trial.verdict == ACCEPTED
@@ -206,7 +206,7 @@ class Babbling:
             self.target = measurement.target(elapsed_s)
             return
         self.delay = measurement.estimate()
-        self.times = replace(self.times, capture_delay_s=self.delay.delay_s)
+        self.settings = replace(self.settings, capture_delay_s=self.delay.delay_s)
         self._next(now_s, now_ns)
 
     def _is_neutral(self, now_s: float) -> bool:

@@ -8,7 +8,7 @@ from rena_ros.base.arrays import FloatArray
 from rena_ros.robot.model import RAD_PER_TICK
 
 GOAL_RAD = 5.5 * RAD_PER_TICK  # a servo that is still and this close to its goal has arrived
-REST_RAD = 0.08  # a servo that rests this close is held by skin or load; further away, it does not follow
+REST_RAD = 0.08  # a servo that rests this close is held by skin or load; further away, it does not follow (default)
 STILL_RAD = 3.5 * RAD_PER_TICK  # states of a servo that stands differ by less
 STILL_STATES = 3
 REST_S = 0.25  # a servo that is not at its goal rests when it has stood for so long
@@ -20,7 +20,9 @@ KEEP_S = 10.0
 class StateHistory:
     """States of all servos: stamp in ns, positions float64 (n,) rad, NaN for a servo that did not reply."""
 
-    def __init__(self) -> None:
+    def __init__(self, rest_rad: float = REST_RAD) -> None:
+        """``rest_rad``: how far from its goal a servo may rest, rad."""
+        self._rest_rad = rest_rad
         self._states: deque[tuple[int, FloatArray]] = deque()
 
     def add(self, stamp_ns: int, positions: FloatArray) -> None:
@@ -47,7 +49,7 @@ class StateHistory:
             since_rest_ns = stamp_ns - round(REST_S * 1e9)
             if since_rest_ns < since_ns + START_S * 1e9 or (rest := self._span(since_rest_ns)) is None:
                 return None
-            settled |= (distance <= REST_RAD) & (rest <= STILL_RAD)
+            settled |= (distance <= self._rest_rad) & (rest <= STILL_RAD)
         return stamp_ns if settled.all() else None
 
     def stood(self, since_ns: int, capture_ns: int) -> bool | None:

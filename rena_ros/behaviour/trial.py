@@ -3,18 +3,22 @@
 from dataclasses import dataclass, field
 
 from rena_ros.base.arrays import FloatArray
-from rena_ros.behaviour.settling import StateHistory
+from rena_ros.behaviour.settling import REST_RAD, StateHistory
 from rena_ros.behaviour.worklist import LATE, MOVING, NO_FACE, NO_STATE, NOT_SETTLED, Task
 from rena_ros.recording.marker import ACCEPTED, SampleMarker
 
 
 @dataclass(frozen=True)
-class TrialTimes:
-    """Time-outs of a try, s, and how much later than its capture a picture is stamped, s."""
+class TrialSettings:
+    """Time-outs of a try, s, how much later than its capture a picture is stamped, s, and how far a servo may rest.
+
+    ``tolerance_rad``: distance from its goal at which a servo at rest counts as settled.
+    """
 
     settle_timeout_s: float = 5.0
     picture_timeout_s: float = 2.0
     capture_delay_s: float = 0.0
+    tolerance_rad: float = REST_RAD
 
 
 @dataclass
@@ -29,7 +33,7 @@ class Trial:
     target: FloatArray
     command_ns: int
     start_s: float
-    times: TrialTimes
+    settings: TrialSettings
     verdict: str = ""
     settled_ns: int = 0
     image_ns: int = 0
@@ -44,7 +48,7 @@ class Trial:
         if not self.settled_ns:
             self.settled_ns = states.settled_ns(self.target, self.command_ns) or 0
             self._settled_s = now_s
-            if not self.settled_ns and now_s - self.start_s > self.times.settle_timeout_s:
+            if not self.settled_ns and now_s - self.start_s > self.settings.settle_timeout_s:
                 self.verdict = NOT_SETTLED
             return
         stood = states.stood(self.settled_ns, self._capture_ns()) if self.image_ns else None
@@ -52,7 +56,7 @@ class Trial:
             self.verdict = NO_STATE
         elif stood is not None:
             self.verdict = MOVING if not stood else ACCEPTED if self._face else NO_FACE
-        elif now_s - self._settled_s > self.times.picture_timeout_s + self.times.capture_delay_s:
+        elif now_s - self._settled_s > self.settings.picture_timeout_s + self.settings.capture_delay_s:
             self.verdict = LATE
 
     def see(self, image_ns: int, face: bool, arrived_ns: int) -> None:
@@ -73,8 +77,8 @@ class Trial:
             settled_ns=self.settled_ns,
             image_ns=self.image_ns,
             reading_ns=self.reading_ns,
-            capture_delay_s=self.times.capture_delay_s,
+            capture_delay_s=self.settings.capture_delay_s,
         )
 
     def _capture_ns(self, image_ns: int = 0) -> int:
-        return (image_ns or self.image_ns) - round(self.times.capture_delay_s * 1e9)
+        return (image_ns or self.image_ns) - round(self.settings.capture_delay_s * 1e9)

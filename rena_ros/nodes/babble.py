@@ -31,7 +31,8 @@ from std_srvs.srv import SetBool, Trigger
 from rena_ros.behaviour.babbling import Babbling, Course, Phase
 from rena_ros.behaviour.capture_delay import DelayMeasurement
 from rena_ros.behaviour.protection import Protection, StatusReport
-from rena_ros.behaviour.trial import TrialTimes
+from rena_ros.behaviour.settling import REST_RAD
+from rena_ros.behaviour.trial import TrialSettings
 from rena_ros.behaviour.worklist import Worklist, parse_todo
 from rena_ros.control.health import Level
 from rena_ros.nodes.messages import diagnostics_msg, joint_state_msg, nanoseconds, status_msg
@@ -50,7 +51,7 @@ RELOG_S = 10.0  # another reason for the same pause is logged this often at most
 QUIET_S = 3.0  # after the start, in which the other nodes are found
 PARAMETERS = (
     ParameterSpec("samples", 9000, "size of the plan; 0: only measure the camera's delay", (0, 10_000_000)),
-    ParameterSpec("seed", 0, "seed of the walk through the expressions", (0, 2**31 - 1)),
+    ParameterSpec("seed", 0, "seed of the walk through the expressions", (0, 2**53)),
     ParameterSpec("strategy_file", "", "strategy file (YAML), or paper or random; empty: the one that ships"),
     ParameterSpec("robot_file", "", "robot file (YAML); empty: the Rena that ships"),
     # Any type, for a bare 57 on a command line arrives as a number.
@@ -58,6 +59,7 @@ PARAMETERS = (
     ParameterSpec("rest_every", 300, "samples between two rests at neutral; 0: no rests", (0, 1_000_000)),
     ParameterSpec("rest_s", 20.0, "length of a rest, in which the servos cool, s", (0, 3600)),
     ParameterSpec("settle_timeout_s", 5.0, "time in which the servos must have settled, s", (0.5, 60)),
+    ParameterSpec("tolerance_rad", REST_RAD, "how far from its goal a servo at rest has settled, rad", (0.01, 1.0)),
     ParameterSpec("capture_delay_s", 0.0, "how much later than its capture a picture is stamped, s", (-1, 5)),
     ParameterSpec("confirm", False, "a sample is done only when the recorder has confirmed that it is stored"),
     ParameterSpec("restore_torque", False, "switch torque on again when the port of the servos was lost and is back"),
@@ -82,7 +84,11 @@ class BabbleNode(Node):
             Worklist(plan, replace, todo, confirm=self._confirm),
             Protection(self.robot, time.monotonic()),
             Course(seed, given["rest_every"], given["rest_s"]),
-            TrialTimes(given["settle_timeout_s"], capture_delay_s=given["capture_delay_s"]),
+            TrialSettings(
+                given["settle_timeout_s"],
+                capture_delay_s=given["capture_delay_s"],
+                tolerance_rad=given["tolerance_rad"],
+            ),
             DelayMeasurement(self.robot) if given["measure_delay"] or not samples else None,
             self._mark,
         )
@@ -165,7 +171,7 @@ class BabbleNode(Node):
             "rate_per_min": f"{rate:.1f}",
             "left_s": f"{60 * (work.samples - work.done) / rate:.0f}" if rate else "",
             "paused_because": babbling.because if paused else "",
-            "capture_delay_s": f"{babbling.times.capture_delay_s:.4f}",
+            "capture_delay_s": f"{babbling.settings.capture_delay_s:.4f}",
         }
         values |= {name: f"{mean_s:.3f}" for name, mean_s in babbling.progress.phases().items()}
         values |= {f"rejected_{why.replace(' ', '_')}": n for why, n in babbling.progress.rejected.items()}

@@ -7,7 +7,7 @@ import numpy as np
 from rena_ros.behaviour.babbling import Babbling, Course, Phase
 from rena_ros.behaviour.capture_delay import DelayMeasurement
 from rena_ros.behaviour.protection import Protection, StatusReport
-from rena_ros.behaviour.trial import TrialTimes
+from rena_ros.behaviour.trial import TrialSettings
 from rena_ros.behaviour.worklist import Worklist
 from rena_ros.robot.file import load_robot
 from rena_ros.strategy.file import load_strategy
@@ -48,7 +48,7 @@ class World:
             self.worklist,
             Protection(ROBOT, self.now_s),
             course or Course(seed),
-            TrialTimes(settle_timeout_s),
+            TrialSettings(settle_timeout_s),
             DelayMeasurement(ROBOT) if measure else None,
             self._marked,
         )

@@ -119,6 +119,12 @@ def test_the_node_pauses_resumes_and_stops_when_asked_to(processes, peers):
     assert processes.call(Trigger, "babble/resume").success
     tried = len(peers.markers)
     processes.until(lambda: len(peers.markers) > tried + 1)
+    peers.has_face = False
+    processes.until(lambda: "face is not found" in values_of(peers.statuses[-1])["paused_because"])
+    assert peers.statuses[-1].level == b"\1" and values_of(peers.statuses[-1])["rejected_no_face"] == "5"
+    peers.has_face, tried = True, len(peers.markers)
+    processes.until(lambda: len(peers.markers) > tried)
+    assert peers.markers[-1].accepted and peers.markers[-1].attempt == 5
     assert processes.call(Trigger, "babble/stop_collecting").success
     code, output = processes.ended(node)
     assert code == 0 and "paused: the service pause" in output
