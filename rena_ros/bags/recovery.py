@@ -33,7 +33,7 @@ from rena_ros.base.errors import RenaError
 from rena_ros.base.files import replacing
 
 __all__ = ["Recovery", "is_finished", "recover"]
-_LEFT_OVER = re.compile(r"\..+\.\d+")  # a fresh file whose mending was killed
+_LEFT_OVER = re.compile(r"\.(.+\.mcap|metadata\.yaml)\.\d+")  # a fresh file whose mending was killed
 _MUCH = 4 << 20  # bytes; a torn chunk is smaller, so of a file that lost more the damaged original is kept
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
@@ -93,10 +93,10 @@ def _mended(directory: Path) -> Recovery:
 
 def _files(directory: Path) -> list[Path]:
     files = storage_files(directory)
-    if packed := sorted(path.name for path in directory.iterdir() if path.name.endswith((".mcap.zstd", ".db3.zstd"))):
-        raise RenaError(
-            f"{directory}/{packed[0]} is compressed as a whole; unpack it (unzstd), then mend the bag again"
-        )
+    for packed in sorted(directory.glob("*.zstd")):
+        plain = packed.with_suffix("")
+        if plain not in files:
+            raise RenaError(f"{packed} is compressed as a whole; unpack it first: zstd -d -o {plain} {packed}")
     if not files:
         raise RenaError(f"{directory} has a metadata.yaml and no .mcap or .db3 file: there is nothing to mend")
     if len({path.suffix for path in files}) > 1:
