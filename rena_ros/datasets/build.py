@@ -28,7 +28,7 @@ from rena_ros.datasets.build_scan import BagScan
 from rena_ros.datasets.build_sources import SAMPLE, BagSource, common_robot, find_sources, same_robot
 from rena_ros.robot.model import Robot
 
-_EXAMPLES = 3  # of each reason, in the terminal
+_EXAMPLES, _SHOWN = 3, 160  # examples of each reason in the terminal, and characters of each
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -190,7 +190,9 @@ def _progress(console: Console, what: str) -> Progress:
 
 def _counted(refusal: Refusal) -> str:
     """Return what a refusal is counted as: of those by babble, each verdict by itself."""
-    return f"{refusal.reason}: {refusal.detail}" if refusal.reason == "rejected by babble" else refusal.reason
+    if refusal.reason != "rejected by babble":
+        return refusal.reason
+    return f"{refusal.reason}: {refusal.detail.partition(':')[0]}"  # "fault: …" says which fault
 
 
 def _report(console: Console, refused: Sequence[Refusal], counts: Counter[str]) -> None:
@@ -198,8 +200,9 @@ def _report(console: Console, refused: Sequence[Refusal], counts: Counter[str]) 
     for reason, count in counts.most_common():
         of_it = [refusal for refusal in refused if _counted(refusal) == reason]
         console.print(f"refused {count}: {reason} ({REASONS[of_it[0].reason]})", markup=False, highlight=False)
-        for refusal in of_it[:_EXAMPLES] if of_it[0].detail not in reason else ():
-            console.print(f"  sample {refusal.candidate.marker.index}: {refusal.detail}", markup=False, highlight=False)
+        for refusal in [one for one in of_it if not reason.endswith(one.detail)][:_EXAMPLES]:
+            detail = refusal.detail if len(refusal.detail) <= _SHOWN else f"{refusal.detail[:_SHOWN]} …"
+            console.print(f"  sample {refusal.candidate.marker.index}: {detail}", markup=False, highlight=False)
 
 
 def _summary(samples: Sequence[Candidate], out: Path, found: int, meta: dict[str, Any]) -> str:
