@@ -128,6 +128,7 @@ def collect_graph(
         "robot_file": robot_path,
     }
     babble |= {"rest_every": rest_every, "rest_s": rest_s, "confirm": True, "measure_delay": measure_delay}
+    babble |= {"restore_torque": True if is_twin else autostart}  # as the start may, so may a port that is back
     camera = {"source": _as_parameter(source) or ("robot" if is_twin else ""), "robot_delay_s": robot_delay_s}
     return (
         *_robot_processes(robot, robot_file, autostart, link, report, body_file),

@@ -15,6 +15,7 @@ from rena_ros.base.files import user_path
 from rena_ros.graph import (
     TOPICS,
     Process,
+    collect_graph,
     default_link,
     environment_defaults,
     mimic_graph,
@@ -50,6 +51,15 @@ def test_a_real_robot_has_neither_twin_nor_emulator_and_does_not_move_unasked():
     assert graph["servos"].parameters["port"] == "/dev/ttyUSB0"
     assert "autostart" not in graph["servos"].parameters, "the node's own default is off"
     assert by_name("0", "/dev/ttyUSB0", autostart=True)["servos"].parameters["autostart"] is True
+
+
+@pytest.mark.parametrize(
+    ("robot", "autostart", "restores"),
+    [("twin", None, True), ("/dev/ttyUSB0", None, None), ("/dev/ttyUSB0", False, False), ("/dev/ttyUSB0", True, True)],
+)
+def test_a_session_that_may_switch_torque_on_at_its_start_may_do_so_when_the_port_is_back(robot, autostart, restores):
+    graph = {process.name: process for process in collect_graph("session", robot, autostart=autostart)}
+    assert graph["babble"].parameters.get("restore_torque") == restores
 
 
 def test_every_executable_is_a_console_script_of_the_same_module():
