@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rena_ros.base.arrays import FloatArray
 from rena_ros.robot.model import Robot
 
 FAR = 0.05  # of a joint's travel: a policy overshoots its limits by less
@@ -44,6 +45,18 @@ class CommandCounts:
         self.clamped += bool(outcome.clamped)
         self.far += bool(outcome.far)
         return outcome
+
+
+def velocities_of(robot: Robot, names: Sequence[str], velocities: Sequence[float]) -> FloatArray | None:
+    """Return the velocities of a command for all joints, rad/s (n,), 0 for those it does not name; None without them.
+
+    Velocities of another number than the names, or not finite, count as none. The names have passed the limiter.
+    """
+    if not len(velocities) or len(velocities) != len(names) or not np.isfinite(velocities).all():
+        return None
+    planned = np.zeros(len(robot.names))
+    planned[[robot.index[name] for name in names]] = velocities
+    return planned
 
 
 def far_outside(robot: Robot, names: Sequence[str], positions: Sequence[float]) -> str:

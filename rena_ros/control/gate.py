@@ -18,7 +18,7 @@ from rena_ros.base.errors import RenaError
 from rena_ros.bus.bus import Bus
 from rena_ros.bus.registers import Status
 from rena_ros.bus.states import BusState, HealthState
-from rena_ros.control.commands import CommandCounts, CommandOutcome, far_outside
+from rena_ros.control.commands import CommandCounts, CommandOutcome, far_outside, velocities_of
 from rena_ros.control.goal_writer import GoalWriter
 from rena_ros.control.motion import EASE_SCALE, Motion
 from rena_ros.control.torque_state import TorqueState
@@ -26,6 +26,7 @@ from rena_ros.robot.model import RAD_PER_TICK, Robot
 
 GENTLE_S = 1.0  # commands within this time after torque went on are followed slowly
 MIN_GAP_S = 0.004  # a command is written at once if the last such write is this long ago; otherwise with the next tick
+PLANNED_GAP_S = 0.0015  # the same for points of a motion planned before: shorter than a frame of goals takes
 STALL_S = 0.06  # after a longer pause between ticks or commands the motion starts again, at rest, from the last goals
 _TOLERANCE_RAD = 4 * RAD_PER_TICK  # a servo so little outside its limits counts as inside
 STOPPED = "stopped; the service reset lifts it"
@@ -36,7 +37,8 @@ class Gate:
 
     Guarantees: connecting moves no servo; no command causes a goal before torque was switched on and read back; its
     goals have passed the limiter and the motion (limits of position, speed and acceleration hold between any two goals,
-    of two antagonists one waits at neutral); a servo that is not driven (see ``TorqueState``) gets no goals.
+    those of a motion planned before may come closer together by ``BURST_S``; of two antagonists one waits at neutral);
+    a servo that is not driven (see ``TorqueState``) gets no goals.
 
     ``torque``: torque was switched on and not off again; ``torque_state`` says which servos are driven.
     ``limp_because``: why ``torque`` is False. ``stopped``: ``stop`` is latched. ``bus``: None while there is no port.
@@ -102,11 +104,17 @@ class Gate:
         self._become_limp("the port was lost")
 
     def command(
-        self, names: Sequence[str], positions: Sequence[float], now_s: float, new_stream: bool = False
+        self,
+        names: Sequence[str],
+        positions: Sequence[float],
+        now_s: float,
+        new_stream: bool = False,
+        velocities: Sequence[float] = (),
     ) -> CommandOutcome:
         """Follow a command (joint names, rad) and write its first goals at once.
 
-        ``new_stream``: the last command was another source's: the way between the two says nothing about a speed.
+        ``new_stream``: the last command was another source's: the way between the two says nothing about a speed. With
+        ``velocities``, rad/s, it is a point of a motion planned before, kept as it is where that keeps the limits.
         Refused as a whole, and without effect, while the gate is disconnected, stopped or limp, or when the limiter
         refuses it (see ``Robot.limit``). Raises PortLost.
         """
@@ -116,10 +124,12 @@ class Gate:
         self._notice_stall(now_s)
         if new_stream:
             self._motion.end_stream()
-        self._motion.follow(limited.positions, now_s, EASE_SCALE if now_s < self._gentle_until_s else 1.0)
+        velocity = velocities_of(self.robot, names, velocities)
+        scale = EASE_SCALE if now_s < self._gentle_until_s else 1.0
+        self._motion.follow(limited.positions, now_s, scale, velocity)
         self._command_s, self._eased = now_s, False
         last_byte_s = None
-        if now_s - self._written_at_once_s >= MIN_GAP_S:
+        if now_s - self._written_at_once_s >= (MIN_GAP_S if velocity is None else PLANNED_GAP_S):
             self._written_at_once_s = now_s
             last_byte_s = self._write(now_s)
         far = far_outside(self.robot, names, positions) if limited.clamped else ""
@@ -290,7 +300,8 @@ class Gate:
         if only_if_due and not self.goals.is_due(ticks, now_s):
             return None
         overloaded = False if self._state is None else self._state.reports(Status.OVERLOAD)
-        last_byte_s = self.goals.write(self._connected(), ticks, self.torque_state.driven, overloaded, now_s)
+        velocity = self._motion.velocity(now_s + self._period_s)
+        last_byte_s = self.goals.write(self._connected(), ticks, velocity, self.torque_state.driven, overloaded, now_s)
         self._motion.mark_sent(now_s + self._period_s)
         return last_byte_s
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rena_ros.base.arrays import BoolArray, IntArray
+from rena_ros.base.arrays import BoolArray, FloatArray, IntArray
 from rena_ros.bus.bus import Bus
 
 KEEP_ALIVE_S = 0.25  # goals are not acknowledged: unchanged goals are repeated this often
@@ -14,11 +14,12 @@ KEEP_ALIVE_S = 0.25  # goals are not acknowledged: unchanged goals are repeated 
 class SentGoals:
     """The goals of one frame as they crossed the wire; arrays (n,) in the order of ``Robot.names``.
 
-    ``ticks``: valid where ``selected``; the other servos got no goal. ``last_byte_s``: time of the port at which the
-    last byte was on the wire.
+    ``ticks``: valid where ``selected``; the other servos got no goal. ``velocity``: that of the planned motion there,
+    rad/s. ``last_byte_s``: time of the port at which the last byte was on the wire.
     """
 
     ticks: IntArray
+    velocity: FloatArray
     selected: BoolArray
     last_byte_s: float
 
@@ -40,8 +41,18 @@ class GoalWriter:
         same = self._ticks is not None and bool((ticks == self._ticks).all())
         return not same or now_s - self._sent_s >= KEEP_ALIVE_S
 
-    def write(self, bus: Bus, ticks: IntArray, driven: BoolArray, overloaded: BoolArray | bool, now_s: float) -> float:
+    def write(
+        self,
+        bus: Bus,
+        ticks: IntArray,
+        velocity: FloatArray,
+        driven: BoolArray,
+        overloaded: BoolArray | bool,
+        now_s: float,
+    ) -> float:
         """Write goals, int (n,), to the ``driven`` servos; returns the time of the last byte. Raises PortLost.
+
+        ``velocity``, rad/s (n,), is not sent; it is remembered with the goals.
 
         A goal clears an overload and lets the servo push on, so an ``overloaded`` servo gets changed goals only.
         """
@@ -49,7 +60,7 @@ class GoalWriter:
         last_byte_s = bus.write_goals(ticks, selected)
         self._ticks, self._sent_s = ticks, now_s
         if selected.any():
-            self._sent = SentGoals(ticks, selected, last_byte_s)
+            self._sent = SentGoals(ticks, velocity, selected, last_byte_s)
         return last_byte_s
 
     def take(self) -> SentGoals | None:

@@ -4,7 +4,7 @@ Every new target makes a new time-optimal trajectory (ruckig, joints independent
 speed and acceleration of that moment, so a changed target never makes a joint jump. Every trajectory ends at rest
 inside the limits, so there is always room to stop: the limits hold for the whole way, not only at its end.
 
-Four things are done beyond that:
+Five things are done beyond that:
 
 * A goal that was sent cannot be taken back: a new trajectory begins where the last goal sent left off (``mark_sent``),
   so the limits hold between any two goals, however close together they are sent.
@@ -13,6 +13,8 @@ Four things are done beyond that:
   1 Hz, 2 % overshoot), and takes this lead back when no further command comes.
 * Of two antagonists only one may pull. The limiter ensures this for targets; here the one that is to pull waits at
   neutral until the other's goals, and its horn as far as known, are back at neutral.
+* A motion that was planned before, such as a recorded one, is followed point by point as it is, while it keeps the
+  limits (``track``).
 * A servo that cannot be reached stays at its last goal (``hold``), and its antagonists wait for it.
 """
 
@@ -22,6 +24,7 @@ import numpy as np
 from ruckig import InputParameter, Result, Ruckig, RuckigError, Synchronization, Trajectory
 
 from rena_ros.base.arrays import BoolArray, FloatArray
+from rena_ros.control.track import TrackLimits
 from rena_ros.robot.model import RAD_PER_TICK, Robot
 
 JERK_TIME_S = 0.02  # full acceleration is reached in this time: jerk limit = acceleration limit / JERK_TIME_S
@@ -29,6 +32,8 @@ LEAD_S = 0.025
 LEAD_HOLD_S = 0.07  # without a further command for this long (two frames at 30 Hz), the lead is taken back
 STREAM_S = (0.008, 0.1)  # commands this far apart are a stream whose speed is known
 EASE_SCALE = 0.5  # of the speed limit, for easing to neutral: about 0.42 s at most with config/rena.yaml
+TRACK_S = 0.05  # without a further point for this long, a tracked motion counts as ended: the joints rest
+_PERIOD_S = 0.01  # about how far the first point of a tracked motion may lie ahead of the last goal
 _AT_REST_RAD_S = 0.05
 _STILL_OUT_RAD = 0.1  # a horn this far from neutral still pulls, whatever its goals are: it may be jammed
 _SOON_S = 0.01  # a joint that leaves neutral within this time counts as away from it
@@ -46,6 +51,7 @@ class Motion:
         """Begin at rest at ``positions``, clipped to the limits."""
         self._robot = robot
         self._ruckig = Ruckig(len(robot.names))
+        self._track_limits = TrackLimits(robot)
         self._input = InputParameter(len(robot.names))
         self._input.synchronization = Synchronization.No
         self._input.max_acceleration = robot.max_acceleration_rad_s2.tolist()
@@ -67,6 +73,7 @@ class Motion:
         self._sent_positions = self._target  # kept, because a new trajectory may be planned while nothing can be sent
         self._start_s = now_s
         self._trajectory: Trajectory | None = None
+        self._track_s, self._track_velocity = -np.inf, np.zeros(len(self._target))
         self._held = np.zeros(len(self._target), bool)
         self._held_positions = self._target
         self._still_out = np.zeros(len(self._target), bool)
@@ -87,7 +94,8 @@ class Motion:
         self._sent_positions = np.where(which, position, self._sent_positions)
         self._held = self._held & ~which
         if not self._plan_from((position.tolist(), speed.tolist(), acceleration.tolist()), start_s):
-            self._planned, self._trajectory = position, None  # at rest there; ``update`` tries again
+            # At rest there; ``update`` tries again.
+            self._planned, self._trajectory, self._track_s = position, None, -np.inf
 
     def hold(self, which: BoolArray, now_s: float) -> None:
         """Keep the joints of ``which``, bool (n,), at their last goals until ``place`` releases them."""
@@ -110,9 +118,16 @@ class Motion:
         self._speed_scale, self._command_s = speed_scale, -np.inf
         self._plan(now_s)
 
-    def follow(self, target: FloatArray, now_s: float, speed_scale: float = 1.0) -> None:
-        """Go to ``target``, rad (n,), as one of a stream of commands, aiming ahead; raises as ``move`` does."""
+    def follow(
+        self, target: FloatArray, now_s: float, speed_scale: float = 1.0, velocity: FloatArray | None = None
+    ) -> None:
+        """Go to ``target``, rad (n,), as one of a stream of commands, aiming ahead; raises as ``move`` does.
+
+        With ``velocity``, rad/s (n,), it is a point of a motion planned before, and at full speed ``track`` is tried.
+        """
         target = self._accepted(target)
+        if velocity is not None and speed_scale == 1.0 and self.track(target, velocity, now_s):
+            return
         since_s = now_s - self._command_s
         self._aim = target
         if STREAM_S[0] <= since_s <= STREAM_S[1]:
@@ -121,6 +136,29 @@ class Motion:
             self._aim = self._robot.limit(self._robot.names, (target + LEAD_S * speed).tolist(), target).positions
         self._target, self._command_s, self._speed_scale = target, now_s, speed_scale
         self._plan(now_s)
+
+    def track(self, position: FloatArray, velocity: FloatArray, now_s: float) -> bool:
+        """Be at ``position``, rad (n,), with ``velocity``, rad/s (n,): the next point of a motion planned before.
+
+        Returns False, and changes nothing, where it would break a limit or an antagonist would have to wait. Without a
+        further point for ``TRACK_S`` the joints rest there. Raises as ``move`` does.
+        """
+        position = self._accepted(position)
+        tracking = self._trajectory is None and now_s - self._track_s < TRACK_S
+        before = (self._planned, self._track_velocity) if tracking else self._sent()
+        if not tracking:
+            self._track_limits.begin(now_s, _PERIOD_S)
+        aim, self._aim = self._aim, position
+        waits = not np.array_equal(
+            self._permitted((position.tolist(), velocity.tolist(), [0.0] * len(position))), position
+        )
+        if waits or not self._track_limits.accepts(before, (position, velocity), now_s):
+            self._aim = aim
+            return False
+        self._target = self._planned = position
+        self._trajectory, self._track_s, self._track_velocity = None, now_s, velocity
+        self._command_s, self._speed_scale = -np.inf, 1.0
+        return True
 
     def end_stream(self) -> None:
         """Take the next command to follow as the first of a stream."""
@@ -146,6 +184,14 @@ class Motion:
     def at(self, time_s: float) -> FloatArray:
         """Return the positions at ``time_s``, not before the trajectory's start, rad (n,), inside the limits."""
         return np.clip(self._state(time_s)[0], self._robot.lower, self._robot.upper)
+
+    def velocity(self, time_s: float) -> FloatArray:
+        """Return the planned velocities at ``time_s``, rad/s (n,)."""
+        return np.array(self._state(time_s)[1])
+
+    def _sent(self) -> tuple[FloatArray, FloatArray]:
+        """Return positions and velocities of the last goals that were sent."""
+        return self._sent_positions, self.velocity(self._sent_for_s)
 
     def _accepted(self, target: FloatArray) -> FloatArray:
         target = np.array(target, np.float64)
@@ -202,6 +248,7 @@ class Motion:
     def _state(self, time_s: float) -> State:
         if self._trajectory is None:
             rest = [0.0] * len(self._target)
-            return self._planned.tolist(), rest, rest
+            moves = time_s - self._track_s < TRACK_S
+            return self._planned.tolist(), self._track_velocity.tolist() if moves else rest, rest
         position, speed, acceleration = self._trajectory.at_time(max(time_s - self._start_s, 0.0))
         return position, speed, acceleration

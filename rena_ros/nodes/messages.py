@@ -61,8 +61,15 @@ def servo_states_msg(robot: Robot, state: BusState, stamp: Time) -> JointState:
 
 
 def goals_msg(robot: Robot, sent: SentGoals, stamp: Time) -> JointState:
-    """All servos in the robot's order: the goals on the wire, rad; NaN for a servo that got none."""
-    message = JointState(name=robot.names, position=_doubles(robot.from_ticks(sent.ticks), sent.selected))
+    """All servos in the robot's order: the goals on the wire, rad, with the planned velocity there, rad/s.
+
+    NaN for a servo that got none.
+    """
+    message = JointState(
+        name=robot.names,
+        position=_doubles(robot.from_ticks(sent.ticks), sent.selected),
+        velocity=_doubles(sent.velocity, sent.selected),
+    )
     message.header.stamp = stamp
     return message
 

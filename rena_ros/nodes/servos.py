@@ -107,7 +107,8 @@ class ServosNode(Node):
         if not arbiter.admits(source, now_s):
             return
         try:
-            outcome = self.gate.command(message.name, message.position, now_s, arbiter.takes_over(source))
+            new_stream = arbiter.takes_over(source)
+            outcome = self.gate.command(message.name, message.position, now_s, new_stream, message.velocity)
         except PortLost as error:
             self._lost(error)
             return

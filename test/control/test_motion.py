@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruckig import RuckigError
 
-from rena_ros.control.motion import EASE_SCALE, JERK_TIME_S, LEAD_HOLD_S, Motion
+from rena_ros.control.motion import EASE_SCALE, JERK_TIME_S, LEAD_HOLD_S, TRACK_S, Motion
+from rena_ros.control.track import BURST_S
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import RAD_PER_TICK
 
@@ -290,3 +291,70 @@ def test_held_joints_stay_where_they_are_after_a_pause():
         motion.mark_sent(now_s)
     assert 0 < held[0] < held[1] < ROBOT.upper[PUCKER]
     assert motion.at(1.5)[[JAW, PUCKER]] == pytest.approx(held) and motion.at(1.5)[NECK] > 0.4
+
+
+def wave(t, hz=1.0):
+    """A point of a smooth motion of the neck: positions and velocities of all joints."""
+    moved = np.arange(COUNT) == NECK
+    w = 2 * np.pi * hz
+    return np.where(moved, 0.2 * (1 - np.cos(w * t)), 0.0), np.where(moved, 0.2 * w * np.sin(w * t), 0.0)
+
+
+def test_a_motion_planned_before_is_followed_exactly_and_rests_where_it_ends():
+    motion = Motion(ROBOT, np.zeros(COUNT), 0.0)
+    for t in np.arange(0.01, 0.51, 0.01):
+        position, velocity = wave(t)
+        assert motion.track(position, velocity, t)
+        motion.mark_sent(t + 0.01)
+        np.testing.assert_array_equal(motion.at(t + 0.01), position)
+    path = path_of(motion, np.arange(0.51, 0.51 + 2 * TRACK_S, 0.01))
+    np.testing.assert_array_equal(path[-1], position)
+
+
+def test_after_a_tracked_motion_the_next_target_is_reached_from_its_velocity():
+    motion = Motion(ROBOT, np.zeros(COUNT), 0.0)
+    for t in np.arange(0.01, 0.26, 0.01):  # to the fastest moment
+        motion.track(*wave(t), t)
+        motion.mark_sent(t + 0.01)
+    motion.move(one_joint("neck_yaw", 0.9), t + 0.01)
+    path = path_of(motion, t + 0.02 + np.arange(0, 0.1, 0.001))[:, NECK]
+    speed = np.diff(path) / 0.001
+    assert speed[0] == pytest.approx(wave(t)[1][NECK], rel=0.1)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: (one_joint("neck_yaw", 1.0), np.zeros(COUNT)),  # a jump at rest
+        lambda: (one_joint("neck_yaw", 0.6), one_joint("neck_yaw", 1.0) * 100),  # too fast
+        lambda: (np.zeros(COUNT), one_joint("neck_yaw", 1.0)),  # a velocity out of nothing
+    ],
+)
+def test_a_point_that_breaks_a_limit_is_not_tracked_and_changes_nothing(wrong):
+    motion = Motion(ROBOT, np.zeros(COUNT), 0.0)
+    assert not motion.track(*wrong(), 0.01)
+    np.testing.assert_array_equal(motion.target, np.zeros(COUNT))
+    np.testing.assert_array_equal(path_of(motion, [0.02, 1.0]), np.zeros((2, COUNT)))
+
+
+def test_a_held_joint_is_not_tracked_away():
+    motion = Motion(ROBOT, np.zeros(COUNT), 0.0)
+    motion.hold(np.arange(COUNT) == NECK, 0.0)
+    assert not motion.track(*wave(0.05), 0.01)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_points_that_come_too_fast_are_tracked_no_faster_than_the_limits_permit(seed):
+    motion, rng, path = Motion(ROBOT, np.zeros(COUNT), 0.0), np.random.default_rng(seed), [(0.0, 0.0)]
+    now_s = phase_s = 0.0
+    for _ in range(400):
+        now_s += rng.choice([0.0005, 0.01])
+        phase_s += rng.uniform(0, 0.02)
+        if motion.track(*wave(phase_s, 1.5), now_s):
+            motion.mark_sent(now_s + 0.01)
+            path.append((now_s, motion.at(now_s + 0.01)[NECK]))
+    times, goals = np.array(path).T
+    assert len(path) > 50
+    for k in range(1, len(path)):
+        passed_s, moved = times[k:] - times[:-k], np.abs(goals[k:] - goals[:-k])
+        assert (moved <= 1.02 * ROBOT.max_speed_rad_s[NECK] * (passed_s + BURST_S + 0.01) + 2 * k * RAD_PER_TICK).all()
