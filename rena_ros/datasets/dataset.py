@@ -63,7 +63,7 @@ class Dataset:
         if not 0 < test < len(self):
             raise RenaError(
                 f"{self.directory} has {len(self)} samples, too few to keep {test} for the test; "
-                f"collect more (rena collect --samples {max(9000, 2 * test)} …)"
+                f"keep fewer (--test {max(1, len(self) // 10)}) or collect more"
             )
         if (rule := self.meta.get("split")) is None:
             return self.part(slice(None, -test)), self.part(slice(-test, None))
