@@ -1,5 +1,6 @@
 """The graph as data: what both the command line and the launch file build from."""
 
+import argparse
 import configparser
 import importlib.metadata
 import os
@@ -12,6 +13,7 @@ import yaml
 
 from rena_ros.base.errors import RenaError
 from rena_ros.base.files import user_path
+from rena_ros.collecting import command
 from rena_ros.graph import (
     TOPICS,
     Process,
@@ -195,6 +197,14 @@ def test_the_launch_file_declares_what_the_graph_takes():
     keywords |= set(mimic_graph.__kwdefaults__)
     # Only the monitor of `rena mimic` listens besides the graph itself.
     assert declared == keywords - {"listeners"} | {"namespace", "params_file"}
+
+
+def test_the_launch_file_of_collecting_declares_what_the_command_takes():
+    text = (ROOT / "launch/collect.launch.py").read_text(encoding="utf-8")
+    declared = set(re.findall(r'^    "(\w+)": \(', text, re.MULTILINE))
+    parser = argparse.ArgumentParser(add_help=False)
+    command.add_arguments(parser)
+    assert declared == {action.dest for action in parser._actions} - {"json", *command.FAST_ONLY, "fast"}
 
 
 def test_console_scripts_go_where_ros_looks_for_them():

@@ -5,6 +5,7 @@ import argparse
 from rena_ros.base.errors import RenaError
 from rena_ros.base.files import user_path
 
+SAMPLES, SEED = 9000, 0  # where neither the user nor the session that is resumed says otherwise
 # Options of one way of collecting only, by their names in the parsed arguments; all are None where not given.
 FAST_ONLY = ("workers",)
 LIVE_ONLY = (
@@ -19,8 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=user_path, required=True, help="folder of the session, or with --fast of the dataset"
     )
-    parser.add_argument("--samples", type=int, default=9000, help="how many (default 9000)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the walk through the expressions (default 0)")
+    # None where not given: the session that is resumed may say it.
+    parser.add_argument("--samples", type=int, help=f"how many (default {SAMPLES})")
+    parser.add_argument("--seed", type=int, help=f"seed of the walk through the expressions (default {SEED})")
     parser.add_argument("--strategy", help="strategy file, or paper or random (default: config/strategy.yaml)")
     parser.add_argument("--robot-file", type=user_path, help="another robot file than config/rena.yaml")
     parser.add_argument(
@@ -53,9 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Collect. Returns 0, 1 when the session failed, or 130 after Ctrl-C."""
-    if args.samples < 0 or (args.samples == 0 and not args.measure_delay):
+    if args.samples is not None and args.samples < (0 if args.measure_delay else 1):
         raise RenaError(f"--samples must be at least 1, not {args.samples}")
-    if args.seed < 0:
+    if args.seed is not None and args.seed < 0:
         raise RenaError(f"--seed must not be negative, not {args.seed}")
     misplaced = [name for name in (LIVE_ONLY if args.fast else FAST_ONLY) if getattr(args, name) is not None]
     if misplaced:
@@ -64,6 +66,7 @@ def run(args: argparse.Namespace) -> int:
     if args.fast:
         from rena_ros.collecting import fast
 
+        args.samples, args.seed = args.samples or SAMPLES, args.seed or SEED
         return fast.run(args)
     from rena_ros.collecting import session_run
 

@@ -22,7 +22,7 @@ from rena_ros.base.files import read_text, sha256_of, write_bytes, write_json
 from rena_ros.recording.stored import Stored, stored_in
 
 FORMAT = 1
-FILE, ROBOT_FILE, STRATEGY_FILE, BAGS = "session.json", "robot.yaml", "strategy.yaml", "bags"
+FILE, ROBOT_FILE, STRATEGY_FILE, BAGS, LOG = "session.json", "robot.yaml", "strategy.yaml", "bags", "log"
 # The goals of a session follow from these: with another one of them it cannot go on.
 RECIPE = ("seed", "robot_sha256", "strategy_sha256")
 
@@ -75,16 +75,17 @@ def begin(
     if earlier is None:
         if resume:
             raise RenaError(f"{directory} holds no session to resume: leave --resume out to begin one")
-        if foreign := [path.name for path in directory.iterdir() if path.name != "log"]:
+        if foreign := [path.name for path in directory.iterdir() if path.name != LOG]:
             raise RenaError(f"{directory} is not empty and holds no session ({foreign[0]} …): choose another --out")
         session = fresh
     else:
         session = _continued(directory, earlier, fresh, resume)
-    write_bytes(directory / ROBOT_FILE, robot_file.read_bytes())
-    write_bytes(directory / STRATEGY_FILE, strategy_file.read_bytes())
+    copies = {ROBOT_FILE: robot_file.read_bytes(), STRATEGY_FILE: strategy_file.read_bytes()}
     began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     session = replace(session, runs=[*session.runs, {"began": began, **run}])
-    save(directory, session)
+    save(directory, session)  # first: a folder that has it is a session, however early the run is killed
+    for name, content in copies.items():
+        write_bytes(directory / name, content)
     (directory / BAGS).mkdir(exist_ok=True)
     return session
 

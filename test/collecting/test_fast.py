@@ -200,7 +200,7 @@ def test_a_twin_without_a_face_ends_in_an_error_instead_of_an_endless_loop():
         (["--fast", "--resume"], "--resume goes without --fast only"),
         (["--workers", "2"], "--workers goes with --fast only"),
         (["--robot", "/nowhere"], "there is no serial port /nowhere"),
-        (["--robot", "/dev/null"], "--source is missing"),
+        (["--robot", "/dev/null"], "the source is missing"),
         (["--samples", "0"], "--samples must be at least 1"),
         (["--fast", "--samples", "0"], "--samples must be at least 1"),
         (["--fast", "--workers", "0"], "--workers must be at least 1"),

@@ -6,7 +6,6 @@ A program that reports what rclpy made of its command line takes the place of ea
 the real one.
 """
 
-import importlib.util
 import json
 import os
 import sys
@@ -153,22 +152,19 @@ def test_a_parameter_file_counts_but_for_arguments_that_are_given(run_launch, tm
     assert (servos["autostart"], servos["port"], servos["baud"]) == (True, "/dev/ttyUSB9", 500000)
 
 
-def module_of(path: Path):
-    """A launch file as a module."""
-    spec = importlib.util.spec_from_file_location(path.stem.replace(".", "_"), path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def processes_of(module_of):
+    """Return what the launch file makes of arguments: lines that it writes, and names of nodes that it starts."""
 
+    def make(**arguments):
+        launch_file, context = module_of(LAUNCH_FILE), launch.LaunchContext()
+        defaults = {name: value for name, (value, _) in launch_file.ARGUMENTS.items()}
+        context.launch_configurations.update(defaults | arguments)
+        *notes, included = launch_file._processes(context)
+        lines = ["".join(part.text for part in action.msg) for action in notes]
+        return lines, [process.name for process in processes_from(dict(included.launch_arguments)["processes"])]
 
-def processes_of(**arguments):
-    """What the launch file makes of arguments: lines that it writes, and names of nodes that it starts."""
-    launch_file, context = module_of(LAUNCH_FILE), launch.LaunchContext()
-    defaults = {name: value for name, (value, _) in launch_file.ARGUMENTS.items()}
-    context.launch_configurations.update(defaults | arguments)
-    *notes, included = launch_file._processes(context)
-    lines = ["".join(part.text for part in action.msg) for action in notes]
-    return lines, [process.name for process in processes_from(dict(included.launch_arguments)["processes"])]
+    return make
 
 
 @pytest.mark.parametrize(
@@ -180,14 +176,14 @@ def processes_of(**arguments):
         ({"ROS_DOMAIN_ID": "abc"}, {}, "ROS_DOMAIN_ID=abc is no ROS domain"),
     ],
 )
-def test_what_cannot_be_is_one_line(environment, arguments, complaint, monkeypatch):
+def test_what_cannot_be_is_one_line(environment, arguments, complaint, processes_of, monkeypatch):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(RenaError, match=complaint):
         processes_of(**arguments)
 
 
-def test_a_port_in_the_parameter_file_of_the_twin_is_told(tmp_path):
+def test_a_port_in_the_parameter_file_of_the_twin_is_told(processes_of, tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text("servos: {ros__parameters: {port: /dev/mine}}", encoding="utf-8")
     (line,), names = processes_of(params_file=str(path))
@@ -197,7 +193,7 @@ def test_a_port_in_the_parameter_file_of_the_twin_is_told(tmp_path):
 
 @pytest.mark.parametrize(("vital", "codes"), [([], [-9, 0]), (["emulator"], [-9])])
 def test_a_killed_node_is_started_again_unless_it_is_vital_and_any_other_end_ends_all(
-    vital, codes, tmp_path, monkeypatch
+    vital, codes, module_of, tmp_path, monkeypatch
 ):
     marker, program = tmp_path / "marker", tmp_path / "node"
     program.write_text(KILLED_ONCE.format(marker=marker), encoding="utf-8")
