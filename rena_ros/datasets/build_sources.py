@@ -1,7 +1,6 @@
 """The bags that a dataset is built from: session, topics, robot and camera delay of each."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from rena_ros.bags.finished import bags_in
 from rena_ros.bags.reader import BagReader
 from rena_ros.base.errors import RenaError
 from rena_ros.base.files import read_text
+from rena_ros.recording.session import FILE, ROBOT_FILE, load
 from rena_ros.robot.file import load_robot, parse_robot
 from rena_ros.robot.model import Robot
 
@@ -92,8 +92,8 @@ def _source(bag: Path, namespace: str | None) -> BagSource:
         topics = {name: kind for name, kind in reader.topics.items() if reader.counts.get(name)}
     where = metadata.get("namespace", namespace) if namespace is None else namespace
     text = metadata.get("robot", "")
-    if not text and session is not None and (session / "robot.yaml").is_file():
-        text = read_text(session / "robot.yaml", "robot file")
+    if not text and session is not None and (session / ROBOT_FILE).is_file():
+        text = read_text(session / ROBOT_FILE, "robot file")
     return BagSource(
         path=bag,
         walk=str(session.resolve()) if session else "",
@@ -109,7 +109,7 @@ def _session_folder(bag: Path) -> Path | None:
     """Return the session that a bag belongs to: SESSION/bags/0000, or a file in it."""
     folder = bag.resolve()
     for parent in folder.parents[:3]:
-        if (parent / "session.json").is_file():
+        if (parent / FILE).is_file():
             return parent
     return None
 
@@ -133,13 +133,8 @@ def _topics(bag: Path, topics: Mapping[str, str], namespace: str | None) -> dict
 
 def _delay_s(session: Path | None, metadata: Mapping[str, str]) -> float:
     """Return the delay that the session measured, else the one in the bag's metadata, else 0."""
-    if session is not None:
-        try:
-            data = json.loads(read_text(session / "session.json", "session file"))
-            if (measured := data.get("capture_delay_s")) is not None:
-                return float(measured)
-        except (ValueError, AttributeError, TypeError) as error:
-            raise RenaError(f"{session / 'session.json'} does not describe a session: {error}") from error
+    if session is not None and (measured := load(session).capture_delay_s) is not None:
+        return measured
     try:
         return float(metadata.get("camera_delay_s") or 0)
     except ValueError:

@@ -2,7 +2,9 @@
 
 import json
 import random
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,8 +24,10 @@ from session_stand import (
 from rena_ros import cli
 from rena_ros.base.errors import RenaError
 from rena_ros.datasets import build_pictures
+from rena_ros.datasets.build_judge import REASONS
 from rena_ros.datasets.dataset import block_rows, load_dataset, read_shard
 from rena_ros.perception.face_reader import FaceReading
+from rena_ros.recording.session import SessionFile, save
 
 
 def build(out, *sources, code=0, **options):
@@ -153,7 +157,7 @@ def test_a_bag_of_another_robot_is_refused_and_named(tmp_path):
 def test_the_bags_of_a_session_are_one_walk_in_the_order_of_its_indices(tmp_path):
     session = tmp_path / "session"
     (session / "bags").mkdir(parents=True)
-    (session / "session.json").write_text(json.dumps({"capture_delay_s": 0.12}))
+    save(session, SessionFile(samples=5, seed=5, robot_sha256="", strategy_sha256="", capture_delay_s=0.12))
     late, early = World(samples=3, first=2, delay_ms=120), World(samples=3, first=0, delay_ms=120)
     for number, world in enumerate((late, early)):
         world.markers = [replace(marker, capture_delay_s=0.0) for marker in world.markers]
@@ -276,3 +280,22 @@ def test_the_split_of_a_built_dataset_is_the_rule_in_its_meta(tmp_path):
     assert test.image(0) == dataset.image(int(np.flatnonzero(held_out)[0]))
     last, _ = build(tmp_path / "last", bag, split="last")
     np.testing.assert_array_equal(last.split(2)[1].goals, dataset.goals[4:])
+
+
+def test_the_lines_of_numpy_in_the_documentation_read_a_dataset(tmp_path):
+    dataset, _ = build(tmp_path / "out", World(samples=3).write(tmp_path / "bag"))
+    text = (Path(__file__).parents[2] / "docs/dataset.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.S)
+    read = {}
+    exec(code.replace('"DIR"', repr(str(tmp_path / "out"))), read)
+    np.testing.assert_array_equal(read["goals"], dataset.goals)
+    np.testing.assert_array_equal(read["features"], dataset.features)
+    assert read["pictures"] == [dataset.image(i) for i in range(3)]
+
+
+def test_the_documentation_lists_every_reason_and_every_array(tmp_path):
+    text = (Path(__file__).parents[2] / "docs/dataset.md").read_text(encoding="utf-8")
+    assert [reason for reason in REASONS if reason not in text] == []
+    dataset, _ = build(tmp_path / "out", World(samples=2).write(tmp_path / "bag"))
+    with np.load(tmp_path / "out/shards/00000.npz") as file:
+        assert [name for name in (*file.files, *dataset.meta) if f"`{name}`" not in text] == []
