@@ -50,7 +50,7 @@ RESTORE_S = 5.0  # between two requests to switch torque on again
 RELOG_S = 10.0  # another reason for the same pause is logged this often at most
 QUIET_S = 3.0  # after the start, in which the other nodes are found
 PARAMETERS = (
-    ParameterSpec("samples", 9000, "size of the plan; 0: only measure the camera's delay", (0, 10_000_000)),
+    ParameterSpec("samples", 9000, "size of the plan; 0: only measure the camera's delay", (0, 1_000_000)),
     ParameterSpec("seed", 0, "seed of the walk through the expressions", (0, 2**53)),
     ParameterSpec("strategy_file", "", "strategy file (YAML), or paper or random; empty: the one that ships"),
     ParameterSpec("robot_file", "", "robot file (YAML); empty: the Rena that ships"),
@@ -152,6 +152,7 @@ class BabbleNode(Node):
         """Let time pass, and repeat the command."""
         self.babbling.advance(*self._now())
         self._send()
+        self._tell_delay()
         self._log()
         if self.babbling.phase is Phase.FINISHED:
             self.on_second()
@@ -212,21 +213,26 @@ class BabbleNode(Node):
         ]
         self._samples.publish(diagnostics_msg(statuses, Time(nanoseconds=stamp_ns).to_msg()))
 
+    def _tell_delay(self) -> None:
+        """Publish and log the measured delay, once."""
+        delay = self.babbling.delay
+        if delay is None or self._delay_said:
+            return
+        self._delay_said = True
+        values = {
+            "capture_delay_s": repr(delay.delay_s),
+            "correlation": f"{delay.correlation:.4f}",
+            "readings": delay.readings,
+        }
+        status = status_msg("capture_delay", Level.OK, "measured", values)
+        self._samples.publish(diagnostics_msg([status], self.get_clock().now().to_msg()))
+        mirrored = "; the picture is mirrored" if delay.correlation < 0 else ""
+        figures = f"{delay.delay_s * 1e3:.0f} ms (correlation {delay.correlation:.3f}, {delay.readings} readings)"
+        self.get_logger().info(f"pictures are stamped {figures} after their capture{mirrored}")
+
     def _log(self) -> None:
         """Write one line when a pause begins, when it is over, and when its reason becomes another."""
         babbling, now_s = self.babbling, time.monotonic()
-        if (delay := babbling.delay) and not self._delay_said:
-            self._delay_said = True
-            values = {
-                "capture_delay_s": repr(delay.delay_s),
-                "correlation": f"{delay.correlation:.4f}",
-                "readings": delay.readings,
-            }
-            status = status_msg("capture_delay", Level.OK, "measured", values)
-            self._samples.publish(diagnostics_msg([status], self.get_clock().now().to_msg()))
-            mirrored = "; the picture is mirrored" if delay.correlation < 0 else ""
-            figures = f"{delay.delay_s * 1e3:.0f} ms (correlation {delay.correlation:.3f}, {delay.readings} readings)"
-            self.get_logger().info(f"pictures are stamped {figures} after their capture{mirrored}")
         because = re.sub(r"\d+", "#", babbling.because)
         if because == self._said or (because and self._said and now_s - self._said_s < RELOG_S):
             return
