@@ -23,7 +23,7 @@ from rena_ros.datasets.build_judge import (
 from rena_ros.datasets.build_output import BLOCK, building, meta_of, write_beside, write_samples
 from rena_ros.datasets.build_pairing import Candidate
 from rena_ros.datasets.build_pictures import look_at, usable_workers
-from rena_ros.datasets.build_rest import RestReadings, together
+from rena_ros.datasets.build_rest import ENOUGH, RestReadings, together
 from rena_ros.datasets.build_scan import BagScan
 from rena_ros.datasets.build_sources import SAMPLE, BagSource, common_robot, find_sources, same_robot
 from rena_ros.robot.model import Robot
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
     if not said:
         console.print("the bags do not say which robot this is: it is taken for Rena; see --robot-file")
     with building(args.out) as (dataset, scratch):
-        found, rest = _scan(console, sources, robot, scratch, args.capture_delay)
+        found, rest = _scan(console, sources, robot, scratch, args.capture_delay, workers if args.recompute else 0)
         if not found:
             raise RenaError("the bags hold no sample marker that can be read")
         samples, refused = _judged(console, found, sources, robot, args, workers)
@@ -115,18 +115,34 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _scan(
-    console: Console, sources: Sequence[BagSource], robot: Robot, scratch: Path, delay_s: float | None
+    console: Console,
+    sources: Sequence[BagSource],
+    robot: Robot,
+    scratch: Path,
+    delay_s: float | None,
+    rereading_workers: int,
 ) -> tuple[list[Candidate], RestReadings]:
-    """Read all bags: their candidates, by bag and time, and the readings at rest."""
+    """Read all bags: their candidates, by bag and time, and the readings at rest.
+
+    Where the bags hold too few of those, ``rereading_workers`` processes (0: none) read pictures taken at rest.
+    """
     scans = [BagScan(source, bag, robot, scratch, delay_s) for bag, source in enumerate(sources)]
-    rests = []
+    rested = [s for s in scans if s.source.robot is None or same_robot(s.source.robot, robot)]
     with _progress(console, "reading bags") as progress:
         bar = progress.add_task("", total=sum(scan.messages() for scan in scans))
         for scan in scans:
             scan.run(lambda: progress.advance(bar))
-            if scan.source.robot is None or same_robot(scan.source.robot, robot):
-                rests.append(scan.rest.readings())
-    return [one for scan in scans for one in scan.candidates], together(rests)
+    rest = together([scan.rest.readings() for scan in rested])
+    if rereading_workers and len(rest.features) < ENOUGH:
+        rest = _read_at_rest([pair for scan in rested for pair in scan.copy_rest_pictures()], rereading_workers)
+    return [one for scan in scans for one in scan.candidates], rest
+
+
+def _read_at_rest(pictures: Sequence[tuple[int, Path]], workers: int) -> RestReadings:
+    """Return the readings of pictures taken at rest; one without a face has none."""
+    looks = look_at([path for _, path in pictures], read=True, workers=workers)
+    found = [(ns, look.reading.features) for (ns, _), look in zip(pictures, looks, strict=True) if look.reading]
+    return together([RestReadings(np.array([ns], np.int64), features[None]) for ns, features in found])
 
 
 def _judged(

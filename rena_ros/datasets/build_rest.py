@@ -1,5 +1,6 @@
 """The robot's own neutral face in a session: the readings that were taken while all servos stood still at neutral."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from rena_ros.perception.face_reader import READING_NAMES
 NEUTRAL_RAD = 0.03  # a servo this near to neutral is at rest: 20 ticks
 _SETTLED_NS = 300_000_000  # a rest begins this long after the servos came to neutral
 _GAP_NS = 500_000_000  # states further apart do not belong to one rest
-_SLOT_NS = 500_000_000  # one reading is kept in this time, so that hours of readings need little memory
+SLOT_NS = 500_000_000  # one reading is kept in this time, so that hours of readings need little memory
 ENOUGH = 3  # readings
 
 
@@ -51,16 +52,23 @@ class RestFinder:
 
     def add_reading(self, captured_ns: int, features: FloatArray) -> None:
         """Take one reading, (55,), of a picture taken at ``captured_ns``; the last of each half second is kept."""
-        slot = captured_ns // _SLOT_NS
+        slot = captured_ns // SLOT_NS
         if slot not in self._slots or captured_ns > self._slots[slot][0]:
             self._slots[slot] = captured_ns, features
 
+    def at_rest(self, captured_ns: Sequence[int]) -> BoolArray:
+        """Return which of these moments were at rest, (m,), now that all states are known."""
+        starts, ends = self._rests()
+        moments = np.array(captured_ns, np.int64)
+        at = np.searchsorted(starts, moments, side="right") - 1
+        if not len(starts):
+            return np.zeros(len(moments), bool)
+        return np.asarray((at >= 0) & (starts[at] + _SETTLED_NS <= moments) & (moments <= ends[at]))
+
     def readings(self) -> RestReadings:
         """Return the readings that were captured at rest."""
-        starts, ends = self._rests()
         kept = [found for _, found in sorted(self._slots.items())]
-        at = np.searchsorted(starts, [captured_ns for captured_ns, _ in kept], side="right") - 1
-        good = [one for one, i in zip(kept, at, strict=True) if i >= 0 and starts[i] + _SETTLED_NS <= one[0] <= ends[i]]
+        good = [one for one, yes in zip(kept, self.at_rest([ns for ns, _ in kept]), strict=True) if yes]
         features = np.array([one for _, one in good], np.float32).reshape(len(good), len(READING_NAMES))
         return RestReadings(np.array([captured_ns for captured_ns, _ in good], np.int64), features)
 

@@ -15,7 +15,7 @@ from rena_ros.datasets.build_messages import (
     stamp_of,
 )
 from rena_ros.datasets.build_pairing import Candidate, Pairing, candidate
-from rena_ros.datasets.build_rest import RestFinder
+from rena_ros.datasets.build_rest import SLOT_NS, RestFinder
 from rena_ros.datasets.build_sources import (
     COMMANDS,
     COMPRESSED,
@@ -28,6 +28,8 @@ from rena_ros.datasets.build_sources import (
 )
 from rena_ros.recording.marker import SampleMarker
 from rena_ros.robot.model import Robot
+
+_REST_PICTURES = 60
 
 
 class BagScan:
@@ -81,6 +83,27 @@ class BagScan:
                 looked()
         self._pairing.finish()
 
+    def copy_rest_pictures(self) -> list[tuple[int, Path]]:
+        """Copy pictures that were taken at rest, one in half a second and up to 60; return when, and where they are.
+
+        For a bag that holds no readings; it reads all pictures once more.
+        """
+        if self.picture_topic is None:
+            return []
+        with BagReader(self.source.path) as reader:
+            stamps = [stamp_of(message.data) for message in reader.messages(self.picture_topic)]
+            taken = [stamp_ns - self._rest_delay_ns for stamp_ns in stamps]
+            at_rest = [ns for ns, yes in zip(taken, self.rest.at_rest(taken), strict=True) if yes]
+            slots = {ns // SLOT_NS: ns for ns in sorted(at_rest)}
+            wanted = set(list(slots.values())[:: max(1, len(slots) // _REST_PICTURES)])
+            copied = []
+            for message in reader.messages(self.picture_topic):
+                if (captured_ns := stamp_of(message.data) - self._rest_delay_ns) in wanted:
+                    path = self._scratch / f"rest-{self._bag}-{captured_ns}.jpg"
+                    self._write(path, reader, message)
+                    copied.append((captured_ns, path))
+        return sorted(copied)
+
     def delay_of(self, marked_s: float) -> float:
         """Return the capture delay of a picture, s: the user's, else the marker's, else that of session or bag."""
         return self._delay_s if self._delay_s is not None else marked_s or self.source.delay_s
@@ -118,13 +141,16 @@ class BagScan:
         if not wanted or wanted[0].picture is not None:
             return
         path = self._scratch / f"{self._bag}-{stamp_ns}.jpg"
+        damage = self._write(path, reader, message)
+        for one in wanted:
+            one.picture, one.damage = path, damage
+
+    def _write(self, path: Path, reader: BagReader, message: BagMessage) -> str:
+        """Write a picture as JPEG; return why it cannot be decoded, or ""."""
         try:
             path.write_bytes(jpeg_of(reader.decode(message)))
         except RenaError as error:
-            path.touch()
-            for one in wanted:
-                one.damage = str(error)
+            return str(error)
         except OSError as error:
             raise RenaError(f"cannot write {path}: {error.strerror}; make room, then run the same command") from error
-        for one in wanted:
-            one.picture = path
+        return ""

@@ -223,6 +223,17 @@ def test_pictures_are_read_again_when_asked_to(tmp_path, monkeypatch):
     np.testing.assert_allclose(dataset.landmarks[1], mean, atol=2)
 
 
+def test_a_bag_without_readings_is_read_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(build_pictures, "FaceReader", BrightnessReader)
+    world = World(samples=2, delay_ms=120, landmarks=False)
+    rows = [row for row in world.rows() if row[0] != "face/blendshapes"]
+    dataset, _ = build(tmp_path / "out", world.write(tmp_path / "bag", rows), recompute="")
+    # The last picture in each half second; at 2000 ms the servos had not begun to move yet.
+    at_rest = [pixels_at(START_MS + ms).mean() / 255 for ms in (450, 950, 1450, 1950, 2000)]
+    np.testing.assert_allclose(dataset.meta["robot_rest"][0], np.median(at_rest), atol=0.01)
+    assert (len(dataset), dataset.meta["rest_readings"]) == (2, 5)
+
+
 def test_several_processes_see_the_same(tmp_path):
     paths = []
     for number in range(12):
@@ -244,7 +255,10 @@ def test_nothing_is_left_of_an_interrupted_build(tmp_path, monkeypatch, capsys):
     build(tmp_path / "out", bag, code=130)
     assert sorted(tmp_path.iterdir()) == before
     monkeypatch.undo()
+    (tmp_path / ".out.building/dataset").mkdir(parents=True)
+    (tmp_path / ".out.building/dataset/meta.json").write_text("of a build that was killed")
     build(tmp_path / "out", bag)
+    assert not (tmp_path / ".out.building").exists()
     content = (tmp_path / "out/meta.json").read_bytes()
     build(tmp_path / "out", bag, code=2)
     assert "not empty: choose another --out" in capsys.readouterr().err
