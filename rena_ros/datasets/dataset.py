@@ -149,7 +149,7 @@ def read_shard(directory: Path, first: int, names: Sequence[str] = ARRAYS) -> di
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise RenaError(f"{path} is damaged ({error}); remove it and run the same collect command again") from error
+        raise RenaError(f"{path} is damaged ({error}); rena dataset check lists every fault; make it again") from error
 
 
 def shard_path(directory: Path, first: int) -> Path:

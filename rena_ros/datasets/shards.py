@@ -57,7 +57,7 @@ def locked(directory: Path) -> Iterator[None]:
     except OSError as error:
         os.close(lock)
         raise RenaError(
-            f"another rena collect is writing into {directory}: wait for it, or choose another --out"
+            f"another rena command is writing into {directory}: wait for it, or choose another --out"
         ) from error
     try:
         yield

@@ -180,7 +180,7 @@ def test_a_directory_with_other_files_is_left_unchanged(tmp_path):
 
 
 def test_a_second_writer_is_refused(tmp_path):
-    with locked(tmp_path / "new"), pytest.raises(RenaError, match="another rena collect"), locked(tmp_path / "new"):
+    with locked(tmp_path / "new"), pytest.raises(RenaError, match="another rena command"), locked(tmp_path / "new"):
         pass
     with locked(tmp_path / "new"):
         pass
