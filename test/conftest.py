@@ -3,7 +3,9 @@
 import contextlib
 import itertools
 import json
+import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -144,3 +146,34 @@ def make_emulator(tmp_path):
 @pytest.fixture
 def emulator(make_emulator):
     return make_emulator()
+
+
+def nodes_of(pid):
+    """Name of each node that a run started -> its process id, read from the command lines in /proc."""
+    found = {}
+    for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in tasks.read_text().split():
+            words = Path(f"/proc/{child}/cmdline").read_text().split("\0")
+            module = next((word for word in words if word.startswith("rena_ros.")), "")
+            found[module.rpartition(".")[2]] = int(child)
+    return found
+
+
+nodes_of_fixture = pytest.fixture(lambda: nodes_of, name="nodes_of")
+
+
+def kill_cleanly(*pids):
+    """SIGKILL at one moment, then delete the shared memory that the processes could not delete themselves."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    files = [file for pid in pids for file in Path(f"/proc/{pid}/fd").iterdir() if file.exists()]
+    opened = [os.readlink(file) for file in files]
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    for name in opened:  # the process that made the segment of that name holds its mark open
+        if re.fullmatch(r"/dev/shm/fastrtps_[0-9a-f]+_el", name):
+            Path(name).unlink(missing_ok=True)
+            Path(name.removesuffix("_el")).unlink(missing_ok=True)
+
+
+kill_cleanly_fixture = pytest.fixture(lambda: kill_cleanly, name="kill_cleanly")

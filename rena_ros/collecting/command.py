@@ -10,7 +10,7 @@ SAMPLES, SEED = 9000, 0  # where neither the user nor the session that is resume
 FAST_ONLY = ("workers",)
 LIVE_ONLY = (
     *("source", "resume", "autostart", "measure_delay", "params_file", "namespace"),
-    *("rest_every", "rest_s", "robot_delay_s"),
+    *("rest_every", "rest_s", "duration", "robot_delay_s"),
 )
 
 
@@ -46,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     live.add_argument("--rest-every", type=int, metavar="N", help="samples between two rests at neutral (default 300)")
     live.add_argument("--rest-s", type=float, metavar="S", help="length of a rest (default 20)")
+    live.add_argument("--duration", type=float, metavar="S", help="end after so many seconds; --resume goes on")
     live.add_argument("--params-file", type=user_path, metavar="FILE", help="parameters of every node")
     live.add_argument("--namespace", help="ROS namespace of all nodes")
     live.add_argument(

@@ -24,7 +24,7 @@ BABBLE_NODE = "babble"
 
 @dataclass
 class LiveOutcome:
-    """How the live part ended: "complete" (the babble node ended by itself), "interrupted" or "failed".
+    """How the live part ended: "complete" (the babble node or the time is over), "interrupted" or "failed".
 
     ``progress``: the babble node's last; ``cpu_percent``: of one core, by process; ``forced``: processes that SIGINT
     did not end, with the signal that did.
@@ -51,8 +51,11 @@ class LiveSession:
         self._cpu: dict[str, float] = {}
         self._began_s = time.monotonic()
 
-    def run(self, title: str, earlier: int, samples: int) -> LiveOutcome:
-        """Run until all samples are there, Ctrl-C, or the death of a process; ``earlier``: samples of earlier runs."""
+    def run(self, title: str, earlier: int, samples: int, limit_s: float | None = None) -> LiveOutcome:
+        """Run until all samples are there, Ctrl-C, or the death of a process; ``earlier``: samples of earlier runs.
+
+        ``limit_s``: end then in any case; None: no limit.
+        """
         outcome = LiveOutcome()
         with contextlib.ExitStack() as leaving:
             leaving.callback(self._supervisor.close)
@@ -60,7 +63,7 @@ class LiveSession:
             try:
                 statuses = self._start(leaving)
                 with CollectView(title, earlier, samples, self._console) as view:
-                    while not self._is_over():
+                    while not self._is_over() and not self._has_lasted(limit_s):
                         view.show(statuses)
                         time.sleep(LOOK_S)
                 outcome.ending = "complete"
@@ -100,6 +103,9 @@ class LiveSession:
         if wrong := [ended for ended in ends if ended.name != BABBLE_NODE or ended.code != 0]:
             raise ProcessDied(wrong[0], self._log)
         return bool(ends)
+
+    def _has_lasted(self, limit_s: float | None) -> bool:
+        return limit_s is not None and time.monotonic() - self._began_s >= limit_s
 
     def _tell_of_waiting(self, names: str) -> None:
         self._console.print(f"waiting for {names} to end; Ctrl-C again ends them by force", markup=False)

@@ -53,7 +53,7 @@ def _collect(args: argparse.Namespace, opening: OpenSession, console: Console) -
             markup=False,
         )
     live = LiveSession(opening.processes, out, console, opening.namespace, opening.params_file)
-    return live.run(title, collected, samples)
+    return live.run(title, collected, samples, args.duration)
 
 
 def _conclude(json_file: Path | None, opening: OpenSession, outcome: LiveOutcome, console: Console) -> int:
@@ -77,7 +77,7 @@ def _conclude(json_file: Path | None, opening: OpenSession, outcome: LiveOutcome
 
 
 def _figures(out: Path, outcome: LiveOutcome, held: Stored, earlier: int, session: SessionFile) -> dict[str, Any]:
-    """Return the figures for `--json`; rates and shares are of this run."""
+    """Return the figures for `--json`; shares are of this run, the rate is that of its last 100 samples."""
     now = len(held.samples) - earlier
     size = sum(path.stat().st_size for path in (out / sessions.BAGS).rglob("*") if path.is_file())
     return {
@@ -86,7 +86,7 @@ def _figures(out: Path, outcome: LiveOutcome, held: Stored, earlier: int, sessio
         "collected_now": now,
         "wanted": session.samples,
         "seconds": round(outcome.seconds, 1),
-        "samples_per_s": round(now / outcome.seconds, 3) if outcome.seconds else None,
+        "samples_per_min": float(outcome.progress.rate_per_min or 0),
         "phases_s": {name: float(mean) for name, mean in (outcome.progress.phases or {}).items()},
         "rejected": held.rejected,
         "cpu_percent": {name: round(share, 1) for name, share in outcome.cpu_percent.items()},
@@ -98,8 +98,8 @@ def _figures(out: Path, outcome: LiveOutcome, held: Stored, earlier: int, sessio
 
 def _report(console: Console, figures: dict[str, Any]) -> None:
     table = Table(show_header=False)
-    rate = figures["samples_per_s"] or 0.0
-    table.add_row("samples of this run", f"{figures['collected_now']} in {figures['seconds']:.0f} s, {rate:.2f}/s")
+    run = f"{figures['collected_now']} in {figures['seconds']:.0f} s with start and end"
+    table.add_row("samples of this run", f"{run}; {figures['samples_per_min']:.0f}/min at the end")
     table.add_row("phases, mean s", ", ".join(f"{name} {mean:.2f}" for name, mean in figures["phases_s"].items()))
     table.add_row("rejected tries", ", ".join(f"{why} {n}" for why, n in figures["rejected"].items()) or "none")
     table.add_row("CPU, % of a core", ", ".join(f"{name} {cpu:.0f}" for name, cpu in figures["cpu_percent"].items()))

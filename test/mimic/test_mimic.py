@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -68,31 +67,10 @@ def finish(run: subprocess.Popen, code: int) -> str:
     return complained
 
 
-def children(run: subprocess.Popen) -> dict[str, int]:
-    """Name of each node of a run -> its process id, read from the command lines in /proc."""
-    found = {}
-    for tasks in Path(f"/proc/{run.pid}/task").glob("*/children"):
-        for pid in tasks.read_text().split():
-            words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-            module = next((word for word in words if word.startswith("rena_ros.")), "")
-            found[module.rpartition(".")[2]] = int(pid)
-    return found
-
-
-def kill_cleanly(pid: int) -> None:
-    """SIGKILL, then delete the shared memory that the process could not delete itself."""
-    opened = [os.readlink(file) for file in Path(f"/proc/{pid}/fd").iterdir() if file.exists()]
-    marks = [Path(name) for name in opened if re.fullmatch(r"/dev/shm/fastrtps_[0-9a-f]+_el", name)]
-    os.kill(pid, signal.SIGKILL)
-    for mark in marks:  # the process that made the segment of that name holds its mark open
-        mark.unlink(missing_ok=True)
-        mark.with_name(mark.name.removesuffix("_el")).unlink(missing_ok=True)
-
-
-def until_it_moves(run: subprocess.Popen) -> dict[str, int]:
+def until_it_moves(run: subprocess.Popen, nodes_of) -> dict[str, int]:
     """Wait until the camera runs, which is started last; returns the processes."""
     deadline = time.monotonic() + DEADLINE_S
-    while "camera" not in (found := children(run)):
+    while "camera" not in (found := nodes_of(run.pid)):
         assert run.poll() is None, run.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -133,9 +111,9 @@ def test_a_clip_becomes_commands_a_film_and_figures(tmp_path, clip, start):
     assert not (tmp_path / "out/.spool").exists()
 
 
-def test_ctrl_c_ends_all_processes_and_keeps_what_was_recorded(tmp_path, clip, start, until):
+def test_ctrl_c_ends_all_processes_and_keeps_what_was_recorded(tmp_path, clip, start, nodes_of, until):
     run = start("--source", clip, "--duration", 60, "--namespace", "lab", "--out", tmp_path)
-    pids = until_it_moves(run)
+    pids = until_it_moves(run, nodes_of)
     assert set(pids) >= {"emulator", "servos", "twin", "policy", "blendshapes", "camera"}
     until((tmp_path / ".spool/camera.spool").read_bytes)
     run.send_signal(signal.SIGINT)
@@ -147,9 +125,9 @@ def test_ctrl_c_ends_all_processes_and_keeps_what_was_recorded(tmp_path, clip, s
         assert next(film.decode(video=0)).width == 1280
 
 
-def test_a_node_that_is_killed_ends_the_run_by_name(tmp_path, clip, start):
+def test_a_node_that_is_killed_ends_the_run_by_name(tmp_path, clip, start, nodes_of, kill_cleanly):
     run = start("--source", clip, "--duration", 60, "--out", tmp_path)
-    pids = until_it_moves(run)
+    pids = until_it_moves(run, nodes_of)
     kill_cleanly(pids["policy"])
     assert "policy was killed by SIGKILL" in finish(run, 1)
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids.values())
