@@ -2,7 +2,7 @@
 
 import argparse
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from rena_ros.base.arrays import FloatArray
 from rena_ros.base.errors import RenaError
 from rena_ros.base.files import user_path, write_json
 from rena_ros.datasets.build_pictures import look_at, usable_workers
@@ -17,6 +18,8 @@ from rena_ros.datasets.check_meta import META, DatasetFault, loaded_meta, robot_
 from rena_ros.datasets.check_rows import RowCheck
 from rena_ros.datasets.dataset import image_path, shard_path
 from rena_ros.perception.face_reader import READING_NAMES
+
+_SAME_GOALS = 0.01  # goals nearer than this may look alike: servos move in ticks
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,13 +59,13 @@ def _faults(console: Console, directory: Path, robot_file: Path | None, workers:
         yield from robot_faults(meta, robot)
     rows = RowCheck(directory, meta, robot)
     yield from rows.shards()
-    yield from _picture_faults(console, directory, meta, rows.neutral, workers)
+    yield from _picture_faults(console, directory, meta, rows.goals, workers)
     yield from _stray_files(directory, meta)
     yield from _rest_faults(directory)
 
 
 def _picture_faults(
-    console: Console, directory: Path, meta: dict[str, Any], neutral: Collection[int], workers: int
+    console: Console, directory: Path, meta: dict[str, Any], goals: Mapping[int, FloatArray], workers: int
 ) -> Iterator[DatasetFault]:
     image = meta["image"] if isinstance(meta.get("image"), dict) else {}
     wanted = image.get("width"), image.get("height")
@@ -80,8 +83,8 @@ def _picture_faults(
             continue
         there.append(sample)
         earlier = seen.setdefault(hashlib.sha256(data).digest(), sample)
-        if earlier != sample and not {sample, earlier} <= set(neutral):
-            yield DatasetFault(name, f"it is the picture of sample {earlier} again", sample=sample)
+        if {sample, earlier} <= set(goals) and np.abs(goals[sample] - goals[earlier]).max() > _SAME_GOALS:
+            yield DatasetFault(name, f"it is the picture of sample {earlier}, which has other goals", sample=sample)
     looks = look_at([image_path(directory, sample) for sample in there], read=False, workers=workers)
     numbered = zip(there, looks, strict=True)
     for sample, look in track(numbered, "pictures", total=len(there), console=console, transient=True):

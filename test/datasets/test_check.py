@@ -153,15 +153,38 @@ def test_a_fault_of_a_row_or_array_is_named(data, changes, expected):
         assert f"shards/00000.npz{expected}" in faults(data)
 
 
+def copy_rows(directory, pairs):
+    """Make samples 4 and later equal to earlier ones: goals, positions and readings, and their pictures."""
+    with np.load(shard_path(directory, 0)) as file:
+        arrays = {name: file[name] for name in ("goals", "positions", "features")}
+    for sample, earlier in pairs:
+        change_shard(directory, 4, **{name: set_at(sample - 4, array[earlier]) for name, array in arrays.items()})
+        image_path(directory, sample).write_bytes(image_path(directory, earlier).read_bytes())
+
+
 def test_a_sample_that_is_there_twice_is_named(data):
-    with np.load(shard_path(data, 0)) as file:
-        copied = {name: file[name][2] for name in ("goals", "positions", "features")}
-    change_shard(data, 4, **{name: set_at(1, value) for name, value in copied.items()})
+    copy_rows(data, [(5, 2)])
+    assert faults(data) == ["shards/00004.npz 1: it is sample 2 again: the same goals and the same reading"]
+
+
+def test_an_expression_may_come_again_on_the_twin_but_not_two_in_a_row(data):
+    change_meta(data, image={"width": 64, "height": 48, "source": "twin"})
+    copy_rows(data, [(5, 2)])
+    assert faults(data, code=0) == []
+    copy_rows(data, [(6, 3)])
+    assert faults(data) == ["shards/00004.npz 2: it is sample 3 again: the same goals and the same reading"]
+
+
+def test_samples_of_bags_are_told_apart_by_the_stamps_of_their_pictures(data):
+    copy_rows(data, [(5, 2)])
+    change_shard(data, 0, image_ns=np.arange(4))
+    change_shard(data, 4, image_ns=np.array([4, 5, 1]))
+    assert faults(data) == ["shards/00004.npz 2: it is sample 1 again: the same stamp of its picture"]
+
+
+def test_one_picture_of_two_expressions_is_named(data):
     image_path(data, 5).write_bytes(image_path(data, 2).read_bytes())
-    assert faults(data) == [
-        "shards/00004.npz 1: it is sample 2 again: the same goals and the same reading",
-        "images/00005.jpg: it is the picture of sample 2 again",
-    ]
+    assert faults(data) == ["images/00005.jpg: it is the picture of sample 2, which has other goals"]
 
 
 @pytest.mark.parametrize(
