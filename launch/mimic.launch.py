@@ -46,9 +46,11 @@ ARGUMENTS = {
         "Parameters of every node. Arguments that are given override it, and so do the twin's port and autostart.",
     ),
     "link": ("", "Path of the emulator's serial port (twin only); default: /tmp/rena-servos-DOMAIN-NAMESPACE."),
+    "record": ("", "Record everything into a bag below record_dir; default: false."),
+    "record_dir": ("", "Folder of the bags, 0000, 0001, ...; default: bags, in the present folder."),
     "report": ("", "JSON file for the emulator's counters (twin only); default: none."),
 }
-KINDS = dict.fromkeys(("mirror", "autostart", "loop", "realtime"), bool)
+KINDS = dict.fromkeys(("mirror", "autostart", "loop", "realtime", "record"), bool)
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -63,6 +65,8 @@ def _processes(context) -> list:
     texts = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     namespace, params_file = ros_namespace(texts.pop("namespace")), user_path(texts.pop("params_file"))
     given = typed(texts, KINDS)
+    directory = given.pop("record_dir", "bags")
+    given["record"] = directory if given.get("record") else ""
     given.setdefault("link", default_link(ros_domain(), namespace))
     if "robot_file" not in given:
         # The emulator, no part of which reads parameters so early, must have the servos of the servos node.

@@ -14,6 +14,7 @@ from rena_ros.base.terminal import print_anything
 
 COMMANDS = {
     "mimic": ("rena_ros.mimic.command", "mirror a person's face on the robot or its twin, live"),
+    "play": ("rena_ros.playing.command", "give a recorded take back on the robot or its twin"),
     "collect": ("rena_ros.collecting.command", "let the robot babble expressions and record what it sees"),
     "dataset": ("rena_ros.datasets.command", "build datasets from bags, check, show and share them"),
     "train": ("rena_ros.learning.train_command", "learn coefficients -> goals from collected samples"),

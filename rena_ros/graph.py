@@ -23,6 +23,7 @@ TOPICS = {
     "policy": ("servos/command/mimic", "face/blendshapes"),
     "servos": ("joint_states", "servos/command/mimic"),
     "twin": ("robot/image_raw", "joint_states"),
+    "recorder": ("sample/stored", "camera/image_raw"),
 }
 
 
@@ -64,6 +65,7 @@ def mimic_graph(
     link: str = "/tmp/rena-servos",
     report: str = "",
     listeners: int | None = None,
+    record: str = "",
 ) -> tuple[Process, ...]:
     """Return the processes of `mimic`, in the order in which to start them.
 
@@ -73,13 +75,15 @@ def mimic_graph(
     serial port of a real face. Only the twin has an emulator (its port is ``link``, which the emulator creates; it
     writes its counts to ``report``) and switches torque on by itself; a real robot does so with ``autostart``.
     ``mirror`` flips the camera's picture left to right, so that the robot moves as a mirror image. A clip begins when
-    its images have ``listeners`` subscribers. Paths: see ``base/files.py``. Raises RenaError for an impossible path.
+    its images have ``listeners`` subscribers. ``record``: the folder in which to record everything. Paths: see
+    ``base/files.py``. Raises RenaError for an impossible path.
     """
     camera = {"source": _as_parameter(source), "loop": loop, "realtime": realtime, "mirror": mirror}
     return (
         *_robot_processes(robot, robot_file, autostart, link, report),
         _node("policy", {"model_path": _as_parameter(model), "robot_file": _as_parameter(robot_file)}),
         _node("blendshapes", {}),
+        *_recorder(record, robot_file),
         _node("camera", {**camera, "listeners": listeners}),
     )
 
@@ -138,6 +142,41 @@ def collect_graph(
         _node("camera", camera),
         _node("babble", {**babble, "capture_delay_s": capture_delay_s}),
     )
+
+
+def play_graph(
+    bag: str,
+    robot: str = TWIN,
+    *,
+    robot_file: str = "",
+    autostart: bool | None = None,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    speed: float | None = None,
+    loop: bool | None = None,
+    pictures: bool | None = None,
+    record: str = "",
+    link: str = "/tmp/rena-servos",
+    report: str = "",
+) -> tuple[Process, ...]:
+    """Return the processes that give a recorded take back, in the order in which to start them.
+
+    ``bag``: its folder, or one file of it; ``record``: a folder in which to record what the robot does, too. The other
+    arguments are parameters of the play node, or as in ``mimic_graph``. Raises RenaError for an impossible path.
+    """
+    play: Parameters = {"bag": _as_parameter(bag), "robot_file": _as_parameter(robot_file)}
+    play |= {"start_s": start_s, "end_s": end_s, "speed": speed, "loop": loop, "pictures": pictures}
+    return (
+        *_robot_processes(robot, robot_file, autostart, link, report),
+        *_recorder(record, robot_file),
+        _node("play", play),
+    )
+
+
+def _recorder(directory: str, robot_file: str) -> tuple[Process, ...]:
+    """Return the recorder of everything that is shown, where a folder is given."""
+    parameters: Parameters = {"directory": _as_parameter(directory), "robot_file": _as_parameter(robot_file)}
+    return (_node("recorder", parameters),) if directory else ()
 
 
 def _robot_processes(

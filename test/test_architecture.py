@@ -21,7 +21,7 @@ FLOORS = (
     ("robot", "graph", "cli", "bags"),
     ("bus", "strategy", "twin", "processes", "recording"),
     ("control", "emulator", "perception"),
-    ("behaviour", "datasets", "servo_tools"),
+    ("behaviour", "datasets", "servo_tools", "playing"),
     ("nodes", "learning"),
     ("mimic", "collecting", "bench"),
 )
@@ -45,6 +45,7 @@ KNOWS = {
     "datasets": {"bags", "recording", "robot", "perception"},  # bags in, pictures read again
     "collecting": {"robot", "strategy", "bus", "emulator", "twin", "perception", "datasets"}
     | {"graph", "processes", "recording", "nodes"},  # in virtual time; over ROS
+    "playing": {"bags", "robot", "control", "graph", "processes"},  # control: whose commands were followed
     "servo_tools": {"robot", "bus", "control", "emulator"},  # control: health; emulator: `rena servo emulate`
     "nodes": {
         "graph",
@@ -58,6 +59,7 @@ KNOWS = {
         "strategy",
         "recording",
         "bags",  # the recorder
+        "playing",
     },
     "learning": {"robot", "datasets", "behaviour"},  # datasets in, a model that Policy accepts out
     "mimic": {"graph", "processes", "robot", "perception", "behaviour", "twin", "nodes"},

@@ -5,6 +5,7 @@ import configparser
 import importlib.metadata
 import os
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from rena_ros.graph import (
     environment_defaults,
     mimic_graph,
     overruled,
+    play_graph,
     processes_from,
     processes_text,
     ros_domain,
@@ -186,7 +188,7 @@ def test_the_environment_of_the_user_wins():
 
 
 def test_topics_name_only_nodes_of_the_graph():
-    assert set(TOPICS) == {process.name for process in mimic_graph()} - {"camera", "emulator"}
+    assert set(TOPICS) == {process.name for process in mimic_graph(record="bags")} - {"camera", "emulator"}
 
 
 def test_the_launch_file_declares_what_the_graph_takes():
@@ -196,7 +198,22 @@ def test_the_launch_file_declares_what_the_graph_takes():
     keywords = set(mimic_graph.__code__.co_varnames[: mimic_graph.__code__.co_argcount])
     keywords |= set(mimic_graph.__kwdefaults__)
     # Only the monitor of `rena mimic` listens besides the graph itself.
-    assert declared == keywords - {"listeners"} | {"namespace", "params_file"}
+    assert declared == keywords - {"listeners"} | {"namespace", "params_file", "record_dir"}
+
+
+@pytest.mark.parametrize("graph", [mimic_graph, partial(play_graph, "bag")])
+def test_the_recorder_comes_before_what_it_records_and_only_when_asked(graph):
+    names = [process.name for process in graph(record="/tmp/my bags")]
+    assert names.index("recorder") == len(names) - 2
+    recorder = next(process for process in graph(record="/tmp/my bags") if process.name == "recorder")
+    assert recorder.parameters == {"directory": "/tmp/my bags"}
+    assert "recorder" not in {process.name for process in graph()}
+
+
+def test_a_take_is_played_without_camera_and_policy():
+    graph = {process.name: process for process in play_graph("a/bag", start_s=2.0, speed=0.5, pictures=True)}
+    assert set(graph) == {"emulator", "servos", "twin", "play"}
+    assert graph["play"].parameters == {"bag": "a/bag", "start_s": 2.0, "speed": 0.5, "pictures": True}
 
 
 def test_the_launch_file_of_collecting_declares_what_the_command_takes():

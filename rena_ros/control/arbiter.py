@@ -11,6 +11,7 @@ import math
 
 MIMIC, TAKE, OPERATOR = "mimic", "take", "operator"
 SOURCES = (MIMIC, TAKE, OPERATOR)  # by priority, the lowest first
+COMMAND_TOPICS = {MIMIC: "servos/command/mimic", TAKE: "servos/command/take", OPERATOR: "servos/command"}
 NO_SOURCE = "none"
 _SLOWEST_S = 10.0  # commands further apart than this are not a stream, but single ones
 

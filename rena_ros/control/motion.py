@@ -33,7 +33,6 @@ LEAD_HOLD_S = 0.07  # without a further command for this long (two frames at 30 
 STREAM_S = (0.008, 0.1)  # commands this far apart are a stream whose speed is known
 EASE_SCALE = 0.5  # of the speed limit, for easing to neutral: about 0.42 s at most with config/rena.yaml
 TRACK_S = 0.05  # without a further point for this long, a tracked motion counts as ended: the joints rest
-_PERIOD_S = 0.01  # about how far the first point of a tracked motion may lie ahead of the last goal
 _AT_REST_RAD_S = 0.05
 _STILL_OUT_RAD = 0.1  # a horn this far from neutral still pulls, whatever its goals are: it may be jammed
 _SOON_S = 0.01  # a joint that leaves neutral within this time counts as away from it
@@ -146,8 +145,6 @@ class Motion:
         position = self._accepted(position)
         tracking = self._trajectory is None and now_s - self._track_s < TRACK_S
         before = (self._planned, self._track_velocity) if tracking else self._sent()
-        if not tracking:
-            self._track_limits.begin(now_s, _PERIOD_S)
         aim, self._aim = self._aim, position
         waits = not np.array_equal(
             self._permitted((position.tolist(), velocity.tolist(), [0.0] * len(position))), position

@@ -9,7 +9,7 @@ import numpy as np
 from rena_ros.base.arrays import FloatArray
 from rena_ros.robot.model import RAD_PER_TICK, Robot
 
-BURST_S = 0.03  # points may come this much earlier than the limits permit, once they came that much too late
+BURST_S = 0.04  # points may come this much earlier than the limits permit, once they came that much too late
 _LONGEST_S = 0.05  # between two points of one motion
 _SPARE_RAD = 2 * RAD_PER_TICK  # points are rounded to ticks
 _SPARE_RATIO = 1.02  # and speeds to what was sent
@@ -26,10 +26,6 @@ class TrackLimits:
     def __init__(self, robot: Robot) -> None:
         self._robot = robot
         self._used_s = -np.inf
-
-    def begin(self, now_s: float, period_s: float) -> None:
-        """The last goal was none of such a motion: the next point may lie as far from it as one period permits."""
-        self._used_s = now_s - period_s
 
     def accepts(
         self, before: tuple[FloatArray, FloatArray], point: tuple[FloatArray, FloatArray], now_s: float

@@ -7,9 +7,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import JointState
 
-from rena_ros.control.arbiter import MIMIC, OPERATOR, SOURCES, TAKE
-
-COMMAND_TOPICS = {MIMIC: "servos/command/mimic", TAKE: "servos/command/take", OPERATOR: "servos/command"}
+from rena_ros.control.arbiter import COMMAND_TOPICS, MIMIC, SOURCES
 
 
 class CommandTopics:

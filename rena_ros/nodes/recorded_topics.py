@@ -13,7 +13,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, JointState, PointCloud2
 from std_msgs.msg import String
 
 from rena_ros.bags.writer import TopicQos
-from rena_ros.nodes.command_topics import COMMAND_TOPICS
+from rena_ros.control.arbiter import COMMAND_TOPICS
 from rena_ros.recording.marker import TOPIC as SAMPLE_TOPIC
 
 PLAIN, PICTURE, COMPANION, READING, MARKER = "plain", "picture", "companion", "reading", "marker"

@@ -327,7 +327,7 @@ def test_after_a_tracked_motion_the_next_target_is_reached_from_its_velocity():
     [
         lambda: (one_joint("neck_yaw", 1.0), np.zeros(COUNT)),  # a jump at rest
         lambda: (one_joint("neck_yaw", 0.6), one_joint("neck_yaw", 1.0) * 100),  # too fast
-        lambda: (np.zeros(COUNT), one_joint("neck_yaw", 1.0)),  # a velocity out of nothing
+        lambda: (np.zeros(COUNT), 4 * one_joint("neck_yaw", 1.0)),  # a velocity out of nothing
     ],
 )
 def test_a_point_that_breaks_a_limit_is_not_tracked_and_changes_nothing(wrong):

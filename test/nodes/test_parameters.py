@@ -17,7 +17,7 @@ from rena_ros.nodes.parameters import declare, on_change
 from rena_ros.nodes.policy import PolicyNode
 from rena_ros.nodes.twin import TwinNode
 
-NODES = (*(process.name for process in mimic_graph()), "babble", "recorder")
+NODES = (*(process.name for process in mimic_graph()), "babble", "recorder", "play")
 TABLES = {name: importlib.import_module(f"rena_ros.nodes.{name}").PARAMETERS for name in NODES}
 LIVE = {
     "policy": {"rate_hz", "lost_after_s", "rest_seconds"},
@@ -28,6 +28,7 @@ LIVE = {
     "emulator": {"faults", "attached"},
     "babble": set(),
     "recorder": set(),
+    "play": set(),
 }
 
 
