@@ -23,7 +23,7 @@ from rena_ros.graph import (
     ros_namespace,
 )
 from rena_ros.mimic import preflight
-from rena_ros.mimic.results import REPORT, MimicRun, conclude
+from rena_ros.mimic.results import BAGS, REPORT, MimicRun, conclude
 from rena_ros.mimic.session import LINK, Session
 from rena_ros.processes.checks import check_names, check_robot
 from rena_ros.robot.file import load_robot
@@ -46,6 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--robot-file", default="", metavar="FILE", help="servos and limits; default: config/rena.yaml")
     autostart = "switch a real robot's torque on at start"
     parser.add_argument("--autostart", action="store_const", const=True, help=autostart)
+    record = "record everything into a bag below DIR/bags, for `rena play` and `ros2 bag play`"
+    parser.add_argument("--record", action="store_true", help=record)
     params_file = "parameters of every node, as config/nodes.yaml; the options given here override it"
     parser.add_argument("--params-file", type=user_path, metavar="FILE", help=params_file)
     parser.add_argument("--namespace", default="", help="ROS namespace of all nodes")
@@ -69,7 +71,8 @@ def run(args: argparse.Namespace) -> int:
     out = args.out.resolve()
     preflight.check_json(args.json)
     mirror = bool(camera.get("mirror") if args.mirror is None else args.mirror)
-    mimic_run = MimicRun(source_text, args.robot, mirror, model, out, args.json)
+    bags = frozenset((out / BAGS).iterdir()) if (out / BAGS).is_dir() else frozenset()
+    mimic_run = MimicRun(source_text, args.robot, mirror, model, out, args.json, bags if args.record else None)
     report = mimic_run.spool / REPORT
     processes = mimic_graph(
         source.name,
@@ -81,7 +84,8 @@ def run(args: argparse.Namespace) -> int:
         loop=True if args.duration is not None else None,
         link=ros_path(mimic_run.spool / LINK),
         report=ros_path(report),
-        listeners=2,  # the blendshapes node and the monitor
+        listeners=3 if args.record else 2,  # the blendshapes node and the monitor; the recorder
+        record=ros_path(out / BAGS) if args.record else "",
     )
     with contextlib.closing(
         check_names((full_name(one.name, namespace) for one in processes), domain, namespace, "rena mimic")

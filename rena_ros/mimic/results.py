@@ -25,13 +25,15 @@ from rena_ros.mimic.session import RunOutcome
 from rena_ros.mimic.spool import SpoolReader
 
 FILM, REPORT = "mimic.mp4", "emulator.json"  # in the folder of the results and in the spool
+BAGS = "bags"  # in the folder of the results
 
 
 @dataclass(frozen=True)
 class MimicRun:
     """A run as the user asked for it (``source``, ``robot``, ``mirror``, ``model``) and the places of its files.
 
-    ``out``: the folder of the results. ``json_copy``: where the figures are written as well.
+    ``out``: the folder of the results. ``json_copy``: where the figures are written as well. ``earlier_bags``: those of
+    runs before this one; None where this run records none.
     """
 
     source: str
@@ -40,11 +42,20 @@ class MimicRun:
     model: Path
     out: Path
     json_copy: Path | None
+    earlier_bags: frozenset[Path] | None = None
 
     @property
     def is_twin(self) -> bool:
         """Whether the robot was the drawn one behind emulated servos."""
         return self.robot == TWIN
+
+    @property
+    def bags(self) -> list[Path]:
+        """The bags of this run: several where the disk was nearly full in between."""
+        folder = self.out / BAGS
+        if self.earlier_bags is None or not folder.is_dir():
+            return []
+        return sorted(bag for bag in folder.iterdir() if bag.is_dir() and bag not in self.earlier_bags)
 
     @property
     def spool(self) -> Path:
@@ -74,6 +85,8 @@ def conclude(run: MimicRun, measurements: Measurements, outcome: RunOutcome, con
         good &= path is None or _attempt(partial(write_json, path, figures), notes)
     for note in notes:
         console.print(f"note: {note}", markup=False, soft_wrap=True, style="yellow")
+    for bag in run.bags:
+        console.print(f"bag: {bag}, {_megabytes(bag)} MB; rena play {bag} gives it back", markup=False, soft_wrap=True)
     if figures["provenance"]["film"]:
         console.print(f"film: {run.out / FILM}", markup=False, soft_wrap=True)
     if good and not figures["frames"]:
@@ -90,6 +103,8 @@ def _figures(run: MimicRun, measurements: Measurements, outcome: RunOutcome) -> 
     emulator = _read_report(run.spool / REPORT) if run.is_twin else None
     if run.is_twin and emulator is None:
         notes.append("the emulator left no report")
+    if run.earlier_bags is not None and not run.bags:
+        notes.append("nothing was recorded: see log/recorder.log")
     frames = measurements.frames(outcome.span_ns)
     figures = summary.measure(measurements, emulator, outcome.span_ns)
     if outside := figures["frames"] - len(frames):
@@ -103,6 +118,7 @@ def _figures(run: MimicRun, measurements: Measurements, outcome: RunOutcome) -> 
         "duration_s": round((frames[-1] - frames[0]) / 1e9, 3) if frames else 0.0,
         "ended": outcome.ending,
         "film": None,
+        "bags": [{"path": f"{BAGS}/{bag.name}", "mb": _megabytes(bag)} for bag in run.bags],
         "emulator": emulator,
         "versions": summary.versions(),
         "notes": notes,
@@ -178,3 +194,7 @@ def _read_report(report: Path) -> dict[str, Any] | None:
         return json.loads(report.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError):
         return None
+
+
+def _megabytes(bag: Path) -> float:
+    return round(sum(path.stat().st_size for path in bag.iterdir()) / 1e6, 1)

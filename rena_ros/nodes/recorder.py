@@ -81,7 +81,7 @@ class RecorderNode(Node):
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
         pictures = SamplePictures[Incoming](keep_all=given["pictures"] == ALL)
         self._thread = BagThread(self._series, pictures, given["quality"], self._publish_stored)
-        self._status = RecorderStatus(self._series, self._thread, pictures, time.monotonic())
+        self._status = RecorderStatus(self._series, self._thread, time.monotonic())
         self._polled = Polled(self, self.on_message)
         for topic in TOPICS:
             single = topic.role == READING or topic.name in ("joint_states", "servos/goals")

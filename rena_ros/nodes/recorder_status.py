@@ -9,7 +9,6 @@ from rena_ros.control.health import Level
 from rena_ros.nodes.bag_series import MB, BagSeries
 from rena_ros.nodes.bag_thread import BagThread
 from rena_ros.nodes.messages import status_msg
-from rena_ros.recording.sample_pictures import SamplePictures
 
 LOSS_SHOWN_S = 10.0  # a loss is a warning for so long; the counts go on
 
@@ -17,8 +16,8 @@ LOSS_SHOWN_S = 10.0  # a loss is a warning for so long; the counts go on
 class RecorderStatus:
     """Compares the counts of the recording with those of the last call."""
 
-    def __init__(self, series: BagSeries, thread: BagThread, pictures: SamplePictures, now_s: float) -> None:
-        self._series, self._thread, self._pictures = series, thread, pictures
+    def __init__(self, series: BagSeries, thread: BagThread, now_s: float) -> None:
+        self._series, self._thread = series, thread
         self._since_s, self._messages, self._bytes = now_s, 0, 0
         self._lost, self._lost_s = 0, -float("inf")
 
@@ -61,7 +60,7 @@ class RecorderStatus:
             "dropped": sum(self._thread.dropped.values()),
             "missed": sum(missed.values()),
             "unreadable": self._thread.unreadable,
-            "lost_samples": self._pictures.lost,
+            "lost_samples": self._thread.samples.lost,
         }
 
     def _listed(self, missed: Mapping[str, int]) -> str:
@@ -72,8 +71,8 @@ class RecorderStatus:
             parts.append(f"did not come: {_counts(missed)}")
         if thread.unreadable:
             parts.append(f"unreadable: {thread.unreadable} ({thread.reason})")
-        if self._pictures.lost:
-            parts.append(f"accepted samples without their picture or reading: {self._pictures.lost}")
+        if self._thread.samples.lost:
+            parts.append(f"accepted samples without their picture or reading: {self._thread.samples.lost}")
         return "; ".join(parts)
 
     def _free_mb(self) -> str:

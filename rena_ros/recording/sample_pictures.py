@@ -18,25 +18,16 @@ class SamplePictures(Generic[Message]):
     """Decides, message by message; ``Message`` is whatever the caller takes a message to be.
 
     Of each topic of pictures, or of what accompanies them (camera_info, landmarks), the newest ``KEPT`` messages wait,
-    each under the stamp of its header, ns. With ``keep_all`` none waits. ``lost``: accepted samples so far whose
-    picture or reading did not come, so that they are not whole in the bag.
+    each under the stamp of its header, ns. With ``keep_all`` none waits.
     """
 
     def __init__(self, *, keep_all: bool) -> None:
-        self.lost = 0
         self._keep_all = keep_all
         self._waiting: dict[str, OrderedDict[int, Message]] = {}
         self._named: OrderedDict[int, None] = OrderedDict()  # stamps of accepted pictures
-        self._pictures: OrderedDict[int, None] = OrderedDict()  # stamps of pictures that were written
-        self._readings: OrderedDict[int, None] = OrderedDict()
-        self._incomplete: dict[int, int] = {}  # stamp -> index of a sample that lacks its picture or its reading
-        self._newer: dict[int, int] = {}  # stamp of such a sample -> pictures that have come since its marker
-        self._complete: list[int] = []
 
-    def add(self, topic: str, stamp_ns: int, message: Message, *, picture: bool = True) -> list[Message]:
-        """Add a message; returns what is to be written now. ``picture``: it is one, and does not just accompany one."""
-        if picture:
-            self._give_up_old()
+    def add(self, topic: str, stamp_ns: int, message: Message) -> list[Message]:
+        """Add a message; returns what is to be written now."""
         if self._keep_all or stamp_ns in self._named:
             return [message]
         waiting = self._waiting.setdefault(topic, OrderedDict())
@@ -46,48 +37,60 @@ class SamplePictures(Generic[Message]):
         return []
 
     def mark(self, marker: SampleMarker) -> list[Message]:
-        """Note that a marker is written; returns what is to be written now."""
+        """Add a marker; returns what is to be written now."""
         if not marker.accepted:
             return []
-        stamp_ns = marker.image_ns
-        _remember(self._named, stamp_ns)
-        self._incomplete[stamp_ns], self._newer[stamp_ns] = marker.index, 0
-        self._complete_if_whole(stamp_ns)
-        return [held.pop(stamp_ns) for held in self._waiting.values() if stamp_ns in held]
+        _remember(self._named, marker.image_ns)
+        return [held.pop(marker.image_ns) for held in self._waiting.values() if marker.image_ns in held]
+
+
+class WholeSamples:
+    """Which samples are whole in the bag: marker, picture and reading are written, in whichever order.
+
+    ``lost``: accepted samples that are not, although ``KEPT`` markers have been written since theirs.
+    """
+
+    def __init__(self) -> None:
+        self.lost = 0
+        self._pictures: OrderedDict[int, None] = OrderedDict()
+        self._readings: OrderedDict[int, None] = OrderedDict()
+        self._incomplete: OrderedDict[int, int] = OrderedDict()  # stamp -> index of a sample that lacks something
+        self._whole: list[int] = []
+
+    def marked(self, marker: SampleMarker) -> None:
+        """Note that a marker is written."""
+        if not marker.accepted:
+            return
+        self._incomplete[marker.image_ns] = marker.index
+        self._look(marker.image_ns)
+        while len(self._incomplete) > KEPT:
+            self._incomplete.popitem(last=False)
+            self.lost += 1
 
     def picture_written(self, stamp_ns: int) -> None:
         """Note that the picture with this stamp is written."""
         _remember(self._pictures, stamp_ns)
-        self._complete_if_whole(stamp_ns)
+        self._look(stamp_ns)
 
     def reading_written(self, stamp_ns: int) -> None:
         """Note that the reading of the picture with this stamp is written."""
         _remember(self._readings, stamp_ns)
-        self._complete_if_whole(stamp_ns)
+        self._look(stamp_ns)
 
-    def take_complete(self) -> list[int]:
-        """Return the indices of the samples that have become whole since the last call: picture, reading, marker."""
-        complete, self._complete = self._complete, []
-        return complete
+    def take(self) -> list[int]:
+        """Return the indices of the samples that have become whole since the last call."""
+        whole, self._whole = self._whole, []
+        return whole
 
     def forget(self) -> None:
         """Forget everything: what comes next goes into another bag."""
-        for held in (self._waiting, self._named, self._pictures, self._readings, self._incomplete, self._newer):
+        for held in (self._pictures, self._readings, self._incomplete):
             held.clear()
-        self._complete.clear()
+        self._whole.clear()
 
-    def _complete_if_whole(self, stamp_ns: int) -> None:
+    def _look(self, stamp_ns: int) -> None:
         if stamp_ns in self._incomplete and stamp_ns in self._pictures and stamp_ns in self._readings:
-            self._complete.append(self._incomplete.pop(stamp_ns))
-            del self._newer[stamp_ns]
-
-    def _give_up_old(self) -> None:
-        """Give up samples since whose markers so many pictures have come that their own will not come any more."""
-        for stamp_ns in list(self._newer):
-            self._newer[stamp_ns] += 1
-            if self._newer[stamp_ns] > KEPT:
-                del self._newer[stamp_ns], self._incomplete[stamp_ns]
-                self.lost += 1
+            self._whole.append(self._incomplete.pop(stamp_ns))
 
 
 def _remember(stamps: OrderedDict[int, None], stamp_ns: int) -> None:

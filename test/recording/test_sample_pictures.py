@@ -3,7 +3,7 @@
 import pytest
 
 from rena_ros.recording.marker import SampleMarker
-from rena_ros.recording.sample_pictures import KEPT, SamplePictures
+from rena_ros.recording.sample_pictures import KEPT, SamplePictures, WholeSamples
 
 
 def marker(index, image_ns, verdict="accepted"):
@@ -15,7 +15,7 @@ def show(pictures, *stamps):
     written = []
     for stamp in stamps:
         written += pictures.add("picture", stamp, f"picture {stamp}")
-        written += pictures.add("landmarks", stamp, f"landmarks {stamp}", picture=False)
+        written += pictures.add("landmarks", stamp, f"landmarks {stamp}")
     return written
 
 
@@ -33,29 +33,11 @@ def test_a_marker_may_overtake_its_picture():
     assert show(pictures, 10, 20) == ["picture 10", "landmarks 10"]
 
 
-@pytest.mark.parametrize("order", [("mark", "picture", "reading"), ("reading", "mark", "picture")])
-def test_a_sample_is_complete_once_marker_picture_and_reading_are_written(order):
-    pictures = SamplePictures(keep_all=False)
-    steps = {
-        "mark": lambda: pictures.mark(marker(7, 10)),
-        "picture": lambda: pictures.picture_written(10),
-        "reading": lambda: pictures.reading_written(10),
-    }
-    for step in order:
-        assert pictures.take_complete() == []
-        steps[step]()
-    assert (pictures.take_complete(), pictures.take_complete()) == ([7], [])
-
-
-def test_a_picture_that_is_gone_makes_its_sample_a_lost_one_not_a_complete_one():
+def test_a_picture_waits_for_so_many_others_and_is_gone_then():
     pictures = SamplePictures(keep_all=False)
     show(pictures, *range(KEPT + 1))
-    assert pictures.mark(marker(3, 0)) == [], "the oldest picture was dropped"
-    pictures.reading_written(0)
-    show(pictures, *range(100, 100 + KEPT))
-    assert pictures.lost == 0
-    show(pictures, 200)
-    assert pictures.lost == 1 and pictures.take_complete() == []
+    assert pictures.mark(marker(3, 0)) == []
+    assert pictures.mark(marker(3, 1)) == ["picture 1", "landmarks 1"]
 
 
 def test_all_pictures_are_written_at_once_where_all_are_kept():
@@ -64,11 +46,38 @@ def test_all_pictures_are_written_at_once_where_all_are_kept():
     assert pictures.mark(marker(0, 10)) == []
 
 
+@pytest.mark.parametrize("order", [("mark", "picture", "reading"), ("reading", "mark", "picture")])
+def test_a_sample_is_whole_once_marker_picture_and_reading_are_written(order):
+    samples = WholeSamples()
+    steps = {
+        "mark": lambda: samples.marked(marker(7, 10)),
+        "picture": lambda: samples.picture_written(10),
+        "reading": lambda: samples.reading_written(10),
+    }
+    for step in order:
+        assert samples.take() == []
+        steps[step]()
+    assert (samples.take(), samples.take()) == ([7], [])
+
+
+def test_a_sample_without_its_picture_is_lost_in_the_end_and_never_whole():
+    samples = WholeSamples()
+    samples.marked(marker(0, 1000))
+    samples.marked(marker(1, 1001, "no face"))
+    for stamp in range(KEPT):
+        assert samples.lost == 0
+        samples.reading_written(stamp)
+        samples.marked(marker(2, stamp))
+    assert samples.lost == 1
+    samples.picture_written(1000)
+    samples.reading_written(1000)
+    assert samples.take() == []
+
+
 def test_nothing_of_an_earlier_bag_completes_a_sample_of_the_next():
-    pictures = SamplePictures(keep_all=False)
-    show(pictures, 10)
-    pictures.reading_written(10)
-    pictures.forget()
-    assert pictures.mark(marker(0, 10)) == []
-    pictures.picture_written(10)
-    assert pictures.take_complete() == []
+    samples = WholeSamples()
+    samples.reading_written(10)
+    samples.forget()
+    samples.marked(marker(0, 10))
+    samples.picture_written(10)
+    assert samples.take() == []
