@@ -52,7 +52,7 @@ def loaded_meta(directory: Path) -> tuple[dict[str, Any] | None, list[DatasetFau
 
 
 def robot_of(directory: Path, meta: dict[str, Any], robot_file: Path | None) -> Robot | None:
-    """Return the robot of a dataset: ``robot_file``, else the dataset's own, else Rena where the hash is hers.
+    """Return the robot of a dataset: ``robot_file``, else the dataset's own, else Rena where its hash is the same.
 
     None when it is not known. Raises RenaError when a file is no robot file.
     """
