@@ -134,8 +134,13 @@ def plain_text(progress: CollectProgress, earlier: int, samples: int) -> str:
 def _rate(progress: CollectProgress) -> str:
     if not progress.rate_per_min:
         return ""
-    left = f", {float(progress.left_s) / 60:.0f} min left" if progress.left_s else ""
-    return f", {progress.rate_per_min}/min{left}"
+    return f", {progress.rate_per_min}/min{_left(float(progress.left_s)) if progress.left_s else ''}"
+
+
+def _left(left_s: float) -> str:
+    if left_s < 100:
+        return f", {left_s:.0f} s left"
+    return f", {left_s / 60:.0f} min left" if left_s < 6000 else f", {left_s / 3600:.1f} h left"
 
 
 def _listed(counts: Mapping[str, int] | None) -> str:

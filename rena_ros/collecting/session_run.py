@@ -61,6 +61,7 @@ def _conclude(json_file: Path | None, opening: OpenSession, outcome: LiveOutcome
     out, samples = opening.out, opening.session.samples
     if outcome.failure is not None:
         console.print(f"rena collect: {outcome.failure}", markup=False)
+    sessions.end_run(out, outcome.ending)
     sessions.mend(out)  # where the recorder was killed
     held = sessions.stored(out)
     session = sessions.note_delay(out, held)

@@ -32,7 +32,8 @@ class SessionFile:
     """What session.json says.
 
     ``samples`` may grow from run to run. ``capture_delay_s``: how much later than its capture a picture is stamped;
-    None: not measured. ``runs``: of each run its beginning (UTC), its command, its source and Rena's version.
+    None: not measured. ``runs``: of each run its beginning and, unless it was cut off, its end (UTC), its command, its
+    source and Rena's version.
     """
 
     samples: int
@@ -81,8 +82,7 @@ def begin(
     else:
         session = _continued(directory, earlier, fresh, resume)
     copies = {ROBOT_FILE: robot_file.read_bytes(), STRATEGY_FILE: strategy_file.read_bytes()}
-    began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    session = replace(session, runs=[*session.runs, {"began": began, **run}])
+    session = replace(session, runs=[*session.runs, {"began": _now(), **run}])
     save(directory, session)  # first: a folder that has it is a session, however early the run is killed
     for name, content in copies.items():
         write_bytes(directory / name, content)
@@ -105,6 +105,13 @@ def load(directory: Path) -> SessionFile:
 def save(directory: Path, session: SessionFile) -> None:
     """Write session.json as a whole. Raises RenaError."""
     write_json(directory / FILE, {"format": FORMAT, **asdict(session)})
+
+
+def end_run(directory: Path, ending: str) -> None:
+    """Note when and how the last run ended; a run that was cut off has no such note. Raises RenaError."""
+    session = load(directory)
+    *others, last = session.runs
+    save(directory, replace(session, runs=[*others, {**last, "ended": _now(), "ending": ending}]))
 
 
 def mend(directory: Path) -> int:
@@ -150,6 +157,10 @@ def _continued(directory: Path, earlier: SessionFile, fresh: SessionFile, resume
     if fresh.samples < earlier.samples and _bags(directory):
         raise RenaError(f"{directory} is a session of {earlier.samples} samples: it can grow, not shrink")
     return replace(fresh, capture_delay_s=earlier.capture_delay_s, runs=earlier.runs)
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 def _bags(directory: Path) -> list[Path]:

@@ -68,4 +68,7 @@ def test_a_session_that_is_killed_goes_on_where_it_was(start, nodes_of, kill_cle
     assert set(figures["cpu_percent"]) == {
         "emulator", "servos", "twin", "recorder", "blendshapes", "camera", "babble",
     }  # fmt: skip
-    assert [("--resume" in run["command"]) for run in load(out).runs] == [False, True]
+    assert [(run.get("ending"), "--resume" in run["command"]) for run in load(out).runs] == [
+        (None, False),
+        ("complete", True),
+    ]
