@@ -48,7 +48,8 @@ ROS_PACKAGES = {
     *("std_srvs", "launch", "launch_ros", "ament_index_python", "rosidl_runtime_py", "tf2_ros"),
 }
 # Run by developers only, with requirements/learn.txt installed.
-DEVELOPERS_ONLY = ("rena_ros/learning/", "rena_ros/twin/bake.py", "rena_ros/twin/paint.py")
+DEVELOPERS_ONLY = ("rena_ros/learning/", "rena_ros/datasets/show_figures.py", "rena_ros/twin/bake.py")
+DEVELOPERS_ONLY += ("rena_ros/twin/paint.py",)
 SHARING_ONLY = {"pyarrow"}  # import and export of Parquet, with requirements/share.txt installed
 LEARNING_ONLY = {"torch", "onnx", "safetensors", "sklearn", "scipy"}
 

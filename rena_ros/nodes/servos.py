@@ -27,7 +27,7 @@ from std_srvs.srv import SetBool, Trigger
 from rena_ros.base.errors import RenaError
 from rena_ros.bus.bus import Bus
 from rena_ros.bus.port import RATES, PortLost, PortMissing
-from rena_ros.control.arbiter import NO_SOURCE, OPERATOR, Arbiter
+from rena_ros.control.arbiter import NO_SOURCE, OPERATOR, TAKE, Arbiter
 from rena_ros.control.failures import listed
 from rena_ros.control.gate import STOPPED, Gate
 from rena_ros.control.health import Level
@@ -108,7 +108,8 @@ class ServosNode(Node):
             return
         try:
             new_stream = arbiter.takes_over(source)
-            outcome = self.gate.command(message.name, message.position, now_s, new_stream, message.velocity)
+            planned = message.velocity if source == TAKE else ()  # velocities of other sources say something else
+            outcome = self.gate.command(message.name, message.position, now_s, new_stream, planned)
         except PortLost as error:
             self._lost(error)
             return
