@@ -9,12 +9,14 @@ from pathlib import Path
 from rena_ros import __version__
 from rena_ros.base.commit import source_commit
 from rena_ros.base.errors import RenaError
-from rena_ros.base.files import ros_path
+from rena_ros.base.files import ros_path, user_path
 from rena_ros.base.parameter_file import parameters_in
 from rena_ros.base.resources import share_path
 from rena_ros.collecting.command import SAMPLES, SEED
 from rena_ros.graph import TWIN, Process, collect_graph, full_name, ros_namespace
 from rena_ros.perception.camera import absence, camera_path
+from rena_ros.perception.container import examine
+from rena_ros.perception.video import PERFORMER
 from rena_ros.processes.checks import check_robot
 from rena_ros.recording import session as sessions
 from rena_ros.recording.session import SessionFile
@@ -98,7 +100,11 @@ def _check_source(robot: str, source: str | None) -> None:
         raise RenaError("the source is missing: name the camera that looks at the robot, such as 0 for /dev/video0")
     if robot != TWIN and source == "robot":
         raise RenaError("the source robot is the twin's picture: name the camera that looks at the robot")
-    if source and (camera := camera_path(source)) and (reason := absence(camera)):
+    if not source or source in ("robot", PERFORMER):
+        return
+    if (camera := camera_path(source)) is None:
+        examine(user_path(source))
+    elif (reason := absence(camera)) is not None:
         raise RenaError(reason)
 
 

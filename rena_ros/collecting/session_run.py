@@ -17,7 +17,7 @@ from rena_ros.base.signals import on_end
 from rena_ros.collecting.live import LiveOutcome, LiveSession
 from rena_ros.collecting.opening import OpenSession, opened
 from rena_ros.graph import TWIN, environment_defaults, full_name, ros_domain
-from rena_ros.processes.checks import check_names
+from rena_ros.processes.checks import check_json, check_names
 from rena_ros.recording import session as sessions
 from rena_ros.recording.session import SessionFile
 from rena_ros.recording.stored import Stored
@@ -28,6 +28,7 @@ def run(args: argparse.Namespace) -> int:
     console = Console(highlight=False, soft_wrap=True)
     on_end(signal.default_int_handler)
     domain = ros_domain()
+    check_json(args.json)
     with opened(args, shlex.join(["rena", *sys.argv[1:]])) as opening:
         if opening.mended:
             console.print(f"{opening.mended} bag(s) of a run that was cut off are mended")

@@ -25,7 +25,7 @@ from rena_ros.graph import (
 from rena_ros.mimic import preflight
 from rena_ros.mimic.results import BAGS, REPORT, MimicRun, conclude
 from rena_ros.mimic.session import LINK, Session
-from rena_ros.processes.checks import check_names, check_robot
+from rena_ros.processes.checks import check_json, check_names, check_robot
 from rena_ros.robot.file import load_robot
 
 
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     robot = load_robot(args.robot_file or servos.get("robot_file"))
     model = preflight.check_model(args.model or policy.get("model_path", ""), robot)
     out = args.out.resolve()
-    preflight.check_json(args.json)
+    check_json(args.json)
     mirror = bool(camera.get("mirror") if args.mirror is None else args.mirror)
     bags = frozenset((out / BAGS).iterdir()) if (out / BAGS).is_dir() else frozenset()
     mimic_run = MimicRun(source_text, args.robot, mirror, model, out, args.json, bags if args.record else None)

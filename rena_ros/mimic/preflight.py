@@ -56,12 +56,6 @@ def check_model(text: str, robot: Robot) -> Path:
     return path.resolve()
 
 
-def check_json(path: Path | None) -> None:
-    """Check `--json FILE`. Raises RenaError when its folder is missing: before the run, not after it."""
-    if path is not None and not path.resolve().parent.is_dir():
-        raise RenaError(f"cannot write {path}: there is no folder {path.resolve().parent}")
-
-
 def prepare_out(out: Path) -> int:
     """Make DIR with its folders for logs and spool, and delete the results of an earlier run.
 

@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Iterable
+from pathlib import Path
 
 from rena_ros.base.claims import claim, is_claimed
 from rena_ros.base.errors import RenaError
@@ -38,3 +39,9 @@ def check_names(names: Iterable[str], domain: int, namespace: str, command: str)
         runs = "runs" if len(taken) == 1 else "run"
         raise RenaError(f"{', '.join(taken)} {runs} on this machine in {where} already: {remedy}")
     return held
+
+
+def check_json(path: Path | None) -> None:
+    """Check `--json FILE`. Raises RenaError when its folder is missing: before the run, not after it."""
+    if path is not None and not path.resolve().parent.is_dir():
+        raise RenaError(f"cannot write {path}: there is no folder {path.resolve().parent}")

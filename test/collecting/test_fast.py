@@ -201,6 +201,8 @@ def test_a_twin_without_a_face_ends_in_an_error_instead_of_an_endless_loop():
         (["--workers", "2"], "--workers goes with --fast only"),
         (["--robot", "/nowhere"], "there is no serial port /nowhere"),
         (["--robot", "/dev/null"], "the source is missing"),
+        (["--source", "nowhere.mp4"], "there is no video file nowhere.mp4"),
+        (["--json", "/nowhere/figures.json"], "there is no folder /nowhere"),
         (["--samples", "0"], "--samples must be at least 1"),
         (["--fast", "--samples", "0"], "--samples must be at least 1"),
         (["--fast", "--workers", "0"], "--workers must be at least 1"),
