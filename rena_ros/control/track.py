@@ -9,8 +9,9 @@ import numpy as np
 from rena_ros.base.arrays import FloatArray
 from rena_ros.robot.model import RAD_PER_TICK, Robot
 
-BURST_S = 0.04  # points may come this much earlier than the limits permit, once they came that much too late
-_LONGEST_S = 0.05  # between two points of one motion
+BURST_S = (
+    0.06  # points may come this much earlier than the limits permit, once they came that much too late (as STALL_S)
+)
 _SPARE_RAD = 2 * RAD_PER_TICK  # points are rounded to ticks
 _SPARE_RATIO = 1.02  # and speeds to what was sent
 
@@ -18,13 +19,14 @@ _SPARE_RATIO = 1.02  # and speeds to what was sent
 class TrackLimits:
     """Keeps the limits of speed and acceleration of points that come at irregular times.
 
-    Each point needs a time: that of the way from the last one at the highest speed, or that of the change of velocity
-    at the highest acceleration. A point is accepted while the needed times add up to no more than the time that has
-    passed, ``BURST_S`` aside: over any longer time, the limits hold.
+    Each point needs a time: that of the way from the last one at the highest speed, and with the highest acceleration
+    from its velocity on, and that of the change of velocity. A point is accepted while the needed times add up to no
+    more than the time that has passed, ``BURST_S`` aside: over any longer time, the limits hold.
     """
 
     def __init__(self, robot: Robot) -> None:
-        self._robot = robot
+        self._top_speed = robot.max_speed_rad_s * _SPARE_RATIO
+        self._top_acceleration = robot.max_acceleration_rad_s2 * _SPARE_RATIO
         self._used_s = -np.inf
 
     def accepts(
@@ -33,12 +35,13 @@ class TrackLimits:
         """Return whether ``point``, its positions rad (n,) and velocities rad/s (n,), may follow ``before``."""
         (position, velocity), (to, towards) = before, point
         way = np.maximum(np.abs(to - position) - _SPARE_RAD, 0.0)
-        top_speed = self._robot.max_speed_rad_s * _SPARE_RATIO
-        fastest = np.maximum(np.abs(velocity), np.abs(towards))
-        if (fastest > top_speed).any() or (way > fastest * _LONGEST_S).any():
-            return False  # too fast, or a jump that its velocities do not explain
-        turn = np.abs(towards - velocity) / (self._robot.max_acceleration_rad_s2 * _SPARE_RATIO)
-        needed_s = float(max((way / top_speed).max(), turn.max()))
+        fastest, top_acceleration = np.maximum(np.abs(velocity), np.abs(towards)), self._top_acceleration
+        if (fastest > self._top_speed).any():
+            return False
+        # In a time t the way may be (fastest + a t / 2) t: the velocity may have risen and fallen in between.
+        way_s = (np.sqrt(fastest**2 + 2 * top_acceleration * way) - fastest) / top_acceleration
+        turn_s = np.abs(towards - velocity) / top_acceleration
+        needed_s = float(np.max([way / self._top_speed, way_s, turn_s]))
         used_s = max(self._used_s, now_s - BURST_S) + needed_s
         if used_s > now_s:
             return False

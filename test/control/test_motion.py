@@ -327,7 +327,7 @@ def test_after_a_tracked_motion_the_next_target_is_reached_from_its_velocity():
     [
         lambda: (one_joint("neck_yaw", 1.0), np.zeros(COUNT)),  # a jump at rest
         lambda: (one_joint("neck_yaw", 0.6), one_joint("neck_yaw", 1.0) * 100),  # too fast
-        lambda: (np.zeros(COUNT), 4 * one_joint("neck_yaw", 1.0)),  # a velocity out of nothing
+        lambda: (np.zeros(COUNT), 5.5 * one_joint("neck_yaw", 1.0)),  # a velocity out of nothing
     ],
 )
 def test_a_point_that_breaks_a_limit_is_not_tracked_and_changes_nothing(wrong):
@@ -354,7 +354,7 @@ def test_points_that_come_too_fast_are_tracked_no_faster_than_the_limits_permit(
             motion.mark_sent(now_s + 0.01)
             path.append((now_s, motion.at(now_s + 0.01)[NECK]))
     times, goals = np.array(path).T
-    assert len(path) > 50
+    assert len(path) > 30
     for k in range(1, len(path)):
         passed_s, moved = times[k:] - times[:-k], np.abs(goals[k:] - goals[:-k])
         assert (moved <= 1.02 * ROBOT.max_speed_rad_s[NECK] * (passed_s + BURST_S + 0.01) + 2 * k * RAD_PER_TICK).all()
