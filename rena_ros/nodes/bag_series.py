@@ -11,7 +11,7 @@ from rena_ros.bags.writer import BagWriter, TopicQos
 from rena_ros.base.errors import RenaError
 
 MB = 1_000_000
-ROOM_AGAIN = 1.1  # times the least free space: from there on a new bag begins
+ROOM_AGAIN, SPARE_BYTES = 1.1, 5 * MB  # times the least free space, and this beyond it: then a new bag begins
 RETRY_S = 5.0  # after a disk refused to take a bag
 
 
@@ -55,7 +55,7 @@ class BagSeries:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RenaError(f"cannot record into {directory}: {error.strerror}; name another folder") from error
-        if not self._is_nearly_full(1.0):
+        if not self._is_nearly_full(self._min_free_bytes):
             self._open()
 
     @property
@@ -94,12 +94,12 @@ class BagSeries:
         Returns whether what was written since the last call is safe, whatever happens to this process.
         """
         if self._writer is None:
-            if self._clock() >= self._retry_s and not self._is_nearly_full(ROOM_AGAIN):
+            if self._clock() >= self._retry_s and not self._is_nearly_full(self._room_again):
                 self._reopen()
             return False
         try:
             self._writer.flush()
-            if self._is_nearly_full(1.0):
+            if self._is_nearly_full(self._min_free_bytes):
                 self._finish(f"{self.problem}; the bag {self.bag} is closed, and everything in it is written")
         except RenaError as error:
             self._give_up(error)
@@ -114,13 +114,17 @@ class BagSeries:
             bag = self._cut_off.pop()
             self._log(f"mended {bag}: {recover(bag).messages} messages are safe")
 
-    def _is_nearly_full(self, factor: float) -> bool:
+    @property
+    def _room_again(self) -> float:
+        return ROOM_AGAIN * self._min_free_bytes + SPARE_BYTES
+
+    def _is_nearly_full(self, needed_bytes: float) -> bool:
         try:
             free = self._free_bytes(self._directory)
         except OSError as error:
             self.problem = f"the disk of {self._directory} cannot be asked for its free space: {error.strerror}"
             return True
-        if free >= factor * self._min_free_bytes:
+        if free >= needed_bytes:
             return False
         self.problem = (
             f"disk nearly full: {free // MB} MB are free in {self._directory}, {self._min_free_bytes // MB} MB are to "
@@ -131,16 +135,20 @@ class BagSeries:
     def _open(self) -> None:
         taken = [int(path.name) for path in self._directory.iterdir() if path.name.isdecimal()]
         bag = self._directory / f"{max(taken, default=-1) + 1:04d}"
-        writer = BagWriter(bag, self._metadata, split_bytes=self._split_bytes)
+        writer: BagWriter | None = None
         try:
+            writer = BagWriter(bag, self._metadata, split_bytes=self._split_bytes)
             for name, (msgtype, qos) in self._topics.items():
                 writer.add_topic(name, msgtype, qos)
             self._opened_ns = time.time_ns()
             for name, data in self._latched.items():
                 writer.write(name, self._opened_ns, data)
-        except BaseException:
-            with contextlib.suppress(RenaError):
-                writer.close()
+        except BaseException as error:
+            if writer is not None:
+                with contextlib.suppress(RenaError):
+                    writer.close()
+            if not isinstance(error.__cause__, FileExistsError):  # else it is another recorder's
+                shutil.rmtree(bag, ignore_errors=True)  # nothing has been recorded into it
             raise
         self._writer, self.problem = writer, ""
         self.bags.append(bag)

@@ -109,7 +109,7 @@ class Polled:
         self._node, self._on_message = node, on_message
         self._group = _NotWaitedFor()
         self._subscriptions: dict[Subscription, tuple[RecordedTopic, bool, bool]] = {}
-        self._numbers: dict[Subscription, int] = {}
+        self._numbers: dict[Subscription, tuple[int | None, bool]] = {}
 
     def subscribe(
         self, topic: RecordedTopic, kind: type, name: str, *, raw: bool = False, one_publisher: bool = False
@@ -141,9 +141,10 @@ class Polled:
                     self._on_message(topic, raw, info["source_timestamp"] or info["received_timestamp"], data)
 
     def _count_gap(self, subscription: Subscription, name: str, number: int | None) -> None:
-        before = self._numbers.get(subscription)
+        """Count the numbers left out; where they have just gone back, another publisher's came in between."""
+        before, went_back = self._numbers.get(subscription, (None, False))
         if number is None:
             return
-        if before is not None and number > before + 1:
+        if before is not None and number > before + 1 and not went_back:
             self.missed[name] = self.missed.get(name, 0) + number - before - 1
-        self._numbers[subscription] = number
+        self._numbers[subscription] = number, before is not None and number <= before

@@ -157,7 +157,8 @@ def bag_metadata(given: dict, namespace: str) -> dict[str, str]:
     return metadata
 
 
-main = partial(run_node, "recorder", RecorderNode, niceness=10)
+# Behind the bus and the pictures, but before what else is nice: starved for a second, it would lose goals.
+main = partial(run_node, "recorder", RecorderNode, niceness=5)
 
 
 if __name__ == "__main__":

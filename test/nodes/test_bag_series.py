@@ -101,9 +101,11 @@ def test_a_disk_that_refuses_is_one_line_and_tried_again_later(stand, monkeypatc
         stand.now_s = 1.0
         series.tend()
         assert series.bags == [stand.folder / "0000"], "not at once"
-    (line,) = stand.lines
-    assert "the disk is full" in line and "rena bag recover" in line
-    stand.now_s = 10.0
+        stand.now_s = 6.0
+        series.tend()
+        assert series.problem and list(stand.folder.iterdir()) == [stand.folder / "0000"], "no empty bag is left"
+    assert "the disk is full" in stand.lines[0] and "rena bag recover" in stand.lines[0]
+    stand.now_s = 20.0
     series.tend()
     assert not series.problem and series.write("/said", 3, cdr("after"))
     series.close()
