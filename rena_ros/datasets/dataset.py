@@ -60,7 +60,9 @@ class Dataset:
         The test set is the last ``test`` samples, or, where meta.json has ``split``, blocks of samples (see
         ``block_rows``). Raises RenaError when no sample would be left to train on.
         """
-        if not 0 < test < len(self):
+        if test < 1:
+            raise RenaError(f"--test must be at least 1, not {test}")
+        if test >= len(self):
             raise RenaError(
                 f"{self.directory} has {len(self)} samples, too few to keep {test} for the test; "
                 f"keep fewer (--test {max(1, len(self) // 10)}) or collect more"

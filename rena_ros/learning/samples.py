@@ -45,7 +45,10 @@ def split_validation(dataset: Dataset, validation: int) -> tuple[Samples, Sample
     """
     rows = len(dataset) - validation
     if validation < 0 or rows < 1:
-        raise RenaError(f"--validation {validation} leaves none of the {len(dataset)} samples to train on")
+        raise RenaError(
+            f"--validation {validation} leaves none of the {len(dataset)} samples to train on: keep fewer, such as "
+            f"--validation {len(dataset) // 10} (0: train on all, keep the last epoch)"
+        )
     _check(dataset)
     return (
         Samples(dataset.features[:rows], dataset.goals[:rows]),

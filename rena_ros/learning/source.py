@@ -80,7 +80,7 @@ def _weights(model: onnx.ModelProto, config: NetworkConfig) -> Tensors:
 def _check(network: Network, policy: Policy) -> None:
     """Raise RenaError unless network and file give the same goals for readings around the robot's rest."""
     readings = np.random.default_rng(0).random((64, len(policy.robot_rest)), np.float32) * 0.2
-    readings[:, -3:] = 0  # a pose that every model answers as it is
+    readings[:, -3:] = policy.robot_rest[-3:]  # a pose that every model answers as it is
     with torch.no_grad():
         goals = network.eval()(torch.from_numpy(readings)).clamp(0, 1).numpy()
     difference = np.abs(goals - policy.batch(readings)).max()

@@ -3,6 +3,7 @@
 import argparse
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -63,6 +64,19 @@ def test_the_model_that_ships_can_be_fine_tuned(tmp_path, dataset):
     features = dataset.features * (np.arange(55) < 52)  # a head that looks ahead is within any model's pose range
     np.testing.assert_allclose(tuned.batch(features), shipped.batch(features), atol=1e-5)
     np.testing.assert_allclose(tuned.robot_rest, dataset.meta["robot_rest"], atol=1e-6)  # the new robot's, not Rena's
+
+
+def test_a_few_samples_of_a_tilted_camera_give_a_model(dataset, tmp_path):
+    """Samples may have poses beyond those that their model answers; its file is no other model for it."""
+    features = dataset.features.copy()
+    features[:, -3:] = 2 * features[:, -3:] + [0.0, 0.9, 0.0]  # beyond what the neck itself reaches
+    rest = [*dataset.meta["robot_rest"][:-2], dataset.meta["robot_rest"][-2] + 0.9, dataset.meta["robot_rest"][-1]]
+    tilted = replace(dataset, features=features, meta={**dataset.meta, "robot_rest": rest})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train_command, "load_dataset", lambda _: tilted)
+        words = ("--from", share_path("models/rena.onnx"), "--test", 100, "--limit", 25, "--epochs", 2)
+        assert train(dataset.directory, tmp_path / "run", *words) == 0
+    assert load_source(tmp_path / "run", ROBOT).path == tmp_path / "run" / "model.onnx"
 
 
 def test_a_run_records_what_it_was_fine_tuned_from(first, dataset_directory, tmp_path):
