@@ -15,6 +15,7 @@ import yaml
 from rena_ros.base.errors import RenaError
 from rena_ros.base.files import user_path
 from rena_ros.collecting import command
+from rena_ros.collecting.ranges import RANGES
 from rena_ros.graph import (
     TOPICS,
     Process,
@@ -29,6 +30,7 @@ from rena_ros.graph import (
     ros_domain,
     ros_namespace,
 )
+from rena_ros.nodes import babble, camera
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -222,6 +224,13 @@ def test_the_launch_file_of_collecting_declares_what_the_command_takes():
     parser = argparse.ArgumentParser(add_help=False)
     command.add_arguments(parser)
     assert declared == {action.dest for action in parser._actions} - {"fast", *command.FAST_ONLY, "json", "duration"}
+
+
+def test_numbers_are_refused_before_a_session_as_the_nodes_would_refuse_them():
+    limits = {spec.name: spec.limits for spec in (*babble.PARAMETERS, *camera.PARAMETERS)}
+    assert {name: limits[name] for name in RANGES if name != "duration"} == {
+        name: given for name, given in RANGES.items() if name != "duration"
+    }
 
 
 def test_console_scripts_go_where_ros_looks_for_them():

@@ -4,6 +4,7 @@ import argparse
 
 from rena_ros.base.errors import RenaError
 from rena_ros.base.files import user_path
+from rena_ros.collecting.ranges import check_numbers
 
 SAMPLES, SEED = 9000, 0  # where neither the user nor the session that is resumed says otherwise
 # Options of one way of collecting only, by their names in the parsed arguments; all are None where not given.
@@ -56,10 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Collect. Returns 0, 1 when the session failed, or 130 after Ctrl-C."""
-    if args.samples is not None and args.samples < (0 if args.measure_delay else 1):
-        raise RenaError(f"--samples must be at least 1, not {args.samples}")
-    if args.seed is not None and args.seed < 0:
-        raise RenaError(f"--seed must not be negative, not {args.seed}")
+    check_numbers(args)
     misplaced = [name for name in (LIVE_ONLY if args.fast else FAST_ONLY) if getattr(args, name) is not None]
     if misplaced:
         option = "--" + misplaced[0].replace("_", "-")

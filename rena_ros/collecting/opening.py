@@ -13,6 +13,7 @@ from rena_ros.base.files import ros_path, user_path
 from rena_ros.base.parameter_file import parameters_in
 from rena_ros.base.resources import share_path
 from rena_ros.collecting.command import SAMPLES, SEED
+from rena_ros.collecting.ranges import check_numbers
 from rena_ros.graph import TWIN, Process, collect_graph, full_name, ros_namespace
 from rena_ros.perception.camera import absence, camera_path
 from rena_ros.perception.container import examine
@@ -20,20 +21,24 @@ from rena_ros.perception.video import PERFORMER
 from rena_ros.processes.checks import check_robot
 from rena_ros.recording import session as sessions
 from rena_ros.recording.session import SessionFile
+from rena_ros.recording.stored import Stored
 from rena_ros.robot.file import load_robot
 from rena_ros.strategy.file import load_strategy, strategy_path
+from rena_ros.twin.body import load_body
 
 
 @dataclass(frozen=True)
 class OpenSession:
     """A session that is locked for this process.
 
-    ``todo``: indices of the samples that its bags lack, ascending; ``mended``: how many bags were; ``processes``: what
-    collects the rest; ``has_work``: False where all samples are there and no delay is to be measured.
+    ``held``: what its bags hold; ``todo``: indices of the samples that they lack, ascending; ``mended``: how many bags
+    were; ``processes``: what collects the rest; ``has_work``: False where all samples are there and no delay is to be
+    measured.
     """
 
     out: Path
     session: SessionFile
+    held: Stored
     todo: list[int]
     mended: int
     processes: tuple[Process, ...]
@@ -61,20 +66,26 @@ def opened(args: argparse.Namespace, command: str) -> Iterator[OpenSession]:
     """
     namespace = ros_namespace(args.namespace or "")
     params_file = args.params_file or share_path("config/nodes.yaml")
-    servos = parameters_in(params_file, full_name("servos", namespace))
+    servos, babble = (parameters_in(params_file, full_name(name, namespace)) for name in ("servos", "babble"))
     check_robot(args.robot)
     _check_source(args.robot, args.source)
     out = args.out.resolve()
-    # The strategy is copied last: a run that was killed before that leaves no session to take anything from.
-    earlier = sessions.load(out) if args.resume and (out / sessions.STRATEGY_FILE).exists() else None
-    robot_file = args.robot_file or (out / sessions.ROBOT_FILE if earlier else servos.get("robot_file"))
-    strategy = args.strategy or (str(out / sessions.STRATEGY_FILE) if earlier else None)
+    if args.resume and not (out / sessions.FILE).exists():
+        raise RenaError(f"{out} holds no session to resume: leave --resume out to begin one")
+    earlier = sessions.load(out) if args.resume else None
+    robot_copy, strategy_copy = out / sessions.ROBOT_FILE, out / sessions.STRATEGY_FILE
+    # A run that was killed at its very beginning left none.
+    robot_file = args.robot_file or (robot_copy if earlier and robot_copy.exists() else servos.get("robot_file"))
+    strategy_given = str(strategy_copy) if earlier and strategy_copy.exists() else babble.get("strategy_file")
+    strategy = args.strategy or strategy_given
     # A session in which only the delay was measured has 0 samples.
-    samples = _first(args.samples, (earlier.samples or None) if earlier else None, SAMPLES)
-    seed = _first(args.seed, earlier.seed if earlier else None, SEED)
+    samples = _first(args.samples, (earlier.samples or None) if earlier else None, babble.get("samples"), SAMPLES)
+    seed = _first(args.seed, earlier.seed if earlier else None, babble.get("seed"), SEED)
+    check_numbers(argparse.Namespace(**vars(args) | {"samples": samples, "seed": seed}))
     robot = load_robot(robot_file)
     assert robot.source is not None  # it was loaded from a file
     load_strategy(strategy, robot)
+    load_body(args.body, robot)
     source = args.source or ("robot" if args.robot == TWIN else "")
     note = {"command": command, "rena_version": __version__, "commit": source_commit() or "", "source": source}
     with sessions.locked(out):
@@ -84,10 +95,16 @@ def opened(args: argparse.Namespace, command: str) -> Iterator[OpenSession]:
         session = sessions.note_delay(out, held)
         todo = sessions.missing(held.samples, samples)
         (out / sessions.LOG).mkdir(exist_ok=True)
-        processes = _graph(args, out, session, todo)
-        yield OpenSession(
-            out, session, todo, mended, processes, namespace, params_file, bool(todo or args.measure_delay)
-        )
+        autostart = servos.get("autostart") if args.autostart is None else args.autostart
+        processes = _graph(args, out, session, todo, autostart)
+        has_work = bool(todo or args.measure_delay)
+        if not has_work:
+            sessions.end_run(out, "complete")
+        try:
+            yield OpenSession(out, session, held, todo, mended, processes, namespace, params_file, has_work)
+        except RenaError:
+            sessions.end_run(out, "failed")
+            raise
 
 
 def _first(*values: int | None) -> int:
@@ -108,7 +125,9 @@ def _check_source(robot: str, source: str | None) -> None:
         raise RenaError(reason)
 
 
-def _graph(args: argparse.Namespace, out: Path, session: SessionFile, todo: list[int]) -> tuple[Process, ...]:
+def _graph(
+    args: argparse.Namespace, out: Path, session: SessionFile, todo: list[int], autostart: bool | None
+) -> tuple[Process, ...]:
     """Return the processes; they read the session's own copies of robot and strategy, which no user edits meanwhile."""
     link = out / sessions.LOG / "servos"
     link.unlink(missing_ok=True)  # a run that was killed leaves a port that leads nowhere
@@ -121,7 +140,7 @@ def _graph(args: argparse.Namespace, out: Path, session: SessionFile, todo: list
         todo=sessions.todo_text(todo),
         strategy=ros_path(out / sessions.STRATEGY_FILE),
         robot_file=ros_path(out / sessions.ROBOT_FILE),
-        autostart=args.autostart,
+        autostart=autostart,
         rest_every=args.rest_every,
         rest_s=args.rest_s,
         capture_delay_s=session.capture_delay_s,

@@ -15,6 +15,7 @@ from rich.text import Text
 DRAW_EVERY_S, PLAIN_EVERY_S = 0.5, 5.0
 BABBLE = "babble: babble"
 PHASES = ("settle_s", "picture_s", "reading_s", "check_s")
+SHOWN_SERVOS = 3  # of those that are not well: all 25 would not fit on a terminal
 _LEVELS = {0: ("good", "green"), 1: ("warning", "yellow"), 2: ("ERROR", "bold red"), 3: ("stale", "magenta")}
 
 
@@ -59,16 +60,15 @@ def progress_of(status: ShownStatus | None) -> CollectProgress:
     rejected = {
         key.removeprefix("rejected_").replace("_", " "): int(values[key]) for key in values if "rejected" in key
     }
-    phases = {
-        key.removesuffix("_s"): values[key]
-        for key in ("settle_s", "picture_s", "reading_s", "check_s")
-        if key in values
-    }
+    phases = {key.removesuffix("_s"): values[key] for key in PHASES if key in values}
     paused = bool(values.get("paused_because"))
     return CollectProgress(
         int(values.get("done", 0)), values.get("rate_per_min", ""), values.get("left_s", ""), rejected, phases,
         status.message, paused,
     )  # fmt: skip
+
+
+NamedStatus = tuple[str, ShownStatus]
 
 
 class CollectView:
@@ -111,16 +111,25 @@ class CollectView:
         table.add_column()
         table.add_row("samples", Text.assemble((f"{done}", "bold"), f" of {self._samples}{_rate(progress)}"))
         table.add_row("rejected", Text(_listed(progress.rejected) or "none"))
-        table.add_row("phases", Text(" · ".join(f"{name} {mean} s" for name, mean in (progress.phases or {}).items())))
+        if progress.phases:
+            table.add_row("phases", Text(" · ".join(f"{name} {mean} s" for name, mean in progress.phases.items())))
         table.add_row("now", Text(progress.state, style="yellow" if progress.paused else ""))
-        for name, status in sorted(statuses.items()):
-            node, _, part = name.partition(": ")
-            if node == "babble" or (status.level == 0 and node == "servos" and part != "bus"):
-                continue  # a line for one of 25 servos only when it is not well
+        nodes, servos = _shown(statuses)
+        for name, status in [*nodes, *servos[:SHOWN_SERVOS]]:
             word, colour = _LEVELS.get(status.level, ("?", "red"))
             table.add_row(Text(name), Text.assemble((word, colour), f"  {status.message}"))
+        if more := servos[SHOWN_SERVOS:]:
+            table.add_row(Text("servos"), Text(f"{len(more)} more are not well; see log/servos.log"))
         bar = ProgressBar(total=max(self._samples, 1), completed=done, width=60)
         return Panel(Group(table, bar), title=Text(self._title), subtitle="Ctrl-C ends the run; --resume goes on")
+
+
+def _shown(statuses: Mapping[str, ShownStatus]) -> tuple[list[NamedStatus], list[NamedStatus]]:
+    """Return the statuses of the other nodes, by name, and those of the servos that are not well, the worst first."""
+    named = [(name, status) for name, status in sorted(statuses.items()) if name != BABBLE]
+    servos = [one for one in named if one[0].startswith("servos: ") and one[0] != "servos: bus"]
+    nodes = [one for one in named if one not in servos]
+    return nodes, sorted((one for one in servos if one[1].level), key=lambda one: -one[1].level)
 
 
 def plain_text(progress: CollectProgress, earlier: int, samples: int) -> str:
@@ -132,7 +141,7 @@ def plain_text(progress: CollectProgress, earlier: int, samples: int) -> str:
 
 
 def _rate(progress: CollectProgress) -> str:
-    if not progress.rate_per_min:
+    if not float(progress.rate_per_min or 0):
         return ""
     return f", {progress.rate_per_min}/min{_left(float(progress.left_s)) if progress.left_s else ''}"
 

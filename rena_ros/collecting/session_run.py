@@ -12,11 +12,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from rena_ros.base.errors import RenaError
 from rena_ros.base.files import printable, write_json
 from rena_ros.base.signals import on_end
 from rena_ros.collecting.live import LiveOutcome, LiveSession
 from rena_ros.collecting.opening import OpenSession, opened
-from rena_ros.graph import TWIN, environment_defaults, full_name, ros_domain
+from rena_ros.graph import environment_defaults, full_name, overruled, ros_domain
 from rena_ros.processes.checks import check_json, check_names
 from rena_ros.recording import session as sessions
 from rena_ros.recording.session import SessionFile
@@ -25,7 +26,8 @@ from rena_ros.recording.stored import Stored
 
 def run(args: argparse.Namespace) -> int:
     """Collect over ROS. Returns 0, 1 when the session failed, or 130 after Ctrl-C (--resume goes on)."""
-    console = Console(highlight=False, soft_wrap=True)
+    # Where the figures go to standard output, they are alone there.
+    console = Console(highlight=False, soft_wrap=True, stderr=str(args.json) == "-")
     on_end(signal.default_int_handler)
     domain = ros_domain()
     check_json(args.json)
@@ -34,6 +36,8 @@ def run(args: argparse.Namespace) -> int:
             console.print(f"{opening.mended} bag(s) of a run that was cut off are mended")
         if not opening.has_work:
             console.print(opening.done_text, markup=False)
+            if args.json:
+                write_json(args.json, _figures(opening, LiveOutcome("complete"), opening.held, opening.session))
             return 0
         names = [full_name(one.name, opening.namespace) for one in opening.processes]
         with contextlib.closing(check_names(names, domain, opening.namespace, "rena collect")):
@@ -47,7 +51,10 @@ def _collect(args: argparse.Namespace, opening: OpenSession, console: Console) -
     title = printable(f"rena collect · {args.robot} → {out}")
     there = f", {collected} are there" if collected else ""
     console.print(f"{title}: {samples} samples{there}", markup=False)
-    if args.robot != TWIN and not args.autostart:
+    if args.params_file:
+        for line in overruled(opening.processes, opening.params_file, opening.namespace):
+            console.print(f"note: {line}", markup=False)
+    if not next(one for one in opening.processes if one.name == "servos").parameters.get("autostart"):
         service = full_name("set_torque", opening.namespace)
         console.print(
             f'torque stays off; ros2 service call {service} std_srvs/srv/SetBool "{{data: true}}" switches it on',
@@ -62,11 +69,16 @@ def _conclude(json_file: Path | None, opening: OpenSession, outcome: LiveOutcome
     out, samples = opening.out, opening.session.samples
     if outcome.failure is not None:
         console.print(f"rena collect: {outcome.failure}", markup=False)
-    sessions.end_run(out, outcome.ending)
-    sessions.mend(out)  # where the recorder was killed
-    held = sessions.stored(out)
-    session = sessions.note_delay(out, held)
-    figures = _figures(out, outcome, held, opening.collected, session)
+    try:
+        sessions.end_run(out, outcome.ending)
+        sessions.mend(out)  # where the recorder was killed
+        held = sessions.stored(out)
+        session = sessions.note_delay(out, held)
+    except RenaError as error:  # a full disk
+        remedy = f"what was recorded stays in {out}; the same command with --resume mends it and goes on"
+        console.print(f"rena collect: {error}; {remedy}", markup=False)
+        return 1
+    figures = _figures(opening, outcome, held, session)
     _report(console, figures)
     if len(held.samples) < samples:
         again = "the same command with --resume goes on"
@@ -78,10 +90,10 @@ def _conclude(json_file: Path | None, opening: OpenSession, outcome: LiveOutcome
     return {"complete": 0, "interrupted": 130}.get(outcome.ending, 1)
 
 
-def _figures(out: Path, outcome: LiveOutcome, held: Stored, earlier: int, session: SessionFile) -> dict[str, Any]:
+def _figures(opening: OpenSession, outcome: LiveOutcome, held: Stored, session: SessionFile) -> dict[str, Any]:
     """Return the figures for `--json`; shares are of this run, the rate is that of its last 100 samples."""
-    now = len(held.samples) - earlier
-    size = sum(path.stat().st_size for path in (out / sessions.BAGS).rglob("*") if path.is_file())
+    now = len(held.samples) - opening.collected
+    size = sum(path.stat().st_size for path in (opening.out / sessions.BAGS).rglob("*") if path.is_file())
     return {
         "ending": outcome.ending,
         "samples": len(held.samples),

@@ -152,8 +152,9 @@ def _continued(directory: Path, earlier: SessionFile, fresh: SessionFile, resume
     changed = [key.removesuffix("_sha256") for key in RECIPE if getattr(earlier, key) != getattr(fresh, key)]
     if not resume and _bags(directory):
         raise RenaError(f"{directory} holds a session already: add --resume to go on with it, or choose another --out")
-    if changed and _bags(directory):
-        raise RenaError(f"{directory} holds a session of another {' and '.join(changed)}: choose another --out")
+    if changed and (resume or _bags(directory)):
+        remedy = "give what it began with, or choose another --out"
+        raise RenaError(f"{directory} holds a session of another {' and '.join(changed)}: {remedy}")
     if fresh.samples < earlier.samples and _bags(directory):
         raise RenaError(f"{directory} is a session of {earlier.samples} samples: it can grow, not shrink")
     return replace(fresh, capture_delay_s=earlier.capture_delay_s, runs=earlier.runs)

@@ -26,7 +26,7 @@ PAUSED = Status(
     [
         (None, "40 of 200 samples | the nodes start"),
         (BABBLING, "52 of 200 samples, 60.0/min, 90 s left | rejected: no face 2 | babbling"),
-        (PAUSED, "52 of 200 samples, 0.0/min | paused: jaw is hot: 71 C"),
+        (PAUSED, "52 of 200 samples | paused: jaw is hot: 71 C"),
     ],
 )
 def test_the_plain_line_counts_the_samples_of_earlier_runs(status, text):
@@ -48,3 +48,16 @@ def test_the_panel_shows_a_servo_only_when_it_is_not_well():
     shown = screen.getvalue()
     assert "52 of 200" in shown and "jaw is hot" in shown and "too hot" in shown and "servos: bus" in shown
     assert "lid_left" not in shown
+
+
+def test_the_panel_fits_a_terminal_of_24_lines_when_no_servo_is_well():
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=80, height=24, color_system=None)
+    servos = {
+        f"servos: servo_{number}": Status(1, "replied to only 94% of the last second's reads") for number in range(25)
+    }
+    with CollectView("rena collect", 0, 200, console) as view:
+        view.show({BABBLE: BABBLING, **servos, "servos: lid": Status(3, "gone")})
+    shown = screen.getvalue()
+    assert "Ctrl-C ends the run" in shown and "23 more are not well; see log/servos.log" in shown
+    assert "servos: lid" in shown, "the worst are shown"
