@@ -153,3 +153,8 @@ def back_up(path: Path) -> Path:
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, 64 hexadecimal digits. Raises OSError."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def sha256_of_text(text: str) -> str:
+    """Return the SHA-256 of a text in UTF-8, 64 hexadecimal digits."""
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -3,18 +3,16 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
-from rena_ros.base.arrays import ByteArray
 from rena_ros.base.errors import RenaError
 from rena_ros.collecting.stage import Observation, Stage
 from rena_ros.datasets.shards import Shard
 from rena_ros.perception.face_reader import FaceReading
+from rena_ros.perception.pixels import to_jpeg
 from rena_ros.strategy.expert import Expression
 
 ATTEMPTS = 20
-JPEG_QUALITY = 90
 Replace = Callable[[int, int], Expression]
 
 
@@ -40,7 +38,7 @@ def record_shard(
     for number, expression in enumerate(plan, first):
         sample = _record(stage, number, expression, replace)
         samples.append(sample)
-        jpegs.append(_jpeg(sample.observation.picture))
+        jpegs.append(to_jpeg(sample.observation.picture))
         recorded()
     arrays = {
         "goals": np.stack([sample.expression.goals for sample in samples]),
@@ -61,11 +59,3 @@ def _record(stage: Stage, number: int, expression: Expression, replace: Replace)
         if observation.reading is not None:
             return _Sample(expression, observation, observation.reading, attempt)
     raise RenaError(f"sample {number}: no face found in {ATTEMPTS} different expressions; look at the twin's picture")
-
-
-def _jpeg(picture: ByteArray) -> bytes:
-    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    if not done:
-        raise RuntimeError("OpenCV could not encode a picture as JPEG")
-    return data.tobytes()

@@ -1,6 +1,7 @@
 """`rena dataset build`: from bags to a dataset, paired by stamps; what is refused is counted and named."""
 
 import argparse
+import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +29,7 @@ from rena_ros.datasets.build_scan import BagScan
 from rena_ros.datasets.build_sources import SAMPLE, BagSource, common_robot, find_sources, same_robot
 from rena_ros.robot.model import Robot
 
+_LONGEST_DELAY_S = 10.0
 _EXAMPLES, _SHOWN = 3, 160  # examples of each reason in the terminal, and characters of each
 
 
@@ -72,8 +74,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Build. Returns 0; nothing is left of a build that fails or is interrupted."""
-    if args.split_seed < 0 or not args.tolerance > 0:
-        raise RenaError("--split-seed must not be negative, and --tolerance must be above 0")
+    if args.split_seed < 0 or not 0 < args.tolerance < math.inf:
+        raise RenaError("--split-seed must not be negative, and --tolerance must be above 0 and finite")
+    if args.capture_delay is not None and not abs(args.capture_delay) <= _LONGEST_DELAY_S:
+        raise RenaError(f"--capture-delay is in seconds, at most {_LONGEST_DELAY_S:g}, not {args.capture_delay:g}")
     workers = usable_workers(args.workers)
     sources = find_sources(args.sources, args.namespace)
     if not any(SAMPLE in source.topics for source in sources):

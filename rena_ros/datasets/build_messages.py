@@ -1,37 +1,16 @@
-"""What messages of a bag say, as plain data: stamps in ns, positions in rad, readings, pictures."""
+"""What messages of a bag say, as plain data: positions in rad, readings, pictures."""
 
-import struct
-from collections.abc import Iterator
 from typing import Any
 
-import cv2
 import numpy as np
 
-from rena_ros.base.arrays import ByteArray, FloatArray
+from rena_ros.base.arrays import FloatArray
 from rena_ros.perception.face_reader import READING_NAMES
-from rena_ros.perception.pixels import decompressed, to_rgb
-from rena_ros.recording.marker import SampleMarker, marker_from
+from rena_ros.perception.pixels import decompressed, to_jpeg, to_rgb
 from rena_ros.robot.model import Robot
 
 LANDMARKS = (478, 3)
 JPEG_QUALITY = 95
-
-
-def stamp_of(data: bytes) -> int:
-    """Return the stamp, ns, of a message that begins with a header, from its first 12 bytes of CDR (little-endian)."""
-    seconds, nanoseconds = struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, 4)
-    return int(seconds * 1_000_000_000 + nanoseconds)
-
-
-def markers_in(message: Any) -> Iterator[SampleMarker]:
-    """Yield the marker in a message of the topic ``sample``; a message about something else has none.
-
-    Raises RenaError for a marker that cannot be read.
-    """
-    statuses = {status.name: status for status in message.status}
-    if "sample" in statuses and "goals" in statuses:
-        values, goals = ({pair.key: pair.value for pair in statuses[name].values} for name in ("sample", "goals"))
-        yield marker_from(statuses["sample"].message, values, goals)
 
 
 def joint_positions(message: Any, robot: Robot) -> FloatArray | None:
@@ -69,17 +48,10 @@ def jpeg_of(message: Any) -> bytes:
     """
     if not hasattr(message, "format"):
         step, big = message.step, bool(message.is_bigendian)
-        return _encoded(to_rgb(message.data, message.encoding, message.width, message.height, step, big_endian=big))
+        rgb = to_rgb(message.data, message.encoding, message.width, message.height, step, big_endian=big)
+        return to_jpeg(rgb, JPEG_QUALITY)
     data, form = bytes(message.data), message.format
     as_it_is = not form.partition("compressed")[2].strip().startswith("rgb") and "bayer" not in form
     if data.startswith(b"\xff\xd8") and as_it_is:
         return data
-    return _encoded(decompressed(data, form))
-
-
-def _encoded(rgb: ByteArray) -> bytes:
-    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
-    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    if not done:
-        raise RuntimeError("OpenCV could not encode a picture as JPEG")
-    return data.tobytes()
+    return to_jpeg(decompressed(data, form), JPEG_QUALITY)

@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib.metadata
-import io
 import os
 import shlex
 import shutil
@@ -14,14 +13,15 @@ from typing import Any
 import numpy as np
 
 from rena_ros import __version__
+from rena_ros.base.array_files import write_arrays
 from rena_ros.base.arrays import Array
 from rena_ros.base.commit import source_commit
 from rena_ros.base.errors import RenaError
-from rena_ros.base.files import sha256_of, write_bytes, write_text
+from rena_ros.base.files import sha256_of, sha256_of_text, write_text
 from rena_ros.datasets.build_messages import LANDMARKS
 from rena_ros.datasets.build_pairing import Candidate
 from rena_ros.datasets.build_rest import RestReadings
-from rena_ros.datasets.build_sources import BagSource, sha256_of_text
+from rena_ros.datasets.build_sources import BagSource
 from rena_ros.datasets.shards import Shard, begin, locked, write_shard
 from rena_ros.perception.face_reader import READING_NAMES
 from rena_ros.perception.model_file import find_face_model
@@ -69,9 +69,7 @@ def write_samples(directory: Path, samples: Sequence[Candidate], robot: Robot, m
 def write_beside(directory: Path, robot_text: str, rest: RestReadings) -> None:
     """Write the robot file and the readings at rest into a dataset. Raises RenaError."""
     write_text(directory / "robot.yaml", robot_text)
-    packed = io.BytesIO()
-    np.savez(packed, stamps_ns=rest.stamps_ns, features=rest.features)
-    write_bytes(directory / "rest.npz", packed.getvalue())
+    write_arrays(directory / "rest.npz", {"stamps_ns": rest.stamps_ns, "features": rest.features})
 
 
 def meta_of(

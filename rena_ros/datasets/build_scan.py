@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
+from rena_ros.bags.header import stamp_of
 from rena_ros.bags.reader import BagMessage, BagReader
 from rena_ros.base.errors import RenaError
 from rena_ros.datasets.build_messages import (
@@ -11,8 +12,6 @@ from rena_ros.datasets.build_messages import (
     joint_positions,
     jpeg_of,
     landmarks_of,
-    markers_in,
-    stamp_of,
 )
 from rena_ros.datasets.build_pairing import Candidate, Pairing, candidate
 from rena_ros.datasets.build_rest import SLOT_NS, RestFinder
@@ -26,7 +25,7 @@ from rena_ros.datasets.build_sources import (
     STATES,
     BagSource,
 )
-from rena_ros.recording.marker import SampleMarker
+from rena_ros.recording.marker import SampleMarker, markers_in
 from rena_ros.robot.model import Robot
 
 _REST_PICTURES = 60

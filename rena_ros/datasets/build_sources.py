@@ -1,6 +1,6 @@
 """The bags that a dataset is built from: session, topics, robot and camera delay of each."""
 
-import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,11 +80,6 @@ def same_robot(one: Robot, other: Robot) -> bool:
     return shapes[0] == shapes[1]
 
 
-def sha256_of_text(text: str) -> str:
-    """Return the SHA-256 of a text in UTF-8, 64 hexadecimal digits."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def _source(bag: Path, namespace: str | None) -> BagSource:
     session = _session_folder(bag)
     with BagReader(bag) as reader:
@@ -136,6 +131,7 @@ def _delay_s(session: Path | None, metadata: Mapping[str, str]) -> float:
     if session is not None and (measured := load(session).capture_delay_s) is not None:
         return measured
     try:
-        return float(metadata.get("camera_delay_s") or 0)
+        delay_s = float(metadata.get("camera_delay_s") or 0)
     except ValueError:
-        return 0.0
+        delay_s = math.nan
+    return delay_s if math.isfinite(delay_s) else 0.0

@@ -10,6 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from rena_ros.base.array_files import read_arrays
 from rena_ros.base.arrays import FloatArray
 from rena_ros.base.errors import RenaError
 from rena_ros.base.files import user_path, write_json
@@ -111,10 +112,11 @@ def _rest_faults(directory: Path) -> Iterator[DatasetFault]:
     if not (directory / "rest.npz").exists():
         return
     try:
-        with np.load(directory / "rest.npz", allow_pickle=False) as file:
-            stamps, features = file["stamps_ns"], file["features"]
-    except Exception as error:  # NumPy raises many kinds at a file that is none of its own
+        rest = read_arrays(directory / "rest.npz", ("stamps_ns", "features"))
+    except ValueError as error:
         yield DatasetFault("rest.npz", f"it is damaged: {error}")
         return
-    if features.shape != (len(stamps), len(READING_NAMES)) or not np.isfinite(features).all():
+    stamps, features = rest["stamps_ns"], rest["features"]
+    fit = stamps.ndim == 1 and features.shape == (len(stamps), len(READING_NAMES)) and features.dtype == np.float32
+    if not fit or not np.isfinite(features).all():
         yield DatasetFault("rest.npz", f"it does not hold {len(READING_NAMES)} finite features for each stamp")

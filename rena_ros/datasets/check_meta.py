@@ -11,7 +11,7 @@ import numpy as np
 from rena_ros.base.errors import RenaError
 from rena_ros.base.files import read_text, sha256_of
 from rena_ros.base.resources import share_path
-from rena_ros.datasets.dataset import FORMAT, block_rows
+from rena_ros.datasets.dataset import FORMAT, block_rows, is_count
 from rena_ros.perception.face_reader import COEFFICIENT_NAMES, READING_NAMES
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import Robot
@@ -47,7 +47,7 @@ def loaded_meta(directory: Path) -> tuple[dict[str, Any] | None, list[DatasetFau
         return None, [DatasetFault(META, f"it does not describe a dataset of format {FORMAT}")]
     faults = [DatasetFault(META, problem) for problem in _problems(meta)]
     names, counts = meta.get("names"), (meta.get("samples"), meta.get("shard_size"))
-    usable = isinstance(names, list) and len(names) > 0 and all(_is_count(count) for count in counts)
+    usable = isinstance(names, list) and len(names) > 0 and all(is_count(count) for count in counts)
     return (meta if usable else None), faults
 
 
@@ -78,7 +78,7 @@ def robot_faults(meta: dict[str, Any], robot: Robot) -> Iterator[DatasetFault]:
         return
     span = robot.upper - robot.lower
     for key, expected in (("lower_rad", robot.lower), ("span_rad", span), ("neutral_goals", robot.neutral_goals)):
-        values = _numbers(meta.get(key), len(names))
+        values = numbers_of(meta.get(key), len(names))
         if values is None:
             continue  # reported already
         for i in np.flatnonzero(np.abs(values - expected) > _LIMITS_WITHIN_RAD):
@@ -87,7 +87,7 @@ def robot_faults(meta: dict[str, Any], robot: Robot) -> Iterator[DatasetFault]:
 
 def _problems(meta: dict[str, Any]) -> Iterator[str]:
     for key in ("samples", "shard_size"):
-        if not _is_count(meta.get(key)):
+        if not is_count(meta.get(key)):
             yield f"{key} is {meta.get(key)!r}, not a number from 1 on"
     names = meta.get("names")
     if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
@@ -95,10 +95,10 @@ def _problems(meta: dict[str, Any]) -> Iterator[str]:
         names = []
     if twice := [name for i, name in enumerate(names) if name in names[:i]]:
         yield f"names has {twice[0]} twice"
-    if tuple(meta.get("feature_names") or ()) != READING_NAMES:
+    if meta.get("feature_names") != list(READING_NAMES):
         yield f"feature_names are not the {len(READING_NAMES)} names of a reading"
     yield from _servo_problems(meta, names)
-    rest = _numbers(meta.get("robot_rest"), len(READING_NAMES))
+    rest = numbers_of(meta.get("robot_rest"), len(READING_NAMES))
     coefficients = len(COEFFICIENT_NAMES)
     if rest is None:
         yield f"robot_rest, the reading of the robot's neutral face, is not a list of {len(READING_NAMES)} numbers"
@@ -109,7 +109,7 @@ def _problems(meta: dict[str, Any]) -> Iterator[str]:
 
 def _servo_problems(meta: dict[str, Any], names: list[str]) -> Iterator[str]:
     for key in ("neutral_goals", "lower_rad", "span_rad") if names else ():
-        if (values := _numbers(meta.get(key), len(names))) is None:
+        if (values := numbers_of(meta.get(key), len(names))) is None:
             yield f"{key} is not a list of {len(names)} finite numbers, one for each servo"
         elif key == "span_rad" and values.min() <= 0:
             yield f"span_rad of {names[int(values.argmin())]} is not above 0"
@@ -120,8 +120,13 @@ def _servo_problems(meta: dict[str, Any], names: list[str]) -> Iterator[str]:
 def _picture_and_split_problems(meta: dict[str, Any]) -> Iterator[str]:
     image = meta.get("image")
     sizes = [image.get(key) for key in ("width", "height")] if isinstance(image, dict) else [0]
-    if not all(size is None or _is_count(size) for size in sizes):
+    if not all(size is None or is_count(size) for size in sizes):
         yield "image does not give width and height, pixels (null: several)"
+    source = meta.get("source")
+    if isinstance(source, dict) and "tolerance_rad" in source:
+        stated = numbers_of([source["tolerance_rad"]], 1)
+        if stated is None or stated[0] <= 0:
+            yield f"source: tolerance_rad is {source['tolerance_rad']!r}, not a number above 0"
     if not isinstance(meta.get("command"), str):
         yield "command, which made the dataset, is missing"
     if (rule := meta.get("split")) is not None:
@@ -131,11 +136,7 @@ def _picture_and_split_problems(meta: dict[str, Any]) -> Iterator[str]:
             yield str(error).removeprefix("meta.json has ")
 
 
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
-def _numbers(value: object, count: int) -> Any:
+def numbers_of(value: object, count: int) -> Any:
     """Return a list of ``count`` finite numbers as an array, or None where it is none."""
     if not isinstance(value, list) or len(value) != count:
         return None

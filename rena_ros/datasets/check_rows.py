@@ -1,22 +1,21 @@
 """What can be wrong with the shards of a dataset, and with each of their rows."""
 
 import hashlib
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from rena_ros.base.array_files import read_arrays
 from rena_ros.base.arrays import Array, FloatArray
 from rena_ros.datasets.build_judge import TOLERANCE_RAD
-from rena_ros.datasets.check_meta import DatasetFault
+from rena_ros.datasets.check_meta import DatasetFault, numbers_of
 from rena_ros.datasets.dataset import ARRAYS, shard_path
 from rena_ros.perception.face_reader import COEFFICIENT_NAMES, READING_NAMES
 from rena_ros.robot.model import Robot
 
 _COEFFICIENTS = len(COEFFICIENT_NAMES)
-_READ_ERRORS = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 
 class RowCheck:
@@ -30,7 +29,9 @@ class RowCheck:
         self._names: list[str] = [str(name) for name in meta["names"]]
         self._robot = robot if robot is not None and list(robot.names) == self._names else None
         source = meta.get("source")
-        self._tolerance_rad = float((source if isinstance(source, dict) else {}).get("tolerance_rad", TOLERANCE_RAD))
+        stated = numbers_of([source.get("tolerance_rad")] if isinstance(source, dict) else None, 1)
+        self._tolerance_rad = TOLERANCE_RAD if stated is None else float(stated[0])
+        self._lower, self._span = (numbers_of(meta.get(key), len(self._names)) for key in ("lower_rad", "span_rad"))
         self.goals: dict[int, FloatArray] = {}
         self.without_landmarks = 0
         self._seen: dict[bytes, int] = {}
@@ -55,9 +56,8 @@ class RowCheck:
             yield DatasetFault(name, f"it is missing, and with it {last}; {finish}")
             return
         try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {key: file[key] for key in file.files}
-        except _READ_ERRORS as error:
+            arrays = read_arrays(path)
+        except ValueError as error:
             yield DatasetFault(name, f"it is damaged: {error}")
             return
         whole = True
@@ -141,8 +141,8 @@ class RowCheck:
                 yield f"goals: the antagonists {self._names[a]} and {self._names[b]} both pull"
 
     def _position_problems(self, goals: FloatArray, positions: FloatArray) -> Iterator[str]:
-        lower, span = np.array(self._meta.get("lower_rad")), np.array(self._meta.get("span_rad"))
-        if lower.shape != positions.shape or span.shape != positions.shape:
+        lower, span = self._lower, self._span
+        if lower is None or span is None:
             yield from _beyond("positions", positions, self._names, -np.inf, np.inf)
             return  # meta.json has this fault
         lows, highs = lower - self._tolerance_rad, lower + span + self._tolerance_rad

@@ -5,7 +5,6 @@ pickles) and ``images/NNNNN.jpg`` (one picture per sample). ``shards`` writes it
 """
 
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from rena_ros.base.array_files import read_arrays
 from rena_ros.base.arrays import Array, BoolArray, FloatArray, IntArray
 from rena_ros.base.errors import RenaError
-from rena_ros.base.files import user_path
+from rena_ros.base.files import read_text, user_path
 
 FORMAT = 1
+_CHECK = "rena dataset check lists every fault"
 ARRAYS = ("goals", "positions", "features", "landmarks", "groups", "attempts")
 
 
@@ -103,17 +104,26 @@ def load_dataset(directory: str | Path) -> Dataset:
     directory = user_path(directory)
     meta = read_meta(directory)
     if meta is None:
-        raise RenaError(f"{directory} holds no dataset (no meta.json); collect one: rena collect --out {directory}")
-    read = [read_shard(directory, first) for first in range(0, meta["samples"], meta["shard_size"])]
-    shards = [shard for shard in read if shard is not None]
+        raise RenaError(_none_there(directory))
+    _refuse_incomplete(directory, meta)
+    there = sorted(int(path.stem) for path in (directory / "shards").glob("*.npz") if path.stem.isdecimal())
+    firsts = [first for first in there if first < meta["samples"] and first % meta["shard_size"] == 0]
+    shards = [shard for shard in (read_shard(directory, first) for first in firsts) if shard is not None]
     found = sum(len(shard["goals"]) for shard in shards)
     if found != meta["samples"]:
         raise RenaError(
             f"{directory} is unfinished: {found} of {meta['samples']} samples; "
             f"finish it with the same command: {meta['command']}"
         )
+    try:
+        arrays = {name: np.concatenate([shard[name] for shard in shards]) for name in ARRAYS}
+    except ValueError as error:
+        raise RenaError(f"the shards of {directory} do not fit each other ({error}); {_CHECK}") from error
+    rows = {"goals": len(meta["names"]), "positions": len(meta["names"]), "features": len(meta["feature_names"])}
+    if wrong := [name for name in rows if arrays[name].shape != (found, rows[name])]:
+        raise RenaError(f"{directory}: {wrong[0]} do not have {rows[wrong[0]]} columns, as meta.json says; {_CHECK}")
     return Dataset(
-        **{name: np.concatenate([shard[name] for shard in shards]) for name in ARRAYS},
+        **arrays,
         names=tuple(meta["names"]),
         feature_names=tuple(meta["feature_names"]),
         meta=meta,
@@ -128,12 +138,12 @@ def read_meta(directory: Path) -> dict[str, Any] | None:
     Raises RenaError when it cannot be read or belongs to another format.
     """
     path = directory / "meta.json"
-    try:
-        meta = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.is_file():
         return None
-    except (OSError, ValueError) as error:
-        raise RenaError(f"cannot read {path}: {error}") from error
+    try:
+        meta = json.loads(read_text(path, "file"), parse_constant=_refuse_constant)
+    except ValueError as error:
+        raise RenaError(f"{path} is no JSON ({error}); make the dataset again") from error
     if not isinstance(meta, dict) or meta.get("format") != FORMAT:
         raise RenaError(f"{path} does not describe a dataset of format {FORMAT}; collect it with this version of Rena")
     return meta
@@ -146,12 +156,39 @@ def read_shard(directory: Path, first: int, names: Sequence[str] = ARRAYS) -> di
     """
     path = shard_path(directory, first)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in names}
+        return read_arrays(path, names)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise RenaError(f"{path} is damaged ({error}); rena dataset check lists every fault; make it again") from error
+    except ValueError as error:
+        raise RenaError(f"{path} is damaged ({error}); {_CHECK}; make it again") from error
+
+
+def _refuse_incomplete(directory: Path, meta: Mapping[str, Any]) -> None:
+    """Raise RenaError where meta.json lacks what every reader needs; `rena dataset check` looks at the rest."""
+    for key, is_one in (("samples", is_count), ("shard_size", is_count), ("names", _are_names)):
+        if not is_one(meta.get(key)):
+            raise RenaError(f"{directory / 'meta.json'}: {key} is missing or impossible; {_CHECK}")
+    if not _are_names(meta.get("feature_names")) or not isinstance(meta.get("command"), str):
+        raise RenaError(f"{directory / 'meta.json'}: feature_names or command are missing; {_CHECK}")
+
+
+def _none_there(directory: Path) -> str:
+    if (directory / "session.json").is_file():
+        return f"{directory} is a session, not yet a dataset: rena dataset build {directory} --out DIR"
+    return f"{directory} holds no dataset (no meta.json); collect one: rena collect --fast --out {directory}"
+
+
+def is_count(value: object) -> bool:
+    """Return whether a value from JSON is a number of things, from 1 on."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _are_names(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(name, str) and name for name in value)
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number")
 
 
 def shard_path(directory: Path, first: int) -> Path:

@@ -56,14 +56,15 @@ def _table(dataset: Dataset, names: list[str]) -> Any:
 
 
 def _column_map(dataset: Dataset, with_robot: bool) -> str:
-    columns = {
+    columns: dict[str, Any] = {
         "table": TABLE,
         "picture": "file_name",
         "group": "group",
         "servos": {name: f"{GOAL}{name}" for name in dataset.names},
         "measured": {name: {"column": f"{POSITION}{name}", "unit": "rad"} for name in dataset.names},
-        "neutral": {"reading": list(dataset.meta["robot_rest"])},
     }
+    if isinstance(rest := dataset.meta.get("robot_rest"), list):
+        columns["neutral"] = {"reading": rest}
     note = "# For: rena dataset import THIS_FOLDER --out DIR\n"
     if with_robot:
         columns["robot_file"] = "robot.yaml"
@@ -75,7 +76,7 @@ def _column_map(dataset: Dataset, with_robot: bool) -> str:
 def _copy_robot(dataset: Dataset, root: Path) -> bool:
     """Copy the robot's file, which the dataset holds or which ships with Rena; returns whether there is one."""
     for path in (dataset.directory / "robot.yaml", share_path("config/rena.yaml")):
-        if path.is_file() and sha256_of(path) == dataset.meta["robot"]:
+        if path.is_file() and sha256_of(path) == dataset.meta.get("robot"):
             shutil.copyfile(path, root / "robot.yaml")
             return True
     return False

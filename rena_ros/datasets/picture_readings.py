@@ -2,21 +2,19 @@
 
 import hashlib
 import importlib.metadata
-import io
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
+from rena_ros.base.array_files import read_arrays, write_arrays
 from rena_ros.base.arrays import ByteArray, FloatArray
 from rena_ros.base.errors import RenaError
-from rena_ros.base.files import write_bytes
 from rena_ros.datasets.jpeg_header import is_cut_off, jpeg_header
 from rena_ros.perception.face_reader import FaceReader
 from rena_ros.perception.model_file import SHA256
+from rena_ros.perception.pixels import to_jpeg
 from rena_ros.perception.still import StillPicture
 
 LONGEST_SIDE = 1280  # pixels; larger pictures are scaled down to it
@@ -72,7 +70,7 @@ def as_jpeg(picture: Path) -> bytes:
     A file that is one is copied as it is. Raises RenaError when it cannot be read.
     """
     data = _bytes_of(picture)
-    return data if _is_plain_jpeg(data) else _encoded(_upright(picture))
+    return data if _is_plain_jpeg(data) else to_jpeg(_upright(picture), JPEG_QUALITY)
 
 
 def _read(reader: FaceReader, picture: Path) -> PictureReading:
@@ -101,13 +99,6 @@ def _upright(picture: Path) -> ByteArray:
     return StillPicture(picture, LONGEST_SIDE).read().rgb
 
 
-def _encoded(rgb: ByteArray) -> bytes:
-    done, data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    if not done:
-        raise RuntimeError("OpenCV could not encode a picture as JPEG")
-    return data.tobytes()
-
-
 def _is_plain_jpeg(data: bytes) -> bool:
     if (header := jpeg_header(data)) is None or header.app1 or header.colours != 3:
         return False
@@ -127,9 +118,8 @@ def _kept(folder: Path) -> dict[str, PictureReading]:
     known = dict[str, PictureReading]()
     for path in sorted(folder.glob("*.npz")):
         try:
-            with np.load(path, allow_pickle=False) as file:
-                columns = [file[name] for name in ("keys", "features", "landmarks", "problems", "sizes")]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            columns = read_arrays(path, ("keys", "features", "landmarks", "problems", "sizes")).values()
+        except (FileNotFoundError, ValueError):
             continue
         for key, features, landmarks, problem, size in zip(*columns, strict=True):
             known[str(key)] = PictureReading(features, landmarks, str(problem), (int(size[0]), int(size[1])))
@@ -143,14 +133,12 @@ def _keep(folder: Path, readings: dict[str, PictureReading]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RenaError(f"cannot write into {folder}: {error.strerror}") from error
-    packed = io.BytesIO()
     values = readings.values()
-    np.savez(
-        packed,
-        keys=np.array(list(readings)),
-        features=np.stack([one.features for one in values]),
-        landmarks=np.stack([one.landmarks for one in values]),
-        problems=np.array([one.problem for one in values]),
-        sizes=np.array([one.size for one in values], int),
-    )
-    write_bytes(folder / f"{len(list(folder.glob('*.npz'))):05d}.npz", packed.getvalue())
+    arrays = {
+        "keys": np.array(list(readings)),
+        "features": np.stack([one.features for one in values]),
+        "landmarks": np.stack([one.landmarks for one in values]),
+        "problems": np.array([one.problem for one in values]),
+        "sizes": np.array([one.size for one in values], int),
+    }
+    write_arrays(folder / f"{len(list(folder.glob('*.npz'))):05d}.npz", arrays)

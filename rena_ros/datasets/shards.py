@@ -5,7 +5,6 @@ shard follow from meta.json alone, so a missing shard can be made later.
 """
 
 import fcntl
-import io
 import json
 import os
 from collections.abc import Iterator
@@ -14,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from rena_ros.base.array_files import write_arrays
 from rena_ros.base.arrays import Array
 from rena_ros.base.errors import RenaError
 from rena_ros.base.files import write_bytes, write_json
@@ -103,10 +101,9 @@ def write_shard(directory: Path, shard: Shard) -> None:
     with _remedy(directory):
         for sample, jpeg in enumerate(shard.jpegs, shard.first):
             write_bytes(image_path(directory, sample), jpeg)
-        packed = io.BytesIO()  # in memory first: NumPy's zip file fails a second time when it is closed on a full disk
         others = [name for name in shard.arrays if name not in ARRAYS]
-        np.savez(packed, **{name: shard.arrays[name] for name in (*ARRAYS, *others)})
-        write_bytes(shard_path(directory, shard.first), packed.getvalue())
+        arrays = {name: shard.arrays[name] for name in (*ARRAYS, *others)}
+        write_arrays(shard_path(directory, shard.first), arrays)
 
 
 def _length(directory: Path, first: int) -> int:

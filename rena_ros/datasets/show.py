@@ -1,12 +1,12 @@
 """`rena dataset show`: a page about a dataset: what is covered, what is dead, what depends on what, what drifts."""
 
 import argparse
-import zipfile
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 
+from rena_ros.base.array_files import read_arrays
 from rena_ros.base.arrays import FloatArray
 from rena_ros.base.errors import RenaError
 from rena_ros.base.files import user_path, write_text
@@ -146,11 +146,12 @@ def _remarks(dataset: Dataset, related: FloatArray, drifting: Drift) -> list[str
 def _rest_over_time(dataset: Dataset) -> FloatArray | None:
     """Return hours and RMS change of the coefficients since the first readings at rest, (k, 2); None without them."""
     try:
-        with np.load(dataset.directory / "rest.npz", allow_pickle=False) as file:
-            stamps, features = file["stamps_ns"], file["features"][:, :_COEFFICIENTS].astype(np.float64)
-    except (OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile):
+        rest = read_arrays(dataset.directory / "rest.npz", ("stamps_ns", "features"))
+    except (FileNotFoundError, ValueError):
         return None
-    if len(stamps) < 2:
+    stamps, features = rest["stamps_ns"], rest["features"]
+    if len(features) < 2 or features.shape != (len(stamps), len(dataset.feature_names)):
         return None
+    features = features[:, :_COEFFICIENTS].astype(np.float64)
     change = np.sqrt(np.mean((features - np.median(features[:5], axis=0)) ** 2, axis=1))
     return np.asarray(np.stack([(stamps - stamps[0]) / 3.6e12, change], axis=1))

@@ -71,7 +71,7 @@ def _read_csv(path: Path) -> Table:
 
 
 def _read_parquet(path: Path) -> Table:
-    from pyarrow import ArrowException, parquet  # only who shares data needs it: requirements/share.txt
+    from pyarrow import ArrowException, parquet  # needed only to share data: requirements/share.txt
 
     try:
         read = parquet.read_table(path)

@@ -5,7 +5,6 @@ All rows are judged, and all pictures read, before the dataset is written; until
 """
 
 import argparse
-import hashlib
 import importlib.metadata
 import os
 import shlex
@@ -23,7 +22,7 @@ from rena_ros import __version__
 from rena_ros.base.arrays import FloatArray
 from rena_ros.base.commit import source_commit
 from rena_ros.base.errors import RenaError
-from rena_ros.base.files import sha256_of, user_path, write_text
+from rena_ros.base.files import sha256_of, sha256_of_text, user_path, write_text
 from rena_ros.datasets import column_map
 from rena_ros.datasets.column_map import ImportSource, load_source
 from rena_ros.datasets.picture_readings import PictureReading, as_jpeg, read_pictures
@@ -167,7 +166,7 @@ def _meta(source: ImportSource, samples: Sequence[Sample], rest: FloatArray, bad
         "lower_rad": robot.lower.tolist(),
         "span_rad": (robot.upper - robot.lower).tolist(),
         "image": {"width": width, "height": height, "source": "import"},
-        "robot": hashlib.sha256(source.robot_text.encode()).hexdigest(),
+        "robot": sha256_of_text(source.robot_text),
         "strategy": None,
         "face_model": sha256_of(find_face_model()),
         "versions": {name: importlib.metadata.version(name) for name in ("mediapipe", "numpy")},

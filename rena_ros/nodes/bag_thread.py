@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CompressedImage, Image
 
+from rena_ros.bags.header import stamp_of
 from rena_ros.base.errors import RenaError
 from rena_ros.nodes.bag_series import BagSeries
 from rena_ros.nodes.images import from_image_msg
 from rena_ros.nodes.messages import sample_marker
-from rena_ros.nodes.recorded_topics import COMPANION, MARKER, PICTURE, READING, RecordedTopic, header_stamp_ns
+from rena_ros.nodes.recorded_topics import COMPANION, MARKER, PICTURE, READING, RecordedTopic
 from rena_ros.perception.pixels import to_jpeg
 from rena_ros.recording.marker import SampleMarker
 from rena_ros.recording.sample_pictures import SamplePictures, WholeSamples
@@ -64,7 +65,7 @@ class BagThread:
     def put(self, message: Incoming) -> None:
         """Hand one message to the thread, or keep it until a marker names it; what has no place is counted."""
         if message.topic.role in (PICTURE, COMPANION):
-            self._put_pictures(self._pictures.add(message.name, header_stamp_ns(message.data), message))
+            self._put_pictures(self._pictures.add(message.name, stamp_of(message.data), message))
         elif message.topic.role == MARKER:
             marker = self._marker(message)
             self._enqueue(replace(message, marker=marker))
@@ -107,9 +108,9 @@ class BagThread:
         if not self._series.write(message.name, message.stamp_ns, message.data):
             return
         if message.topic.role == PICTURE:
-            self.samples.picture_written(header_stamp_ns(message.data))
+            self.samples.picture_written(stamp_of(message.data))
         elif message.topic.role == READING:
-            self.samples.reading_written(header_stamp_ns(message.data))
+            self.samples.reading_written(stamp_of(message.data))
         elif message.marker is not None:
             self.samples.marked(message.marker)
 

@@ -7,7 +7,6 @@ ends with an error when the robot goes limp meanwhile: from there on the take wo
 """
 
 import os
-import struct
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, JointState
 
+from rena_ros.bags.header import stamped
 from rena_ros.bags.reader import BagReader
 from rena_ros.base.errors import RenaError
 from rena_ros.base.files import printable, user_path
@@ -214,13 +214,6 @@ class PlayNode(Node):
                 if ended.wait(max(0.0, due_s - time.monotonic())) or self._leaving.is_set():
                     return
                 self._images.publish(stamped(message.data, self.get_clock().now().seconds_nanoseconds()))
-
-
-def stamped(data: bytes, stamp: tuple[int, int]) -> bytes:
-    """Return a serialized message that begins with a header, with another stamp (s, ns)."""
-    fresh = bytearray(data)
-    struct.pack_into("<iI" if data[1] & 1 else ">iI", fresh, 4, *stamp)
-    return bytes(fresh)
 
 
 main: Callable = partial(run_node, "play", PlayNode, niceness=-10)

@@ -1,6 +1,5 @@
 """The topics that the recorder node writes, and how it takes their messages: as bytes, many at a time."""
 
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -69,15 +68,6 @@ TOPICS = (
 def picture_topic(name: str) -> RecordedTopic:
     """Return the topic on which pictures stand in the bag, as JPEG; ``name``: its full name."""
     return RecordedTopic(name, CompressedImage, _BEST_EFFORT, PICTURE, lossy=True)
-
-
-def header_stamp_ns(data: bytes) -> int:
-    """Return the stamp of a serialized message that begins with a std_msgs/Header, ns.
-
-    CDR: four bytes, of which the second tells the byte order, then int32 seconds and uint32 nanoseconds.
-    """
-    seconds, nanoseconds = struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, 4)
-    return int(seconds) * 1_000_000_000 + int(nanoseconds)
 
 
 class _NotWaitedFor(CallbackGroup):

@@ -4,8 +4,10 @@ On the topic ``sample`` it is a diagnostic_msgs/DiagnosticArray, stamped as the 
 (level 0: accepted, 1: rejected; the message says why) with the values below, and ``goals``, a value for each servo.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -66,12 +68,26 @@ def marker_from(verdict: str, values: Mapping[str, str], goals: Mapping[str, str
     """Return the marker that the texts of the two statuses describe. Raises RenaError when they describe none."""
     try:
         numbers = {name: int(values[name]) for name in _NUMBERS}
+        delay_s = float(values["capture_delay_s"])
+        if not math.isfinite(delay_s) or not all(0 <= number < 1 << 63 for number in numbers.values()):
+            raise ValueError(f"a value is out of range: {dict(values)}")
         return SampleMarker(
             **numbers,
             group=values["group"],
             goals={name: float(np.float32(goal)) for name, goal in goals.items()},
             verdict=verdict,
-            capture_delay_s=float(values["capture_delay_s"]),
+            capture_delay_s=delay_s,
         )
     except (KeyError, ValueError) as error:
         raise RenaError(f"a message on the topic {TOPIC} marks no sample ({error})") from error
+
+
+def markers_in(message: Any) -> Iterator[SampleMarker]:
+    """Yield the marker in a message of the topic ``sample``; a message about something else has none.
+
+    Raises RenaError for a marker that cannot be read.
+    """
+    statuses = {status.name: status for status in message.status}
+    if "sample" in statuses and "goals" in statuses:
+        values, goals = ({pair.key: pair.value for pair in statuses[name].values} for name in ("sample", "goals"))
+        yield marker_from(statuses["sample"].message, values, goals)

@@ -1,13 +1,13 @@
 """Which samples of a session are in its bags, each with its picture and its reading."""
 
-import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rena_ros.bags.header import stamp_of
 from rena_ros.bags.reader import BagReader
-from rena_ros.recording.marker import TOPIC, SampleMarker, marker_from
+from rena_ros.recording.marker import TOPIC, SampleMarker, markers_in
 
 DELAY = "capture_delay"  # status of the measured delay
 READINGS, PICTURES = "face/blendshapes", ("camera/image_raw/compressed", "camera/image_raw")
@@ -45,23 +45,6 @@ def stored_in(bags: Iterable[Path]) -> Stored:
             else:
                 incomplete += 1
     return Stored(samples, rejected, incomplete, delay_s)
-
-
-def stamp_of(data: bytes) -> int:
-    """Return the stamp, ns, of a message that begins with a header, from its first 12 bytes of CDR."""
-    seconds, nanoseconds = struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, 4)
-    return int(seconds * 1_000_000_000 + nanoseconds)
-
-
-def markers_in(message: Any) -> Iterator[SampleMarker]:
-    """Yield the marker in a message of the topic ``sample``; a message about something else has none.
-
-    Raises RenaError for a marker that cannot be read.
-    """
-    statuses = {status.name: status for status in message.status}
-    if "sample" in statuses and "goals" in statuses:
-        values, goals = ({pair.key: pair.value for pair in statuses[name].values} for name in ("sample", "goals"))
-        yield marker_from(statuses["sample"].message, values, goals)
 
 
 def delay_in(message: Any) -> float | None:

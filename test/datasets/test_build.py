@@ -265,6 +265,12 @@ def test_nothing_is_left_of_an_interrupted_build(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "out/meta.json").read_bytes() == content
 
 
+@pytest.mark.parametrize("options", [{"capture_delay": "nan"}, {"capture_delay": 120}, {"tolerance": "inf"}])
+def test_impossible_numbers_are_refused_before_a_bag_is_read(tmp_path, capsys, options):
+    build(tmp_path / "out", tmp_path / "no-bag", code=2, **options)
+    assert next(iter(options)).replace("_", "-") in capsys.readouterr().err
+
+
 def test_a_bag_without_markers_names_the_remedy(tmp_path, capsys):
     world = World(samples=2)
     bag = world.write(tmp_path / "bag", [row for row in world.rows() if row[0] != "sample"])

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import resource
 import signal
 from dataclasses import replace
@@ -190,11 +191,52 @@ def test_a_directory_without_a_readable_meta_is_refused(tmp_path):
     with pytest.raises(RenaError, match="holds no dataset"):
         load_dataset(tmp_path)
     (tmp_path / "meta.json").write_text("{")
-    with pytest.raises(RenaError, match="cannot read"):
+    with pytest.raises(RenaError, match="is no JSON"):
         load_dataset(tmp_path)
     (tmp_path / "meta.json").write_text(json.dumps({"format": FORMAT + 1}))
     with pytest.raises(RenaError, match=f"format {FORMAT}"):
         load_dataset(tmp_path)
+
+
+def test_a_session_is_told_from_a_dataset(tmp_path):
+    (tmp_path / "session.json").write_text("{}")
+    with pytest.raises(RenaError, match=f"is a session, not yet a dataset: rena dataset build {tmp_path} "):
+        load_dataset(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *[("samples", value) for value in (None, 0, "9", True, 10**12)],
+        *[("shard_size", value) for value in (None, 0, 1.5)],
+        *[(key, value) for key in ("names", "feature_names") for value in (None, "x", [], [1], ["a"])],
+        ("command", None),
+        ("seed", float("nan")),
+    ],
+)
+def test_a_meta_that_says_nothing_usable_is_refused_in_one_line(tmp_path, key, value):
+    write(tmp_path, 4)
+    (tmp_path / "meta.json").write_text(json.dumps({"format": FORMAT, **meta(4), key: value}))
+    with pytest.raises(RenaError, match=r"^[^\n]+$"):
+        load_dataset(tmp_path)
+
+
+def test_a_shard_is_refused_in_one_line_whatever_of_it_is_damaged(tmp_path):
+    """Bytes of the zip's own records, where Python's zipfile and NumPy raise errors of many kinds."""
+    write(tmp_path, 4)
+    path, refused = shard_path(tmp_path, 0), 0
+    whole, rng = path.read_bytes(), np.random.default_rng(0)
+    heads = np.array([match.start() for match in re.finditer(b"PK", whole)])
+    for _ in range(400):
+        damaged = bytearray(whole)
+        damaged[min(rng.choice(heads) + rng.integers(2, 180), len(whole) - 1)] = rng.integers(256)
+        path.write_bytes(damaged)
+        try:
+            load_dataset(tmp_path)
+        except RenaError as error:
+            assert "\n" not in str(error)
+            refused += 1
+    assert refused > 100
 
 
 def test_nothing_is_unpickled(tmp_path):

@@ -15,7 +15,9 @@ def test_a_marker_is_the_same_after_its_way_through_texts():
     assert again.goals_of(("neck_yaw", "jaw")).tobytes() == np.array([1 / 3, 0.1], np.float32).tobytes()
 
 
-@pytest.mark.parametrize("change", [{"index": "seven"}, {"image_ns": "0.5"}])
+@pytest.mark.parametrize(
+    "change", [{"index": "seven"}, {"image_ns": "0.5"}, {"capture_delay_s": "nan"}, {"seed": str(1 << 63)}]
+)
 def test_texts_that_mark_no_sample_are_refused(change):
     values = {**SampleMarker(1, 0, 1, "head", {}).values(), **change}
     with pytest.raises(RenaError, match="marks no sample"):
