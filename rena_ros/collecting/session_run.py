@@ -84,7 +84,8 @@ def _conclude(json_file: Path | None, opening: OpenSession, outcome: LiveOutcome
         again = "the same command with --resume goes on"
         console.print(f"{len(held.samples)} of {samples} samples are safe in {out}; {again}", markup=False)
     else:
-        console.print(f"all {samples} samples are in {out}; next: rena dataset build {out} --out DIR", markup=False)
+        build = f"rena dataset build {shlex.quote(str(out))} --out DIR"
+        console.print(f"all {samples} samples are in {out}; next: {build}", markup=False)
     if json_file:
         write_json(json_file, figures)
     return {"complete": 0, "interrupted": 130}.get(outcome.ending, 1)

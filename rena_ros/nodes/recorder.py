@@ -23,7 +23,7 @@ from std_msgs.msg import UInt32
 from rena_ros import __version__
 from rena_ros.base.commit import source_commit
 from rena_ros.base.errors import RenaError
-from rena_ros.base.files import read_text, sha256_of, user_path
+from rena_ros.base.files import printable, read_text, sha256_of, user_path
 from rena_ros.nodes.bag_series import MB, BagSeries
 from rena_ros.nodes.bag_thread import BagThread, Incoming
 from rena_ros.nodes.image_topics import TOPIC as IMAGES
@@ -75,7 +75,7 @@ class RecorderNode(Node):
             {self.resolve_topic_name(one.name): (one.msgtype, one.offered) for one in (*TOPICS, self._picture)},
             split_bytes=given["split_mb"] * MB,
             min_free_bytes=given["min_free_mb"] * MB,
-            log=self.get_logger().warning,
+            log=lambda text: self.get_logger().warning(printable(text)),
         )
         self._stored = self.create_publisher(UInt32, STORED_TOPIC, QoSProfile(depth=100))
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
@@ -90,9 +90,9 @@ class RecorderNode(Node):
         self.create_timer(TAKE_S, self.on_take, clock=STEADY)
         self.create_timer(1.0, self.on_second, clock=STEADY)
         if (bag := self._series.bag) is not None:
-            self.get_logger().info(f"recording into {bag}")
+            self.get_logger().info(f"recording into {printable(bag)}")
         else:
-            self.get_logger().error(self._series.problem)
+            self.get_logger().error(printable(self._series.problem))
 
     def on_message(self, topic: RecordedTopic, raw: bool, stamp_ns: int, data: bytes) -> None:
         """Hand one message to the thread that writes; ``raw``: it is an uncompressed picture."""
@@ -122,7 +122,7 @@ class RecorderNode(Node):
             self._thread.finish()
         log = self.get_logger()
         if isinstance(self._thread.failure, RenaError):
-            log.error(str(self._thread.failure))
+            log.error(printable(self._thread.failure))
         elif self._thread.failure is not None:
             raise self._thread.failure
         log.info(self._status.last_words(self._polled.missed))

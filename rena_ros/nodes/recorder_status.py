@@ -28,7 +28,7 @@ class RecorderStatus:
         if sum(losses.values()) > self._lost:
             self._lost, self._lost_s = sum(losses.values()), now_s
         if series.problem:
-            level, text = Level.ERROR, series.problem
+            level, text = Level.ERROR, printable(series.problem)
         elif now_s - self._lost_s < LOSS_SHOWN_S:
             level, text = Level.WARN, f"recording, but not everything: {self._listed(missed)}"
         else:
@@ -51,7 +51,7 @@ class RecorderStatus:
     def last_words(self, missed: Mapping[str, int]) -> str:
         """What was recorded, in one line, for the end."""
         series = self._series
-        bags = ", ".join(str(bag) for bag in series.bags) or "no bag: there was no room"
+        bags = ", ".join(printable(bag) for bag in series.bags) or "no bag: there was no room"
         lost = f"; {self._listed(missed)}" if any(self._losses(missed).values()) else ""
         return f"recorded {series.messages} messages, {series.bytes_written / MB:.1f} MB, into {bags}{lost}"
 

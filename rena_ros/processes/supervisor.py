@@ -117,8 +117,10 @@ class _Child:
         self.name = name
         self._lines: deque[str] = deque(maxlen=TAIL_LINES)
         self._log = open(log_dir / f"{name}.log", "wb", buffering=0)  # noqa: SIM115 (closed by the reader thread)
+        words = [sys.executable, "-I", "-S", parent_death.__file__, str(os.getpid()), *command]
         self.process = subprocess.Popen(
-            [sys.executable, "-I", "-S", parent_death.__file__, str(os.getpid()), *command],
+            # Whatever the locale's own encoding is: nodes take UTF-8, and names that are none as they are.
+            [word.encode("utf-8", "surrogateescape") for word in words],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -1,10 +1,12 @@
 """The recorder node: what it writes, which samples it confirms, and how it ends."""
 
 import contextlib
+import os
 import signal
 
 import cv2
 import numpy as np
+import pytest
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from mcap.exceptions import EndOfFile
@@ -15,6 +17,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
 from std_msgs.msg import UInt32
 
 from rena_ros.bags.reader import BagReader
+from rena_ros.base.files import ros_path
 from rena_ros.nodes.images import to_image_msg
 from rena_ros.nodes.messages import diagnostics_msg, nanoseconds, status_msg
 from rena_ros.recording.marker import SampleMarker
@@ -133,10 +136,11 @@ def test_a_finished_bag_holds_compressed_pictures_as_they_came_and_says_what_it_
         assert "groups" in bag.metadata["strategy"]
 
 
-def test_nothing_is_recorded_on_a_nearly_full_disk(processes, tmp_path):
-    status = status_of(processes)
-    node = processes.start("recorder", directory=tmp_path, min_free_mb=1_000_000)
+@pytest.mark.parametrize("name", ["bags", os.fsdecode(b"caf\xe9")])  # the latter is no UTF-8
+def test_nothing_is_recorded_on_a_nearly_full_disk(processes, tmp_path, name):
+    status, folder = status_of(processes), tmp_path / name
+    node = processes.start("recorder", directory=ros_path(folder), min_free_mb=1_000_000)
     processes.until(lambda: status().level == DiagnosticStatus.ERROR)
     assert status().message.startswith("disk nearly full")
     assert processes.leave(node)[0] == 0
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []

@@ -185,3 +185,17 @@ def test_a_full_disk_does_not_stop_a_child(tmp_path, full_device, until):
     supervisor.close()
     assert ended.code == 0
     assert ended.last_lines[-1] == "done"
+
+
+@pytest.mark.parametrize("name", ["caf\u00e9 \U0001f600", "caf\udce9"])
+def test_a_name_reaches_a_child_as_its_own_bytes_in_any_locale(tmp_path, name):
+    program = (
+        "import os, sys\nfrom pathlib import Path\nfrom rena_ros.processes.supervisor import Supervisor\n"
+        "run = Supervisor(Path(sys.argv[1]))\n"
+        f"run.start('echo', ['echo', {name!a}], os.environ)\n"
+        "while not run.ended(): pass\n"
+        "run.close()\n"
+    )
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    subprocess.run([sys.executable, "-c", program, tmp_path], env={**os.environ, **locale}, check=True)
+    assert (tmp_path / "echo.log").read_bytes() == name.encode("utf-8", "surrogateescape") + b"\n"
