@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rena_ros.recording.session import load
+from rena_ros.recording.session import load, mend
 from rena_ros.recording.session import stored as stored_in_session
 from rena_ros.robot.file import load_robot
 from rena_ros.strategy.file import load_strategy
@@ -48,6 +49,9 @@ def test_a_session_that_is_killed_goes_on_where_it_was(start, nodes_of, kill_cle
     until_stored(run, out, 2)
     kill_cleanly(run.pid, *nodes_of(run.pid).values())
     run.communicate()
+    mended = shutil.copytree(out, tmp_path / "mended", ignore=shutil.ignore_patterns("log"))
+    assert mend(mended) == 1
+    kept = len(stored_in_session(mended).samples)
     run = start("--resume", "--rest-every", 0, "--json", tmp_path / "figures.json")
     try:
         said, _ = run.communicate(timeout=DEADLINE_S)
@@ -64,7 +68,7 @@ def test_a_session_that_is_killed_goes_on_where_it_was(start, nodes_of, kill_cle
         again = replacement(robot, strategy, SEED, index, marker.attempt) if marker.attempt else plan[index]
         np.testing.assert_array_equal(marker.goals_of(robot.names), again.goals)
     figures = json.loads((tmp_path / "figures.json").read_text())
-    assert figures["samples"] == SAMPLES and figures["collected_now"] <= SAMPLES - 2
+    assert figures["samples"] == SAMPLES and figures["collected_now"] == SAMPLES - kept
     assert set(figures["cpu_percent"]) == {
         "emulator", "servos", "twin", "recorder", "blendshapes", "camera", "babble",
     }  # fmt: skip
