@@ -90,7 +90,7 @@ class CameraNode(Node):
         self._done = self.create_guard_condition(self.on_done)
         self._worker: threading.Thread | None = None
         if is_robot:
-            self._status.reason = f"no picture comes on {self.resolve_topic_name(ROBOT_TOPIC)}: does the twin run?"
+            self._status.reason = f"nothing comes on {self.resolve_topic_name(ROBOT_TOPIC)}; start the twin node"
             self._view = RobotView(self, given["robot_delay_s"], self.on_robot)
             return
         # Daemon: a camera that hangs in its driver must not keep the process from ending.

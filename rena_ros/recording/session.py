@@ -99,7 +99,10 @@ def load(directory: Path) -> SessionFile:
             raise ValueError(f"its format is not {FORMAT}")
         return SessionFile(**data)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RenaError(f"{path} describes no session that this version of Rena knows: {error}") from error
+        raise RenaError(
+            f"{path} describes no session that this version of Rena knows ({error}); what is recorded stays usable: "
+            f"rena dataset build {directory} --out DIR"
+        ) from error
 
 
 def save(directory: Path, session: SessionFile) -> None:
