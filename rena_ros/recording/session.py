@@ -101,7 +101,7 @@ def load(directory: Path) -> SessionFile:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RenaError(
             f"{path} describes no session that this version of Rena knows ({error}); what is recorded stays usable: "
-            f"rena dataset build {directory} --out DIR"
+            f"move that file away, then rena dataset build {directory} --out DIR"
         ) from error
 
 
