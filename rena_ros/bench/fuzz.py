@@ -2,8 +2,8 @@
 
 The commands are of every shape that fits into a JointState: valid ones, NaN, infinities, numbers beyond any limit,
 empty lists, unknown and repeated names, lists of different lengths, antagonists that both pull. They come in floods and
-with pauses, from an operator and from the policy, between calls of the services. The node is the real one; servos and
-time are emulated (``rehearsal``).
+with pauses, from an operator and from the policy, as takes with velocities (``fuzz_takes``), and between calls of the
+services. The node is the real one; servos and time are emulated (``rehearsal``).
 """
 
 import math
@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rena_ros.bench.fuzz_takes import TakeMaker
 from rena_ros.bench.rehearsal import Rehearsal
-from rena_ros.control.arbiter import MIMIC, OPERATOR
+from rena_ros.control.arbiter import MIMIC, OPERATOR, TAKE
+from rena_ros.control.track import BURST_S, COAST_S
 from rena_ros.emulator.goal_check import GoalCheck
 from rena_ros.robot.model import Robot
 
@@ -24,6 +26,8 @@ _NAMES = ("", "nose", "JAW", "jaw ", "jaw\n", "köpf", "x" * 5000, "neck_yaw\0")
 # Mean seconds between commands: a flood, a fast program, a camera's stream.
 _GAPS_S = (0.0002, 0.002, 0.02)
 _PAUSE_S = 1.2  # long enough for the servos to ease to neutral
+_TAKES = 0.02  # takes to a command; each has 12 points on average
+_QUIET_S = 0.55  # after which a take is followed: the command time-out, and a little
 
 Command = tuple[list[str], list[float]]
 
@@ -44,6 +48,8 @@ class FuzzResult:
     acceleration: int
     limp: int
     top_speed: float
+    early_s: float
+    points: int
     services: int
     virtual_s: float
     wall_s: float
@@ -150,9 +156,11 @@ class _Run:
         self._make = CommandMaker(robot, rng).make
         self._policy_rng = rng.spawn(1)[0]
         self._make_as_policy = CommandMaker(robot, self._policy_rng).make
+        self._take_rng = rng.spawn(1)[0]
+        self._takes = TakeMaker(robot, self._take_rng)
         self._check = GoalCheck(robot)
         self._gap_s = _GAPS_S[0]
-        self._misjudged = self._limp = self._services = 0
+        self._misjudged = self._limp = self._services = self._points = 0
 
     def start(self) -> None:
         """Let the node connect, still limp; switch torque on. Raises RuntimeError when that fails."""
@@ -174,6 +182,8 @@ class _Run:
             self._rehearsal.live(_PAUSE_S)
         if self._policy_rng.random() < 0.1:
             self._command_as_policy()
+        if self._take_rng.random() < _TAKES:
+            self._send_take()
 
     def _command_as_policy(self) -> None:
         """Send a command of the lowest source, which has no effect while the operator's are followed."""
@@ -182,6 +192,24 @@ class _Run:
         before = replace(rehearsal.gate.commands)
         rehearsal.command(*self._make_as_policy()[0], MIMIC)
         self._misjudged += owned and rehearsal.gate.commands != before
+
+    def _send_take(self) -> None:
+        """Send a take, some before the other source is silent, and let it end as if its player were killed."""
+        rehearsal, rng = self._rehearsal, self._take_rng
+        rehearsal.live(float(rng.choice([0.1, _QUIET_S, _QUIET_S + _PAUSE_S])))
+        robot, begin = rehearsal.bank.robot, rehearsal.bank.robot.from_ticks(self._check.last_ticks)
+        for _ in range(int(rng.choice([0, 10, 10, 10]))):  # the robot comes to rest where the take begins
+            rehearsal.command(list(robot.names), begin.tolist(), TAKE)
+            rehearsal.live(0.04)
+        self.check()
+        for point in self._takes.make(begin):
+            rehearsal.live(point.after_s)
+            rehearsal.command(point.names, point.positions, TAKE, point.velocities)
+            self._points += 1
+        rehearsal.live(COAST_S + 0.02)
+        self._check.add(rehearsal.bank.goals.take(), BURST_S)
+        rehearsal.live(float(rng.uniform(0, 0.2)))
+        self.check()
 
     def check(self) -> None:
         self._check.add(self._rehearsal.bank.goals.take())
@@ -209,7 +237,7 @@ class _Run:
 
     def result(self, commands: int, wall_s: float) -> FuzzResult:
         counts, check = self._rehearsal.gate.commands, self._check
-        shared = ("frames", "goals", "limits", "antagonists", "speed", "acceleration", "top_speed")
+        shared = ("frames", "goals", "limits", "antagonists", "speed", "acceleration", "top_speed", "early_s")
         return FuzzResult(
             commands=commands,
             accepted=counts.written,
@@ -217,6 +245,7 @@ class _Run:
             misjudged=self._misjudged,
             limp=self._limp,
             services=self._services,
+            points=self._points,
             virtual_s=self._rehearsal.now_s,
             wall_s=wall_s,
             examples=tuple(check.examples),

@@ -38,9 +38,9 @@ def merge(results: Sequence[FuzzResult]) -> FuzzResult:
     """Merge results into one: counts added, the highest top speed, the first few examples."""
     total = results[0]
     for result in results[1:]:
-        top_speed = max(total.top_speed, result.top_speed)
+        most = {name: max(getattr(total, name), getattr(result, name)) for name in ("top_speed", "early_s")}
         sums = {f.name: getattr(total, f.name) + getattr(result, f.name) for f in fields(FuzzResult)}
-        total = replace(total, **(sums | {"top_speed": top_speed}))
+        total = replace(total, **(sums | most))
     return replace(total, examples=total.examples[:5])
 
 
@@ -127,5 +127,6 @@ def _table(total: FuzzResult, took_s: float) -> Table:
         count = getattr(total, name)
         table.add_row(meaning, f"{count}", style="red" if count else "")
     table.add_row("fastest", f"{total.top_speed:.1%} of its servo's limit")
+    table.add_row("points of takes", f"{total.points}; at most {total.early_s * 1e3:.0f} ms early")
     table.add_row("time", f"{total.virtual_s:.0f} s of the robot's in {took_s:.0f} s")
     return table

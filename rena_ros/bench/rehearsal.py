@@ -4,7 +4,7 @@ Messages go straight into the node's callbacks, and its timers are called in the
 what happens on the wire. For the fuzz, and for tests of events that take minutes or happen in an instant.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import rclpy
@@ -65,9 +65,11 @@ class Rehearsal:
         """Return the values of the newest diagnostics of the bus ("bus") or of one servo, by key."""
         return {pair.key: pair.value for pair in self.status(name).values}
 
-    def command(self, names: list[str], positions: list[float], source: str = OPERATOR) -> None:
+    def command(
+        self, names: list[str], positions: list[float], source: str = OPERATOR, velocities: Sequence[float] = ()
+    ) -> None:
         """Send a message on the topic of a source."""
-        self.node.on_command(JointState(name=names, position=positions), source)
+        self.node.on_command(JointState(name=names, position=positions, velocity=velocities), source)
 
     def set_torque(self, on: bool) -> SetBool.Response:
         """Call the service ``set_torque``."""

@@ -36,9 +36,11 @@ class Gate:
     """The servos of one robot; limp and disconnected at first.
 
     Guarantees: connecting moves no servo; no command causes a goal before torque was switched on and read back; its
-    goals have passed the limiter and the motion (limits of position, speed and acceleration hold between any two goals,
-    those of a motion planned before may come closer together by ``BURST_S``; of two antagonists one waits at neutral);
-    a servo that is not driven (see ``TorqueState``) gets no goals.
+    goals have passed the limiter and the motion (limits of position, speed and acceleration hold between any two goals;
+    of two antagonists one waits at neutral); a servo that is not driven (see ``TorqueState``) gets no goals.
+
+    Of a motion planned before, goals that were late may catch up: over any time they are at most ``BURST_S`` closer
+    together than those limits permit. The horn itself keeps the speed limit, which is in the servo's register.
 
     ``torque``: torque was switched on and not off again; ``torque_state`` says which servos are driven.
     ``limp_because``: why ``torque`` is False. ``stopped``: ``stop`` is latched. ``bus``: None while there is no port.

@@ -14,17 +14,18 @@ Five things are done beyond that:
 * Of two antagonists only one may pull. The limiter ensures this for targets; here the one that is to pull waits at
   neutral until the other's goals, and its horn as far as known, are back at neutral.
 * A motion that was planned before, such as a recorded one, is followed point by point as it is, while it keeps the
-  limits (``track``).
+  limits (``track``). When its points cease, the joints brake, within the limits of acceleration, from the last one on.
 * A servo that cannot be reached stays at its last goal (``hold``), and its antagonists wait for it.
 """
 
 import contextlib
+from dataclasses import replace
 
 import numpy as np
 from ruckig import InputParameter, Result, Ruckig, RuckigError, Synchronization, Trajectory
 
 from rena_ros.base.arrays import BoolArray, FloatArray
-from rena_ros.control.track import TrackLimits
+from rena_ros.control.track import COAST_S, LastPoint, TrackLimits
 from rena_ros.robot.model import RAD_PER_TICK, Robot
 
 JERK_TIME_S = 0.02  # full acceleration is reached in this time: jerk limit = acceleration limit / JERK_TIME_S
@@ -32,7 +33,6 @@ LEAD_S = 0.025
 LEAD_HOLD_S = 0.07  # without a further command for this long (two frames at 30 Hz), the lead is taken back
 STREAM_S = (0.008, 0.1)  # commands this far apart are a stream whose speed is known
 EASE_SCALE = 0.5  # of the speed limit, for easing to neutral: about 0.42 s at most with config/rena.yaml
-TRACK_S = 0.05  # without a further point for this long, a tracked motion counts as ended: the joints rest
 _AT_REST_RAD_S = 0.05
 _STILL_OUT_RAD = 0.1  # a horn this far from neutral still pulls, whatever its goals are: it may be jammed
 _SOON_S = 0.01  # a joint that leaves neutral within this time counts as away from it
@@ -72,7 +72,8 @@ class Motion:
         self._sent_positions = self._target  # kept, because a new trajectory may be planned while nothing can be sent
         self._start_s = now_s
         self._trajectory: Trajectory | None = None
-        self._track_s, self._track_velocity = -np.inf, np.zeros(len(self._target))
+        self._coasting, self._point_s = False, -np.inf  # points are awaited; when the last one came
+        self._last_point = LastPoint(self._target, np.zeros(len(self._target)), self._robot.max_acceleration_rad_s2)
         self._held = np.zeros(len(self._target), bool)
         self._held_positions = self._target
         self._still_out = np.zeros(len(self._target), bool)
@@ -87,14 +88,15 @@ class Motion:
         They are no longer held and go on from there to the target; nothing changes for the other joints.
         """
         start_s = max(now_s, self._sent_for_s)
-        position, speed, acceleration = map(np.array, self._state(start_s))
+        position, speed, acceleration = map(np.array, self._leave_track(start_s))
         position[which] = np.clip(positions, self._robot.lower, self._robot.upper)[which]
         speed[which] = acceleration[which] = 0.0
         self._sent_positions = np.where(which, position, self._sent_positions)
         self._held = self._held & ~which
         if not self._plan_from((position.tolist(), speed.tolist(), acceleration.tolist()), start_s):
             # At rest there; ``update`` tries again.
-            self._planned, self._trajectory, self._track_s = position, None, -np.inf
+            self._planned, self._trajectory = position, None
+            self._last_point = LastPoint(position, np.zeros(len(position)), self._robot.max_acceleration_rad_s2)
 
     def hold(self, which: BoolArray, now_s: float) -> None:
         """Keep the joints of ``which``, bool (n,), at their last goals until ``place`` releases them."""
@@ -140,20 +142,22 @@ class Motion:
         """Be at ``position``, rad (n,), with ``velocity``, rad/s (n,): the next point of a motion planned before.
 
         Returns False, and changes nothing, where it would break a limit or an antagonist would have to wait. Without a
-        further point for ``TRACK_S`` the joints rest there. Raises as ``move`` does.
+        further point for ``COAST_S`` the joints brake. Raises as ``move`` does.
         """
         position = self._accepted(position)
-        tracking = self._trajectory is None and now_s - self._track_s < TRACK_S
-        before = (self._planned, self._track_velocity) if tracking else self._sent()
+        last = self._last_point
+        before = (last.position, last.velocity) if self._coasting else self._sent()
+        first = not (self._coasting or self._braking())
         aim, self._aim = self._aim, position
         waits = not np.array_equal(
             self._permitted((position.tolist(), velocity.tolist(), [0.0] * len(position))), position
         )
-        if waits or not self._track_limits.accepts(before, (position, velocity), now_s):
+        if waits or not self._track_limits.accepts(before, (position, velocity), now_s, first):
             self._aim = aim
             return False
         self._target = self._planned = position
-        self._trajectory, self._track_s, self._track_velocity = None, now_s, velocity
+        self._last_point = LastPoint(position, velocity, self._robot.max_acceleration_rad_s2)
+        self._trajectory, self._coasting, self._point_s = None, True, now_s
         self._command_s, self._speed_scale = -np.inf, 1.0
         return True
 
@@ -169,6 +173,11 @@ class Motion:
         """Take the lead back when the stream has ended; start joints that waited. To be called every few ms."""
         if self._aim is not self._target and now_s - self._command_s > LEAD_HOLD_S:
             self._aim = self._target
+        if self._coasting and now_s - self._point_s >= COAST_S:
+            self._coasting = False
+            point = self._last_point
+            limited = self._robot.limit(self._robot.names, point.end.tolist(), point.position)
+            self._target = self._aim = self._planned = limited.positions
         state = self._state(max(now_s, self._sent_for_s))
         if not np.array_equal(self._planned, self._permitted(state)):
             self._plan(now_s)
@@ -177,10 +186,12 @@ class Motion:
         """Note that the positions of ``time_s`` have been sent as goals: the next trajectory begins there."""
         self._sent_for_s = max(time_s, self._sent_for_s)
         self._sent_positions = self.at(self._sent_for_s)
+        if self._coasting and self._last_point.time_s is None:
+            self._last_point = replace(self._last_point, time_s=self._sent_for_s)
 
     def at(self, time_s: float) -> FloatArray:
         """Return the positions at ``time_s``, not before the trajectory's start, rad (n,), inside the limits."""
-        return np.clip(self._state(time_s)[0], self._robot.lower, self._robot.upper)
+        return self._inside(np.array(self._state(time_s)[0]))
 
     def velocity(self, time_s: float) -> FloatArray:
         """Return the planned velocities at ``time_s``, rad/s (n,)."""
@@ -189,6 +200,12 @@ class Motion:
     def _sent(self) -> tuple[FloatArray, FloatArray]:
         """Return positions and velocities of the last goals that were sent."""
         return self._sent_positions, self.velocity(self._sent_for_s)
+
+    def _braking(self) -> bool:
+        return self._trajectory is None and any(self._state(self._sent_for_s)[1])
+
+    def _inside(self, positions: FloatArray) -> FloatArray:
+        return np.clip(positions, self._robot.lower, self._robot.upper)
 
     def _accepted(self, target: FloatArray) -> FloatArray:
         target = np.array(target, np.float64)
@@ -216,7 +233,22 @@ class Motion:
 
     def _plan(self, now_s: float) -> None:
         start_s = max(now_s, self._sent_for_s)
-        self._plan_from(self._state(start_s), start_s)
+        self._plan_from(self._leave_track(start_s), start_s)
+
+    def _leave_track(self, start_s: float) -> State:
+        """Return the state from which another motion begins: the joints brake only near limits and antagonists."""
+        coasting, self._coasting = self._coasting, False
+        state = self._state(start_s)
+        if self._trajectory is not None:
+            return state
+        position, speed, acceleration = map(np.array, state)
+        top_acceleration = self._robot.max_acceleration_rad_s2
+        # No more than can end when the joint stands: else the limited jerk would send it back.
+        most = np.sqrt(2 * top_acceleration / JERK_TIME_S * np.abs(speed))
+        acceleration = np.clip(acceleration, -most, most)
+        stop = position + speed * (np.abs(speed) / top_acceleration + JERK_TIME_S) / 2
+        room = stop == self._robot.limit(self._robot.names, stop.tolist(), stop).positions
+        return state[0], state[1], np.where(room & coasting, 0.0, acceleration).tolist()
 
     def _plan_from(self, state: State, start_s: float) -> bool:
         """Plan a new trajectory; return whether there is one.
@@ -244,8 +276,9 @@ class Motion:
 
     def _state(self, time_s: float) -> State:
         if self._trajectory is None:
-            rest = [0.0] * len(self._target)
-            moves = time_s - self._track_s < TRACK_S
-            return self._planned.tolist(), self._track_velocity.tolist() if moves else rest, rest
+            if self._coasting:
+                return self._last_point.state
+            position, speed, acceleration = self._last_point.braking(time_s)
+            return self._inside(position).tolist(), speed.tolist(), acceleration.tolist()
         position, speed, acceleration = self._trajectory.at_time(max(time_s - self._start_s, 0.0))
         return position, speed, acceleration

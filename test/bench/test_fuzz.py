@@ -10,6 +10,7 @@ import pytest
 from rena_ros.bench.fuzz import CommandMaker, fuzz
 from rena_ros.bench.fuzz_command import worker_pool
 from rena_ros.bus import protocol
+from rena_ros.control.track import BURST_S
 from rena_ros.emulator.goal_check import GoalCheck
 from rena_ros.emulator.goal_log import GoalFrame
 from rena_ros.robot.file import load_robot
@@ -27,6 +28,7 @@ def test_random_commands_cause_no_violation_on_the_wire(monkeypatch):
     assert result.passed, result
     assert result.accepted > 400 and result.refused > 200 and result.goals > 10_000
     assert 0.9 < result.top_speed <= 1.0  # the commands drive the motion to its limits
+    assert result.points > 100 and result.early_s <= BURST_S
 
 
 def test_violations_of_a_node_with_other_limits_are_found(monkeypatch):
@@ -74,6 +76,15 @@ def test_the_check_finds_a_broken_rule(second, broken):
     check.add([goals(0.01), second])
     found = [name for name in ("limits", "antagonists", "speed") if getattr(check, name)]
     assert found == broken.split()
+
+
+def test_the_check_lets_late_points_catch_up_no_farther_than_given():
+    # 26.08 ticks take 10 ms; 40 ms of motion within 10 ms are 30 ms early, and the next 10 ms at the limit stay so.
+    check, caught_up = GoalCheck(ROBOT), [2100, 2205, 2231]
+    check.add([goals(0.01 * k, jaw=ticks) for k, ticks in enumerate(caught_up)], early_s=0.03)
+    assert check.violations == 0 and check.early_s == pytest.approx(0.03, abs=0.0005)
+    check.add([goals(0.03, jaw=2270)], early_s=0.03)
+    assert check.speed == 1
 
 
 def test_the_check_finds_a_sudden_turn():

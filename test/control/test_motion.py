@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruckig import RuckigError
 
-from rena_ros.control.motion import EASE_SCALE, JERK_TIME_S, LEAD_HOLD_S, TRACK_S, Motion
+from rena_ros.control.motion import EASE_SCALE, JERK_TIME_S, LEAD_HOLD_S, Motion
 from rena_ros.control.track import BURST_S
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import RAD_PER_TICK
@@ -300,15 +300,35 @@ def wave(t, hz=1.0):
     return np.where(moved, 0.2 * (1 - np.cos(w * t)), 0.0), np.where(moved, 0.2 * w * np.sin(w * t), 0.0)
 
 
-def test_a_motion_planned_before_is_followed_exactly_and_rests_where_it_ends():
+def test_a_motion_planned_before_is_followed_exactly():
     motion = Motion(ROBOT, np.zeros(COUNT), 0.0)
     for t in np.arange(0.01, 0.51, 0.01):
         position, velocity = wave(t)
         assert motion.track(position, velocity, t)
         motion.mark_sent(t + 0.01)
+        motion.update(t + 0.005)
         np.testing.assert_array_equal(motion.at(t + 0.01), position)
-    path = path_of(motion, np.arange(0.51, 0.51 + 2 * TRACK_S, 0.01))
-    np.testing.assert_array_equal(path[-1], position)
+
+
+@pytest.mark.parametrize("end_s", [0.1, 0.25, 0.45])
+def test_when_the_points_of_a_motion_cease_the_goals_brake_within_the_limits_and_stay(end_s):
+    motion, sent = Motion(ROBOT, np.zeros(COUNT), 0.0), []
+    for t in np.arange(0.01, end_s + 0.3, 0.01):
+        if t <= end_s:
+            assert motion.track(*wave(t), t)
+        motion.update(t)
+        goals = motion.at(t + 0.01)
+        if not sent or (goals != sent[-1][1]).any():  # unchanged goals are not sent
+            sent.append((t, goals))
+            motion.mark_sent(t + 0.01)
+    times, goals = np.array([at_s for at_s, _ in sent]), np.array([goals for _, goals in sent])[:, NECK]
+    position, velocity = (values[NECK] for values in wave(end_s))
+    braked = position + velocity * abs(velocity) / (2 * ROBOT.max_acceleration_rad_s2[NECK])
+    assert goals[-1] == pytest.approx(braked, abs=1e-9) and motion.target[NECK] == pytest.approx(braked)
+    steps = np.diff(times)
+    speed = np.diff(goals) / steps
+    change = np.abs(np.diff(speed)) / ((steps[1:] + steps[:-1]) / 2)
+    assert (change <= 1.02 * ROBOT.max_acceleration_rad_s2[NECK]).all()
 
 
 def test_after_a_tracked_motion_the_next_target_is_reached_from_its_velocity():
@@ -327,7 +347,8 @@ def test_after_a_tracked_motion_the_next_target_is_reached_from_its_velocity():
     [
         lambda: (one_joint("neck_yaw", 1.0), np.zeros(COUNT)),  # a jump at rest
         lambda: (one_joint("neck_yaw", 0.6), one_joint("neck_yaw", 1.0) * 100),  # too fast
-        lambda: (np.zeros(COUNT), 5.5 * one_joint("neck_yaw", 1.0)),  # a velocity out of nothing
+        lambda: (np.zeros(COUNT), 3 * one_joint("neck_yaw", 1.0)),  # a velocity out of nothing
+        lambda: (ROBOT.upper, 0.5 * ROBOT.max_speed_rad_s),  # no room to stop
     ],
 )
 def test_a_point_that_breaks_a_limit_is_not_tracked_and_changes_nothing(wrong):
@@ -341,6 +362,31 @@ def test_a_held_joint_is_not_tracked_away():
     motion = Motion(ROBOT, np.zeros(COUNT), 0.0)
     motion.hold(np.arange(COUNT) == NECK, 0.0)
     assert not motion.track(*wave(0.05), 0.01)
+
+
+def test_a_zigzag_whose_velocity_never_turns_is_not_tracked():
+    motion, followed = Motion(ROBOT, np.zeros(COUNT), 0.0), 0
+    for k in range(1, 50):
+        there = one_joint("neck_yaw", 0.01 * (k % 2))
+        followed += motion.track(there, one_joint("neck_yaw", 1.0), 0.01 * k)
+        motion.mark_sent(0.01 * k + 0.01)
+    assert followed <= 1
+
+
+def test_an_antagonist_at_neutral_with_a_velocity_does_not_leave_it_when_another_motion_begins():
+    motion = Motion(ROBOT, np.zeros(COUNT), 0.0)
+    up, down = ROBOT.index["corner_left_up"], ROBOT.index["corner_left_down"]
+    velocity = np.zeros(COUNT)
+    velocity[down] = 0.04
+    for k in range(1, 20):
+        position = np.zeros(COUNT)
+        position[up], velocity[up] = 0.01 * k, 1.0
+        motion.track(position, np.where(np.arange(COUNT) == down, 0.0, velocity) if k < 19 else velocity, 0.01 * k)
+        motion.mark_sent(0.01 * k + 0.01)
+    motion.move(one_joint("corner_left_up", 0.3), 0.195)
+    path = path_of(motion, np.arange(0.205, 0.5, 0.005))
+    assert np.abs(path[:, down]).max() <= RAD_PER_TICK
+    assert path[:, up].min() > 0.1
 
 
 @pytest.mark.parametrize("seed", range(5))
