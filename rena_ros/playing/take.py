@@ -69,14 +69,14 @@ class Take:
             if point.time_s > part[0].time_s:
                 break
             first[[robot.index[name] for name in point.names]] = point.positions
-        return replace(self, points=part, first=first)
+        return replace(self, points=part, first=np.clip(first, robot.lower, robot.upper))
 
     def last(self, robot: Robot) -> FloatArray:
         """Return the pose of the last point, positions of all joints, rad (n,)."""
         last = self.first.copy()
         for point in self.points:
             last[[robot.index[name] for name in point.names]] = point.positions
-        return last
+        return np.clip(last, robot.lower, robot.upper)
 
     def at_speed(self, speed: float) -> "Take":
         """Return the take with ``speed`` times its speed; times still count from its own beginning."""
@@ -103,6 +103,11 @@ def load_take(path: Path, robot: Robot) -> Take:
         for _, point in points:
             if unknown := [name for name in point.names if name not in robot.index]:
                 raise RenaError(f"the bag {path} is of another robot: this one has no joint {', '.join(unknown)}")
+            if refusal := robot.limit(point.names, point.positions, robot.lower).refusal:
+                raise RenaError(f"the bag {path} holds a command that no robot follows: {refusal}; play another bag")
+        points.sort(
+            key=lambda timed: timed[0]
+        )  # stamps are those of the goals' last bytes, the order is that of the bag
         begin_ns = points[0][0]
         timed = tuple(replace(point, time_s=(stamp_ns - begin_ns) * 1e-9) for stamp_ns, point in points)
         pictures = topics[PICTURES] if topics[PICTURES] and bag.counts[topics[PICTURES] or ""] else None
@@ -118,7 +123,13 @@ def refuse_another_robot(metadata: Any, robot: Robot, path: Path) -> None:
     """
     if not (text := metadata.get("robot")):
         return
-    recorded = {servo.name: servo for servo in parse_robot(text, path).servos}
+    try:
+        recorded = {servo.name: servo for servo in parse_robot(text, path).servos}
+    except RenaError as error:
+        why = str(error).splitlines()[0]
+        raise RenaError(
+            f"the bag {path} does not say of which robot it is: the robot file in it is bad: {why}"
+        ) from error
     here = {servo.name: servo for servo in robot.servos}
     if len(different := sorted(recorded.keys() ^ here.keys())):
         raise RenaError(f"the bag {path} is of another robot: only one of the two has {', '.join(different)}")
@@ -160,6 +171,9 @@ def _goals(bag: BagReader, topic: str | None) -> Iterator[tuple[int, Point]]:
         stamp_ns = goals.header.stamp.sec * 1_000_000_000 + goals.header.stamp.nanosec
         if abs(stamp_ns - message.stamp_ns) > _CLOCKS_APART_NS:
             stamp_ns = message.stamp_ns
+        if len(goals.name) != len(goals.position):
+            counts = f"{len(goals.name)} names but {len(goals.position)} positions"
+            raise RenaError(f"the bag {bag.path} holds goals of {counts}; play another bag")
         sent = np.isfinite(goals.position)
         # A servos node of another version has no velocities: the goals are planned anew.
         velocities = goals.velocity[sent] if len(goals.velocity) == len(sent) else np.empty(0)

@@ -365,12 +365,14 @@ def test_a_held_joint_is_not_tracked_away():
 
 
 def test_a_zigzag_whose_velocity_never_turns_is_not_tracked():
-    motion, followed = Motion(ROBOT, np.zeros(COUNT), 0.0), 0
-    for k in range(1, 50):
-        there = one_joint("neck_yaw", 0.01 * (k % 2))
-        followed += motion.track(there, one_joint("neck_yaw", 1.0), 0.01 * k)
-        motion.mark_sent(0.01 * k + 0.01)
-    assert followed <= 1
+    motion, neck = Motion(ROBOT, np.zeros(COUNT), 0.0), one_joint("neck_yaw", 1.0)
+    for t in np.arange(0.01, 0.26, 0.01):  # to the fastest moment
+        position, velocity = wave(t)
+        assert motion.track(position, velocity, t)
+        motion.mark_sent(t + 0.01)
+    assert motion.track(position + 0.01 * neck, velocity, 0.26)
+    motion.mark_sent(0.27)
+    assert not motion.track(position, velocity, 0.27)
 
 
 def test_an_antagonist_at_neutral_with_a_velocity_does_not_leave_it_when_another_motion_begins():

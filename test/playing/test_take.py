@@ -82,6 +82,18 @@ def test_twice_the_speed_halves_times_and_doubles_velocities(bag):
     assert fast.duration_s == 0.5 and fast.points[1].velocities == (1.0,)
 
 
+def test_goals_count_by_their_stamps_not_by_their_order(bag):
+    goals = [at(0.0, jaw=0.0), at(0.020, stamp_s=0.011, jaw=0.2), at(0.021, stamp_s=0.010, jaw=0.1)]
+    assert [time_s for time_s, _ in seen(load_take(bag({GOALS: goals}), ROBOT))] == [0.0, 0.01, 0.011]
+
+
+def test_poses_to_ease_to_are_inside_the_limits_whatever_was_commanded(bag):
+    take = load_take(bag({COMMAND: [at(0.0, jaw=1e300), at(1.0, jaw=-1e300)]}), ROBOT)
+    assert len(easing(ROBOT, np.zeros(len(take.first)), take.first)) < 500
+    assert take.first[ROBOT.index["jaw"]] == ROBOT.upper[ROBOT.index["jaw"]]
+    assert take.last(ROBOT)[ROBOT.index["jaw"]] == ROBOT.lower[ROBOT.index["jaw"]]
+
+
 def test_comments_may_differ_between_the_robots(bag):
     load_take(bag({COMMAND: [at(0.0, jaw=0.1)]}, robot="# another comment\n" + TEXT), ROBOT)
 
@@ -93,6 +105,9 @@ def test_comments_may_differ_between_the_robots(bag):
         ({COMMAND: [at(0.0, jaw=0.1)]}, {"robot": TEXT.replace("id: 21,", "id: 99,")}, r"\(id 99 and 21\)"),
         ({COMMAND: [at(0.0, tail=0.1)]}, {"robot": ""}, "no joint tail"),
         ({COMMAND: []}, {}, "nothing is commanded"),
+        ({GOALS: [(0.0, JointState(name=["jaw"], position=[0.1, 0.2]))]}, {}, "1 names but 2 positions"),
+        ({GOALS: [(0.0, JointState(name=["jaw", "jaw"], position=[0.1, 0.2]))]}, {}, "jaw is named twice"),
+        ({COMMAND: [at(0.0, jaw=0.1)]}, {"robot": "]["}, "does not say of which robot"),
     ],
 )
 def test_bags_that_cannot_be_played_on_this_robot_are_refused(bag, topics, options, error):
