@@ -28,7 +28,7 @@ _KINDS: dict[int, Any] = {
     Opcode.METADATA: Metadata,
 }
 _INSIDE = {Opcode.SCHEMA, Opcode.CHANNEL, Opcode.MESSAGE}  # what a chunk may hold
-_PRIVATE = 0x80  # opcodes from here on are for anybody's own use
+_PRIVATE = 0x80  # opcodes from here on are for private use
 _CHUNK = re.compile(b"\\x06(.{4}\\0{4})", re.DOTALL)  # opcode and length of a chunk below 4 GB
 
 
