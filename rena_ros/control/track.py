@@ -11,7 +11,7 @@ import numpy as np
 from rena_ros.base.arrays import FloatArray
 from rena_ros.robot.model import RAD_PER_TICK, Robot
 
-COAST_S = 0.025  # points are 10 ms apart, and may be late by a read and a check of all servos
+COAST_S = 0.045  # points are 10 ms apart; where two processes share a core, one may be 30 ms late
 BURST_S = 0.05  # points may come this much earlier than the limits permit, once they came that much too late
 FIRST_S = 0.02  # the same for the first point of a motion: nothing of it was late
 _STILL_RAD_S = 1e-3
