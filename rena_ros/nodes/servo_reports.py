@@ -79,7 +79,7 @@ class ServoReports:
         now_s = self._now()
         self.statuses = [self.bus.message(now_s), *self._servos.messages(now_s)]
         self._diagnostics.publish(diagnostics_msg(self.statuses, self._node.get_clock().now().to_msg()))
-        if self._gate.bus is not None:
+        if self._gate.bus is not None and self._servos.has_read:
             self._status_log.update(self.statuses, now_s)
 
     def _ros_time(self, port_s: float) -> TimeMsg:

@@ -29,6 +29,11 @@ class ServoStatus:
         self._replies += state.fresh
         self._load_sum += np.abs(state.load) * state.fresh
 
+    @property
+    def has_read(self) -> bool:
+        """Whether the states were ever read: before that, no servo can have replied."""
+        return self._state is not None
+
     def add_health(self, health: HealthState) -> None:
         """Add what is read once a second: the current, A."""
         self._current_a[health.fresh] = np.abs(health.current_a[health.fresh])

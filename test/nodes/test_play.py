@@ -48,6 +48,10 @@ def test_the_take_begins_when_the_servos_have_torque_and_ends_the_node(processes
     heard = processes.listen(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
     processes.until(lambda: live(False) or any("play" in s.name for message in heard for s in message.status))
     assert not commands, "nothing is commanded while the robot is limp"
+    pictures_topic = processes.peer.resolve_topic_name("camera/image_raw/compressed")
+    processes.until(lambda: live(False) or processes.peer.count_publishers(pictures_topic))
+    rounds = iter(range(50))  # of 20 ms: best-effort pictures need both ends connected
+    processes.until(lambda: live(False) or next(rounds) == 49)
     processes.until(lambda: live(True))
     assert node.returncode == 0
     recorded = [message.position[0] for message in commands if message.velocity]
