@@ -12,7 +12,7 @@ from rena_ros.behaviour.policy import Policy
 from rena_ros.datasets.dataset import load_dataset
 from rena_ros.learning.metrics import left_right_gap
 from rena_ros.learning.samples import TEST_SAMPLES
-from rena_ros.learning.scores import Score, held_out_scores
+from rena_ros.learning.scores import Score, held_out_part, held_out_scores
 from rena_ros.robot.file import load_robot
 
 
@@ -21,7 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=user_path, metavar="FILE", help="exported model; default: the one that ships")
     parser.add_argument("--data", type=user_path, metavar="DIR", required=True, help="a dataset made by `rena collect`")
     parser.add_argument(
-        "--test", metavar="N", type=int, default=TEST_SAMPLES, help="held-out samples (default %(default)s)"
+        "--test",
+        metavar="N",
+        type=_held_out,
+        default=TEST_SAMPLES,
+        help="held-out samples, or `all`: the whole dataset, one that the model never saw (default %(default)s)",
     )
     parser.add_argument("--limit", metavar="N", type=int, help="fit the baselines to the first N samples only")
     parser.add_argument("--robot-file", type=user_path, metavar="FILE", help="robot of model and data; default: Rena")
@@ -38,14 +42,26 @@ def run(args: argparse.Namespace) -> int:
     policy = Policy(args.model, load_robot(args.robot_file))
     dataset = load_dataset(args.data)
     scores = held_out_scores(policy, dataset, args.test, limit=args.limit)
-    gap = left_right_gap(dataset.split(args.test)[1].goals, dataset.names)
-    _print(scores, dataset.names, args.test, gap)
+    held_out = held_out_part(dataset, args.test)
+    gap = left_right_gap(held_out.goals, dataset.names)
+    _print(scores, dataset.names, len(held_out), gap)
+    if len(scores) == 1:
+        print("without baselines: every sample is measured, so none is left to fit them to")
     if args.json:
         figures = {name: _figures(score, dataset.names) for name, score in scores.items()}
-        write_json(args.json, {"held_out": args.test, "left_right_gap_of_goals": gap, **figures})
+        write_json(args.json, {"held_out": len(held_out), "left_right_gap_of_goals": gap, **figures})
     if args.out:
         _write_plots(args.out, scores, dataset.names)
     return 0
+
+
+def _held_out(text: str) -> int | None:
+    """Return the number of held-out samples that a user names; None: all."""
+    if text == "all":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a number of samples from 1 on, or all, not {text}")
+    return int(text)
 
 
 def _print(scores: dict[str, Score], servo_names: tuple[str, ...], samples: int, gap: float) -> None:

@@ -33,20 +33,36 @@ class Score:
     left_right_gap: float
 
 
-def held_out_scores(
-    policy: Policy, dataset: Dataset, test: int, with_baselines: bool = True, limit: int | None = None
-) -> dict[str, Score]:
-    """Return the scores on the last ``test`` samples by model name.
+def held_out_part(dataset: Dataset, test: int | None) -> Dataset:
+    """Return the last ``test`` samples of a dataset (see ``Dataset.split``), or the whole of it.
 
-    The baselines are fitted to all earlier samples, or to the first ``limit`` of them. The model runs through
-    ``Policy``, so the scores are those of the model that ships. Raises RenaError when the data was collected with other
-    servos than the model's, or when it has too few samples.
+    It is whole with None, and where ``test`` samples are all that it has. Raises RenaError where it has fewer.
+    """
+    if test is None or test == len(dataset):
+        return dataset
+    if test > len(dataset):
+        raise RenaError(f"{dataset.directory} has {len(dataset)} samples, not {test}; measure all of it: --test all")
+    return dataset.split(test)[1]
+
+
+def held_out_scores(
+    policy: Policy, dataset: Dataset, test: int | None, with_baselines: bool = True, limit: int | None = None
+) -> dict[str, Score]:
+    """Return the scores on ``held_out_part(dataset, test)`` by model name.
+
+    The baselines are fitted to all other samples, or to the first ``limit`` of them; where there are no others, the
+    model stands alone. The model runs through ``Policy``, so the scores are those of the model that ships. Raises
+    RenaError when the data was collected with other servos than the model's, or when it has too few samples.
     """
     if dataset.names != policy.robot.names:
         raise RenaError(f"{dataset.directory} was collected with other servos than those of {policy.path}")
-    train, held_out = training_part(dataset, test, limit), dataset.split(test)[1]
+    held_out = held_out_part(dataset, test)
+    whole = len(held_out) == len(dataset)
+    if whole and limit is not None:
+        raise RenaError("--limit says what the baselines are fitted to, but all samples are measured; leave it out")
     predicted = {MODEL: policy.batch(held_out.features)}
-    if with_baselines:
+    if with_baselines and not whole:
+        train = training_part(dataset, len(held_out), limit)
         predicted[RIDGE] = _ridge(train.features, train.goals, held_out.features)
         predicted[MEAN] = np.broadcast_to(train.goals.mean(axis=0), held_out.goals.shape)
     return {name: _score(goals, held_out.goals, dataset.names) for name, goals in predicted.items()}

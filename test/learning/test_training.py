@@ -74,6 +74,35 @@ def test_evaluate_prints_and_writes_the_same_scores(trained, dataset, tmp_path, 
         assert (tmp_path / "plots" / name).read_bytes().startswith(b"\x89PNG")
 
 
+def evaluate(*words: object) -> int:
+    parser = argparse.ArgumentParser()
+    evaluate_command.add_arguments(parser)
+    return evaluate_command.run(parser.parse_args([str(word) for word in words]))
+
+
+@pytest.mark.parametrize("test", ["all", 500])
+def test_evaluate_measures_a_whole_dataset(trained, dataset, tmp_path, capsys, test):
+    options = ("--data", dataset.directory, "--model", trained / "model.onnx", "--json", tmp_path / "scores.json")
+    assert evaluate(*options, "--test", test) == 0
+    figures = json.loads((tmp_path / "scores.json").read_text())
+    assert set(figures) == {"held_out", "left_right_gap_of_goals", "model"} and figures["held_out"] == len(dataset)
+    error = dataset.goals.astype(float) - Policy(trained / "model.onnx").batch(dataset.features)
+    assert figures["model"]["rmse"] == pytest.approx(np.sqrt((error**2).mean()), rel=1e-5)
+    printed = capsys.readouterr().out
+    assert "on 500 held-out samples" in " ".join(printed.split())
+    assert "without baselines" in printed.splitlines()[-1]
+
+
+def test_evaluate_refuses_what_a_dataset_cannot_give(dataset):
+    with pytest.raises(RenaError, match="has 500 samples, not 501; measure all of it: --test all"):
+        evaluate("--data", dataset.directory, "--test", 501)
+    with pytest.raises(RenaError, match="--limit"):
+        evaluate("--data", dataset.directory, "--test", "all", "--limit", 10)
+    for word in ("none", "0", "-3"):
+        with pytest.raises(SystemExit):
+            evaluate("--data", dataset.directory, f"--test={word}")
+
+
 def test_evaluate_does_not_import_torch():
     code = "import sys, rena_ros.learning.evaluate_command; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
