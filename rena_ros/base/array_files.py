@@ -10,14 +10,15 @@ from rena_ros.base.arrays import Array
 from rena_ros.base.files import write_bytes
 
 
-def read_arrays(path: Path, names: Sequence[str] | None = None) -> dict[str, Array]:
-    """Return the arrays ``names`` of a file, or all of them.
+def read_arrays(path: Path, names: Sequence[str] | None = None, optional: Sequence[str] = ()) -> dict[str, Array]:
+    """Return the arrays ``names`` of a file and those of ``optional`` that it holds, or all arrays.
 
     Raises FileNotFoundError; and ValueError, in one line, when the file is damaged or has no such array.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in (file.files if names is None else names)}
+            there = [name for name in optional if name in file.files]
+            return {name: file[name] for name in (file.files if names is None else (*names, *there))}
     except FileNotFoundError:
         raise
     except Exception as error:  # a damaged file raises nearly anything: NumPy's, zipfile's and zlib's errors, TypeError

@@ -11,7 +11,7 @@ from rena_ros.base.array_files import read_arrays
 from rena_ros.base.arrays import Array, FloatArray
 from rena_ros.datasets.build_judge import TOLERANCE_RAD
 from rena_ros.datasets.check_meta import DatasetFault, numbers_of
-from rena_ros.datasets.dataset import ARRAYS, shard_path
+from rena_ros.datasets.dataset import ARRAYS, OPTIONAL, shard_path
 from rena_ros.perception.face_reader import COEFFICIENT_NAMES, READING_NAMES
 from rena_ros.robot.model import Robot
 
@@ -78,8 +78,11 @@ class RowCheck:
             "landmarks": (np.float32, (count, 478, 3)),
             "groups": (np.str_, (count,)),
             "attempts": (np.uint8, (count,)),
+            "identities": (np.int32, (count,)),
+            "rest_features": (np.float32, (count, len(READING_NAMES))),
+            "rest_landmarks": (np.float32, (count, 478, 3)),
         }
-        for name in ARRAYS:
+        for name in (*ARRAYS, *(name for name in OPTIONAL if name in arrays)):
             if name not in arrays:
                 yield f"the array {name} is missing"
                 continue
@@ -91,7 +94,7 @@ class RowCheck:
                 yield f"{name} has {len(array)} rows, {count} are expected: the dataset is unfinished"
             elif array.shape != shape:
                 yield f"{name} has the shape {array.shape}, not {shape}"
-        for name in sorted(set(arrays) - set(ARRAYS)):
+        for name in sorted(set(arrays) - {*ARRAYS, *OPTIONAL}):
             if arrays[name].ndim < 1 or len(arrays[name]) != count:
                 yield f"{name} has the shape {arrays[name].shape}: its first axis is not the {count} samples"
 

@@ -20,6 +20,7 @@ from rena_ros.base.files import read_text, user_path
 FORMAT = 1
 _CHECK = "rena dataset check lists every fault"
 ARRAYS = ("goals", "positions", "features", "landmarks", "groups", "attempts")
+OPTIONAL = ("identities", "rest_features", "rest_landmarks")  # in all shards of a dataset, or in none
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,9 @@ class Dataset:
     attempts: uint8 (n,), how many expressions were replaced before this one because no face was found
     meta: the contents of meta.json
     index: int (n,), the numbers of the samples in the directory
+    identities: int32 (n,), 0: the robot's own face, else the seed of the drawn one; all 0 where none are recorded
+    rest_features: float32 (n, 55), the reading of this identity's neutral face; None where none is recorded
+    rest_landmarks: float32 (n, 478, 3), of the same reading, as ``landmarks``; None where none are recorded
     """
 
     goals: FloatArray
@@ -47,6 +51,13 @@ class Dataset:
     meta: dict[str, Any]
     directory: Path
     index: IntArray
+    identities: IntArray = None  # type: ignore[assignment]  # an array once it is made
+    rest_features: FloatArray | None = None
+    rest_landmarks: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        if self.identities is None:
+            object.__setattr__(self, "identities", np.zeros(len(self.goals), np.int32))
 
     def __len__(self) -> int:
         return len(self.goals)
@@ -75,7 +86,8 @@ class Dataset:
 
     def part(self, rows: slice | IntArray) -> "Dataset":
         """Return the samples ``rows``: a slice, or an array of row numbers."""
-        return replace(self, index=self.index[rows], **{name: getattr(self, name)[rows] for name in ARRAYS})
+        there = [name for name in (*ARRAYS, *OPTIONAL) if getattr(self, name) is not None]
+        return replace(self, index=self.index[rows], **{name: getattr(self, name)[rows] for name in there})
 
 
 def block_rows(samples: int, test: int, rule: Mapping[str, Any]) -> BoolArray:
@@ -108,20 +120,26 @@ def load_dataset(directory: str | Path) -> Dataset:
     _refuse_incomplete(directory, meta)
     there = sorted(int(path.stem) for path in (directory / "shards").glob("*.npz") if path.stem.isdecimal())
     firsts = [first for first in there if first < meta["samples"] and first % meta["shard_size"] == 0]
-    shards = [shard for shard in (read_shard(directory, first) for first in firsts) if shard is not None]
+    shards = [shard for shard in (read_shard(directory, first, ARRAYS, OPTIONAL) for first in firsts) if shard]
     found = sum(len(shard["goals"]) for shard in shards)
     if found != meta["samples"]:
         raise RenaError(
             f"{directory} is unfinished: {found} of {meta['samples']} samples; "
             f"finish it with the same command: {meta['command']}"
         )
+    extra = [name for name in OPTIONAL if any(name in shard for shard in shards)]
+    if torn := [name for name in extra if not all(name in shard for shard in shards)]:
+        raise RenaError(f"{directory}: only some of its shards hold {torn[0]}; {_CHECK}; collect it again")
     try:
-        arrays = {name: np.concatenate([shard[name] for shard in shards]) for name in ARRAYS}
+        arrays = {name: np.concatenate([shard[name] for shard in shards]) for name in (*ARRAYS, *extra)}
     except ValueError as error:
         raise RenaError(f"the shards of {directory} do not fit each other ({error}); {_CHECK}") from error
     rows = {"goals": len(meta["names"]), "positions": len(meta["names"]), "features": len(meta["feature_names"])}
     if wrong := [name for name in rows if arrays[name].shape != (found, rows[name])]:
         raise RenaError(f"{directory}: {wrong[0]} do not have {rows[wrong[0]]} columns, as meta.json says; {_CHECK}")
+    like = {"identities": "attempts", "rest_features": "features", "rest_landmarks": "landmarks"}
+    if wrong := [name for name in extra if arrays[name].shape != arrays[like[name]].shape]:
+        raise RenaError(f"{directory}: {wrong[0]} do not have the shape of {like[wrong[0]]}; {_CHECK}")
     return Dataset(
         **arrays,
         names=tuple(meta["names"]),
@@ -149,14 +167,17 @@ def read_meta(directory: Path) -> dict[str, Any] | None:
     return meta
 
 
-def read_shard(directory: Path, first: int, names: Sequence[str] = ARRAYS) -> dict[str, Array] | None:
+def read_shard(
+    directory: Path, first: int, names: Sequence[str] = ARRAYS, optional: Sequence[str] = ()
+) -> dict[str, Array] | None:
     """Return the arrays ``names`` of the shard that starts with sample ``first``, or None when the file does not exist.
 
-    Raises RenaError when the file is damaged, or has no such array.
+    Those of ``optional`` are returned where the shard holds them. Raises RenaError when the file is damaged, or lacks
+    one of ``names``.
     """
     path = shard_path(directory, first)
     try:
-        return read_arrays(path, names)
+        return read_arrays(path, names, optional)
     except FileNotFoundError:
         return None
     except ValueError as error:

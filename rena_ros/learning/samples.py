@@ -15,10 +15,23 @@ TEST_SAMPLES = 1000  # as in the paper: 8,000 to train, the last 1,000 to test
 
 @dataclass(frozen=True)
 class Samples:
-    """Pairs of features, float32 (n, 55), and goals, float32 (n, 25), row by row."""
+    """Readings and the goals that belong to them, row by row; what no model of the run reads may be None.
+
+    features: float32 (n, 55), coefficients in [0, 1] and the head pose in rad
+    goals: float32 (n, 25) in [0, 1]
+    landmarks: float32 (n, 478, 3), aligned (see ``perception.landmark_frame``)
+    rest_features: float32 (n, 55), the reading of the same identity's neutral face
+    rest_landmarks: float32 (n, 478, 3), aligned, of the same reading
+    """
 
     features: FloatArray
     goals: FloatArray
+    landmarks: FloatArray | None = None
+    rest_features: FloatArray | None = None
+    rest_landmarks: FloatArray | None = None
+
+    def __len__(self) -> int:
+        return len(self.goals)
 
 
 def training_part(dataset: Dataset, test: int, limit: int | None = None) -> Dataset:

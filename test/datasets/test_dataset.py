@@ -58,6 +58,44 @@ def test_samples_come_back_as_written(tmp_path):
     assert [dataset.image(i).read_bytes() for i in (0, 9)] == [b"jpeg 0", b"jpeg 9"]
 
 
+def identified(part: Shard) -> Shard:
+    """The same samples, with the identity that was drawn and the reading of its neutral face."""
+    rng, n = np.random.default_rng([8, part.first]), len(part.jpegs)
+    rests = {"rest_features": rng.random((n, 55), np.float32), "rest_landmarks": rng.random((n, 478, 3), np.float32)}
+    return replace(part, arrays={**part.arrays, "identities": part.first + np.arange(n, dtype=np.int32), **rests})
+
+
+def test_identities_and_their_rests_come_back_as_written(tmp_path):
+    begin(tmp_path, meta(8))
+    shards = [identified(shard(first, 4)) for first in (0, 4)]
+    for one in shards:
+        write_shard(tmp_path, one)
+    dataset = load_dataset(tmp_path).part(np.array([6, 1]))
+    for name in ("identities", "rest_features", "rest_landmarks"):
+        there = np.concatenate([one.arrays[name] for one in shards])[[6, 1]]
+        np.testing.assert_array_equal(getattr(dataset, name), there)
+        assert getattr(dataset, name).dtype == there.dtype
+
+
+def test_a_dataset_without_identities_shows_the_robots_own_face(tmp_path):
+    write(tmp_path, 6)
+    train, _ = load_dataset(tmp_path).split(2)
+    assert train.identities.tolist() == [0] * 4
+    assert train.rest_features is None and train.rest_landmarks is None
+
+
+def test_rests_of_some_shards_only_or_of_another_shape_are_refused(tmp_path):
+    write(tmp_path, 8)
+    whole = identified(shard(4, 4))
+    write_shard(tmp_path, whole)
+    with pytest.raises(RenaError, match="only some of its shards hold identities"):
+        load_dataset(tmp_path)
+    write_shard(tmp_path, identified(shard(0, 4)))
+    write_shard(tmp_path, replace(whole, arrays={**whole.arrays, "rest_features": np.zeros((4, 54), np.float32)}))
+    with pytest.raises(RenaError, match="do not fit each other"):
+        load_dataset(tmp_path)
+
+
 def test_the_last_samples_are_the_test_set(tmp_path):
     write(tmp_path, 10)
     dataset = load_dataset(tmp_path)
