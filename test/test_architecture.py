@@ -61,7 +61,8 @@ KNOWS = {
         "bags",  # the recorder
         "playing",
     },
-    "learning": {"robot", "datasets", "behaviour"},  # datasets in, a model that Policy accepts out
+    # datasets in, a model that Policy accepts out; perception: what a reading holds, and how landmarks are aligned
+    "learning": {"robot", "datasets", "behaviour", "perception"},
     "mimic": {"graph", "processes", "robot", "perception", "behaviour", "twin", "nodes"},
     "bench": {"graph", "processes", "robot", "bus", "control", "emulator", "nodes"},
 }

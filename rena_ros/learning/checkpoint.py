@@ -4,6 +4,7 @@ The file is written as a whole, so an interruption at any time leaves the state 
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +17,24 @@ from torch.optim.lr_scheduler import LRScheduler
 from rena_ros.base.errors import RenaError
 from rena_ros.base.files import write_bytes
 
-FORMAT = 2  # 2: with the state of the learning-rate schedule and the optimiser's parameter groups
+FORMAT = 3  # 3: with the averaged weights; 2: with the state of the learning-rate schedule
 
 Tensors = dict[str, Tensor]
 
 
 def save(
-    path: Path, network: nn.Module, optimiser: Optimizer, schedule: LRScheduler, best: Tensors, progress: dict[str, Any]
+    path: Path,
+    networks: Mapping[str, nn.Module],
+    optimiser: Optimizer,
+    schedule: LRScheduler,
+    best: Tensors,
+    progress: dict[str, Any],
 ) -> None:
-    """Write the network, the optimiser, its schedule, the best weights so far and ``progress`` (JSON data).
+    """Write the networks by name, the optimiser, its schedule, the best weights so far and ``progress`` (JSON data).
 
     Raises RenaError when the file cannot be written; the earlier checkpoint stays.
     """
-    tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
+    tensors = {f"{one}.{name}": tensor for one, net in networks.items() for name, tensor in net.state_dict().items()}
     tensors |= {f"best.{name}": tensor for name, tensor in best.items()}
     optimiser_state = optimiser.state_dict()
     for i, moments in optimiser_state["state"].items():
@@ -46,13 +52,16 @@ def save(
         raise RenaError(f"{error}; make room, then run the same command again") from error
 
 
-def load(path: Path, network: nn.Module, optimiser: Optimizer, schedule: LRScheduler) -> tuple[Tensors, dict[str, Any]]:
-    """Restore the network, the optimiser and its schedule as ``save`` wrote them.
+def load(
+    path: Path, networks: Mapping[str, nn.Module], optimiser: Optimizer, schedule: LRScheduler
+) -> tuple[Tensors, dict[str, Any]]:
+    """Restore the networks, the optimiser and its schedule as ``save`` wrote them.
 
     Returns the best weights and the progress. Raises RenaError as ``read`` does.
     """
     tensors, state = read(path)
-    network.load_state_dict(_under(tensors, "network."))
+    for name, network in networks.items():
+        network.load_state_dict(_under(tensors, f"{name}."))
     moments: dict[int, Tensors] = {}
     for name, tensor in _under(tensors, "optimiser.").items():
         i, _, moment = name.partition(".")

@@ -14,16 +14,25 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from rena_ros.base.arrays import FloatArray
 from rena_ros.base.errors import RenaError
 from rena_ros.base.files import user_path, write_json
 from rena_ros.base.missing import require
 from rena_ros.behaviour.policy import Policy
 from rena_ros.datasets.dataset import Dataset, load_dataset
-from rena_ros.learning.export import export_onnx, replace_provenance
+from rena_ros.learning.export import export_onnx, replace_provenance, run_exported
 from rena_ros.learning.metrics import rmse
 from rena_ros.learning.provenance import provenance
-from rena_ros.learning.samples import TEST_SAMPLES, robot_rest, split_validation, training_part, with_mirror_images
+from rena_ros.learning.readings import readings_of
+from rena_ros.learning.samples import (
+    TEST_SAMPLES,
+    RobotRest,
+    Samples,
+    robot_rest,
+    samples_of,
+    split_validation,
+    training_part,
+    with_mirror_images,
+)
 from rena_ros.learning.scores import MODEL, held_out_scores
 from rena_ros.learning.settings import Settings, add_options, record, settings_from
 from rena_ros.learning.source import SourceModel, load_source
@@ -75,14 +84,15 @@ def run(args: argparse.Namespace) -> int:
     require("matplotlib")  # for the curves, after the training
     robot = load_robot(args.robot_file)
     source = load_source(args.source, robot) if args.source else None
-    settings = settings_from(args, source)
     if args.threads < 1:
         raise RenaError(f"--threads must be at least 1, not {args.threads}")
     torch.set_num_threads(args.threads)
     console, dataset = Console(), load_dataset(args.data)
+    settings = settings_from(args, source, rests=dataset.rest_features is not None)
     _check_names(dataset, robot, source)
-    rest, part = robot_rest(dataset), training_part(dataset, args.test, args.limit)
-    trainer = _trainer(args.out, settings, part, source)
+    part, reads = training_part(dataset, args.test, args.limit), settings.network.reads
+    rest = robot_rest(dataset, landmarks="landmarks" in reads)
+    trainer = _trainer(args.out, settings, part, source, rest)
     done = len(trainer.history)
     if done:
         console.print(f"continuing after epoch {done} of {settings.epochs}")
@@ -97,14 +107,15 @@ def run(args: argparse.Namespace) -> int:
     labels = {
         "servo_names": dataset.names,
         "feature_names": dataset.feature_names,
-        "robot_rest": [round(float(value), 6) for value in rest],
+        "robot_rest": rest.features.astype(float).round(6).tolist(),
         "provenance": provenance(settings, figures, dataset, source),
     }
+    if rest.landmarks is not None:
+        labels["robot_rest_landmarks"] = rest.landmarks.astype(float).round(6).tolist()
     export_onnx(trainer.best_network(), path, labels)
-    policy = Policy(path, robot)
-    _check_parity(trainer, policy, part.features[:256])
+    _check_parity(trainer, path, samples_of(part.part(slice(256)), reads))
     if args.held_out:
-        figures["held_out"] = _held_out(policy, dataset, args.test)
+        figures["held_out"] = _held_out(Policy(path, robot), dataset, args.test)
         replace_provenance(path, provenance(settings, figures, dataset, source))
     _draw_curves(args.out / "curves.png", trainer)
     shown = "no validation part"
@@ -129,9 +140,9 @@ def _check_names(dataset: Dataset, robot: Robot, source: SourceModel | None) -> 
         raise RenaError(f"{dataset.directory} holds other features than those that {source.path} reads")
 
 
-def _trainer(folder: Path, settings: Settings, part: Dataset, source: SourceModel | None) -> Trainer:
+def _trainer(folder: Path, settings: Settings, part: Dataset, source: SourceModel | None, rest: RobotRest) -> Trainer:
     """Return the trainer of the run in ``folder`` on ``part`` of a dataset, at the run's present state."""
-    training, validation = split_validation(part, settings.validation)
+    training, validation = split_validation(part, settings.validation, settings.network.reads)
     if settings.mirror:
         training = with_mirror_images(training, part.feature_names, part.names)
     try:
@@ -141,7 +152,7 @@ def _trainer(folder: Path, settings: Settings, part: Dataset, source: SourceMode
     record(folder / "run.json", settings)
     start = source.weights if source else None
     trainer = Trainer(folder / "checkpoint.safetensors", settings, part.names, start)
-    trainer.begin(training, validation)
+    trainer.begin(training, validation, rest)
     return trainer
 
 
@@ -161,20 +172,17 @@ def _figures(trainer: Trainer, seconds: float, epochs: int) -> dict[str, Any]:
     return {
         "epochs": trainer.settings.epochs,
         "best_epoch": trainer.best_epoch + 1,
-        "training_samples": len(trainer.features),
+        "training_samples": len(trainer.goals),
         "parameters": sum(parameter.numel() for parameter in trainer.network.parameters()),
         "validation_rmse": trainer.best_rmse,
         "seconds_per_epoch": round(seconds / epochs, 3) if epochs else None,
     }
 
 
-def _check_parity(trainer: Trainer, policy: Policy, features: FloatArray) -> None:
-    """Raise RuntimeError when the exported model computes other goals than the trained network.
-
-    The network has no pose range, so poses are held to that of the model: after little training it is narrow.
-    """
-    held = features if policy.pose_range is None else policy.pose_range.hold(features)
-    difference = rmse(policy.batch(held), trainer.predict(held))
+def _check_parity(trainer: Trainer, path: Path, samples: Samples) -> None:
+    """Raise RuntimeError when the exported graph computes other goals than the trained network."""
+    exported = run_exported(path, readings_of(samples, trainer.network.config))
+    difference = rmse(exported, trainer.predict(samples))
     if not difference < 1e-4:
         raise RuntimeError(f"the exported model differs from the trained one: RMSE {difference}")
 

@@ -1,11 +1,12 @@
 """The training loop: from samples and settings to the best network, one epoch at a time."""
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch.optim.lr_scheduler import OneCycleLR
+from torch import Tensor
 
 from rena_ros.base.arrays import FloatArray
 from rena_ros.base.errors import RenaError
@@ -13,11 +14,14 @@ from rena_ros.learning import checkpoint
 from rena_ros.learning.losses import FaceLoss
 from rena_ros.learning.metrics import rmse
 from rena_ros.learning.network import Network
-from rena_ros.learning.samples import Samples, fingerprint
+from rena_ros.learning.optimiser import make_optimiser, update_average
+from rena_ros.learning.readings import readings_of, with_robot_rest
+from rena_ros.learning.samples import RobotRest, Samples, fingerprint
 from rena_ros.learning.settings import Settings
 
 GRADIENT_NORM = 1.0
-WARM_UP = 0.25  # share of the steps in which the learning rate rises
+NOISE_OF_THE_POSE = 0.3  # the head pose is read more exactly than a coefficient: its noise is this share of the others'
+_CHUNK = 2048  # samples prepared, or predicted, at a time
 
 
 @dataclass(frozen=True)
@@ -28,23 +32,12 @@ class Epoch:
     rmse: float | None
 
 
-def one_cycle(optimiser: torch.optim.Optimizer, peak: float, steps: int) -> OneCycleLR:
-    """Return the schedule of a whole run: a cosine from peak / 25 up to ``peak``, then one down to peak / 250,000.
-
-    Source: Smith and Topin, "Super-Convergence". The momentum stays as it is.
-    """
-    # With a rise of exactly one step OneCycleLR divides by zero.
-    warm_up = WARM_UP if steps * WARM_UP != 1 else WARM_UP + 0.05
-    return OneCycleLR(  # div_factor: peak / first rate; final_div_factor: first rate / last rate
-        optimiser, peak, steps, pct_start=warm_up, cycle_momentum=False, div_factor=25, final_div_factor=1e4
-    )
-
-
 class Trainer:
     """One run, from random weights or from those of another model (``start``).
 
     ``history`` holds the finished epochs; ``train_epoch()`` trains the next one and saves the run. With a validation
-    part ``best`` holds the weights of the epoch with the least validation error, without one those of the last epoch.
+    part ``best`` holds the weights of the epoch with the least validation error, without one those of the last epoch;
+    both are the averaged weights where the settings have an average.
     """
 
     def __init__(
@@ -59,28 +52,37 @@ class Trainer:
         self.history: list[Epoch] = []
         self.best_epoch = -1
 
-    def begin(self, training: Samples, validation: Samples) -> None:
+    def begin(self, training: Samples, validation: Samples, rest: RobotRest | None = None) -> None:
         """Continue the run from its checkpoint, or start it where there is none.
 
-        Raises RenaError for the checkpoint of a run on other data, of another format, or a damaged one.
+        Both parts hold what the network reads (``NetworkConfig.reads``). ``rest``: the robot's own neutral face, for
+        ``rest_dropout``. Raises RenaError for the checkpoint of a run on other data, of another format, or a damaged
+        one.
         """
         with torch.random.fork_rng():
             torch.manual_seed(self.settings.seed)
             self.network = Network(self.settings.network)
-        self.features, self.goals = torch.from_numpy(training.features), torch.from_numpy(training.goals)
         if self.start is None:
-            self.network.fit_scale(self.features)
+            self.network.fit_inputs(readings_of(training, self.network.config))
         else:
             # With the model's own scale: what its layers learned is about inputs in that scale.
             self.network.load_state_dict(self.start)
-        self.optimiser = torch.optim.AdamW(self.network.parameters(), weight_decay=self.settings.weight_decay)
-        steps = self.settings.epochs * -(-len(self.features) // self.settings.batch_size)
-        self.schedule = one_cycle(self.optimiser, self.settings.learning_rate, steps)
+        self.goals = torch.from_numpy(training.goals)
+        self.numbers = self._numbers(training)
+        self.rest_numbers = None
+        if self.settings.rest_dropout and rest is not None and self.network.config.rest:
+            self.rest_numbers = self._numbers(with_robot_rest(training, rest))
+        self.noise = torch.full((self.numbers.shape[1],), self.settings.input_noise)
+        self.noise[self.network.inputs.pose_columns] *= NOISE_OF_THE_POSE
+        self.averaged = copy.deepcopy(self.network) if self.settings.average else self.network
+        self.steps_per_epoch = -(-len(training) // self.settings.batch_size)
+        steps = self.settings.epochs * self.steps_per_epoch
+        self.optimiser, self.schedule = make_optimiser(self.network, self.settings, steps)
         self.validation_samples, self.fingerprint = validation, fingerprint(training, validation)
-        self.best = checkpoint.snapshot(self.network)
+        self.best = checkpoint.snapshot(self.averaged)
         if not self.checkpoint_path.exists():
             return
-        self.best, progress = checkpoint.load(self.checkpoint_path, self.network, self.optimiser, self.schedule)
+        self.best, progress = checkpoint.load(self.checkpoint_path, self._networks, self.optimiser, self.schedule)
         if progress["data"] != self.fingerprint:
             remedy = "use another --out, or remove it to start again"
             raise RenaError(f"{self.checkpoint_path} was trained on other data; {remedy}")
@@ -103,51 +105,69 @@ class Trainer:
         """
         loss, error = self._pass_over_samples(), None
         if self.settings.validation:
-            error = rmse(self.predict(self.validation_samples.features), self.validation_samples.goals)
+            error = rmse(self.predict(self.validation_samples), self.validation_samples.goals)
         best = self.best_rmse
         self.history.append(Epoch(loss, error))
         if error is None or best is None or error < best:
-            self.best_epoch, self.best = len(self.history) - 1, checkpoint.snapshot(self.network)
+            self.best_epoch, self.best = len(self.history) - 1, checkpoint.snapshot(self.averaged)
         progress = {
             "data": self.fingerprint,
             "history": [vars(epoch) for epoch in self.history],
             "best_epoch": self.best_epoch,
         }
-        checkpoint.save(self.checkpoint_path, self.network, self.optimiser, self.schedule, self.best, progress)
+        checkpoint.save(self.checkpoint_path, self._networks, self.optimiser, self.schedule, self.best, progress)
         return self.history[-1]
 
-    def predict(self, features: FloatArray) -> FloatArray:
-        """Return goals (n, 25) for features (n, 55), clipped to [0, 1]."""
-        self.network.eval()
+    def predict(self, samples: Samples) -> FloatArray:
+        """Return goals (n, 25) for samples, clipped to [0, 1]; their goals are not looked at."""
+        network = self.averaged.eval()
         with torch.no_grad():
-            return self.network(torch.from_numpy(features)).clamp(0, 1).numpy()
+            goals: FloatArray = network.goals(self._numbers(samples)).clamp(0, 1).numpy()
+        return goals
 
     def best_network(self) -> Network:
-        """Load the best weights into the network, in place of the present ones, and return it."""
-        self.network.load_state_dict(self.best)
-        return self.network.eval()
+        """Load the best weights into the network that predicts, in place of the present ones, and return it."""
+        self.averaged.load_state_dict(self.best)
+        return self.averaged.eval()
+
+    @property
+    def _networks(self) -> dict[str, Network]:
+        return {"network": self.network} | ({"averaged": self.averaged} if self.settings.average else {})
+
+    def _numbers(self, samples: Samples) -> Tensor:
+        """Return what the network's layers work on, (n, k): the same in every epoch, so it is computed once."""
+        parts = [samples.part(slice(first, first + _CHUNK)) for first in range(0, len(samples), _CHUNK)]
+        with torch.no_grad():
+            made = [self.network.inputs(readings_of(part, self.network.config)) for part in parts]
+        return torch.cat(made) if made else torch.empty(0, self.network.inputs.size)
 
     def _pass_over_samples(self) -> float:
         """Pass once over the training samples; returns the mean loss.
 
         Order and noise depend on the seed and the epoch's number alone, so a continued run draws the same ones.
         """
-        settings, epoch, rows = self.settings, len(self.history), len(self.features)
+        settings, epoch, rows = self.settings, len(self.history), len(self.numbers)
         seed = int(np.random.SeedSequence([settings.seed, epoch]).generate_state(1)[0])
         generator = torch.Generator().manual_seed(seed)
         total = 0.0
         self.network.train()
-        for batch in torch.randperm(rows, generator=generator).split(settings.batch_size):
-            features = self.features[batch]
-            if settings.noise:
-                features = features + settings.noise * torch.randn(features.shape, generator=generator)
+        batches = torch.randperm(rows, generator=generator).split(settings.batch_size)
+        for step, batch in enumerate(batches, epoch * self.steps_per_epoch):
+            numbers = self.numbers[batch]
+            if self.rest_numbers is not None:
+                swapped = torch.rand((len(batch), 1), generator=generator) < settings.rest_dropout
+                numbers = torch.where(swapped, self.rest_numbers[batch], numbers)
+            if settings.input_noise:
+                numbers = numbers + self.noise * torch.randn(numbers.shape, generator=generator)
             self.optimiser.zero_grad()
-            loss = self.loss(self.network(features), self.goals[batch])
+            loss = self.loss(self.network.goals(numbers), self.goals[batch])
             loss.backward()
             # At the peak of the cycle a single bad batch could otherwise ruin the weights for good.
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
             self.optimiser.step()
             self.schedule.step()
+            if settings.average:
+                update_average(self.averaged, self.network, settings.average, step)
             total += float(loss.detach()) * len(batch)
         if not np.isfinite(total):
             raise RenaError(f"the loss is not finite in epoch {epoch + 1}; use a lower --learning-rate")

@@ -169,8 +169,9 @@ def test_another_network_is_refused(first, tmp_path, damage):
         del provenance["settings"]
     if damage == "graph":
         for node in model.graph.node:
-            node.output[:] = [name.replace("/readout/", "/other/") for name in node.output]
-            node.input[:] = [name.replace("/readout/", "/other/") for name in node.input]
+            node.input[:] = [name.replace(".readout.", ".other.") for name in node.input]
+        for weights in model.graph.initializer:
+            weights.name = weights.name.replace(".readout.", ".other.")
     onnx.save(model, path)
     replace_provenance(path, provenance)
     with pytest.raises(RenaError, match="holds another network") as error:

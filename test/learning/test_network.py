@@ -8,16 +8,10 @@ import torch
 from scipy.interpolate import BSpline
 from torch.nn import functional as F
 
-from rena_ros.learning.network import (
-    LEAST_SPREAD_LOG_ODDS,
-    KanLayer,
-    Network,
-    NetworkConfig,
-    SelfAttention,
-    cubic_basis,
-    log_odds,
-    positional_encoding,
-)
+from rena_ros.learning.attention import SelfAttention, positional_encoding
+from rena_ros.learning.inputs import LEAST_SPREAD_LOG_ODDS, Readings, log_odds
+from rena_ros.learning.kan import KanLayer, cubic_basis
+from rena_ros.learning.network import Network, NetworkConfig
 
 
 @pytest.mark.parametrize("intervals", [1, 5, 8])
@@ -94,19 +88,19 @@ def test_the_normalisation_maps_training_inputs_to_the_unit_range():
     network = Network(NetworkConfig())
     features = torch.rand(4000, 55)
     features[:, 7] *= 1e-5  # a coefficient that the robot never moves
-    network.fit_scale(features)
+    network.fit_inputs(Readings(features))
     inputs = torch.cat((log_odds(features[:, :52], network.config.floor), features[:, 52:]), dim=1)
     low, high = np.percentile(inputs.numpy(), [0.5, 99.5], axis=0)
-    np.testing.assert_allclose(network.centre, (low + high) / 2, atol=1e-4)
+    np.testing.assert_allclose(network.inputs.centre, (low + high) / 2, atol=1e-4)
     usual = np.arange(55) != 7
-    np.testing.assert_allclose(network.spread[usual], ((high - low) / 2)[usual], atol=1e-4)
-    assert network.spread[7] == LEAST_SPREAD_LOG_ODDS > 100 * (high[7] - low[7])
+    np.testing.assert_allclose(network.inputs.spread[usual], ((high - low) / 2)[usual], atol=1e-4)
+    assert network.inputs.spread[7] == LEAST_SPREAD_LOG_ODDS > 100 * (high[7] - low[7])
 
 
 def test_the_network_stays_finite_far_from_its_data():
     torch.manual_seed(2)
     network = Network(NetworkConfig()).eval()
-    network.fit_scale(torch.rand(100, 55) * 0.01)
+    network.fit_inputs(Readings(torch.rand(100, 55) * 0.01))
     assert network(torch.rand(7, 55)).shape == (7, 25)
     for far in (torch.ones(1, 55), torch.zeros(1, 55), 1e6 * torch.randn(20, 55)):
         assert torch.isfinite(network(far)).all()

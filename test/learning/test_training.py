@@ -16,10 +16,11 @@ from rena_ros.behaviour.policy import Policy
 from rena_ros.datasets.dataset import load_dataset
 from rena_ros.learning import checkpoint, evaluate_command, train_command
 from rena_ros.learning.network import Network, NetworkConfig
+from rena_ros.learning.optimiser import one_cycle
 from rena_ros.learning.samples import split_validation, with_mirror_images
 from rena_ros.learning.scores import held_out_scores
 from rena_ros.learning.settings import Settings
-from rena_ros.learning.trainer import GRADIENT_NORM, Trainer, one_cycle
+from rena_ros.learning.trainer import GRADIENT_NORM, Trainer
 
 
 def arguments(*words: object) -> argparse.Namespace:
@@ -208,7 +209,13 @@ def test_a_run_refuses_other_settings_and_other_data(tmp_path, dataset_directory
             train_command.run(arguments(*words))
 
 
-OUT_OF_RANGE = {"--epochs": [0], "--learning-rate": [0, "nan", "inf"], "--token": [7], "--noise": [-1]}
+OUT_OF_RANGE = {
+    "--epochs": [0],
+    "--learning-rate": [0, "nan", "inf"],
+    "--token": [7],
+    "--input-noise": [-1],
+    "--average": [1, "nan"],
+}
 
 
 @pytest.mark.parametrize(("option", "values"), OUT_OF_RANGE.items())

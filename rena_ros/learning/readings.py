@@ -1,0 +1,34 @@
+"""Samples as what a network reads."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rena_ros.base.arrays import FloatArray
+from rena_ros.learning.inputs import Readings
+from rena_ros.learning.network import NetworkConfig
+from rena_ros.learning.samples import RobotRest, Samples
+
+_OTHERS = ("landmarks", "rest_features", "rest_landmarks")
+
+
+def readings_of(samples: Samples, config: NetworkConfig) -> Readings:
+    """Return the readings of samples (n rows) that a network of this shape reads; the others are None."""
+    others = (_tensor(getattr(samples, name)) if name in config.reads else None for name in _OTHERS)
+    return Readings(torch.from_numpy(np.ascontiguousarray(samples.features, np.float32)), *others)
+
+
+def with_robot_rest(samples: Samples, rest: RobotRest) -> Samples:
+    """Return the samples with the robot's own neutral face in place of each person's, where they hold one."""
+    rests: dict[str, FloatArray] = {}
+    if samples.rest_features is not None:
+        rests["rest_features"] = np.broadcast_to(rest.features, samples.features.shape)
+    if samples.rest_landmarks is not None and rest.landmarks is not None:
+        rests["rest_landmarks"] = np.broadcast_to(rest.landmarks, samples.rest_landmarks.shape)
+    return replace(samples, **rests)
+
+
+def _tensor(array: FloatArray | None) -> Tensor | None:
+    return None if array is None else torch.from_numpy(np.ascontiguousarray(array, np.float32))
