@@ -8,7 +8,7 @@ from rena_ros.collecting.ranges import check_numbers
 
 SAMPLES, SEED = 9000, 0  # where neither the user nor the session that is resumed says otherwise
 # Options of one way of collecting only, by their names in the parsed arguments; all are None where not given.
-FAST_ONLY = ("workers",)
+FAST_ONLY = ("workers", "people", "first_person", "nuisance")
 LIVE_ONLY = (
     *("source", "resume", "autostart", "measure_delay", "params_file", "namespace"),
     *("rest_every", "rest_s", "duration", "robot_delay_s"),
@@ -33,6 +33,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     fast = parser.add_argument_group("the twin in virtual time, without ROS")
     fast.add_argument("--fast", action="store_true", help="an unfinished dataset in --out is continued")
     fast.add_argument("--workers", type=int, help="processes in parallel (default: one per core, at most 2)")
+    fast.add_argument(
+        "--people", type=int, metavar="N", help="N drawn persons wear the robot's servos in turn, 100 samples each"
+    )
+    fast.add_argument(
+        "--first-person", type=int, metavar="K", help="number of the first of them (default 1); the others follow"
+    )
+    fast.add_argument(
+        "--nuisance",
+        action="store_const",
+        const=True,
+        help="vary light, camera, mount, JPEG, backlash and gains as on a real bench",
+    )
     live = parser.add_argument_group("over ROS, in real time")
     live.add_argument(
         "--source", metavar="robot|CAMERA|FILE", help="the camera that looks at the robot; default for the twin: robot"

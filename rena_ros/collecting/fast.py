@@ -19,12 +19,13 @@ from rena_ros.base.commit import source_commit
 from rena_ros.base.errors import RenaError
 from rena_ros.base.files import sha256_of, write_json
 from rena_ros.base.resources import share_path
+from rena_ros.collecting.appearance import Appearance
 from rena_ros.collecting.stage import Stage
 from rena_ros.collecting.workers import Job, PlannedShard, record_shards, worker_count
 from rena_ros.datasets.dataset import Dataset, load_dataset
 from rena_ros.datasets.shards import begin, locked, missing
 from rena_ros.graph import TWIN
-from rena_ros.perception.face_reader import READING_NAMES
+from rena_ros.perception.face_reader import READING_NAMES, FaceReading
 from rena_ros.perception.model_file import find_face_model
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import Robot
@@ -32,8 +33,9 @@ from rena_ros.strategy.file import load_strategy, strategy_path
 from rena_ros.strategy.plan import planned
 from rena_ros.twin.asset import PATH as TWIN_ASSET
 from rena_ros.twin.body import load_body
+from rena_ros.twin.people import PATH as PEOPLE_ASSET
 
-SHARD_SIZE = 100
+SHARD_SIZE = 100  # one face per shard
 WIDTH, HEIGHT = 640, 480
 # A new version of these may change a sample: face reader, renderer, random number generator.
 DECISIVE_PACKAGES = ("mediapipe", "numba", "numpy")
@@ -47,7 +49,8 @@ def run(args: argparse.Namespace) -> int:
     robot = load_robot(robot_file)
     strategy = load_strategy(strategy_file, robot)
     load_body(args.body, robot)  # a faulty file is refused before anything is written
-    job = Job(args.out, robot_file, strategy_file, args.seed, WIDTH, HEIGHT, args.body)
+    appearance = Appearance(args.people or 0, args.first_person or 1, bool(args.nuisance), args.seed, SHARD_SIZE)
+    job = Job(args.out, robot_file, strategy_file, args.seed, WIDTH, HEIGHT, args.body, appearance)
     workers = worker_count(args.workers)
     console = Console(soft_wrap=True)
     with locked(args.out):
@@ -80,8 +83,11 @@ def run(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> None:
     if args.robot != TWIN:
         raise RenaError(f"--fast collects from the twin only: leave it out to collect from a robot on {args.robot}")
-    if args.samples < 1:
-        raise RenaError(f"--samples must be at least 1, not {args.samples}")
+    for name, value in (("samples", args.samples), ("people", args.people), ("first-person", args.first_person)):
+        if value is not None and value < 1:
+            raise RenaError(f"--{name} must be at least 1, not {value}")
+    if args.first_person and not args.people:
+        raise RenaError("--first-person goes with --people N: say how many take turns")
 
 
 def _record(console: Console, job: Job, shards: Sequence[PlannedShard], workers: int, samples: int) -> None:
@@ -152,6 +158,7 @@ def _report(console: Console, directory: Path, figures: dict[str, Any]) -> None:
 
 
 def _meta(args: argparse.Namespace, robot: Robot, job: Job) -> dict[str, Any]:
+    rest = _rest_reading(robot, job)
     return {
         "command": shlex.join(["rena", *sys.argv[1:]]),
         "samples": args.samples,
@@ -160,7 +167,8 @@ def _meta(args: argparse.Namespace, robot: Robot, job: Job) -> dict[str, Any]:
         "names": list(robot.names),
         "feature_names": list(READING_NAMES),
         "neutral_goals": robot.neutral_goals.tolist(),
-        "robot_rest": _rest_reading(robot, job),
+        "robot_rest": [float(value) for value in rest.features],
+        "robot_rest_landmarks": rest.landmarks.astype(float).round(6).tolist(),
         "lower_rad": robot.lower.tolist(),
         "span_rad": (robot.upper - robot.lower).tolist(),
         "image": {"width": WIDTH, "height": HEIGHT, "source": "twin", "twin_asset": sha256_of(TWIN_ASSET)},
@@ -171,13 +179,23 @@ def _meta(args: argparse.Namespace, robot: Robot, job: Job) -> dict[str, Any]:
         "rena_version": __version__,
         "commit": source_commit(),
         **({"body": sha256_of(job.body_file)} if job.body_file else {}),
+        **_said(job.appearance),
     }
 
 
-def _rest_reading(robot: Robot, job: Job) -> list[float]:
-    """Return the features (55,) of the robot's own neutral face, the target of people's resting faces."""
+def _said(appearance: Appearance) -> dict[str, Any]:
+    """Return what meta.json says of the faces: nothing of the robot's own, in its plain light."""
+    people = {"first": appearance.first_person, "count": appearance.people, "asset": sha256_of(PEOPLE_ASSET)}
+    return {
+        **({"people": people} if appearance.people else {}),
+        **({"nuisance": True} if appearance.nuisance else {}),
+    }
+
+
+def _rest_reading(robot: Robot, job: Job) -> FaceReading:
+    """Return the reading of the robot's own neutral face, the target of people's resting faces."""
     with Stage(robot, job.width, job.height, load_body(job.body_file, robot)) as stage:
         reading = stage.show(robot.neutral_goals).reading
     if reading is None:
         raise RenaError("no face is found in the robot's neutral face; look at the twin's picture")
-    return [float(value) for value in reading.features]
+    return reading

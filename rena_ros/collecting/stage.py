@@ -10,12 +10,14 @@ import numpy as np
 
 from rena_ros.base.arrays import ByteArray, FloatArray
 from rena_ros.bus.bus import Bus
+from rena_ros.collecting import nuisance
 from rena_ros.emulator.bank import ServoBank
 from rena_ros.emulator.virtual_port import VirtualPort
 from rena_ros.perception.face_reader import FaceReader, FaceReading
 from rena_ros.robot.model import Robot
 from rena_ros.twin.body import Body, as_filed
 from rena_ros.twin.face import TwinFace
+from rena_ros.twin.people import scene_for
 
 STEP_S = 0.05
 SETTLE_TIMEOUT_S = 10.0
@@ -43,8 +45,9 @@ class Stage:
         Raises RenaError when the face model is missing.
         """
         self.robot = robot
-        self._body = body or as_filed(robot)
+        self._filed = self._body = body or as_filed(robot)
         self._face = TwinFace(robot, width, height, self._body.look)
+        self._look, self._view = self._body.look, self._face.view
         self._reader = FaceReader(video=False)
         self.reset()
 
@@ -57,13 +60,33 @@ class Stage:
         self._target = np.zeros(len(self.robot.names))
         self.move(self._target)
 
-    def show(self, goals: FloatArray) -> Observation:
+    def dress(self, look: str | None, rng: np.random.Generator | None) -> None:
+        """Show another face from now on (None: the body's own), and with ``rng`` another unit and another mount.
+
+        Raises ValueError for an unknown look.
+        """
+        look = look or self._filed.look
+        if look != self._look:
+            self._face, self._look = TwinFace(self.robot, self._face.width, self._face.height, look), look
+        plain = scene_for(look).view
+        self._view = plain if rng is None else nuisance.moved_view(plain, rng)
+        self._body = self._filed if rng is None else nuisance.unit_body(self._filed, rng)
+
+    def show(self, goals: FloatArray, rng: np.random.Generator | None = None) -> Observation:
         """Show one expression, goals (n,) in [0, 1], wait in virtual time until it is settled, and read the picture.
 
-        Raises ValueError when the limiter would change the goals.
+        ``rng``: of this sample's nuisance, None for none. Raises ValueError when the limiter would change the goals.
         """
         positions = self.move(self.robot.positions(goals))
-        picture = self._face.render(self._body.drawn(np.clip(self.robot.goals(positions), 0, 1)))
+        shown = np.clip(self.robot.goals(positions), 0, 1)
+        if rng is not None:
+            shown = nuisance.with_backlash(shown, rng)
+            self._face.view = nuisance.moved_view(self._view, rng, nuisance.SHAKE)
+        else:
+            self._face.view = self._view
+        picture = self._face.render(self._body.drawn(shown))
+        if rng is not None:
+            picture = nuisance.through_camera(picture, rng)
         return Observation(positions, picture, self._reader.read(picture))
 
     def move(self, positions: FloatArray) -> FloatArray:

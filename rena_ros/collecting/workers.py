@@ -9,13 +9,14 @@ import os
 import signal
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from rena_ros.base.errors import RenaError
+from rena_ros.collecting.appearance import Appearance
 from rena_ros.collecting.shard_recorder import record_shard
 from rena_ros.collecting.stage import Stage
 from rena_ros.datasets.shards import write_shard
@@ -39,6 +40,7 @@ class Job:
     width: int
     height: int
     body_file: Path | None = None
+    appearance: Appearance = field(default_factory=Appearance)
 
 
 def record_shards(job: Job, shards: Sequence[PlannedShard], workers: int, recorded: Callable[[], None]) -> None:
@@ -113,11 +115,12 @@ def _record_all(connection: Connection, job: Job) -> None:
     robot = load_robot(job.robot_file)
     strategy = load_strategy(job.strategy_file, robot)
     with Stage(robot, job.width, job.height, load_body(job.body_file, robot)) as stage:
+        note = partial(connection.send, ("recorded", None))
         connection.send(("ready", None))
         while (shard := connection.recv()) is not None:
             first, plan = shard
             replace = partial(replacement, robot, strategy, job.seed)
-            recorded = record_shard(stage, first, plan, replace, lambda: connection.send(("recorded", None)))
+            recorded = record_shard(stage, first, plan, replace, note, job.appearance)
             write_shard(job.directory, recorded)
             connection.send(("ready", None))
 

@@ -23,7 +23,7 @@ from rena_ros.datasets.dataset import ARRAYS, FORMAT, image_path, read_meta, rea
 # robot_rest, the reading of the neutral face, stands for all else that changes the robot's appearance.
 RECIPE = (
     *("seed", "shard_size", "names", "feature_names", "image", "robot", "strategy", "face_model", "versions"),
-    *("robot_rest", "body"),
+    *("robot_rest", "body", "people", "nuisance"),
 )
 
 

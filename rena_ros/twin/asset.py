@@ -63,8 +63,11 @@ class Head:
     lash: ByteArray
 
 
-def load_head(look: str) -> Head:
-    """Load one look of the asset. Raises ValueError for an unknown look, RenaError when the asset cannot be read."""
+def load_head(look: str, shaped: bool = True) -> Head:
+    """Load one look of the asset, or with ``shaped`` False its colours on the base mesh, whose eyes it keeps.
+
+    Raises ValueError for an unknown look, RenaError when the asset cannot be read.
+    """
     if look not in LOOKS:
         raise ValueError(f"look must be one of {', '.join(LOOKS)}, not {look!r}")
     try:
@@ -73,7 +76,8 @@ def load_head(look: str) -> Head:
     except (OSError, ValueError) as error:
         raise RenaError(f"cannot read the drawn face {PATH}: {error}; install Rena again") from error
     points = arrays["points"] * UNIT + ORIGIN
-    points[arrays[f"{look}/shape/index"]] += arrays[f"{look}/shape/delta"] * UNIT
+    if shaped:
+        points[arrays[f"{look}/shape/index"]] += arrays[f"{look}/shape/delta"] * UNIT
     units = {
         name.split("/")[1]: (arrays[name].astype(np.int64), (arrays[name[:-5] + "delta"] * UNIT).astype(np.float32))
         for name in arrays

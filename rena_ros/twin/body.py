@@ -7,16 +7,17 @@ such a robot, so that all of this can be tried without one.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from rena_ros.base.arrays import FloatArray
 from rena_ros.base.file_model import FileModel, read_model
 from rena_ros.base.files import read_text, user_path
 from rena_ros.robot.file import ServoName
 from rena_ros.robot.model import Robot
+from rena_ros.twin.people import person_number
 
 GAIN_SPREAD, OFFSET_SPREAD = 0.15, 0.05  # of a body drawn from a seed
 
@@ -25,9 +26,9 @@ GAIN_SPREAD, OFFSET_SPREAD = 0.15, 0.05  # of a body drawn from a seed
 class Body:
     """How the robot that is drawn differs from its file.
 
-    ``look``: "rena" or "performer". ``neutral``: the file's, goals (n,). ``gain``: float64 (n,), drawn movement per
-    commanded one; below 0 for a servo that turns the other way than its file says. ``offset``: float64 (n,), of the
-    neutral, in goals.
+    ``look``: "rena", "performer" or "person-N". ``neutral``: the file's, goals (n,). ``gain``: float64 (n,), drawn
+    movement per commanded one; below 0 for a servo that turns the other way than its file says. ``offset``: float64
+    (n,), of the neutral, in goals.
     """
 
     look: str
@@ -85,10 +86,18 @@ def load_body(path: str | Path | None, robot: Robot) -> Body:
     return Body(file.look, drawn.neutral, np.where(turned, -gain, gain), offset)
 
 
+def _checked_look(look: str) -> str:
+    person_number(look)
+    return look
+
+
+Look = Annotated[str, AfterValidator(_checked_look)]
+
+
 class _BodyFile(FileModel):
     """``seed`` draws all servos as ``foreign`` does; the others set single servos, and take precedence."""
 
-    look: Literal["rena", "performer"] = "rena"
+    look: Look = "rena"
     seed: Annotated[int, Field(ge=0)] | None = None
     gain: dict[ServoName, Annotated[float, Field(gt=0, le=4)]] = Field({})
     offset: dict[ServoName, Annotated[float, Field(ge=-1, le=1)]] = Field({})

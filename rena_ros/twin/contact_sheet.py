@@ -9,7 +9,6 @@ from rena_ros.base.arrays import ByteArray
 from rena_ros.base.files import user_path
 from rena_ros.robot.file import load_robot
 from rena_ros.twin.actuators import goals_of
-from rena_ros.twin.asset import LOOKS
 from rena_ros.twin.face import TwinFace
 
 # expression -> servo -> goal; {} stands for both sides
@@ -46,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
     """Write the sheet; return the exit code."""
     parser = argparse.ArgumentParser(description="draw twelve expressions of the drawn face on one sheet")
     parser.add_argument("--out", type=user_path, required=True, help="the directory to write into")
-    parser.add_argument("--look", choices=LOOKS, default="rena")
+    parser.add_argument("--look", default="rena", help="rena, performer or person-N")
     args = parser.parse_args(argv)
     path = args.out / ("twin_expressions.jpg" if args.look == "rena" else f"{args.look}_expressions.jpg")
     args.out.mkdir(parents=True, exist_ok=True)

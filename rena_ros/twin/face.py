@@ -24,13 +24,12 @@ from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import Robot
 from rena_ros.twin import geometry, raster
 from rena_ros.twin.actuators import BASE, Pose, pose, sculpt
-from rena_ros.twin.asset import EYE_RADIUS, SWATCHES, Head, Part, load_head
+from rena_ros.twin.asset import EYE_RADIUS, SWATCHES, Head, Part
 from rena_ros.twin.eyeball import eyeball
-from rena_ros.twin.scene import backdrop, lamps, tone_tables
+from rena_ros.twin.people import head_of, scene_for
+from rena_ros.twin.scene import View, backdrop, tone_tables
 
 FOCAL = 1150.0 / 480  # in heights of the picture
-DISTANCE = 8.0
-CAMERA_HEIGHT = 7.08
 NEAR, FAR = 4.5, 10.5
 NECK_PIVOT = np.array([0.0, 6.35, 0.1], np.float32)
 NECK_STEPS = 8
@@ -45,15 +44,16 @@ class TwinFace:
     """Draws one look of the face. Not thread-safe; several instances may live in one process."""
 
     def __init__(self, robot: Robot | None = None, width: int = 640, height: int = 480, look: str = "rena"):
-        """``look``: "rena" or "performer". A machine's first picture waits some seconds for the kernels to compile."""
+        """``look``: "rena", "performer" or "person-N". A machine's first picture waits for the kernels to compile."""
         self.robot = robot or load_robot()
         self.width, self.height = width, height
-        self._head = head = load_head(look)
+        self._head = head = head_of(look)
+        scene = scene_for(look)
+        self.view = scene.view
         self._build_mesh(head)
         self._build_motion(head)
-        self._camera = (np.float32(FOCAL * height), np.float32(DISTANCE), np.float32(CAMERA_HEIGHT))
-        self._backdrop = backdrop(look, width, height)
-        self._lamps = lamps()
+        self._backdrop = backdrop(scene.wall, width, height)
+        self._lamps = scene.lamps
         # about as fine as the picture: a finer texture would flicker, and not fit into the processor's caches
         side = min(len(head.texture), TEXELS * height // 480)
         self._texture = cv2.resize(head.texture, (side, side), interpolation=cv2.INTER_AREA)
@@ -83,8 +83,17 @@ class TwinFace:
         geometry.smooth_normals(points, self._corners, normals)
         lit = self._lit.copy()
         geometry.light(normals, self._vertex_point, self._vertex_part, sky, self._gloss, self._lamps, lit)
-        geometry.project(points, *self._camera, self.width, self.height, screen)
+        self._project(points, self.view, screen)
         return self._draw(screen, lit)
+
+    def _project(self, points: FloatArray, view: View, screen: FloatArray) -> None:
+        """Write ``screen`` (n, 3): where a camera at ``view`` sees the points."""
+        if view.aside or view.roll:
+            cos, sin = np.float32(math.cos(view.roll)), np.float32(math.sin(view.roll))
+            x, y = points[:, 0] - np.float32(view.aside), points[:, 1] - np.float32(view.height)
+            points[:, 0], points[:, 1] = cos * x - sin * y, sin * x + cos * y + np.float32(view.height)
+        focal, distance, level = (np.float32(v) for v in (FOCAL * self.height, view.distance, view.height))
+        geometry.project(points, focal, distance, level, self.width, self.height, screen)
 
     def _draw(self, screen: FloatArray, lit: FloatArray) -> ByteArray:
         self._keys.fill(raster.EMPTY)

@@ -157,7 +157,7 @@ class FacelessStage:
     def reset(self):
         self.shown = 0
 
-    def show(self, goals):
+    def show(self, goals, rng=None):
         self.shown += 1
         observation = Observation(ROBOT.positions(goals), np.zeros((4, 4, 3), np.uint8), None)
         return observation if goals[ROBOT.index["jaw"]] > 0 else replace(observation, reading=StandInReading())
