@@ -24,6 +24,10 @@ NOISE_OF_THE_POSE = 0.3  # the head pose is read more exactly than a coefficient
 _CHUNK = 2048  # samples prepared, or predicted, at a time
 
 
+class Diverged(RenaError):
+    """The loss of a training is no longer finite."""
+
+
 @dataclass(frozen=True)
 class Epoch:
     """One point of the learning curve: mean training loss, and RMSE of the validation goals if there are any."""
@@ -101,7 +105,7 @@ class Trainer:
     def train_epoch(self) -> Epoch:
         """Train one epoch, keep its weights if they are the best so far, and save the run.
 
-        Raises RenaError when the loss is no longer finite, or when the checkpoint cannot be written.
+        Raises Diverged when the loss is no longer finite, RenaError when the checkpoint cannot be written.
         """
         loss, error = self._pass_over_samples(), None
         if self.settings.validation:
@@ -170,5 +174,5 @@ class Trainer:
                 update_average(self.averaged, self.network, settings.average, step)
             total += float(loss.detach()) * len(batch)
         if not np.isfinite(total):
-            raise RenaError(f"the loss is not finite in epoch {epoch + 1}; use a lower --learning-rate")
+            raise Diverged(f"the loss is not finite in epoch {epoch + 1}; use a lower --learning-rate")
         return total / rows
