@@ -35,8 +35,8 @@ types: $(VENV)/.test-installed
 # Without torch the tests of learning are left out, and the last line says so.
 tests: $(VENV)/.test-installed
 	@if $(VENV)/bin/python -c 'import torch' 2>/dev/null; then set -x; $(VENV)/bin/python -m pytest $(ARGS); else \
-	  (set -x; $(VENV)/bin/python -m pytest --ignore=test/learning $(ARGS)) && \
-	  echo "Left out: test/learning, the tests of learning: torch is not installed (see 'Sizes' in the README)."; fi
+	  (set -x; $(VENV)/bin/python -m pytest --ignore=test/learning --ignore=test/report $(ARGS)) && \
+	  echo "Left out: test/learning and test/report, the tests of learning: torch is not installed (see 'Sizes' in the README)."; fi
 
 $(VENV)/bin/python:
 	@test "$$(uname -m)" = x86_64 || { echo "Rena's pinned mediapipe has wheels for x86-64 only; see 'Other machines' in the README."; exit 1; }

@@ -24,6 +24,7 @@ FLOORS = (
     ("behaviour", "datasets", "servo_tools", "playing"),
     ("nodes", "learning"),
     ("mimic", "collecting", "bench"),
+    ("report",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # Which of the rooms below (beside base) each room imports. Short on purpose: a new entry needs a reason.
@@ -63,6 +64,7 @@ KNOWS = {
     },
     # datasets in, a model that Policy accepts out; perception: what a reading holds, and how landmarks are aligned
     "learning": {"robot", "datasets", "behaviour", "perception"},
+    "report": {"robot", "datasets", "behaviour", "learning"} | {"collecting"},  # collecting: data for --quick
     "mimic": {"graph", "processes", "robot", "perception", "behaviour", "twin", "nodes"},
     "bench": {"graph", "processes", "robot", "bus", "control", "emulator", "nodes"},
 }

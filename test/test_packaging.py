@@ -49,9 +49,9 @@ ROS_PACKAGES = {
 }
 # Run by developers only, with requirements/learn.txt installed.
 DEVELOPERS_ONLY = ("rena_ros/learning/", "rena_ros/datasets/show_figures.py", "rena_ros/twin/bake.py")
-DEVELOPERS_ONLY += ("rena_ros/twin/paint.py",)
+DEVELOPERS_ONLY += ("rena_ros/twin/paint.py", "rena_ros/report/")
 SHARING_ONLY = {"pyarrow"}  # import and export of Parquet, with requirements/share.txt installed
-LEARNING_ONLY = {"torch", "onnx", "safetensors", "sklearn", "scipy"}
+LEARNING_ONLY = {"torch", "onnx", "safetensors", "sklearn", "scipy", "optuna"}
 
 
 @pytest.fixture(scope="module")

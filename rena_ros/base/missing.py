@@ -11,7 +11,7 @@ _ROS = "it is part of ROS 2 Jazzy: source /opt/ros/jazzy/setup.bash, or pip inst
 _RUNNING = "in Rena's source tree, pip install -r requirements/run.txt and pip install --no-deps -r "
 _RUNNING += "requirements/run-nodeps.txt"
 _SHARING = "sharing data needs it: in Rena's source tree, pip install -r requirements/share.txt"
-_OF_LEARNING = {"torch", "onnx", "safetensors", "sklearn", "scipy", "matplotlib"}
+_OF_LEARNING = {"torch", "onnx", "safetensors", "sklearn", "scipy", "matplotlib", "optuna"}
 _OF_ROS = {"rclpy", "rcl_interfaces", "builtin_interfaces", "launch", "launch_ros", "ament_index_python", "cv_bridge"}
 
 

@@ -32,7 +32,7 @@ class Policy:
         """
         self.path = user_path(model_path) if model_path else share_path("models/rena.onnx")
         self.robot = robot or load_robot()
-        self._session = _open_session(self.path)
+        self._session = open_session(self.path)
         metadata = _read_metadata(self.path, self._session)
         _check_names(self.path, "features", metadata["rena.feature_names"], READING_NAMES, "this version")
         _check_names(self.path, "servos", metadata["rena.servo_names"], self.robot.names, "the robot file")
@@ -81,7 +81,8 @@ def clip_goals(goals: FloatArray) -> FloatArray:
     return np.clip(goals, 0.0, 1.0)
 
 
-def _open_session(path: Path) -> onnxruntime.InferenceSession:
+def open_session(path: Path) -> onnxruntime.InferenceSession:
+    """Return a model file ready to run on one thread. Raises RenaError when there is none, or it cannot be loaded."""
     if not path.is_file():
         raise RenaError(f"there is no model {path}; `rena train` writes a model to RUN/model.onnx")
     options = onnxruntime.SessionOptions()

@@ -32,6 +32,7 @@ sys.exit(start.start(sys.argv[3]) if sys.argv[2] == "node" else cli.main(sys.arg
         ("sklearn", ["evaluate", "--data", "d"], "pip install -r requirements/learn.txt"),
         ("matplotlib", ["evaluate", "--data", "d", "--out", "o"], "pip install -r requirements/learn.txt"),
         ("matplotlib", ["train", "--data", "d", "--out", "o"], "pip install -r requirements/learn.txt"),
+        ("optuna", ["report", "--quick"], "pip install -r requirements/learn.txt"),
         ("cv2", ["mimic"], "pip install -r requirements/run.txt"),
         ("pyarrow", ["dataset", "export", "d", "--to", "parquet", "--out", "o"], "requirements/share.txt"),
         ("rclpy", ["node", "camera"], "source /opt/ros/jazzy/setup.bash"),

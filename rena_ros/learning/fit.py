@@ -1,0 +1,88 @@
+"""One training run for a comparison: from samples and settings to an exported model and its figures."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from rena_ros.base.arrays import FloatArray
+from rena_ros.datasets.dataset import Dataset
+from rena_ros.learning.export import export_onnx, run_exported
+from rena_ros.learning.network import Network
+from rena_ros.learning.readings import readings_of
+from rena_ros.learning.samples import RobotRest, Samples, robot_rest, samples_of
+from rena_ros.learning.settings import Settings
+from rena_ros.learning.trainer import Epoch, Trainer
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """A trained run. ``network``: with the weights of its best epoch; ``validation_rmse``: of that epoch.
+
+    ``rest``: the robot's own neutral face, as the exported model names it.
+    """
+
+    network: Network
+    rest: RobotRest
+    history: tuple[Epoch, ...]
+    best_epoch: int
+    validation_rmse: float | None
+    parameters: int
+
+
+def use_threads(threads: int) -> None:
+    """Let torch compute with so many threads."""
+    torch.set_num_threads(threads)
+
+
+def fit(
+    settings: Settings,
+    training: Sequence[Dataset],
+    validation: Sequence[Dataset],
+    checkpoint: Path,
+    tell: Callable[[int], None],
+) -> FittedModel:
+    """Train on the samples of some datasets, those of others choose the epoch; continue from the checkpoint.
+
+    The first dataset shows the robot's own face. ``tell(epochs)`` is called with the number of finished epochs. Raises
+    RenaError as ``Trainer`` does; Diverged where the loss is no longer finite.
+    """
+    reads = settings.network.reads
+    rest = robot_rest(training[0], "landmarks" in reads)
+    trainer = Trainer(checkpoint, settings, training[0].names)
+    trainer.begin(_joined(training, reads), _joined(validation, reads), rest)
+    while not trainer.finished:
+        tell(len(trainer.history))
+        trainer.train_epoch()
+    parameters = sum(parameter.numel() for parameter in trainer.network.parameters())
+    history, best_rmse = tuple(trainer.history), trainer.best_rmse
+    return FittedModel(trainer.best_network(), rest, history, trainer.best_epoch, best_rmse, parameters)
+
+
+def export_fitted(fitted: FittedModel, part: Dataset, path: Path, provenance: dict[str, Any]) -> None:
+    """Write the model as ``Policy`` reads it. Raises RenaError."""
+    labels: dict[str, Any] = {
+        "servo_names": part.names,
+        "feature_names": part.feature_names,
+        "robot_rest": fitted.rest.features.astype(float).round(6).tolist(),
+        "provenance": provenance,
+    }
+    if fitted.rest.landmarks is not None:
+        labels["robot_rest_landmarks"] = fitted.rest.landmarks.astype(float).round(6).tolist()
+    export_onnx(fitted.network, path, labels)
+
+
+def exported_goals(fitted: FittedModel, path: Path, part: Dataset) -> FloatArray:
+    """Return the goals (n, 25), clipped to [0, 1], that the exported graph gives for the samples of ``part``."""
+    config = fitted.network.config
+    return run_exported(path, readings_of(samples_of(part, config.reads), config))
+
+
+def _joined(datasets: Sequence[Dataset], reads: Sequence[str]) -> Samples:
+    """Return the samples of several datasets in turn."""
+    parts = [samples_of(dataset, reads) for dataset in datasets]
+    names = [name for name, array in vars(parts[0]).items() if array is not None]
+    return Samples(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})

@@ -1,0 +1,151 @@
+"""Carry out the units of a report: try a learning rate, or train one model and measure it once on every part."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from optuna.storages import BaseStorage
+
+from rena_ros.base.arrays import FloatArray
+from rena_ros.base.commit import source_commit
+from rena_ros.datasets.dataset import Dataset
+from rena_ros.learning.baselines import make_baseline
+from rena_ros.learning.cost import answer_cost
+from rena_ros.learning.fit import FittedModel, export_fitted, exported_goals, fit
+from rena_ros.learning.metrics import left_right_gap, rmse, rmse_over
+from rena_ros.learning.samples import samples_of
+from rena_ros.learning.settings import Settings, settings_with
+from rena_ros.learning.trainer import Diverged
+from rena_ros.report.kinds import ALIKE, ModelKind
+from rena_ros.report.parts import ReportData, joined, training_samples
+from rena_ros.report.plan import OWN, PEOPLE, TUNING_SEED, Protocol, ReportRun, TuningTrial, Unit
+from rena_ros.report.sharing import SharedWork
+from rena_ros.report.tuning import best_rate, carry_out_trial
+from rena_ros.robot.model import Robot
+
+QUANTILES = 101  # of the errors of single samples: what the curve of cumulative errors is drawn from
+
+
+@dataclass(frozen=True)
+class Experiments:
+    """Everything that the units of a report need; ``tell(unit, epochs, of)`` is called while one trains."""
+
+    protocol: Protocol
+    kinds: Mapping[str, ModelKind]
+    units: tuple[Unit, ...]
+    data: ReportData
+    robot: Robot
+    shared: SharedWork
+    storage: BaseStorage
+    study: str
+    tell: Callable[[str, int, int], None] = lambda unit, epochs, of: None
+
+    def carry_out(self, name: str) -> dict[str, Any]:
+        """Carry out one unit; return its result as JSON data. Raises RenaError; KeyboardInterrupt passes through."""
+        unit = next(one for one in self.units if one.name == name)
+        if isinstance(unit, TuningTrial):
+            return carry_out_trial(
+                unit, self.protocol, self.storage, self.study, lambda rate: self._validation_error(unit, rate)
+            )
+        start_s = time.monotonic()
+        measured = self._trained(unit) if self.kinds[unit.kind].trained else self._baseline(unit)
+        seconds = round(time.monotonic() - start_s, 2)
+        return {"run": asdict(unit), **measured, "seconds": seconds, "commit": source_commit()}
+
+    def _validation_error(self, trial: TuningTrial, rate: float) -> float | None:
+        kind, protocol = self.kinds[trial.kind], self.protocol
+        run = ReportRun(trial.kind, OWN, protocol.pool, kind.consistency, TUNING_SEED)
+        try:
+            return self._fitted(run, rate, trial.name).validation_rmse
+        except Diverged:
+            return None
+        finally:
+            self._forget(trial.name)
+
+    def _trained(self, run: ReportRun) -> dict[str, Any]:
+        kind = self.kinds[run.kind]
+        rate = kind.rate or best_rate([self._result(one.name) for one in self._trials(run.kind)])
+        try:
+            fitted = self._fitted(run, rate, run.name)
+        except Diverged as error:
+            self._forget(run.name)
+            return {"learning_rate": rate, "diverged": str(error), "parts": {}}
+        path = self.shared.work / f"{run.name}.onnx"
+        export_fitted(fitted, self.data.own, path, {"run": asdict(run), "commit": source_commit()})
+        parts = {
+            name: self._figures(exported_goals(fitted, path, one), one) for name, one in self.data.measured.items()
+        }
+        self._forget(run.name)
+        return {
+            "learning_rate": rate,
+            "parameters": fitted.parameters,
+            "best_epoch": fitted.best_epoch + 1,
+            "validation_rmse": fitted.validation_rmse,
+            "loss": [round(epoch.loss, 7) for epoch in fitted.history],
+            "validation": [epoch.rmse for epoch in fitted.history],
+            "parts": parts,
+            **(self._cost(fitted, path) if self._in_the_comparison(run) else {}),
+        }
+
+    def _in_the_comparison(self, run: ReportRun) -> bool:
+        ours = (OWN, self.protocol.pool, self.kinds[run.kind].consistency)
+        return (run.data, run.size, run.consistency) == ours
+
+    def _cost(self, fitted: FittedModel, path: Path) -> dict[str, float]:
+        cost = answer_cost(fitted.network, path)
+        return {"exported_us": round(cost.exported_us, 1), "eager_us": round(cost.eager_us, 1)}
+
+    def _baseline(self, run: ReportRun) -> dict[str, Any]:
+        train = joined(training_samples(self.data, self.protocol, run.data, run.size)[0])
+        fitted, measured = make_baseline(run.kind, run.seed).fit(samples_of(train)), self.data.measured.items()
+        return {"parts": {name: self._figures(fitted.predict(samples_of(one)), one) for name, one in measured}}
+
+    def _fitted(self, run: ReportRun, rate: float, name: str) -> FittedModel:
+        """Train a run, from its checkpoint where it was interrupted."""
+        training, validation = training_samples(self.data, self.protocol, run.data, run.size)
+        settings = self._settings(run, rate, sum(map(len, validation)))
+        path = self.shared.work / f"{name}.safetensors"
+        return fit(settings, training, validation, path, lambda done: self.tell(name, done, settings.epochs))
+
+    def _settings(self, run: ReportRun, rate: float, validation: int) -> Settings:
+        kind = self.kinds[run.kind]
+        given = {"epochs": self.protocol.epochs_of(run.size), **ALIKE, **kind.settings}
+        if self.protocol.quick:
+            given["epochs"] = self.protocol.epochs
+        given |= {"architecture": kind.architecture, "seed": run.seed, "learning_rate": rate, "validation": validation}
+        rests = run.data == PEOPLE and self.data.people is not None and self.data.people.rest_features is not None
+        return settings_with({**given, "consistency": run.consistency}, rests=rests)
+
+    def _figures(self, predicted: FloatArray, part: Dataset) -> dict[str, Any]:
+        """Return the figures of predicted goals (n, 25) on a part, JSON data in units of the goal range."""
+        goals = part.goals
+        regions = np.array([servo.region for servo in self.robot.servos])
+        quantiles = np.quantile(rmse_over(1, predicted, goals), np.linspace(0, 1, QUANTILES))
+        return {
+            "samples": len(part),
+            "rmse": rmse(predicted, goals),
+            "mae": float(np.abs(predicted - goals, dtype=np.float64).mean()),
+            "per_servo": rmse_over(0, predicted, goals).round(6).tolist(),
+            "per_region": {
+                str(region): rmse(predicted[:, regions == region], goals[:, regions == region])
+                for region in dict.fromkeys(regions)
+            },
+            "left_right_gap": left_right_gap(predicted, part.names),
+            "quantiles_of_samples": quantiles.round(6).tolist(),
+        }
+
+    def _trials(self, kind: str) -> list[TuningTrial]:
+        return [one for one in self.units if isinstance(one, TuningTrial) and one.kind == kind]
+
+    def _result(self, name: str) -> dict[str, Any]:
+        result = self.shared.result(name)
+        if result is None:
+            raise RuntimeError(f"{name} was to be done before")
+        return result
+
+    def _forget(self, name: str) -> None:
+        """Remove the checkpoint of a unit that is over."""
+        (self.shared.work / f"{name}.safetensors").unlink(missing_ok=True)

@@ -1,0 +1,48 @@
+"""Which samples a run sees, and which it never sees."""
+
+import numpy as np
+import pytest
+from report_stand import write_dataset
+
+from rena_ros.base.errors import RenaError
+from rena_ros.datasets.dataset import load_dataset
+from rena_ros.report.parts import load_data, training_samples
+from rena_ros.report.plan import OWN, PEOPLE, Protocol
+
+PROTOCOL = Protocol(pool=300, test=100)
+
+
+def goals_of(parts):
+    return [np.concatenate([dataset.goals for dataset in datasets]) for datasets in parts]
+
+
+def test_training_never_sees_the_test_part_and_keeps_the_validation_part(own, tmp_path):
+    more = write_dataset(tmp_path / "more", 200, 4)
+    data, whole, further = load_data(PROTOCOL, own, [more]), load_dataset(own), load_dataset(more)
+    assert len(data.own) == 500
+    np.testing.assert_array_equal(data.measured["test"].goals, whole.goals[-100:])
+    for size in (300, 200):
+        training, validation = goals_of(training_samples(data, PROTOCOL, OWN, size))
+        np.testing.assert_array_equal(training, whole.goals[: size * 9 // 10])
+        np.testing.assert_array_equal(validation, whole.goals[size * 9 // 10 : size])
+    training, validation = goals_of(training_samples(data, PROTOCOL, OWN, 450))
+    np.testing.assert_array_equal(training, np.concatenate((whole.goals[:270], further.goals[:150])))
+    np.testing.assert_array_equal(validation, whole.goals[270:300])
+
+
+def test_people_join_the_own_face_in_both_parts(own, tmp_path):
+    people = write_dataset(tmp_path / "people", 200, 5, (11, 12))
+    data, whole, others = load_data(PROTOCOL, own, identities=people), load_dataset(own), load_dataset(people)
+    np.testing.assert_array_equal(data.measured["known identities"].goals, others.goals[160:])
+    parts = training_samples(data, PROTOCOL, PEOPLE, 460)
+    training, validation = goals_of(parts)
+    np.testing.assert_array_equal(training, np.concatenate((whole.goals[:270], others.goals[:144])))
+    np.testing.assert_array_equal(validation, np.concatenate((whole.goals[270:300], others.goals[144:160])))
+    assert [set(part.identities.tolist()) for part in parts[0]] == [{0}, {11, 12}]
+
+
+def test_an_identity_that_is_trained_on_is_no_stranger(own, tmp_path):
+    people = write_dataset(tmp_path / "people", 100, 5, (11, 12))
+    strangers = write_dataset(tmp_path / "strangers", 100, 6, (12, 13))
+    with pytest.raises(RenaError, match="shows identity 12, which"):
+        load_data(PROTOCOL, own, identities=people, strangers=strangers)
