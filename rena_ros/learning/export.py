@@ -39,6 +39,11 @@ def export_onnx(network: Network, path: Path, labels: Mapping[str, Any]) -> None
         fresh.write_bytes(model.SerializeToString())
 
 
+def label(model: onnx.ModelProto, name: str) -> Any:
+    """Return one of the labels of a model that ``export_onnx`` wrote. Raises KeyError and ValueError."""
+    return json.loads({entry.key: entry.value for entry in model.metadata_props}[f"rena.{name}"])
+
+
 def replace_provenance(path: Path, provenance: dict[str, Any]) -> None:
     """Replace the provenance in a model file; the graph and the other labels stay. Raises RenaError."""
     model = onnx.load(path)

@@ -1,5 +1,6 @@
 """Samples as what a network reads."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,15 +9,14 @@ from torch import Tensor
 
 from rena_ros.base.arrays import FloatArray
 from rena_ros.learning.inputs import Readings
-from rena_ros.learning.network import NetworkConfig
 from rena_ros.learning.samples import RobotRest, Samples
 
 _OTHERS = ("landmarks", "rest_features", "rest_landmarks")
 
 
-def readings_of(samples: Samples, config: NetworkConfig) -> Readings:
-    """Return the readings of samples (n rows) that a network of this shape reads; the others are None."""
-    others = (_tensor(getattr(samples, name)) if name in config.reads else None for name in _OTHERS)
+def readings_of(samples: Samples, reads: Sequence[str]) -> Readings:
+    """Return the readings of samples (n rows) that a network ``reads`` (see ``NetworkConfig.reads``), no others."""
+    others = (_tensor(getattr(samples, name)) if name in reads else None for name in _OTHERS)
     return Readings(torch.from_numpy(np.ascontiguousarray(samples.features, np.float32)), *others)
 
 

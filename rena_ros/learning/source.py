@@ -1,6 +1,5 @@
 """The model that a run starts from: the weights of an exported model, read back into a network."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from rena_ros.base.errors import RenaError
 from rena_ros.base.files import sha256_of
 from rena_ros.behaviour.policy import Policy
 from rena_ros.learning.checkpoint import Tensors
-from rena_ros.learning.export import run_exported
+from rena_ros.learning.export import label, run_exported
 from rena_ros.learning.inputs import LANDMARKS, Readings
 from rena_ros.learning.network import Network, NetworkConfig
 from rena_ros.robot.model import Robot
@@ -56,8 +55,7 @@ def load_source(path: Path, robot: Robot) -> SourceModel:
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise RenaError(f"{path} holds another network than `rena train` exports; start from another model") from error
     _check(network, policy.path, policy.robot_rest)
-    labels = {entry.key: entry.value for entry in model.metadata_props}
-    features = tuple(json.loads(labels["rena.feature_names"]))
+    features = tuple(label(model, "feature_names"))
     return SourceModel(path, sha256_of(path), config, weights, features, policy.provenance)
 
 

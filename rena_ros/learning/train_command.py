@@ -7,6 +7,7 @@ a run without interruption.
 
 import argparse
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from rena_ros.learning.samples import (
 from rena_ros.learning.scores import MODEL, held_out_scores
 from rena_ros.learning.settings import Settings, add_options, record, settings_from
 from rena_ros.learning.source import SourceModel, load_source
+from rena_ros.learning.teachers import Teacher, all_reads, load_teacher, taught
 from rena_ros.learning.trainer import Trainer
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import Robot
@@ -53,6 +55,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=user_path,
         metavar="MODEL",
         help="fine-tune this model (model.onnx, or the folder of its run) instead of starting from random weights",
+    )
+    parser.add_argument(
+        "--teacher",
+        type=user_path,
+        metavar="FILE",
+        nargs="+",
+        default=[],
+        help="learn from the mean of these models' goals as well (see --teacher-share): several models in one",
     )
     add_options(parser)
     # On a busy machine a second thread waits for its core at every step: hundreds of times slower, not twice as fast.
@@ -88,11 +98,13 @@ def run(args: argparse.Namespace) -> int:
         raise RenaError(f"--threads must be at least 1, not {args.threads}")
     torch.set_num_threads(args.threads)
     console, dataset = Console(), load_dataset(args.data)
-    settings = settings_from(args, source, rests=dataset.rest_features is not None)
     _check_names(dataset, robot, source)
+    teachers = [load_teacher(path, dataset.names, dataset.feature_names) for path in args.teacher]
+    hashes = [teacher.sha256 for teacher in teachers]
+    settings = settings_from(args, source, dataset.rest_features is not None, hashes)
     part, reads = training_part(dataset, args.test, args.limit), settings.network.reads
-    rest = robot_rest(dataset, landmarks="landmarks" in reads)
-    trainer = _trainer(args.out, settings, part, source, rest)
+    rest = robot_rest(part, landmarks="landmarks" in reads)
+    trainer = _trainer(args.out, settings, part, source, rest, teachers)
     done = len(trainer.history)
     if done:
         console.print(f"continuing after epoch {done} of {settings.epochs}")
@@ -140,9 +152,17 @@ def _check_names(dataset: Dataset, robot: Robot, source: SourceModel | None) -> 
         raise RenaError(f"{dataset.directory} holds other features than those that {source.path} reads")
 
 
-def _trainer(folder: Path, settings: Settings, part: Dataset, source: SourceModel | None, rest: RobotRest) -> Trainer:
+def _trainer(
+    folder: Path,
+    settings: Settings,
+    part: Dataset,
+    source: SourceModel | None,
+    rest: RobotRest,
+    teachers: Sequence[Teacher],
+) -> Trainer:
     """Return the trainer of the run in ``folder`` on ``part`` of a dataset, at the run's present state."""
-    training, validation = split_validation(part, settings.validation, settings.network.reads)
+    training, validation = split_validation(part, settings.validation, all_reads(settings.network.reads, teachers))
+    training = taught(training, teachers, settings.teacher_share)
     if settings.mirror:
         training = with_mirror_images(training, part.feature_names, part.names)
     try:
@@ -181,7 +201,7 @@ def _figures(trainer: Trainer, seconds: float, epochs: int) -> dict[str, Any]:
 
 def _check_parity(trainer: Trainer, path: Path, samples: Samples) -> None:
     """Raise RuntimeError when the exported graph computes other goals than the trained network."""
-    exported = run_exported(path, readings_of(samples, trainer.network.config))
+    exported = run_exported(path, readings_of(samples, trainer.network.config.reads))
     difference = rmse(exported, trainer.predict(samples))
     if not difference < 1e-4:
         raise RuntimeError(f"the exported model differs from the trained one: RMSE {difference}")

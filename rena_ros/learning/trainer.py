@@ -67,7 +67,7 @@ class Trainer:
             torch.manual_seed(self.settings.seed)
             self.network = Network(self.settings.network)
         if self.start is None:
-            self.network.fit_inputs(readings_of(training, self.network.config))
+            self.network.fit_inputs(readings_of(training, self.network.config.reads))
         else:
             # With the model's own scale: what its layers learned is about inputs in that scale.
             self.network.load_state_dict(self.start)
@@ -76,7 +76,7 @@ class Trainer:
         self.rest_numbers = None
         if self.settings.rest_dropout and rest is not None and self.network.config.rest:
             self.rest_numbers = self._numbers(with_robot_rest(training, rest))
-        self.noise = torch.full((self.numbers.shape[1],), self.settings.input_noise)
+        self.noise = torch.full((self.numbers.shape[1],), float(self.settings.input_noise))
         self.noise[self.network.inputs.pose_columns] *= NOISE_OF_THE_POSE
         self.averaged = copy.deepcopy(self.network) if self.settings.average else self.network
         self.steps_per_epoch = -(-len(training) // self.settings.batch_size)
@@ -142,7 +142,7 @@ class Trainer:
         """Return what the network's layers work on, (n, k): the same in every epoch, so it is computed once."""
         parts = [samples.part(slice(first, first + _CHUNK)) for first in range(0, len(samples), _CHUNK)]
         with torch.no_grad():
-            made = [self.network.inputs(readings_of(part, self.network.config)) for part in parts]
+            made = [self.network.inputs(readings_of(part, self.network.config.reads)) for part in parts]
         return torch.cat(made) if made else torch.empty(0, self.network.inputs.size)
 
     def _pass_over_samples(self) -> float:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 
@@ -16,11 +17,13 @@ from rena_ros.base.resources import share_path
 from rena_ros.behaviour.policy import Policy
 from rena_ros.learning import checkpoint, train_command
 from rena_ros.learning.export import replace_provenance
-from rena_ros.learning.samples import split_validation, training_part
+from rena_ros.learning.samples import samples_of, split_validation, training_part
 from rena_ros.learning.scores import held_out_scores
 from rena_ros.learning.settings import FINE_TUNING, settings_from
 from rena_ros.learning.source import load_source
+from rena_ros.learning.teachers import load_teacher, taught
 from rena_ros.learning.trainer import Trainer
+from rena_ros.perception.face_reader import READING_NAMES
 from rena_ros.robot.file import load_robot, parse_robot
 
 ROBOT = load_robot()
@@ -194,4 +197,33 @@ def test_data_of_other_features_is_refused_before_the_training(first, dataset_di
     (data / "meta.json").write_text(meta.replace('"jawOpen"', '"jawAjar"'))
     with pytest.raises(RenaError, match=r"data holds other features than those that .*model\.onnx reads"):
         train(data, tmp_path / "run", "--from", first)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_model_learns_from_the_mean_of_its_teachers_and_the_truth(first, dataset, tmp_path):
+    """A student of a share s is trained on (1 - s) * truth + s * mean of what the teachers answer."""
+    words = ("--from", first, "--epochs", 2, "--test", 100, "--limit", 100)
+    assert train(dataset.directory, tmp_path / "second", *words) == 0
+    paths = [first / "model.onnx", tmp_path / "second" / "model.onnx"]
+    teachers = [load_teacher(path, ROBOT.names, READING_NAMES) for path in paths]
+    part = dataset.part(slice(0, 90))
+    graphs = [onnxruntime.InferenceSession(path.read_bytes()) for path in paths]
+    answers = [graph.run(None, {"features": part.features})[0].clip(0, 1) for graph in graphs]
+    expected = 0.3 * part.goals + 0.7 * (answers[0] + answers[1]) / 2
+    np.testing.assert_allclose(taught(samples_of(part), teachers, 0.7).goals, expected, atol=1e-6)
+    words = ("--teacher", *paths, "--teacher-share", 1, "--epochs", 1, *SMALL, "--validation", 40)
+    assert train(dataset.directory, tmp_path / "student", *words) == 0
+    provenance = Policy(tmp_path / "student" / "model.onnx").provenance
+    assert provenance["settings"]["teachers"] == [sha256_of(path) for path in paths]
+    with pytest.raises(RenaError, match=r"other settings.*teachers"):
+        train(dataset.directory, tmp_path / "student", *words[:2], *words[3:])
+
+
+def test_a_teacher_that_is_none_is_refused_before_the_training(first, dataset_directory, tmp_path):
+    (tmp_path / "torn.onnx").write_bytes(b"torn")
+    for name, message in (("none.onnx", "there is no model"), ("torn.onnx", "is no model that `rena train` exports")):
+        with pytest.raises(RenaError, match=message):
+            train(dataset_directory, tmp_path / "run", "--teacher", tmp_path / name)
+    with pytest.raises(RenaError, match="has other servos or features"):
+        load_teacher(first / "model.onnx", ROBOT.names[::-1], READING_NAMES)
     assert not (tmp_path / "run").exists()

@@ -5,6 +5,7 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from rena_ros.datasets.dataset import load_dataset
 from rena_ros.learning import checkpoint, evaluate_command, train_command
 from rena_ros.learning.network import Network, NetworkConfig
 from rena_ros.learning.optimiser import one_cycle
-from rena_ros.learning.samples import split_validation, with_mirror_images
+from rena_ros.learning.samples import robot_rest, samples_of, split_validation, with_mirror_images
 from rena_ros.learning.scores import held_out_scores
 from rena_ros.learning.settings import Settings
 from rena_ros.learning.trainer import GRADIENT_NORM, Trainer
@@ -265,3 +266,71 @@ def test_the_learning_rate_is_a_cosine_up_and_a_cosine_down(steps):
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 5])
 def test_the_shortest_runs_have_a_learning_rate(steps):
     assert all(0 < rate <= 0.02 for rate in learning_rates(0.02, steps))
+
+
+def steps_of(settings, folder, dataset) -> list[dict]:
+    """The weights before the training and after each step, seen from outside."""
+    trainer = small_trainer(folder, dataset, settings)
+    seen = [dict(weights_of(trainer))]
+    trainer.optimiser.register_step_post_hook(lambda *_: seen.append(dict(weights_of(trainer))))
+    trainer.train_epoch()
+    return [trainer, *seen]
+
+
+def weights_of(trainer):
+    return ((name, weights.detach().clone()) for name, weights in trainer.network.named_parameters())
+
+
+def test_the_average_is_that_of_the_weights_of_all_steps(tmp_path, dataset):
+    shape = NetworkConfig(architecture="kan", hidden=4)
+    settings = Settings(epochs=1, batch_size=64, validation=50, average=0.5, network=shape)
+    trainer, start, *after = steps_of(settings, tmp_path / "run", dataset)
+    assert len(after) == 11  # 700 samples
+    for name, expected in start.items():
+        for step, weights in enumerate(after):
+            decay = min(0.5, (1 + step) / (10 + step))
+            expected = decay * expected + (1 - decay) * weights[name]
+        torch.testing.assert_close(trainer.best[name], expected, rtol=1e-4, atol=1e-6)
+        assert (trainer.network.get_parameter(name) - expected).abs().max() > 1e-4
+
+
+def test_adam_steps_at_a_constant_rate(tmp_path, dataset):
+    """Its first steps are as long as the rate, whatever the gradient, and the rate stays."""
+    shape = NetworkConfig(architecture="kan", hidden=4)
+    settings = Settings(epochs=2, batch_size=256, optimiser="adam", learning_rate=1e-5, validation=50, network=shape)
+    trainer, start, first, *_ = steps_of(settings, tmp_path / "run", dataset)
+    moved = torch.cat([(first[name] - weights).abs().flatten() for name, weights in start.items()])
+    assert float(moved.quantile(0.5)) == pytest.approx(1e-5, rel=0.02)
+    assert trainer.optimiser.param_groups[0]["lr"] == 1e-5
+    assert trainer.optimiser.param_groups[0]["weight_decay"] == 0
+
+
+def test_the_robots_rest_stands_in_for_a_share_of_the_persons(tmp_path, dataset):
+    """With a share of 1 the persons' own faces have no effect on the training, with less they have."""
+    rng, rest = np.random.default_rng(0), robot_rest(dataset)
+    shape = NetworkConfig(architecture="kan", rest=True, hidden=4)
+    training = replace(samples_of(dataset, shape.reads), rest_features=rng.random((500, 55), np.float32))
+    for share in (0.0, 0.5, 1.0):
+        settings, losses = Settings(epochs=1, validation=0, rest_dropout=share, input_noise=0, network=shape), []
+        for run in ("own", "spoilt"):
+            trainer = Trainer(tmp_path / f"{run} {share}.safetensors", settings, dataset.names)
+            trainer.begin(training, training.part(slice(0, 0)), rest)
+            if run == "spoilt":
+                trainer.numbers = torch.zeros_like(trainer.numbers)
+            losses.append(trainer.train_epoch().loss)
+        assert (losses[0] == losses[1]) == (share == 1)
+    inputs, odds = trainer.network.inputs, (dataset.features[:, :52] + 0.003) / (1.003 - dataset.features[:, :52])
+    change = np.log(odds) - np.log((rest.features[:52] + 0.003) / (1.003 - rest.features[:52]))
+    expected = (change - inputs.centre[55:107].numpy()) / inputs.spread[55:107].numpy()
+    np.testing.assert_allclose(trainer.rest_numbers[:, 55:107], expected, atol=1e-4)
+
+
+def test_the_noise_is_that_of_the_setting_and_less_on_the_pose(tmp_path, dataset, monkeypatch):
+    settings = Settings(epochs=1, batch_size=700, validation=50, input_noise=0.2, network=NetworkConfig(hidden=4))
+    trainer, seen = small_trainer(tmp_path / "run", dataset, settings), []
+    clean, goals = trainer.numbers.clone(), trainer.network.goals
+    monkeypatch.setattr(trainer.network, "goals", lambda numbers: seen.append(numbers) or goals(numbers))
+    trainer.train_epoch()
+    spread = seen[0].sort(dim=0).values.std(dim=0) ** 2 - clean.sort(dim=0).values.std(dim=0) ** 2
+    assert float(spread[:52].mean()) == pytest.approx(0.2**2, rel=0.1)
+    assert float(spread[52:].mean()) == pytest.approx(0.06**2, abs=0.01)
