@@ -77,8 +77,8 @@ def export_fitted(fitted: FittedModel, part: Dataset, path: Path, provenance: di
 
 def exported_goals(fitted: FittedModel, path: Path, part: Dataset) -> FloatArray:
     """Return the goals (n, 25), clipped to [0, 1], that the exported graph gives for the samples of ``part``."""
-    config = fitted.network.config
-    return run_exported(path, readings_of(samples_of(part, config.reads), config))
+    reads = fitted.network.config.reads
+    return run_exported(path, readings_of(samples_of(part, reads), reads))
 
 
 def _joined(datasets: Sequence[Dataset], reads: Sequence[str]) -> Samples:
