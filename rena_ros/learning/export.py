@@ -13,8 +13,10 @@ import torch
 
 from rena_ros.base.arrays import FloatArray
 from rena_ros.base.files import replacing, write_bytes
+from rena_ros.datasets.dataset import Dataset
 from rena_ros.learning.inputs import LANDMARKS, Readings
 from rena_ros.learning.network import Network
+from rena_ros.learning.samples import RobotRest
 
 OPSET = 17
 
@@ -23,9 +25,8 @@ def export_onnx(network: Network, path: Path, labels: Mapping[str, Any]) -> None
     """Write ``network`` to ``path`` as a whole: "features" (n, 55) -> "goals" (n, 25), float32.
 
     Beside "features" the graph has the inputs that the network reads: "landmarks" and "rest_landmarks" (n, 478, 3),
-    both aligned, and "rest_features" (n, 55). ``labels``: the metadata that ``Policy`` reads, as JSON data:
-    "servo_names", "feature_names", "robot_rest" (55,), "robot_rest_landmarks" (478, 3), aligned, of a network that
-    reads landmarks, and "provenance". Raises RenaError when the file cannot be written.
+    both aligned, and "rest_features" (n, 55). ``labels``: the metadata that ``Policy`` reads, as JSON data: see
+    ``labels_of``. Raises RenaError when the file cannot be written.
     """
     with replacing(path) as fresh:
         _export_graph(network, fresh)
@@ -37,6 +38,19 @@ def export_onnx(network: Network, path: Path, labels: Mapping[str, Any]) -> None
         onnx.helper.set_model_props(model, {f"rena.{name}": json.dumps(value) for name, value in labels.items()})
         onnx.checker.check_model(model)
         fresh.write_bytes(model.SerializeToString())
+
+
+def labels_of(dataset: Dataset, rest: RobotRest, provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the labels of a model trained on a dataset; ``rest``: with the landmarks, if the network reads them."""
+    labels: dict[str, Any] = {
+        "servo_names": dataset.names,
+        "feature_names": dataset.feature_names,
+        "robot_rest": rest.features.astype(float).round(6).tolist(),
+        "provenance": provenance,
+    }
+    if rest.landmarks is not None:
+        labels["robot_rest_landmarks"] = rest.landmarks.astype(float).round(6).tolist()
+    return labels
 
 
 def label(model: onnx.ModelProto, name: str) -> Any:

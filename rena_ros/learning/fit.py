@@ -10,7 +10,7 @@ import torch
 
 from rena_ros.base.arrays import FloatArray
 from rena_ros.datasets.dataset import Dataset
-from rena_ros.learning.export import export_onnx, run_exported
+from rena_ros.learning.export import export_onnx, labels_of, run_exported
 from rena_ros.learning.network import Network
 from rena_ros.learning.readings import readings_of
 from rena_ros.learning.samples import RobotRest, Samples, robot_rest, samples_of
@@ -64,15 +64,7 @@ def fit(
 
 def export_fitted(fitted: FittedModel, part: Dataset, path: Path, provenance: dict[str, Any]) -> None:
     """Write the model as ``Policy`` reads it. Raises RenaError."""
-    labels: dict[str, Any] = {
-        "servo_names": part.names,
-        "feature_names": part.feature_names,
-        "robot_rest": fitted.rest.features.astype(float).round(6).tolist(),
-        "provenance": provenance,
-    }
-    if fitted.rest.landmarks is not None:
-        labels["robot_rest_landmarks"] = fitted.rest.landmarks.astype(float).round(6).tolist()
-    export_onnx(fitted.network, path, labels)
+    export_onnx(fitted.network, path, labels_of(part, fitted.rest, provenance))
 
 
 def exported_goals(fitted: FittedModel, path: Path, part: Dataset) -> FloatArray:

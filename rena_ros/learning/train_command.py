@@ -20,7 +20,7 @@ from rena_ros.base.files import user_path, write_json
 from rena_ros.base.missing import require
 from rena_ros.behaviour.policy import Policy
 from rena_ros.datasets.dataset import Dataset, load_dataset
-from rena_ros.learning.export import export_onnx, replace_provenance, run_exported
+from rena_ros.learning.export import export_onnx, labels_of, replace_provenance, run_exported
 from rena_ros.learning.metrics import rmse
 from rena_ros.learning.provenance import provenance
 from rena_ros.learning.readings import readings_of
@@ -116,14 +116,7 @@ def run(args: argparse.Namespace) -> int:
         return 130
     figures = _figures(trainer, time.monotonic() - start_s, len(trainer.history) - done)
     path = args.out / "model.onnx"
-    labels = {
-        "servo_names": dataset.names,
-        "feature_names": dataset.feature_names,
-        "robot_rest": rest.features.astype(float).round(6).tolist(),
-        "provenance": provenance(settings, figures, dataset, source),
-    }
-    if rest.landmarks is not None:
-        labels["robot_rest_landmarks"] = rest.landmarks.astype(float).round(6).tolist()
+    labels = labels_of(dataset, rest, provenance(settings, figures, dataset, source))
     export_onnx(trainer.best_network(), path, labels)
     _check_parity(trainer, path, samples_of(part.part(slice(256)), reads))
     if args.held_out:
