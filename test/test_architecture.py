@@ -18,7 +18,7 @@ LAUNCH = {"launch", "launch_ros"}
 # The floors, from the ground up: a room imports rooms of lower floors only.
 FLOORS = (
     ("base",),
-    ("robot", "graph", "cli", "bags"),
+    ("robot", "graph", "cli", "bags", "measures"),
     ("bus", "strategy", "twin", "processes", "recording"),
     ("control", "emulator", "perception"),
     ("behaviour", "datasets", "servo_tools", "playing"),
@@ -43,6 +43,7 @@ KNOWS = {
     "processes": {"graph"},
     "recording": {"bags"},  # which samples they hold
     "bags": set(),
+    "measures": set(),  # arrays in, figures out
     "datasets": {"bags", "recording", "robot", "perception"},  # bags in, pictures read again
     "collecting": {"robot", "strategy", "bus", "emulator", "twin", "perception", "datasets"}
     | {"graph", "processes", "recording", "nodes"},  # in virtual time; over ROS
@@ -63,8 +64,9 @@ KNOWS = {
         "playing",
     },
     # datasets in, a model that Policy accepts out; perception: what a reading holds, and how landmarks are aligned
-    "learning": {"robot", "datasets", "behaviour", "perception"},
-    "report": {"robot", "datasets", "behaviour", "learning"} | {"collecting"},  # collecting: data for --quick
+    "learning": {"robot", "datasets", "behaviour", "perception", "measures"},
+    "report": {"robot", "datasets", "behaviour", "learning", "measures"}
+    | {"collecting"},  # collecting: data for --quick
     "mimic": {"graph", "processes", "robot", "perception", "behaviour", "twin", "nodes"},
     "bench": {"graph", "processes", "robot", "bus", "control", "emulator", "nodes"},
 }

@@ -1,20 +1,10 @@
-"""Figures of a model's goals: their error, and the gap between left and right."""
+"""The gap between left and right in a model's goals."""
 
 import numpy as np
 
 from rena_ros.base.arrays import FloatArray
 
 REGIONS_OF_CONSISTENCY = ("eye", "brow")  # the two terms of the paper's Eq. 8
-
-
-def rmse(predicted: FloatArray, goals: FloatArray) -> float:
-    """Return the root mean squared error over all samples and servos, (n, 25) each, in units of the goal range."""
-    return float(np.sqrt(np.mean(np.square(predicted - goals, dtype=np.float64))))
-
-
-def rmse_over(axis: int, predicted: FloatArray, goals: FloatArray) -> FloatArray:
-    """Return the root mean squared errors over one axis: 0, of each servo, float64 (25,); 1, of each sample, (n,)."""
-    return np.sqrt(np.mean(np.square(predicted - goals, dtype=np.float64), axis=axis))
 
 
 def consistency_pairs(servo_names: tuple[str, ...]) -> dict[str, list[tuple[int, int]]]:

@@ -11,8 +11,9 @@ from rena_ros.base.arrays import FloatArray
 from rena_ros.base.errors import RenaError
 from rena_ros.behaviour.policy import Policy
 from rena_ros.datasets.dataset import Dataset
-from rena_ros.learning import metrics
+from rena_ros.learning.metrics import left_right_gap
 from rena_ros.learning.samples import training_part
+from rena_ros.measures.errors import rmse, rmse_over
 
 MODEL, RIDGE, MEAN = "model", "ridge regression", "training mean"
 
@@ -77,8 +78,8 @@ def _ridge(features: FloatArray, goals: FloatArray, test_features: FloatArray) -
 
 def _score(predicted: FloatArray, goals: FloatArray, servo_names: tuple[str, ...]) -> Score:
     return Score(
-        metrics.rmse(predicted, goals),
-        metrics.rmse_over(0, predicted, goals),
-        metrics.rmse_over(1, predicted, goals),
-        metrics.left_right_gap(predicted, servo_names),
+        rmse(predicted, goals),
+        rmse_over(0, predicted, goals),
+        rmse_over(1, predicted, goals),
+        left_right_gap(predicted, servo_names),
     )

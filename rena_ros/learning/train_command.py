@@ -21,7 +21,6 @@ from rena_ros.base.missing import require
 from rena_ros.behaviour.policy import Policy
 from rena_ros.datasets.dataset import Dataset, load_dataset
 from rena_ros.learning.export import export_onnx, labels_of, replace_provenance, run_exported
-from rena_ros.learning.metrics import rmse
 from rena_ros.learning.provenance import provenance
 from rena_ros.learning.readings import readings_of
 from rena_ros.learning.samples import (
@@ -39,6 +38,7 @@ from rena_ros.learning.settings import Settings, add_options, record, settings_f
 from rena_ros.learning.source import SourceModel, load_source
 from rena_ros.learning.teachers import Teacher, all_reads, load_teacher, taught
 from rena_ros.learning.trainer import Trainer
+from rena_ros.measures.errors import rmse
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import Robot
 

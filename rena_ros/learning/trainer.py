@@ -12,12 +12,12 @@ from rena_ros.base.arrays import FloatArray
 from rena_ros.base.errors import RenaError
 from rena_ros.learning import checkpoint
 from rena_ros.learning.losses import FaceLoss
-from rena_ros.learning.metrics import rmse
 from rena_ros.learning.network import Network
 from rena_ros.learning.optimiser import make_optimiser, update_average
 from rena_ros.learning.readings import readings_of, with_robot_rest
 from rena_ros.learning.samples import RobotRest, Samples, fingerprint
 from rena_ros.learning.settings import Settings
+from rena_ros.measures.errors import rmse
 
 GRADIENT_NORM = 1.0
 NOISE_OF_THE_POSE = 0.3  # the head pose is read more exactly than a coefficient: its noise is this share of the others'

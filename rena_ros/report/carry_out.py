@@ -15,10 +15,11 @@ from rena_ros.datasets.dataset import Dataset
 from rena_ros.learning.baselines import make_baseline
 from rena_ros.learning.cost import answer_cost
 from rena_ros.learning.fit import FittedModel, export_fitted, exported_goals, fit
-from rena_ros.learning.metrics import left_right_gap, rmse, rmse_over
+from rena_ros.learning.metrics import left_right_gap
 from rena_ros.learning.samples import samples_of
 from rena_ros.learning.settings import Settings, settings_with
 from rena_ros.learning.trainer import Diverged
+from rena_ros.measures.errors import mae, rmse, rmse_by_region, rmse_over
 from rena_ros.report.kinds import ALIKE, ModelKind
 from rena_ros.report.parts import ReportData, joined, training_samples
 from rena_ros.report.plan import OWN, PEOPLE, TUNING_SEED, Protocol, ReportRun, TuningTrial, Unit
@@ -122,17 +123,14 @@ class Experiments:
     def _figures(self, predicted: FloatArray, part: Dataset) -> dict[str, Any]:
         """Return the figures of predicted goals (n, 25) on a part, JSON data in units of the goal range."""
         goals = part.goals
-        regions = np.array([servo.region for servo in self.robot.servos])
+        regions = [servo.region for servo in self.robot.servos]
         quantiles = np.quantile(rmse_over(1, predicted, goals), np.linspace(0, 1, QUANTILES))
         return {
             "samples": len(part),
             "rmse": rmse(predicted, goals),
-            "mae": float(np.abs(predicted - goals, dtype=np.float64).mean()),
+            "mae": mae(predicted, goals),
             "per_servo": rmse_over(0, predicted, goals).round(6).tolist(),
-            "per_region": {
-                str(region): rmse(predicted[:, regions == region], goals[:, regions == region])
-                for region in dict.fromkeys(regions)
-            },
+            "per_region": rmse_by_region(predicted, goals, regions),
             "left_right_gap": left_right_gap(predicted, part.names),
             "quantiles_of_samples": quantiles.round(6).tolist(),
         }

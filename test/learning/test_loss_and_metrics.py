@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from rena_ros.learning.losses import FaceLoss
-from rena_ros.learning.metrics import left_right_gap, rmse, rmse_over
+from rena_ros.learning.metrics import left_right_gap
 from rena_ros.robot.file import load_robot
 
 NAMES = load_robot().names
@@ -34,11 +34,3 @@ def test_the_loss_is_the_mean_squared_error_plus_lambda_times_the_gap():
     for weight in (0.0, 0.01, 1.0):
         found = FaceLoss(NAMES, weight)(torch.from_numpy(predicted), torch.from_numpy(goals))
         assert float(found) == pytest.approx(((predicted - goals) ** 2).mean() + weight * gap, rel=1e-5)
-
-
-def test_the_rmse_overall_per_servo_and_per_sample():
-    predicted, goals = np.zeros((2, 25), np.float32), np.zeros((2, 25), np.float32)
-    goals[0, 3] = 0.6
-    assert rmse(predicted, goals) == pytest.approx(np.sqrt(0.36 / 50))
-    assert rmse_over(0, predicted, goals)[3] == pytest.approx(np.sqrt(0.36 / 2))
-    np.testing.assert_allclose(rmse_over(1, predicted, goals), [np.sqrt(0.36 / 25), 0], rtol=1e-6)
