@@ -15,6 +15,7 @@ from rena_ros.learning.network import Network
 from rena_ros.learning.readings import readings_of
 from rena_ros.learning.samples import RobotRest, Samples, robot_rest, samples_of
 from rena_ros.learning.settings import Settings
+from rena_ros.learning.teachers import all_reads, load_teacher, taught
 from rena_ros.learning.trainer import Epoch, Trainer
 
 
@@ -44,16 +45,20 @@ def fit(
     validation: Sequence[Dataset],
     checkpoint: Path,
     tell: Callable[[int], None],
+    teachers: Sequence[Path] = (),
 ) -> FittedModel:
     """Train on the samples of some datasets, those of others choose the epoch; continue from the checkpoint.
 
-    The first dataset shows the robot's own face. ``tell(epochs)`` is called with the number of finished epochs. Raises
+    The first dataset shows the robot's own face. ``teachers``: exported models whose goals are mixed with the true ones
+    by ``settings.teacher_share``. ``tell(epochs)`` is called with the number of finished epochs. Raises
     RenaError as ``Trainer`` does; Diverged where the loss is no longer finite.
     """
     reads = settings.network.reads
     rest = robot_rest(training[0], "landmarks" in reads)
     trainer = Trainer(checkpoint, settings, training[0].names)
-    trainer.begin(_joined(training, reads), _joined(validation, reads), rest)
+    loaded = [load_teacher(path, training[0].names, training[0].feature_names) for path in teachers]
+    learned = taught(_joined(training, all_reads(reads, loaded)), loaded, settings.teacher_share)
+    trainer.begin(learned, _joined(validation, reads), rest)
     while not trainer.finished:
         tell(len(trainer.history))
         trainer.train_epoch()

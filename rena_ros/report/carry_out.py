@@ -21,8 +21,8 @@ from rena_ros.learning.settings import Settings, settings_with
 from rena_ros.learning.trainer import Diverged
 from rena_ros.measures.errors import mae, rmse, rmse_by_region, rmse_over
 from rena_ros.report.kinds import ALIKE, ModelKind
-from rena_ros.report.parts import ReportData, joined, training_samples
-from rena_ros.report.plan import OWN, PEOPLE, TUNING_SEED, Protocol, ReportRun, TuningTrial, Unit
+from rena_ros.report.parts import ReportData, joined, training_samples, with_adapted
+from rena_ros.report.plan import OWN, PEOPLE, TUNING_SEED, Protocol, ReportRun, TuningTrial, Unit, teachers_of
 from rena_ros.report.sharing import SharedWork
 from rena_ros.report.tuning import best_rate, carry_out_trial
 from rena_ros.robot.model import Robot
@@ -59,16 +59,17 @@ class Experiments:
     def _validation_error(self, trial: TuningTrial, rate: float) -> float | None:
         kind, protocol = self.kinds[trial.kind], self.protocol
         run = ReportRun(trial.kind, OWN, protocol.pool, kind.consistency, TUNING_SEED)
+        name = f"{trial.name}-{rate:.6g}"  # interrupted, it may be tried with another rate
         try:
-            return self._fitted(run, rate, trial.name).validation_rmse
+            error = self._fitted(run, rate, name).validation_rmse
         except Diverged:
-            return None
-        finally:
-            self._forget(trial.name)
+            error = None
+        self._forget(name)
+        return error
 
     def _trained(self, run: ReportRun) -> dict[str, Any]:
         kind = self.kinds[run.kind]
-        rate = kind.rate or best_rate([self._result(one.name) for one in self._trials(run.kind)])
+        rate = kind.rate or best_rate([self._result(one.name) for one in self._trials(kind.teachers or run.kind)])
         try:
             fitted = self._fitted(run, rate, run.name)
         except Diverged as error:
@@ -76,9 +77,10 @@ class Experiments:
             return {"learning_rate": rate, "diverged": str(error), "parts": {}}
         path = self.shared.work / f"{run.name}.onnx"
         export_fitted(fitted, self.data.own, path, {"run": asdict(run), "commit": source_commit()})
-        parts = {
-            name: self._figures(exported_goals(fitted, path, one), one) for name, one in self.data.measured.items()
-        }
+        measured = self.data.measured
+        if not fitted.network.config.rest:
+            measured = measured | with_adapted(measured, fitted.rest.features)
+        parts = {name: self._figures(exported_goals(fitted, path, one), one) for name, one in measured.items()}
         self._forget(run.name)
         return {
             "learning_rate": rate,
@@ -109,7 +111,9 @@ class Experiments:
         training, validation = training_samples(self.data, self.protocol, run.data, run.size)
         settings = self._settings(run, rate, sum(map(len, validation)))
         path = self.shared.work / f"{name}.safetensors"
-        return fit(settings, training, validation, path, lambda done: self.tell(name, done, settings.epochs))
+        able = [one.name for one in teachers_of(run, self.units, self.kinds) if self._result(one.name)["parts"]]
+        teachers = [self.shared.work / f"{one}.onnx" for one in able]
+        return fit(settings, training, validation, path, lambda done: self.tell(name, done, settings.epochs), teachers)
 
     def _settings(self, run: ReportRun, rate: float, validation: int) -> Settings:
         kind = self.kinds[run.kind]

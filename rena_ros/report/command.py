@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
         with _progress(console, len(units)) as (tell_done, tell_unit):
             work = Experiments(protocol, KINDS, units, data, robot, shared, storage, study, tell_unit)
             by_name = {unit.name: unit for unit in units}
-            shared.share(list(by_name), lambda name: needs(by_name[name], units), work.carry_out, tell_done)
+            shared.share(list(by_name), lambda name: needs(by_name[name], units, KINDS), work.carry_out, tell_done)
     except KeyboardInterrupt:
         done = sum(shared.done(unit.name) for unit in units)
         console.print(f"stopped: {done} of {len(units)} units are done in {shared.folder}; the same command continues")

@@ -16,6 +16,7 @@ class ModelKind:
     attention: with (True), without (False), or not a row of Table I (None)
     curve, people: whether the learning curve and the tables of identities show it
     rate: a fixed learning rate; None: tuned on the validation part
+    teachers: a kind whose runs, one for each seed, teach this one, and whose learning rate it takes
     chance: whether a baseline gives other goals with another seed, as networks do
     """
 
@@ -28,6 +29,12 @@ class ModelKind:
     people: bool = False
     rate: float | None = None
     chance: bool = False
+    teachers: str | None = None
+
+    @property
+    def tuned(self) -> bool:
+        """Whether its learning rate is searched for."""
+        return self.trained and self.rate is None and self.teachers is None
 
     @property
     def seeded(self) -> bool:
@@ -55,5 +62,6 @@ KINDS: dict[str, ModelKind] = {
     "kan": ModelKind("KAN", "kan", attention=False),
     "attention_kan": ModelKind("attention + KAN", "attention_kan", {}, 0.01, attention=True, curve=True, people=True),
     "paper": ModelKind("attention + KAN, the paper's Adam", "attention_kan", _LETTER, 0.01, rate=1e-5),
+    "distilled": ModelKind("KAN taught by the KANs of all seeds", "kan", {"teacher_share": 0.5}, teachers="kan"),
 }
 PAPER = "attention_kan"

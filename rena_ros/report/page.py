@@ -6,7 +6,7 @@ from typing import Any
 from rena_ros.report.cells import Results, median_of
 from rena_ros.report.findings import PAPER_ERROR, own_error
 from rena_ros.report.kinds import ModelKind
-from rena_ros.report.parts import FRESH, KNOWN, STRANGERS, TEST
+from rena_ros.report.parts import ADAPTED, FRESH, KNOWN, STRANGERS, TEST
 from rena_ros.report.plan import LAMBDAS, OWN, PEOPLE, Protocol, curve_sizes
 
 QUICK_NOTE = (
@@ -147,7 +147,8 @@ def _curve(results: Results, protocol: Protocol, kinds: Mapping[str, ModelKind],
 
 
 def _people(results: Results, kinds: Mapping[str, ModelKind]) -> Iterator[str]:
-    parts = [name for name in (TEST, KNOWN, STRANGERS) if any(name in one["parts"] for one in results.runs)]
+    wanted = (TEST, KNOWN, KNOWN + ADAPTED, STRANGERS, STRANGERS + ADAPTED)
+    parts = [name for name in wanted if any(name in one["parts"] for one in results.runs)]
     if parts == [TEST]:
         return
     settings = {(one["run"]["kind"], one["run"]["data"], one["run"]["size"]): one["run"] for one in results.runs}
@@ -163,6 +164,11 @@ def _people(results: Results, kinds: Mapping[str, ModelKind]) -> Iterator[str]:
     yield "## People"
     yield ""
     yield from _table(("model", "trained on", "samples", *parts), rows)
+    yield ""
+    yield (
+        "Adapted: each reading is mapped by the resting face of its identity, as the policy does for models that do "
+        "not read the neutral face themselves."
+    )
 
 
 def _cost(results: Results, protocol: Protocol, kinds: Mapping[str, ModelKind]) -> Iterator[str]:

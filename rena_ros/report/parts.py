@@ -1,18 +1,21 @@
 """The data of a report: what may be trained on, and the parts that are measured."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from rena_ros.base.arrays import FloatArray
 from rena_ros.base.errors import RenaError
+from rena_ros.behaviour.resting_face import RestingFace
 from rena_ros.datasets.dataset import ARRAYS, OPTIONAL, Dataset, load_dataset
 from rena_ros.report.plan import OWN, PEOPLE, Protocol
 
 TEST, FRESH, KNOWN, STRANGERS = "test", "fresh", "known identities", "unknown identities"
+ADAPTED = ", adapted"  # behind the name of a part
 _OF_THE_DATA = ("samples", "seed", "commit", "strategy", "versions")  # keys of meta.json that results.json repeats
 
 
@@ -99,6 +102,26 @@ def training_samples(data: ReportData, protocol: Protocol, part: str, size: int)
         training.append(data.people.part(slice(None, -tenth)))
         validation.append(data.people.part(slice(-tenth, None)))
     return training, validation
+
+
+def with_adapted(measured: Mapping[str, Dataset], robot_rest: FloatArray) -> dict[str, Dataset]:
+    """Return the parts of other identities again, their readings mapped to the robot's by each one's resting face.
+
+    That is what ``behaviour`` does for a model that does not read the neutral face itself. ``robot_rest``: (55,).
+    """
+    return {
+        name + ADAPTED: _adapted(part, RestingFace(robot_rest))
+        for name, part in measured.items()
+        if name in (KNOWN, STRANGERS) and part.rest_features is not None
+    }
+
+
+def _adapted(part: Dataset, face: RestingFace) -> Dataset:
+    features, rests = part.features.copy(), part.rest_features
+    for i in range(len(part)):
+        face.rest = None if rests is None else rests[i]
+        features[i] = face.adapt(features[i])
+    return replace(part, features=features)
 
 
 def joined(datasets: Sequence[Dataset]) -> Dataset:

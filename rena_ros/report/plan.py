@@ -80,7 +80,7 @@ def planned_units(
     ``own_samples``: training samples of the robot's own face, ``people_samples``: of other identities; the runs on
     people use all of both. Runs without chance in them are carried out with the first seed only.
     """
-    tuned = [name for name, kind in kinds.items() if kind.trained and kind.rate is None]
+    tuned = [name for name, kind in kinds.items() if kind.tuned]
     trials = [TuningTrial(name, number) for name in tuned for number in range(protocol.trials)]
     wanted: list[tuple[str, str, int, float]] = []
     for name, kind in kinds.items():
@@ -107,8 +107,20 @@ def curve_sizes(protocol: Protocol, samples: int) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def needs(unit: Unit, units: tuple[Unit, ...]) -> tuple[str, ...]:
-    """Return the names of the results that a unit waits for: a run, for all trials of its kind."""
+def needs(unit: Unit, units: tuple[Unit, ...], kinds: Mapping[str, ModelKind]) -> tuple[str, ...]:
+    """Return the names of the results that a unit waits for: a run, for all trials of its kind, or for its teachers."""
     if isinstance(unit, TuningTrial):
         return ()
-    return tuple(other.name for other in units if isinstance(other, TuningTrial) and other.kind == unit.kind)
+    if kinds[unit.kind].teachers is not None:
+        return tuple(one.name for one in teachers_of(unit, units, kinds))
+    return tuple(one.name for one in units if isinstance(one, TuningTrial) and one.kind == unit.kind)
+
+
+def teachers_of(run: ReportRun, units: tuple[Unit, ...], kinds: Mapping[str, ModelKind]) -> tuple[ReportRun, ...]:
+    """Return the runs that teach a run: those of its kind's teachers on the same data, one for each seed."""
+    teacher = kinds[run.kind].teachers
+    if teacher is None:
+        return ()
+    wanted = (teacher, run.data, run.size, kinds[teacher].consistency)
+    runs = [one for one in units if isinstance(one, ReportRun)]
+    return tuple(one for one in runs if (one.kind, one.data, one.size, one.consistency) == wanted)

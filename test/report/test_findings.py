@@ -7,7 +7,16 @@ from rena_ros.report.cells import Cell, Results, cell_of, compared
 from rena_ros.report.findings import findings
 from rena_ros.report.kinds import ModelKind
 from rena_ros.report.page import page
-from rena_ros.report.plan import LAMBDAS, Protocol, ReportRun, TuningTrial, curve_sizes, needs, planned_units
+from rena_ros.report.plan import (
+    LAMBDAS,
+    Protocol,
+    ReportRun,
+    TuningTrial,
+    curve_sizes,
+    needs,
+    planned_units,
+    teachers_of,
+)
 
 KINDS = {
     "ridge": ModelKind("ridge regression"),
@@ -115,7 +124,16 @@ def test_the_plan_holds_every_run_once_and_trials_first():
     table = {(one.kind, one.consistency) for one in units if isinstance(one, ReportRun) and one.size == 1000}
     assert {(kind, weight) for kind in ("kan", "attention_kan") for weight in LAMBDAS} <= table
     run = next(one for one in units if isinstance(one, ReportRun) and one.kind == "kan")
-    assert needs(run, units) == ("tune-kan-000", "tune-kan-001") and needs(trials[0], units) == ()
+    assert needs(run, units, KINDS) == ("tune-kan-000", "tune-kan-001") and needs(trials[0], units, KINDS) == ()
+
+
+def test_a_pupil_waits_for_its_teachers_and_has_no_trials():
+    kinds = {**KINDS, "pupil": ModelKind("pupil", "kan", teachers="kan")}
+    units = planned_units(PROTOCOL, kinds, 1000, 0)
+    assert {unit.kind for unit in units if isinstance(unit, TuningTrial)} == {"kan", "attention_kan"}
+    (first, *_) = [unit for unit in units if isinstance(unit, ReportRun) and unit.kind == "pupil"]
+    taught_by = tuple(f"kan-own-1000-lambda0-seed{seed}" for seed in (0, 1, 2))
+    assert needs(first, units, kinds) == taught_by == tuple(one.name for one in teachers_of(first, units, kinds))
 
 
 def test_the_sizes_of_the_curve_go_as_far_as_the_data():

@@ -1,12 +1,14 @@
 """Which samples a run sees, and which it never sees."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from report_stand import write_dataset
 
 from rena_ros.base.errors import RenaError
 from rena_ros.datasets.dataset import load_dataset
-from rena_ros.report.parts import load_data, training_samples
+from rena_ros.report.parts import load_data, training_samples, with_adapted
 from rena_ros.report.plan import OWN, PEOPLE, Protocol
 
 PROTOCOL = Protocol(pool=300, test=100)
@@ -46,3 +48,14 @@ def test_an_identity_that_is_trained_on_is_no_stranger(own, tmp_path):
     strangers = write_dataset(tmp_path / "strangers", 100, 6, (12, 13))
     with pytest.raises(RenaError, match="shows identity 12, which"):
         load_data(PROTOCOL, own, identities=people, strangers=strangers)
+
+
+def test_adapted_readings_at_rest_are_the_robots_own(own, tmp_path):
+    """The neutral face of an identity, as a sample, becomes the robot's neutral face; other parts stay."""
+    strangers = load_dataset(write_dataset(tmp_path / "strangers", 100, 6, (12, 13)))
+    robot_rest = np.full(55, 0.3, np.float32)
+    at_rest = replace(strangers, features=strangers.rest_features.clip(0.02, 0.7))
+    at_rest = replace(at_rest, rest_features=at_rest.features)
+    found = with_adapted({"test": strangers, "unknown identities": at_rest}, robot_rest)
+    assert list(found) == ["unknown identities, adapted"]
+    np.testing.assert_allclose(found["unknown identities, adapted"].features, np.full((100, 55), 0.3), atol=1e-6)
