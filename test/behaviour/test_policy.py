@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from rena_ros.base.errors import RenaError
-from rena_ros.behaviour.policy import Policy
+from rena_ros.behaviour.policy import NeutralFace, Policy
 from rena_ros.perception.face_reader import READING_NAMES
 from rena_ros.robot.file import load_robot
 
@@ -101,4 +101,91 @@ def test_missing_and_unreadable_model_files_are_refused(path):
         Policy(path, ROBOT)
     path.write_bytes(b"not an onnx file")
     with pytest.raises(RenaError, match="onnxruntime can load"):
+        Policy(path, ROBOT)
+
+
+def write_rest_model(path, omit=None, change=None):
+    """goals = features + landmark 7 - its rest, of each kind the first 25 or 3 numbers, so that each input shows."""
+    read = helper.make_tensor_value_info
+    inputs = [read("features", TensorProto.FLOAT, ["n", 55]), read("landmarks", TensorProto.FLOAT, ["n", 478, 3])]
+    inputs += [read("rest_features", TensorProto.FLOAT, ["n", 55])]
+    inputs += [read("rest_landmarks", TensorProto.FLOAT, ["n", 478, 3])]
+    weights = np.zeros((3, 25), np.float32)
+    weights[[0, 1, 2], [0, 1, 2]] = 1
+    nodes = [
+        helper.make_node("Sub", ["features", "rest_features"], ["change"]),
+        helper.make_node("MatMul", ["change", "first"], ["some"]),
+        helper.make_node("Sub", ["landmarks", "rest_landmarks"], ["moved"]),
+        helper.make_node("Gather", ["moved", "seventh"], ["point"], axis=1),
+        helper.make_node("MatMul", ["point", "weights"], ["more"]),
+        helper.make_node("Add", ["some", "more"], ["goals"]),
+    ]
+    constants = {"first": np.eye(55, 25, dtype=np.float32), "weights": weights, "seventh": np.int64(7)}
+    tensors = [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
+    out = [read("goals", TensorProto.FLOAT, ["n", 25])]
+    model = helper.make_model(
+        helper.make_graph(nodes, "rest", inputs, out, tensors),
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=8,
+    )
+    labels = {
+        "rena.servo_names": list(ROBOT.names),
+        "rena.feature_names": list(READING_NAMES),
+        "rena.robot_rest": [0.1] * 55,
+        "rena.robot_rest_landmarks": np.full((478, 3), 0.25).tolist(),
+        "rena.provenance": {},
+    }
+    labels |= change or {}
+    helper.set_model_props(model, {key: json.dumps(value) for key, value in labels.items() if key != omit})
+    onnx.save(model, path)
+    return path
+
+
+def test_a_model_may_read_landmarks_and_a_persons_rest(path):
+    policy = Policy(write_rest_model(path), ROBOT)
+    assert policy.needs_landmarks and policy.reads_rest
+    rng = np.random.default_rng(2)
+    features, landmarks = (rng.random(shape).astype(np.float32) for shape in ((4, 55), (4, 478, 3)))
+    features[:, -3:] = 0.1
+    rest = NeutralFace(rng.random((4, 55)).astype(np.float32) * 0.1, rng.random((4, 478, 3)).astype(np.float32) * 0.1)
+    expected = features[:, :25] - rest.features[:, :25]
+    expected[:, :3] += landmarks[:, 7] - rest.landmarks[:, 7]
+    np.testing.assert_allclose(policy.batch(features, landmarks, rest), np.clip(expected, 0, 1), atol=1e-6)
+    one = NeutralFace(rest.features[2], rest.landmarks[2])
+    np.testing.assert_allclose(policy(features[2], landmarks[2], one), np.clip(expected[2], 0, 1), atol=1e-6)
+    own = features[:, :25] - 0.1
+    own[:, :3] += landmarks[:, 7] - 0.25
+    np.testing.assert_allclose(policy.batch(features, landmarks), np.clip(own, 0, 1), atol=1e-6)
+
+
+def test_a_model_of_features_alone_ignores_the_rest(path):
+    policy = Policy(write_model(path), ROBOT)
+    assert not policy.needs_landmarks and not policy.reads_rest
+    features = np.random.default_rng(1).random(55).astype(np.float32)
+    rest = NeutralFace(np.ones(55, np.float32), None)
+    np.testing.assert_array_equal(policy(features, np.zeros((478, 3)), rest), policy(features))
+
+
+def test_inputs_that_are_missing_or_broken_are_refused_by_name(path):
+    policy, features = Policy(write_rest_model(path), ROBOT), np.full(55, 0.1, np.float32)
+    landmarks = np.zeros((478, 3), np.float32)
+    with pytest.raises(ValueError, match="reads landmarks"):
+        policy(features)
+    with pytest.raises(ValueError, match="landmarks of shape"):
+        policy(features, landmarks[:468])
+    with pytest.raises(ValueError, match="reads rest_landmarks"):
+        policy(features, landmarks, NeutralFace(features))
+    with pytest.raises(ValueError, match="rest_features are not finite"):
+        policy(features, landmarks, NeutralFace(features * np.nan, landmarks))
+
+
+def test_models_with_unknown_inputs_or_without_rest_landmarks_are_refused(path):
+    with pytest.raises(RenaError, match=r"lacks the metadata rena\.robot_rest_landmarks"):
+        Policy(write_rest_model(path, omit="rena.robot_rest_landmarks"), ROBOT)
+    with pytest.raises(RenaError, match="at rest"):
+        Policy(write_rest_model(path, change={"rena.robot_rest_landmarks": [0.0]}), ROBOT)
+    model = onnx.load(write_model(path))
+    model.graph.input[0].name = model.graph.node[0].input[0] = "audio"
+    onnx.save(model, path)
+    with pytest.raises(RenaError, match="reads audio"):
         Policy(path, ROBOT)
