@@ -103,6 +103,12 @@ def split_validation(
     return samples.part(slice(None, rows)), samples.part(slice(rows, None))
 
 
+def joined(*parts: Samples) -> Samples:
+    """Return the samples of all parts, one after another; each part holds the same fields as the first."""
+    names = [name for name, array in vars(parts[0]).items() if array is not None]
+    return Samples(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
+
 def with_mirror_images(samples: Samples, feature_names: tuple[str, ...], servo_names: tuple[str, ...]) -> Samples:
     """Return the samples followed by their mirror images, (2n, ...), so that the model favours neither side."""
     return Samples(

@@ -27,6 +27,7 @@ from rena_ros.learning.samples import (
     TEST_SAMPLES,
     RobotRest,
     Samples,
+    joined,
     robot_rest,
     samples_of,
     split_validation,
@@ -46,6 +47,14 @@ from rena_ros.robot.model import Robot
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `rena train`."""
     parser.add_argument("--data", type=user_path, metavar="DIR", required=True, help="a dataset")
+    parser.add_argument(
+        "--more",
+        type=user_path,
+        metavar="DIR",
+        nargs="+",
+        default=[],
+        help="further datasets of the same robot, of which every sample is trained on, as of drawn people",
+    )
     parser.add_argument(
         "--out", type=user_path, metavar="RUN", required=True, help="folder of the run, continued if it holds one"
     )
@@ -98,13 +107,15 @@ def run(args: argparse.Namespace) -> int:
         raise RenaError(f"--threads must be at least 1, not {args.threads}")
     torch.set_num_threads(args.threads)
     console, dataset = Console(), load_dataset(args.data)
-    _check_names(dataset, robot, source)
+    more = [load_dataset(path) for path in args.more]
+    for one in (dataset, *more):
+        _check_names(one, robot, source)
     teachers = [load_teacher(path, dataset.names, dataset.feature_names) for path in args.teacher]
     hashes = [teacher.sha256 for teacher in teachers]
-    settings = settings_from(args, source, dataset.rest_features is not None, hashes)
+    settings = settings_from(args, source, any(one.rest_features is not None for one in (dataset, *more)), hashes)
     part, reads = training_part(dataset, args.test, args.limit), settings.network.reads
     rest = robot_rest(part, landmarks="landmarks" in reads)
-    trainer = _trainer(args.out, settings, part, source, rest, teachers)
+    trainer = _trainer(args.out, settings, (part, *more), source, rest, teachers)
     done = len(trainer.history)
     if done:
         console.print(f"continuing after epoch {done} of {settings.epochs}")
@@ -116,12 +127,12 @@ def run(args: argparse.Namespace) -> int:
         return 130
     figures = _figures(trainer, time.monotonic() - start_s, len(trainer.history) - done)
     path = args.out / "model.onnx"
-    labels = labels_of(dataset, rest, provenance(settings, figures, dataset, source))
+    labels = labels_of(dataset, rest, provenance(settings, figures, (dataset, *more), source))
     export_onnx(trainer.best_network(), path, labels)
     _check_parity(trainer, path, samples_of(part.part(slice(256)), reads))
     if args.held_out:
         figures["held_out"] = _held_out(Policy(path, robot), dataset, args.test)
-        replace_provenance(path, provenance(settings, figures, dataset, source))
+        replace_provenance(path, provenance(settings, figures, (dataset, *more), source))
     _draw_curves(args.out / "curves.png", trainer)
     shown = "no validation part"
     if trainer.best_rmse is not None:
@@ -148,13 +159,19 @@ def _check_names(dataset: Dataset, robot: Robot, source: SourceModel | None) -> 
 def _trainer(
     folder: Path,
     settings: Settings,
-    part: Dataset,
+    parts: Sequence[Dataset],
     source: SourceModel | None,
     rest: RobotRest,
     teachers: Sequence[Teacher],
 ) -> Trainer:
-    """Return the trainer of the run in ``folder`` on ``part`` of a dataset, at the run's present state."""
-    training, validation = split_validation(part, settings.validation, all_reads(settings.network.reads, teachers))
+    """Return the trainer of the run in ``folder`` at its present state.
+
+    ``parts``: of the first one the last samples are for the validation; all others are trained on.
+    """
+    part, *more = parts
+    reads = all_reads(settings.network.reads, teachers)
+    training, validation = split_validation(part, settings.validation, reads)
+    training = joined(training, *(samples_of(one, reads) for one in more))
     training = taught(training, teachers, settings.teacher_share)
     if settings.mirror:
         training = with_mirror_images(training, part.feature_names, part.names)

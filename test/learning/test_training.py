@@ -334,3 +334,11 @@ def test_the_noise_is_that_of_the_setting_and_less_on_the_pose(tmp_path, dataset
     spread = seen[0].sort(dim=0).values.std(dim=0) ** 2 - clean.sort(dim=0).values.std(dim=0) ** 2
     assert float(spread[:52].mean()) == pytest.approx(0.2**2, rel=0.1)
     assert float(spread[52:].mean()) == pytest.approx(0.06**2, abs=0.01)
+
+
+def test_more_datasets_are_trained_on_whole_and_named_in_the_model(dataset, dataset_directory, tmp_path):
+    words = ("--data", dataset_directory, "--more", dataset_directory, "--out", tmp_path, "--epochs", 1, "--test", 100)
+    assert train_command.run(arguments(*words, "--validation", 50, "--json", tmp_path / "figures.json")) == 0
+    assert json.loads((tmp_path / "figures.json").read_text())["training_samples"] == 350 + 500
+    origin = Policy(tmp_path / "model.onnx").provenance
+    assert origin["more_data"] == [origin["data"]] and origin["data"]["samples"] == 500
