@@ -22,7 +22,7 @@ INPUTS = ("features", "landmarks", "rest_features", "rest_landmarks")
 
 
 @dataclass(frozen=True)
-class NeutralFace:
+class RestReading:
     """A face at rest: the reading of it, and its landmarks in the frame of the face where they are known.
 
     ``features``: float32 (55,), order of READING_NAMES. ``landmarks``: float32 (478, 3), ``aligned``, or None. For a
@@ -58,7 +58,7 @@ class Policy:
         landmarks = None
         if self.needs_landmarks:
             landmarks = _checked_rest(self.path, metadata["rena.robot_rest_landmarks"], (POINTS, 3))
-        self.robot_neutral = NeutralFace(self.robot_rest, landmarks)
+        self.robot_neutral = RestReading(self.robot_rest, landmarks)
         self.provenance: dict[str, Any] = metadata["rena.provenance"]
         self.pose_range: PoseRange | None = None
         self._check_graph()
@@ -75,7 +75,7 @@ class Policy:
         return "rest_features" in self.inputs or "rest_landmarks" in self.inputs
 
     def __call__(
-        self, features: FloatArray, landmarks: FloatArray | None = None, rest: NeutralFace | None = None
+        self, features: FloatArray, landmarks: FloatArray | None = None, rest: RestReading | None = None
     ) -> FloatArray:
         """Return goals, float32 (25,) in [0, 1], order of ``robot.names``, for one reading.
 
@@ -88,7 +88,7 @@ class Policy:
         return goals
 
     def batch(
-        self, features: FloatArray, landmarks: FloatArray | None = None, rest: NeutralFace | None = None
+        self, features: FloatArray, landmarks: FloatArray | None = None, rest: RestReading | None = None
     ) -> FloatArray:
         """Return goals (n, 25) for features (n, 55) and landmarks (n, 478, 3); see ``__call__``."""
         features = np.ascontiguousarray(features, np.float32)

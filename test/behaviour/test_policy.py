@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from rena_ros.base.errors import RenaError
-from rena_ros.behaviour.policy import NeutralFace, Policy
+from rena_ros.behaviour.policy import Policy, RestReading
 from rena_ros.perception.face_reader import READING_NAMES
 from rena_ros.robot.file import load_robot
 
@@ -147,11 +147,11 @@ def test_a_model_may_read_landmarks_and_a_persons_rest(path):
     rng = np.random.default_rng(2)
     features, landmarks = (rng.random(shape).astype(np.float32) for shape in ((4, 55), (4, 478, 3)))
     features[:, -3:] = 0.1
-    rest = NeutralFace(rng.random((4, 55)).astype(np.float32) * 0.1, rng.random((4, 478, 3)).astype(np.float32) * 0.1)
+    rest = RestReading(rng.random((4, 55)).astype(np.float32) * 0.1, rng.random((4, 478, 3)).astype(np.float32) * 0.1)
     expected = features[:, :25] - rest.features[:, :25]
     expected[:, :3] += landmarks[:, 7] - rest.landmarks[:, 7]
     np.testing.assert_allclose(policy.batch(features, landmarks, rest), np.clip(expected, 0, 1), atol=1e-6)
-    one = NeutralFace(rest.features[2], rest.landmarks[2])
+    one = RestReading(rest.features[2], rest.landmarks[2])
     np.testing.assert_allclose(policy(features[2], landmarks[2], one), np.clip(expected[2], 0, 1), atol=1e-6)
     own = features[:, :25] - 0.1
     own[:, :3] += landmarks[:, 7] - 0.25
@@ -162,7 +162,7 @@ def test_a_model_of_features_alone_ignores_the_rest(path):
     policy = Policy(write_model(path), ROBOT)
     assert not policy.needs_landmarks and not policy.reads_rest
     features = np.random.default_rng(1).random(55).astype(np.float32)
-    rest = NeutralFace(np.ones(55, np.float32), None)
+    rest = RestReading(np.ones(55, np.float32), None)
     np.testing.assert_array_equal(policy(features, np.zeros((478, 3)), rest), policy(features))
 
 
@@ -174,9 +174,9 @@ def test_inputs_that_are_missing_or_broken_are_refused_by_name(path):
     with pytest.raises(ValueError, match="landmarks of shape"):
         policy(features, landmarks[:468])
     with pytest.raises(ValueError, match="reads rest_landmarks"):
-        policy(features, landmarks, NeutralFace(features))
+        policy(features, landmarks, RestReading(features))
     with pytest.raises(ValueError, match="rest_features are not finite"):
-        policy(features, landmarks, NeutralFace(features * np.nan, landmarks))
+        policy(features, landmarks, RestReading(features * np.nan, landmarks))
 
 
 def test_models_with_unknown_inputs_or_without_rest_landmarks_are_refused(path):
