@@ -10,6 +10,7 @@ from rena_ros.base.arrays import FloatArray, IntArray
 from rena_ros.base.errors import RenaError
 from rena_ros.datasets.dataset import Dataset
 from rena_ros.learning.symmetry import mirror_features, mirror_goals
+from rena_ros.perception.landmark_frame import aligned, mirrored
 
 TEST_SAMPLES = 1000  # as in the paper: 8,000 to train, the last 1,000 to test
 
@@ -111,10 +112,14 @@ def joined(*parts: Samples) -> Samples:
 
 def with_mirror_images(samples: Samples, feature_names: tuple[str, ...], servo_names: tuple[str, ...]) -> Samples:
     """Return the samples followed by their mirror images, (2n, ...), so that the model favours neither side."""
-    return Samples(
-        np.concatenate((samples.features, mirror_features(samples.features, feature_names))),
-        np.concatenate((samples.goals, mirror_goals(samples.goals, servo_names))),
-    )
+    images = {"features": mirror_features(samples.features, feature_names)}
+    images["goals"] = mirror_goals(samples.goals, servo_names)
+    if samples.rest_features is not None:
+        images["rest_features"] = mirror_features(samples.rest_features, feature_names)
+    for name in ("landmarks", "rest_landmarks"):
+        if (points := getattr(samples, name)) is not None:
+            images[name] = mirrored(points)
+    return Samples(**{name: np.concatenate((getattr(samples, name), image)) for name, image in images.items()})
 
 
 def robot_rest(dataset: Dataset, landmarks: bool = False) -> RobotRest:
@@ -150,8 +155,6 @@ def fingerprint(*parts: Samples) -> str:
 
 def _aligned(dataset: Dataset, landmarks: FloatArray) -> FloatArray:
     """Return landmarks (n, 478, 3) of pictures of this dataset in the frame of the face; see ``landmark_frame``."""
-    from rena_ros.perception.landmark_frame import aligned
-
     missing = np.flatnonzero(~np.isfinite(landmarks).all(axis=(1, 2)))
     if missing.size:
         raise RenaError(

@@ -143,8 +143,6 @@ def settings_with(
     if values["rest"] and not ARCHITECTURES[chosen].may_rest:
         able = ", ".join(name for name, one in ARCHITECTURES.items() if one.may_rest)
         raise RenaError(f"--rest is not for {chosen}: only {able} read the neutral face; leave it out")
-    if values["mirror"] and ARCHITECTURES[chosen].landmarks:
-        raise RenaError(f"--mirror is not for {chosen}: landmarks are not mirrored; leave it out")
     shape = {setting.name: values.pop(setting.name) for setting in fields(NetworkConfig) if setting.name in values}
     sha256 = source.sha256 if source else None
     return Settings(**values, network=NetworkConfig(**shape), source=sha256, teachers=tuple(teachers))

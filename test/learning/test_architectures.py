@@ -109,7 +109,6 @@ def test_the_recipe_of_an_architecture_is_what_is_not_asked_otherwise():
     ("given", "message"),
     [
         ({"architecture": "attention_kan", "rest": True}, "--rest is not for attention_kan"),
-        ({"architecture": "landmark_mlp", "mirror": True}, "--mirror is not for landmark_mlp"),
         ({"architecture": "transformer"}, "--architecture must be one of mlp, "),
         ({"optimiser": "sgd"}, "--optimiser must be one of"),
     ],

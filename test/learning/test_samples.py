@@ -1,15 +1,24 @@
 """What training sees of a dataset: the readings a network asks for, and the neutral faces they are compared with."""
 
-import sys
-import types
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from rena_ros.base.errors import RenaError
+from rena_ros.learning import samples as samples_module
 from rena_ros.learning.readings import readings_of, with_robot_rest
-from rena_ros.learning.samples import RobotRest, fingerprint, robot_rest, samples_of, split_validation
+from rena_ros.learning.samples import (
+    RobotRest,
+    fingerprint,
+    robot_rest,
+    samples_of,
+    split_validation,
+    with_mirror_images,
+)
+from rena_ros.perception.face_reader import READING_NAMES
+from rena_ros.perception.landmark_frame import mirrored
+from rena_ros.robot.file import load_robot
 
 ALL = ("features", "landmarks", "rest_features", "rest_landmarks")
 
@@ -17,14 +26,13 @@ ALL = ("features", "landmarks", "rest_features", "rest_landmarks")
 @pytest.fixture
 def seen(monkeypatch):
     """The aspects that the alignment was asked for; here it only moves the points."""
-    module, aspects = types.ModuleType("landmark_frame"), []
+    aspects = []
 
     def aligned(landmarks, aspect):
         aspects.append(aspect)
         return (landmarks + 1).astype(np.float32)
 
-    module.aligned = aligned
-    monkeypatch.setitem(sys.modules, "rena_ros.perception.landmark_frame", module)
+    monkeypatch.setattr(samples_module, "aligned", aligned)
     return aspects
 
 
@@ -93,3 +101,17 @@ def test_a_dataset_that_lacks_what_the_network_reads_is_refused(filmed, seen):
     rests[2, 4] = np.nan
     with pytest.raises(RenaError, match="the rest_features of sample 2 are not finite"):
         samples_of(replace(filmed, rest_features=rests), ("features", "rest_features"))
+
+
+def test_mirror_images_are_those_of_all_that_the_samples_hold(filmed, seen):
+    samples = replace(samples_of(filmed, ALL), rest_features=filmed.features[::-1])
+    both = with_mirror_images(samples, READING_NAMES, load_robot().names)
+    for name, array in vars(both).items():
+        np.testing.assert_array_equal(array[:500], getattr(samples, name))
+        assert (array[500:] != array[:500]).any()
+    np.testing.assert_array_equal(both.rest_features[500:], both.features[500:][::-1])
+    np.testing.assert_array_equal(both.landmarks[500:], mirrored(samples.landmarks))
+    np.testing.assert_array_equal(both.rest_landmarks[500:], mirrored(samples.rest_landmarks))
+    again = with_mirror_images(both.part(slice(500, None)), READING_NAMES, load_robot().names)
+    for name in ("features", "landmarks", "goals"):
+        np.testing.assert_allclose(getattr(again, name)[500:], getattr(samples, name), atol=1e-6)
