@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -16,12 +17,15 @@ from rena_ros.base.errors import RenaError
 from rena_ros.behaviour.policy import Policy
 from rena_ros.datasets.dataset import load_dataset
 from rena_ros.learning import checkpoint, evaluate_command, train_command
+from rena_ros.learning.export import label, run_exported
 from rena_ros.learning.network import Network, NetworkConfig
 from rena_ros.learning.optimiser import one_cycle
+from rena_ros.learning.readings import readings_of
 from rena_ros.learning.samples import robot_rest, samples_of, split_validation, with_mirror_images
 from rena_ros.learning.scores import held_out_scores
 from rena_ros.learning.settings import Settings
 from rena_ros.learning.trainer import GRADIENT_NORM, Trainer
+from rena_ros.perception.landmark_frame import aligned
 
 
 def arguments(*words: object) -> argparse.Namespace:
@@ -342,3 +346,38 @@ def test_more_datasets_are_trained_on_whole_and_named_in_the_model(dataset, data
     assert json.loads((tmp_path / "figures.json").read_text())["training_samples"] == 350 + 500
     origin = Policy(tmp_path / "model.onnx").provenance
     assert origin["more_data"] == [origin["data"]] and origin["data"]["samples"] == 500
+
+
+def test_ours_trains_from_landmarks_and_rests_in_two_parts(tmp_path, dataset, monkeypatch):
+    """With mirror images and an average: the exported graph takes what the dataset holds, aligned."""
+    rng = np.random.default_rng(2)
+    face = rng.normal(0.5, 0.1, (478, 3))
+    landmarks = (face + 0.02 * np.tensordot(dataset.goals, rng.normal(0, 1, (25, 478, 3)), 1)).astype(np.float32)
+    meta = {**dataset.meta, "image": {"width": 640, "height": 480}, "robot_rest_landmarks": face.tolist()}
+    rests = {"rest_features": dataset.features[::-1], "rest_landmarks": landmarks[::-1]}
+    filmed = replace(dataset, landmarks=landmarks, meta=meta, **rests)
+    monkeypatch.setattr(train_command, "load_dataset", lambda _: filmed)
+    options = ("--architecture", "landmark_kan", "--components", 8, "--hidden", 16, "--mirror")
+    assert train_command.run(arguments(*run_words("-", tmp_path / "whole", 3), *options)) == 0
+    train_epoch = Trainer.train_epoch
+
+    def interrupted(trainer):
+        if len(trainer.history) == 1:
+            raise KeyboardInterrupt
+        return train_epoch(trainer)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "train_epoch", interrupted)
+        assert train_command.run(arguments(*run_words("-", tmp_path / "parts", 3), *options)) == 130
+    assert train_command.run(arguments(*run_words("-", tmp_path / "parts", 3), *options)) == 0
+    parts, whole = ((tmp_path / name / "checkpoint.safetensors").read_bytes() for name in ("parts", "whole"))
+    assert parts == whole
+    model = onnx.load(tmp_path / "parts" / "model.onnx")
+    names = ["features", "landmarks", "rest_features", "rest_landmarks"]
+    assert [one.name for one in model.graph.input] == names
+    np.testing.assert_allclose(label(model, "robot_rest_landmarks"), aligned(face[None], 4 / 3)[0], atol=1e-5)
+    given = readings_of(samples_of(filmed, names), names)
+    answered = run_exported(tmp_path / "parts" / "model.onnx", given)
+    for name in names:  # each of them counts
+        other = replace(given, **{name: getattr(given, name).flip(0)})
+        assert np.abs(run_exported(tmp_path / "parts" / "model.onnx", other) - answered).max() > 0.01
