@@ -13,10 +13,10 @@ import torch
 
 from rena_ros.base.arrays import FloatArray
 from rena_ros.base.files import replacing, write_bytes
+from rena_ros.behaviour.policy import RestReading
 from rena_ros.datasets.dataset import Dataset
 from rena_ros.learning.inputs import LANDMARKS, Readings
 from rena_ros.learning.network import Network
-from rena_ros.learning.samples import RobotRest
 
 OPSET = 17
 
@@ -40,7 +40,7 @@ def export_onnx(network: Network, path: Path, labels: Mapping[str, Any]) -> None
         fresh.write_bytes(model.SerializeToString())
 
 
-def labels_of(dataset: Dataset, rest: RobotRest, provenance: Mapping[str, Any]) -> dict[str, Any]:
+def labels_of(dataset: Dataset, rest: RestReading, provenance: Mapping[str, Any]) -> dict[str, Any]:
     """Return the labels of a model trained on a dataset; ``rest``: with the landmarks, if the network reads them."""
     labels: dict[str, Any] = {
         "servo_names": dataset.names,

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from rena_ros.base.arrays import FloatArray
+from rena_ros.behaviour.policy import RestReading
 from rena_ros.datasets.dataset import Dataset
 from rena_ros.learning.export import export_onnx, labels_of, run_exported
 from rena_ros.learning.network import Network
 from rena_ros.learning.readings import readings_of
-from rena_ros.learning.samples import RobotRest, Samples, robot_rest, samples_of
+from rena_ros.learning.samples import Samples, joined, robot_rest, samples_of
 from rena_ros.learning.settings import Settings
 from rena_ros.learning.teachers import all_reads, load_teacher, taught
 from rena_ros.learning.trainer import Epoch, Trainer
@@ -27,7 +27,7 @@ class FittedModel:
     """
 
     network: Network
-    rest: RobotRest
+    rest: RestReading
     history: tuple[Epoch, ...]
     best_epoch: int
     validation_rmse: float | None
@@ -80,6 +80,4 @@ def exported_goals(fitted: FittedModel, path: Path, part: Dataset) -> FloatArray
 
 def _joined(datasets: Sequence[Dataset], reads: Sequence[str]) -> Samples:
     """Return the samples of several datasets in turn."""
-    parts = [samples_of(dataset, reads) for dataset in datasets]
-    names = [name for name, array in vars(parts[0]).items() if array is not None]
-    return Samples(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+    return joined(*(samples_of(dataset, reads) for dataset in datasets))

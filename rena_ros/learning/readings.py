@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from rena_ros.base.arrays import FloatArray
+from rena_ros.behaviour.policy import RestReading
 from rena_ros.learning.inputs import Readings
-from rena_ros.learning.samples import RobotRest, Samples
+from rena_ros.learning.samples import Samples
 
 _OTHERS = ("landmarks", "rest_features", "rest_landmarks")
 
@@ -20,7 +21,7 @@ def readings_of(samples: Samples, reads: Sequence[str]) -> Readings:
     return Readings(torch.from_numpy(np.ascontiguousarray(samples.features, np.float32)), *others)
 
 
-def with_robot_rest(samples: Samples, rest: RobotRest) -> Samples:
+def with_robot_rest(samples: Samples, rest: RestReading) -> Samples:
     """Return the samples with the robot's own neutral face in place of each person's, where they hold one."""
     rests: dict[str, FloatArray] = {}
     if samples.rest_features is not None:

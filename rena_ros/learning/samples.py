@@ -8,6 +8,7 @@ import numpy as np
 
 from rena_ros.base.arrays import FloatArray, IntArray
 from rena_ros.base.errors import RenaError
+from rena_ros.behaviour.policy import RestReading
 from rena_ros.datasets.dataset import Dataset
 from rena_ros.learning.symmetry import mirror_features, mirror_goals
 from rena_ros.perception.landmark_frame import aligned, mirrored
@@ -38,14 +39,6 @@ class Samples:
     def part(self, rows: slice | IntArray) -> "Samples":
         """Return the samples ``rows``: a slice, or an array of row numbers."""
         return replace(self, **{name: array[rows] for name, array in vars(self).items() if array is not None})
-
-
-@dataclass(frozen=True)
-class RobotRest:
-    """The robot's own reading with its face at neutral: features, float32 (55,), and aligned landmarks (478, 3)."""
-
-    features: FloatArray
-    landmarks: FloatArray | None = None
 
 
 def samples_of(dataset: Dataset, reads: Sequence[str] = ("features",)) -> Samples:
@@ -122,7 +115,7 @@ def with_mirror_images(samples: Samples, feature_names: tuple[str, ...], servo_n
     return Samples(**{name: np.concatenate((getattr(samples, name), image)) for name, image in images.items()})
 
 
-def robot_rest(dataset: Dataset, landmarks: bool = False) -> RobotRest:
+def robot_rest(dataset: Dataset, landmarks: bool = False) -> RestReading:
     """Return the robot's own reading with its face at neutral; ``landmarks``: with its landmarks.
 
     Where the dataset does not hold those of its neutral face, the mean of all its landmarks stands for them. Raises
@@ -135,13 +128,13 @@ def robot_rest(dataset: Dataset, landmarks: bool = False) -> RobotRest:
         )
     features = np.asarray(rest, np.float32)
     if not landmarks:
-        return RobotRest(features)
+        return RestReading(features)
     held = dataset.meta.get("robot_rest_landmarks")
     if held is None:
-        return RobotRest(features, _aligned(dataset, dataset.landmarks).mean(axis=0))
+        return RestReading(features, _aligned(dataset, dataset.landmarks).mean(axis=0))
     if np.shape(held) != dataset.landmarks.shape[1:]:
         raise RenaError(f"{dataset.directory}: robot_rest_landmarks of meta.json are not 478 points; collect it again")
-    return RobotRest(features, _aligned(dataset, np.asarray(held, np.float32)[None])[0])
+    return RestReading(features, _aligned(dataset, np.asarray(held, np.float32)[None])[0])
 
 
 def fingerprint(*parts: Samples) -> str:

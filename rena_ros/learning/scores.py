@@ -2,20 +2,17 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-from sklearn.linear_model import RidgeCV
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-
 from rena_ros.base.arrays import FloatArray
 from rena_ros.base.errors import RenaError
-from rena_ros.behaviour.policy import Policy
+from rena_ros.behaviour.policy import Policy, RestReading
 from rena_ros.datasets.dataset import Dataset
+from rena_ros.learning.baselines import make_baseline
 from rena_ros.learning.metrics import left_right_gap
-from rena_ros.learning.samples import training_part
+from rena_ros.learning.samples import Samples, samples_of, training_part
 from rena_ros.measures.errors import rmse, rmse_over
 
-MODEL, RIDGE, MEAN = "model", "ridge regression", "training mean"
+MODEL = "model"
+_BASELINES = {"ridge regression": "ridge", "training mean": "mean"}  # title -> name
 
 
 @dataclass(frozen=True)
@@ -61,19 +58,20 @@ def held_out_scores(
     whole = len(held_out) == len(dataset)
     if whole and limit is not None:
         raise RenaError("--limit says what the baselines are fitted to, but all samples are measured; leave it out")
-    predicted = {MODEL: policy.batch(held_out.features)}
+    samples = samples_of(held_out, policy.inputs)
+    predicted = {MODEL: _answers(policy, samples)}
     if with_baselines and not whole:
-        train = training_part(dataset, len(held_out), limit)
-        predicted[RIDGE] = _ridge(train.features, train.goals, held_out.features)
-        predicted[MEAN] = np.broadcast_to(train.goals.mean(axis=0), held_out.goals.shape)
+        train = samples_of(training_part(dataset, len(held_out), limit))
+        predicted |= {title: make_baseline(name).fit(train).predict(samples) for title, name in _BASELINES.items()}
     return {name: _score(goals, held_out.goals, dataset.names) for name, goals in predicted.items()}
 
 
-def _ridge(features: FloatArray, goals: FloatArray, test_features: FloatArray) -> FloatArray:
-    """Fit goals (n, 25) on features (n, 55), alpha by cross-validation; return goals (m, 25), clipped as a model's."""
-    model = make_pipeline(StandardScaler(), RidgeCV(alphas=np.logspace(-3, 5, 33)))
-    model.fit(features.astype(np.float64), goals.astype(np.float64))
-    return np.clip(model.predict(test_features.astype(np.float64)), 0, 1)
+def _answers(policy: Policy, samples: Samples) -> FloatArray:
+    """Return the goals (n, 25) of a model; one that reads the neutral face gets that of each sample's person."""
+    rest = None
+    if samples.rest_features is not None:
+        rest = RestReading(samples.rest_features, samples.rest_landmarks)
+    return policy.batch(samples.features, samples.landmarks, rest)
 
 
 def _score(predicted: FloatArray, goals: FloatArray, servo_names: tuple[str, ...]) -> Score:

@@ -18,14 +18,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rena_ros.base.errors import RenaError
 from rena_ros.base.files import user_path, write_json
 from rena_ros.base.missing import require
-from rena_ros.behaviour.policy import Policy
+from rena_ros.behaviour.policy import Policy, RestReading
 from rena_ros.datasets.dataset import Dataset, load_dataset
 from rena_ros.learning.export import export_onnx, labels_of, replace_provenance, run_exported
 from rena_ros.learning.provenance import provenance
 from rena_ros.learning.readings import readings_of
 from rena_ros.learning.samples import (
     TEST_SAMPLES,
-    RobotRest,
     Samples,
     joined,
     robot_rest,
@@ -161,7 +160,7 @@ def _trainer(
     settings: Settings,
     parts: Sequence[Dataset],
     source: SourceModel | None,
-    rest: RobotRest,
+    rest: RestReading,
     teachers: Sequence[Teacher],
 ) -> Trainer:
     """Return the trainer of the run in ``folder`` at its present state.

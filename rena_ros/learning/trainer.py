@@ -10,12 +10,13 @@ from torch import Tensor
 
 from rena_ros.base.arrays import FloatArray
 from rena_ros.base.errors import RenaError
+from rena_ros.behaviour.policy import RestReading
 from rena_ros.learning import checkpoint
 from rena_ros.learning.losses import FaceLoss
 from rena_ros.learning.network import Network
 from rena_ros.learning.optimiser import make_optimiser, update_average
 from rena_ros.learning.readings import readings_of, with_robot_rest
-from rena_ros.learning.samples import RobotRest, Samples, fingerprint
+from rena_ros.learning.samples import Samples, fingerprint
 from rena_ros.learning.settings import Settings
 from rena_ros.measures.errors import rmse
 
@@ -56,7 +57,7 @@ class Trainer:
         self.history: list[Epoch] = []
         self.best_epoch = -1
 
-    def begin(self, training: Samples, validation: Samples, rest: RobotRest | None = None) -> None:
+    def begin(self, training: Samples, validation: Samples, rest: RestReading | None = None) -> None:
         """Continue the run from its checkpoint, or start it where there is none.
 
         Both parts hold what the network reads (``NetworkConfig.reads``). ``rest``: the robot's own neutral face, for

@@ -16,6 +16,7 @@ from rena_ros.robot.file import load_robot
 
 ROBOT = load_robot()
 LABELS = {"servo_names": ROBOT.names, "feature_names": READING_NAMES, "robot_rest": [0.0] * 55}
+LABELS["robot_rest_landmarks"] = np.zeros((478, 3)).tolist()
 SHAPES = [(name, rest) for name, one in ARCHITECTURES.items() for rest in ((False, True) if one.may_rest else (False,))]
 
 
@@ -86,11 +87,10 @@ def test_an_exported_model_computes_what_was_trained_and_is_read_back(tmp_path, 
         expected = network.goals(network.inputs(given)).clamp(0, 1).numpy()
     assert expected.std() > 0.01
     np.testing.assert_allclose(run_exported(path, wanted), expected, atol=2e-5)
-    if config.reads == ("features",):
-        source = load_source(path, ROBOT)
-        assert source.config == config
-        assert source.weights.keys() == network.state_dict().keys()
-        assert all(torch.equal(weights, source.weights[name]) for name, weights in network.state_dict().items())
+    source = load_source(path, ROBOT)
+    assert source.config == config
+    assert source.weights.keys() == network.state_dict().keys()
+    assert all(torch.equal(weights, source.weights[name]) for name, weights in network.state_dict().items())
 
 
 def test_the_recipe_of_an_architecture_is_what_is_not_asked_otherwise():

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from rena_ros.base.errors import RenaError
+from rena_ros.behaviour.policy import RestReading
 from rena_ros.learning import samples as samples_module
 from rena_ros.learning.readings import readings_of, with_robot_rest
 from rena_ros.learning.samples import (
-    RobotRest,
     fingerprint,
     robot_rest,
     samples_of,
@@ -73,7 +73,7 @@ def test_rests_are_those_of_each_sample_and_can_be_replaced_by_the_robots(filmed
     training, validation = split_validation(replace(filmed, **rests), 100, ALL)
     np.testing.assert_array_equal(training.rest_features, rests["rest_features"][:400])
     np.testing.assert_array_equal(validation.rest_landmarks, rests["rest_landmarks"][400:] + 1)
-    rest = RobotRest(np.full(55, 0.5, np.float32), np.full((478, 3), 2, np.float32))
+    rest = RestReading(np.full(55, 0.5, np.float32), np.full((478, 3), 2, np.float32))
     swapped = with_robot_rest(validation, rest)
     assert (swapped.rest_features == 0.5).all() and (swapped.rest_landmarks == 2).all()
     np.testing.assert_array_equal(swapped.landmarks, validation.landmarks)

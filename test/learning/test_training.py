@@ -381,3 +381,7 @@ def test_ours_trains_from_landmarks_and_rests_in_two_parts(tmp_path, dataset, mo
     for name in names:  # each of them counts
         other = replace(given, **{name: getattr(given, name).flip(0)})
         assert np.abs(run_exported(tmp_path / "parts" / "model.onnx", other) - answered).max() > 0.01
+    policy = Policy(tmp_path / "parts" / "model.onnx")
+    policy.pose_range = None  # which may hold poses that the graph answers
+    expected = np.sqrt(np.mean((answered - filmed.goals)[-100:].astype(float) ** 2))
+    assert held_out_scores(policy, filmed, 100)["model"].rmse == pytest.approx(expected, rel=1e-5)
