@@ -87,6 +87,31 @@ def test_a_servo_that_never_moves_has_no_error_and_counts_as_unseen():
     assert found.per_servo[0] == 0 and found.unseen[0] == 1
 
 
+def test_the_noise_of_measured_jacobians_does_not_pass_for_sight():
+    """Differences over .1 of 60 noisy readings, of which one servo moves none and one moves all."""
+    rng = np.random.default_rng(2)
+    true = np.zeros((400, 60, 2))
+    true[..., 1] = 0.2
+    first, again = true + rng.normal(scale=0.01 * np.sqrt(2) / 0.1, size=(2, *true.shape))
+    noise, prior = np.full(60, 0.01), np.array([0.05, 0.05])
+    truth = servo_floor(true, noise, prior)
+    fooled, found = servo_floor(first, noise, prior), servo_floor(first, noise, prior, again)
+    assert truth.unseen[0] == pytest.approx(1)
+    assert fooled.unseen[0] < 0.3 < 0.9 < found.unseen[0]
+    assert fooled.per_servo[1] < 0.9 * truth.per_servo[1]
+    assert found.per_servo[1] == pytest.approx(truth.per_servo[1], rel=0.02)
+
+
+def test_jacobians_measured_twice_give_the_bound_of_van_trees(geometry):
+    """Without noise: the inverse of the mean information over samples and of the prior's."""
+    many, noise, prior = geometry
+    information = np.mean([one.T @ linalg.inv(noise) @ one for one in many], axis=0)
+    expected = np.sqrt(np.diag(linalg.inv(information + np.diag(1 / prior**2))))
+    found = servo_floor(many, noise, prior, many)
+    np.testing.assert_allclose(found.per_servo, expected)
+    assert found.overall < servo_floor(many, noise, prior).overall
+
+
 def bent_face(goals):
     return np.stack([np.sin(goals[:, 0]) * goals[:, 1], np.exp(goals[:, 2]), goals[:, 3] ** 2], axis=1)
 
