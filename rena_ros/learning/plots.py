@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from rena_ros.base.arrays import FloatArray
 from rena_ros.base.files import replacing
+from rena_ros.measures.errors import share_below
 
 
 def learning_curves(path: Path, losses: Sequence[float], errors: Sequence[float | None], best_epoch: int) -> None:
@@ -33,7 +34,8 @@ def cumulative_errors(path: Path, errors: dict[str, FloatArray]) -> None:
     """Plot the share of samples with an RMSE below a value over that value, for each model's errors (n,)."""
     figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
     for name, values in errors.items():
-        axes.plot(100 * np.sort(values), np.arange(1, len(values) + 1) / len(values), label=name)
+        ordered = np.sort(values)
+        axes.plot(100 * ordered, share_below(values, ordered), label=name)
     axes.set(xlabel="RMSE of a sample's goals, %", ylabel="share of held-out samples", ylim=(0, 1), xlim=(0, None))
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
