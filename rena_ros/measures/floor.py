@@ -12,16 +12,12 @@ What it is not: an exact bound. Goals have limits and gather at neutral, and an 
 slightly below. The oracle knows J at the true goals; who must find it first lies above. Noise is what the given
 covariance holds: readings of one still face understate it where light, camera or identity change.
 
-The mean of these covariances over samples is the floor, if the Jacobians hold no noise: those of a forward model,
-goals to readings, fitted to many samples, or of the drawn geometry itself. (A model fitted to goals of which two always
-move together cannot tell those two apart: give the covariance of goals then, not their deviations.)
-
-Jacobians measured by differences of readings hold noise, and noise looks like something seen: with m readings and
-differences over 2 · STEP, a servo that moves nothing would seem to be known to about STEP √(2 / m), .7 % for 115
-readings. Measure those twice, with noise that is not the same, and give both: then the information is what both have in
-common, its mean over samples, and the floor is that of Van Trees: a true bound for Gaussian goals, but lower, because a
-servo seen in one sample lends its information to the others. The control is a servo without any effect: it must come
-out unseen.
+The floor is the mean of these covariances over samples. Take the Jacobians from something without noise: a forward
+model, goals to readings, fitted to many samples, or the drawn geometry itself. Differences of noisy readings do not do:
+noise looks like something seen, and with m readings and differences over 2 · STEP a servo that moves nothing would seem
+to be known to about STEP √(2 / m), .7 % for 115 readings. The control is a servo without any effect: it must come out
+unseen. A model fitted to goals of which two always move together cannot tell those two apart: give the covariance of
+goals then, not their deviations.
 """
 
 from collections.abc import Callable
@@ -32,7 +28,7 @@ import numpy as np
 from rena_ros.base.arrays import FloatArray
 from rena_ros.base.errors import RenaError
 
-STEP = 0.05  # of goals, for differences: large against the noise of a reading, small against the bends of geometry
+STEP = 0.05  # of goals, for differences: small against the bends of geometry
 SINGULAR = 1e-8  # a correlation of noise with a smaller eigenvalue has directions that look noiseless by rounding
 
 
@@ -62,14 +58,13 @@ class Floor:
         return np.where(still, 1.0, self.per_servo / np.where(still, 1.0, self.prior))
 
 
-def servo_floor(jacobians: FloatArray, noise: FloatArray, prior: FloatArray, again: FloatArray | None = None) -> Floor:
+def servo_floor(jacobians: FloatArray, noise: FloatArray, prior: FloatArray) -> Floor:
     """Return the floor over samples, the root of the mean over them of the error variance of each servo.
 
     ``jacobians``: (n, m, s), change of each of m readings per unit of goal at each of n samples (see ``jacobians``).
     ``noise``: of a reading, standard deviations (m,) or a covariance (m, m), in the units of a reading. ``prior``: of
     goals, standard deviations (s,) (servos taken as independent) or a covariance (s, s), which may be singular where
-    servos move together: an oracle knows the strategy, too. ``again``: (n, m, s), the same Jacobians measured with
-    other noise; None only where they hold none (see above). Neighbouring landmarks err together: give some components
+    servos move together: an oracle knows the strategy, too. Neighbouring landmarks err together: give some components
     of them, and a covariance. Raises RenaError where the noise is not positive definite: a reading without noise would
     know everything.
     """
@@ -79,13 +74,8 @@ def servo_floor(jacobians: FloatArray, noise: FloatArray, prior: FloatArray, aga
     if n == 0:
         raise RenaError("there are no samples to take the floor of; give some")
     root = np.diag(prior) if prior.ndim == 1 else _root(prior)
-    whitener, seen_at = _whitener(noise), []
-    for first, second in zip(jacobians, jacobians if again is None else again, strict=True):
-        shared = (whitener @ first @ root).T @ (whitener @ second @ root)
-        seen_at.append((shared + shared.T) / 2)
-    if again is not None:
-        seen_at = [np.mean(seen_at, axis=0)]
-    variance = np.mean([_error_variance(seen, root) for seen in seen_at], axis=0)
+    whitener = _whitener(noise)
+    variance = np.mean([_error_variance(whitener @ one @ root, root) for one in jacobians], axis=0)
     spread: FloatArray = np.sqrt(np.square(root).sum(axis=1))
     return Floor(np.sqrt(variance), spread)
 
@@ -93,9 +83,9 @@ def servo_floor(jacobians: FloatArray, noise: FloatArray, prior: FloatArray, aga
 def jacobians(read: Callable[[FloatArray], FloatArray], goals: FloatArray, step: float = STEP) -> FloatArray:
     """Measure the change of readings per unit of each goal around samples, by differences; float64 (n, m, s).
 
-    ``read``: goals (k, s) in [0, 1] -> readings (k, m), here of the twin: aligned landmarks, coefficients; it is called
-    once for each sample, with k = 2 s. ``goals``: (n, s). Each servo is moved by ``step`` both ways, and only as far as
-    its limits permit. Raises RenaError where a reading is not finite.
+    ``read``: goals (k, s) in [0, 1] -> readings (k, m), aligned landmarks or coefficients, without noise (a forward
+    model); it is called once for each sample, with k = 2 s. ``goals``: (n, s). Each servo is moved by ``step`` both
+    ways, and only as far as its limits permit. Raises RenaError where a reading is not finite.
     """
     found = []
     for i, centre in enumerate(np.asarray(goals, np.float64)):
@@ -126,12 +116,11 @@ def noise_covariance(repeated: FloatArray) -> FloatArray:
 
 
 def _error_variance(seen: FloatArray, root: FloatArray) -> FloatArray:
-    """Return the diagonal of (I + P⁻¹)⁻¹, (s,), from the information Sᵀ I S, (s, s), and the root S of P.
+    """Return the diagonal of (Jᵀ R⁻¹ J + P⁻¹)⁻¹, (s,), from the root S of P and from ``seen``, R^(-1/2) J S, (m, s).
 
-    It is that of S (1 + Sᵀ I S)⁻¹ Sᵀ, which holds for a singular P as well. Information below 0 is noise: none.
+    It is that of S (1 + Sᵀ Jᵀ R⁻¹ J S)⁻¹ Sᵀ, which holds for a singular P as well.
     """
-    information, directions = np.linalg.eigh(seen)
-    variance: FloatArray = np.square(root @ directions) @ (1 / (1 + information.clip(0)))
+    variance: FloatArray = np.einsum("ij,ji->i", root, np.linalg.solve(np.eye(len(root)) + seen.T @ seen, root.T))
     return variance
 
 

@@ -87,29 +87,10 @@ def test_a_servo_that_never_moves_has_no_error_and_counts_as_unseen():
     assert found.per_servo[0] == 0 and found.unseen[0] == 1
 
 
-def test_the_noise_of_measured_jacobians_does_not_pass_for_sight():
-    """Differences over .1 of 60 noisy readings, of which one servo moves none and one moves all."""
-    rng = np.random.default_rng(2)
-    true = np.zeros((400, 60, 2))
-    true[..., 1] = 0.2
-    first, again = true + rng.normal(scale=0.01 * np.sqrt(2) / 0.1, size=(2, *true.shape))
-    noise, prior = np.full(60, 0.01), np.array([0.05, 0.05])
-    truth = servo_floor(true, noise, prior)
-    fooled, found = servo_floor(first, noise, prior), servo_floor(first, noise, prior, again)
-    assert truth.unseen[0] == pytest.approx(1)
-    assert fooled.unseen[0] < 0.3 < 0.9 < found.unseen[0]
-    assert fooled.per_servo[1] < 0.9 * truth.per_servo[1]
-    assert found.per_servo[1] == pytest.approx(truth.per_servo[1], rel=0.02)
-
-
-def test_jacobians_measured_twice_give_the_bound_of_van_trees(geometry):
-    """Without noise: the inverse of the mean information over samples and of the prior's."""
-    many, noise, prior = geometry
-    information = np.mean([one.T @ linalg.inv(noise) @ one for one in many], axis=0)
-    expected = np.sqrt(np.diag(linalg.inv(information + np.diag(1 / prior**2))))
-    found = servo_floor(many, noise, prior, many)
-    np.testing.assert_allclose(found.per_servo, expected)
-    assert found.overall < servo_floor(many, noise, prior).overall
+def test_the_noise_of_jacobians_passes_for_sight_as_much_as_the_module_says():
+    """Differences over .1 of 115 noisy readings that a servo does not move at all."""
+    differences = 0.01 * np.sqrt(2) / 0.1 * np.random.default_rng(2).normal(size=(400, 115, 1))
+    assert servo_floor(differences, np.full(115, 0.01), np.array([0.3])).per_servo[0] == pytest.approx(0.0066, rel=0.02)
 
 
 def bent_face(goals):
