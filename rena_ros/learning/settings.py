@@ -55,8 +55,10 @@ RECIPES: dict[str, dict[str, Any]] = {
 # or twice a value changes the error by .2 % at most. Small batches give a few hundred samples enough steps. A
 # validation part of so few samples is too small to choose an epoch.
 FINE_TUNING = {"epochs": 30, "learning_rate": 5e-4, "batch_size": 32, "validation": 0}
-_REST_DROPOUT = 0.2  # the default of networks that read the neutral face
-_TEACHER_SHARE = 0.5  # the default where there are teachers
+# Setting -> the option that makes it count, and its default with that one. With .2 in place of 0, trained on 8,000
+# samples of 80 drawn people, other people are read less exactly once their neutral face is known (8.3 for 7.6 %), and
+# more exactly before (14.1 for 19.7 %).
+_WITH = {"rest_dropout": ("--rest", 0.2), "teacher_share": ("--teacher", 0.5)}
 
 OPTIMISERS = ("adamw_one_cycle", "adam")
 # Setting -> (help text of its option, what it may be: a least value, a least and a greatest, or names).
@@ -99,6 +101,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         values = {name: recipe[setting.name] for name, recipe in RECIPES.items() if setting.name in recipe}
         shown = "".join(f"; {name} {value}" for name, value in values.items())
         tuned = f"; with --from {FINE_TUNING[setting.name]}" if setting.name in FINE_TUNING else ""
+        tuned += f"; with {_WITH[setting.name][0]} {_WITH[setting.name][1]}" if setting.name in _WITH else ""
         default = "" if setting.name == "rest" else f" (default {setting.default}{shown}{tuned})"
         parser.add_argument(_flag(setting.name), help=f"{text}{default}", **kind)
 
@@ -133,9 +136,9 @@ def settings_with(
         values |= FINE_TUNING | {name: value for name, value in shape.items() if name in values}
     values |= given
     if values["rest"]:
-        values["rest_dropout"] = given.get("rest_dropout", _REST_DROPOUT)
+        values["rest_dropout"] = given.get("rest_dropout", _WITH["rest_dropout"][1])
     if teachers:
-        values["teacher_share"] = given.get("teacher_share", _TEACHER_SHARE)
+        values["teacher_share"] = given.get("teacher_share", _WITH["teacher_share"][1])
     for name, value in values.items():
         _refuse_impossible(name, value)
     if values["token"] % 2:
