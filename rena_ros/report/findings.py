@@ -78,8 +78,11 @@ def _attention(results: Results, protocol: Protocol, kinds: Mapping[str, ModelKi
     for without, with_attention in (("kan", "attention_kan"), ("mlp", "attention_mlp")):
         if without in errors and with_attention in errors:
             a, b = errors[with_attention], errors[without]
-            verdict = "helps" if a.mean < b.mean else "harms"
-            verdict = f"attention {verdict}" if differs(a, b) else "attention makes no difference that shows"
+            verdict = "it helps" if a.mean < b.mean else "it harms"
+            if not differs(a, b):
+                verdict = "it makes no difference that shows"
+            if max(a.runs, b.runs) < 2:
+                verdict = "undecided"
             yield f"Attention: {verdict}. {compared(kinds[with_attention].title, a, kinds[without].title, b)}"
     if "kan" in errors and "mlp" in errors:
         yield f"KAN against MLP: {compared(kinds['kan'].title, errors['kan'], kinds['mlp'].title, errors['mlp'])}"

@@ -78,7 +78,7 @@ def test_a_difference_is_weighed_against_the_spread(a, b, said):
 
 def test_attention_that_harms_is_said_so():
     found = sentences(lambda unit: 0.07 if unit.kind == "ridge" else 0.05 if unit.kind == "kan" else 0.06)
-    assert any("Attention: attention harms." in one for one in found)
+    assert any("Attention: it harms." in one for one in found)
     assert any(one.startswith("KAN has the least error on the robot's own face, 5.00 ± 0.10 %") for one in found)
     assert any("below every baseline by more than the spread" in one and "6.90 %" in one for one in found)
     assert "Its worst servos are `jaw` 10.0 %, `brow` 5.0 %." in found
@@ -87,8 +87,14 @@ def test_attention_that_harms_is_said_so():
 
 def test_what_lies_within_the_spread_is_no_finding():
     found = sentences(lambda unit: 0.0505 if unit.kind == "kan" else 0.05)
-    assert any("attention makes no difference that shows" in one for one in found)
+    assert any("it makes no difference that shows" in one for one in found)
     assert any(one.startswith("It is not below every baseline by more than the spread: ridge") for one in found)
+
+
+def test_one_seed_decides_nothing():
+    results = Results(tuple(one for one in results_of(lambda unit: 0.05).runs if one["run"]["seed"] == 0))
+    found = findings(results, PROTOCOL, KINDS, ("brow", "jaw"), 1000)
+    assert any(one.startswith("Attention: undecided.") and "one seed each" in one for one in found)
 
 
 def test_the_best_weight_of_the_consistency_term_is_named():
