@@ -12,18 +12,30 @@ from optuna.storages import BaseStorage
 from rena_ros.base.arrays import FloatArray
 from rena_ros.base.commit import source_commit
 from rena_ros.datasets.dataset import Dataset
-from rena_ros.learning.baselines import make_baseline
+from rena_ros.learning.baselines import Baseline, make_baseline
 from rena_ros.learning.cost import answer_cost
-from rena_ros.learning.fit import FittedModel, export_fitted, exported_goals, fit
+from rena_ros.learning.fit import FittedModel, export_fitted, fit, model_goals, model_goals_of_person
 from rena_ros.learning.metrics import left_right_gap
-from rena_ros.learning.samples import samples_of
+from rena_ros.learning.samples import Samples, samples_of
 from rena_ros.learning.settings import Settings, settings_with
 from rena_ros.learning.trainer import Diverged
 from rena_ros.measures.errors import mae, rmse, rmse_by_region, rmse_over
 from rena_ros.report.kinds import ALIKE, ModelKind
-from rena_ros.report.parts import ReportData, joined, training_samples, with_adapted
-from rena_ros.report.plan import OWN, PEOPLE, TUNING_SEED, Protocol, ReportRun, TuningTrial, Unit, teachers_of
+from rena_ros.report.parts import TEST, ReportData, joined, training_samples, with_adapted
+from rena_ros.report.plan import (
+    OWN,
+    PEOPLE,
+    TUNING_SEED,
+    Protocol,
+    ReportRun,
+    ShownModel,
+    TuningTrial,
+    Unit,
+    first_run,
+    teachers_of,
+)
 from rena_ros.report.sharing import SharedWork
+from rena_ros.report.shown import FACES, held, on_film, table_two
 from rena_ros.report.tuning import best_rate, carry_out_trial
 from rena_ros.robot.model import Robot
 
@@ -51,6 +63,8 @@ class Experiments:
             return carry_out_trial(
                 unit, self.protocol, self.storage, self.study, lambda rate: self._validation_error(unit, rate)
             )
+        if isinstance(unit, ShownModel):
+            return {"kind": unit.kind, **(self._on_film(unit) if unit.film else self._shown(unit))}
         start_s = time.monotonic()
         measured = self._trained(unit) if self.kinds[unit.kind].trained else self._baseline(unit)
         seconds = round(time.monotonic() - start_s, 2)
@@ -75,12 +89,12 @@ class Experiments:
         except Diverged as error:
             self._forget(run.name)
             return {"learning_rate": rate, "diverged": str(error), "parts": {}}
-        path = self.shared.work / f"{run.name}.onnx"
+        path = self._model(run)
         export_fitted(fitted, self.data.own, path, {"run": asdict(run), "commit": source_commit()})
         measured = self.data.measured
         if not fitted.network.config.rest:
             measured = measured | with_adapted(measured, fitted.rest.features)
-        parts = {name: self._figures(exported_goals(fitted, path, one), one) for name, one in measured.items()}
+        parts = {name: self._figures(model_goals(path, one), one) for name, one in measured.items()}
         self._forget(run.name)
         return {
             "learning_rate": rate,
@@ -102,9 +116,12 @@ class Experiments:
         return {"exported_us": round(cost.exported_us, 1), "eager_us": round(cost.eager_us, 1)}
 
     def _baseline(self, run: ReportRun) -> dict[str, Any]:
-        train = joined(training_samples(self.data, self.protocol, run.data, run.size)[0])
-        fitted, measured = make_baseline(run.kind, run.seed).fit(samples_of(train)), self.data.measured.items()
+        fitted, measured = self._fitted_baseline(run), self.data.measured.items()
         return {"parts": {name: self._figures(fitted.predict(samples_of(one)), one) for name, one in measured}}
+
+    def _fitted_baseline(self, run: ReportRun) -> Baseline:
+        train = joined(training_samples(self.data, self.protocol, run.data, run.size)[0])
+        return make_baseline(run.kind, run.seed).fit(samples_of(train))
 
     def _fitted(self, run: ReportRun, rate: float, name: str) -> FittedModel:
         """Train a run, from its checkpoint where it was interrupted."""
@@ -138,6 +155,34 @@ class Experiments:
             "left_right_gap": left_right_gap(predicted, part.names),
             "quantiles_of_samples": quantiles.round(6).tolist(),
         }
+
+    def _shown(self, unit: ShownModel) -> dict[str, Any]:
+        """Return the figures of Table II on faces spread over the test part; none of a model that diverged."""
+        test, faces = self.data.measured[TEST], 5 if self.protocol.quick else FACES
+        run = first_run(unit.kind, self.units)
+        if not self._result(run.name)["parts"]:
+            return {}
+        part = test.part(np.unique(np.linspace(0, len(test) - 1, min(faces, len(test))).round().astype(int)))
+        if self.kinds[unit.kind].trained:
+            return table_two(part.goals, model_goals(self._model(run), part), self.robot)
+        return table_two(part.goals, self._fitted_baseline(run).predict(samples_of(part)), self.robot)
+
+    def _on_film(self, unit: ShownModel) -> dict[str, Any]:
+        """Return the figures of Table III and of the round trip on the film; none of a model that diverged."""
+        run = first_run(unit.kind, self.units)
+        if self.data.film is None or not self._result(run.name)["parts"]:
+            return {}
+        person = self.data.film
+        seen = np.isfinite(person.features).all(axis=1)
+        features, landmarks = person.features[seen], person.landmarks[seen]
+        if self.kinds[unit.kind].trained:
+            goals = model_goals_of_person(self._model(run), self.data.own, features, landmarks)
+        else:
+            goals = self._fitted_baseline(run).predict(Samples(features, np.zeros((len(features), 0), np.float32)))
+        return on_film(person, held(goals, seen, self.robot.neutral_goals), self.robot)
+
+    def _model(self, run: ReportRun) -> Path:
+        return self.shared.work / f"{run.name}.onnx"
 
     def _trials(self, kind: str) -> list[TuningTrial]:
         return [one for one in self.units if isinstance(one, TuningTrial) and one.kind == kind]

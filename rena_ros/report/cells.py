@@ -1,7 +1,7 @@
 """Means and spreads of the runs of a report, and whether two of them differ by more than their spread."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,9 +27,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Results:
-    """The results of all runs of a report, in the order of its plan."""
+    """The results of all runs of a report, in the order of its plan; by kind what its faces and its films look like."""
 
     runs: tuple[Result, ...]
+    faces: dict[str, Result] = field(default_factory=dict)
+    films: dict[str, Result] = field(default_factory=dict)
 
     def where(self, kind: str, data: str, size: int, consistency: float) -> list[Result]:
         """Return the results of one setting, one for each seed."""

@@ -28,7 +28,7 @@ from rena_ros.report.findings import findings
 from rena_ros.report.kinds import KINDS
 from rena_ros.report.page import page
 from rena_ros.report.parts import ReportData, load_data
-from rena_ros.report.plan import QUICK, Protocol, ReportRun, needs, planned_units
+from rena_ros.report.plan import QUICK, Protocol, ReportRun, ShownModel, needs, planned_units
 from rena_ros.report.sharing import SharedWork
 from rena_ros.report.tuning import open_storage
 from rena_ros.robot.file import load_robot
@@ -47,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--fresh", type=user_path, metavar="DIR", help="a dataset of another seed, measured whole")
     add("--identities", type=user_path, metavar="DIR", help="samples of many identities, to train on too")
     add("--strangers", type=user_path, metavar="DIR", help="identities never trained on, measured whole")
+    add("--film", type=user_path, metavar="FILE", help="a film of a person that every model mirrors (Table III)")
     add("--out", type=user_path, metavar="DIR", help=f"default: {_shown_default()}; with --quick out/report-quick")
     add("--quick", action="store_true", help="tiny sizes, to see that everything works; collects data where none is")
     add("--seeds", type=int, metavar="N", help=f"runs of each setting (default {len(protocol.seeds)})")
@@ -77,13 +78,13 @@ def run(args: argparse.Namespace) -> int:
             if options["data"] is None:
                 return 130
     robot = load_robot(options["robot_file"])
-    places = {key: options[key] for key in ("more", "fresh", "identities", "strangers")}
+    places = {key: options[key] for key in ("more", "fresh", "identities", "strangers", "film")}
     data = load_data(protocol, options["data"], **places)
     if data.own.names != robot.names:
         raise RenaError(f"{options['data']} was collected with other servos than those of {robot.source}: --robot-file")
     if not args.worker:
         agree(plan, options, protocol, data.origin)
-    units = planned_units(protocol, KINDS, len(data.own), data.people_samples)
+    units = planned_units(protocol, KINDS, len(data.own), data.people_samples, data.film_sha256)
     study = f"rena {sha256_of_text(str((data.origin, replace(protocol, seeds=()))))[:16]}"
     storage = open_storage(options["storage"], shared.folder)
     try:
@@ -98,12 +99,16 @@ def run(args: argparse.Namespace) -> int:
     if args.worker:
         console.print(f"all {len(units)} units of {shared.folder} are done; the process that began it writes the page")
         return 0
-    runs = [shared.result(unit.name) for unit in units if isinstance(unit, ReportRun)]
-    render(shared.folder, Results(tuple(one for one in runs if one is not None)), protocol, robot, data, console)
+    runs = [shared.result(unit.name) or {} for unit in units if isinstance(unit, ReportRun)]
+    shown = {unit: shared.result(unit.name) or {} for unit in units if isinstance(unit, ShownModel)}
+    faces, films = (
+        {unit.kind: one for unit, one in shown.items() if bool(unit.film) is film} for film in (False, True)
+    )
+    render(shared.folder, Results(tuple(runs), faces, films), protocol, robot, data, console)
     return 0
 
 
-OPTIONS = ("data", "more", "fresh", "identities", "strangers", "robot_file", "storage")
+OPTIONS = ("data", "more", "fresh", "identities", "strangers", "film", "robot_file", "storage")
 
 
 def render(
@@ -124,7 +129,10 @@ def render(
     text = page(results, protocol, KINDS, servos, samples, sentences, plots, origin)
     write_text(folder / "results.md", text)
     figures = {"quick": protocol.quick, "protocol": asdict(protocol), **origin, "servos": list(robot.names)}
-    write_json(folder / "results.json", {**figures, "findings": sentences, "runs": list(results.runs)})
+    write_json(
+        folder / "results.json",
+        {**figures, "findings": sentences, "runs": list(results.runs), "table_2": results.faces, "film": results.films},
+    )
     for sentence in sentences:
         console.print(f"- {sentence}", highlight=False, markup=False)
     if protocol.quick:

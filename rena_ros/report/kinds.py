@@ -51,17 +51,20 @@ class ModelKind:
 ALIKE = {"average": 0.998, "batch_size": 256, "weight_decay": 0.1, "input_noise": 0.05}
 # To the letter of section V.D: Adam at a constant 1e-5, which needs about a thousand epochs.
 _LETTER = {"optimiser": "adam", "average": 0.0, "weight_decay": 0.0, "input_noise": 0.0, "epochs": 1000}
+_TAUGHT = {"teacher_share": 0.5}  # Hinton et al.; half of what is learned are the teachers' mean goals
 
 KINDS: dict[str, ModelKind] = {
     "mean": ModelKind("training mean"),
     "random": ModelKind("random training sample (RS)", chance=True),
     "nearest": ModelKind("nearest neighbour", curve=True),
     "ridge": ModelKind("ridge regression", curve=True, people=True),
+    "landmark_mlp": ModelKind("MLP on landmarks (Eva)", "landmark_mlp"),
     "mlp": ModelKind("MLP", "mlp", attention=False, curve=True),
     "attention_mlp": ModelKind("attention + MLP", "mlp_attention", attention=True),
     "kan": ModelKind("KAN", "kan", attention=False),
     "attention_kan": ModelKind("attention + KAN", "attention_kan", {}, 0.01, attention=True, curve=True, people=True),
     "paper": ModelKind("attention + KAN, the paper's Adam", "attention_kan", _LETTER, 0.01, rate=1e-5),
-    "distilled": ModelKind("KAN taught by the KANs of all seeds", "kan", {"teacher_share": 0.5}, teachers="kan"),
+    "landmark_kan": ModelKind("ours: KAN with landmarks", "landmark_kan", curve=True, people=True),
+    "distilled": ModelKind("ours, taught by ours of all seeds", "landmark_kan", _TAUGHT, teachers="landmark_kan"),
 }
 PAPER = "attention_kan"

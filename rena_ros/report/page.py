@@ -6,6 +6,7 @@ from typing import Any
 from rena_ros.report.cells import Results, median_of
 from rena_ros.report.findings import PAPER_ERROR, own_error
 from rena_ros.report.kinds import ModelKind
+from rena_ros.report.page_shown import shown_faces, shown_films, table
 from rena_ros.report.parts import ADAPTED, FRESH, KNOWN, STRANGERS, TEST
 from rena_ros.report.plan import LAMBDAS, OWN, PEOPLE, Protocol, curve_sizes
 
@@ -38,6 +39,8 @@ def page(
         _table_i(results, protocol, kinds),
         _curve(results, protocol, kinds, samples),
         _people(results, kinds),
+        shown_faces(results, kinds),
+        shown_films(results, kinds),
         _cost(results, protocol, kinds),
         ("## Plots", "", *(line for name, caption in plots for line in (f"![{caption}]({name})", "", caption, ""))),
     ]
@@ -57,13 +60,6 @@ def _head(protocol: Protocol, origin: Mapping[str, Any]) -> Iterator[str]:
         f"them ± their standard deviation. Each kind of model trains {protocol.epochs} epochs, with the best of "
         f"{protocol.trials} learning rates. Errors are RMSE of goals in % of a servo's range."
     )
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield "| " + " | ".join(head) + " |"
-    yield "|" + "---|" + "---:|" * (len(head) - 1)
-    for row in rows:
-        yield "| " + " | ".join(row) + " |"
 
 
 def _comparison(results: Results, protocol: Protocol, kinds: Mapping[str, ModelKind]) -> Iterator[str]:
@@ -88,7 +84,7 @@ def _comparison(results: Results, protocol: Protocol, kinds: Mapping[str, ModelK
         )
     yield f"## Models, {protocol.pool:,} samples"
     yield ""
-    yield from _table(("model", *parts, "MAE", "left/right gap", "learning rate", "seconds"), rows)
+    yield from table(("model", *parts, "MAE", "left/right gap", "learning rate", "seconds"), rows)
     yield ""
     yield (
         f"The paper reports {100 * PAPER_ERROR:.1f} % for attention + KAN, 5 % for an MLP on coefficients and 17 % for "
@@ -111,7 +107,7 @@ def _regions(
             rows.append([kind.title, *("" if mean is None else f"{100 * mean:.2f}" for mean in means)])
     yield "### By region (median of the seeds)"
     yield ""
-    yield from _table(("model", *regions), rows)
+    yield from table(("model", *regions), rows)
 
 
 def _table_i(results: Results, protocol: Protocol, kinds: Mapping[str, ModelKind]) -> Iterator[str]:
@@ -123,7 +119,7 @@ def _table_i(results: Results, protocol: Protocol, kinds: Mapping[str, ModelKind
         rows.append([kind.title, "yes" if kind.attention else "no", *(c.percent() if c else "" for c in cells)])
     yield "## Table I: attention and λ"
     yield ""
-    yield from _table(("model", "attention", *(f"λ = {weight:g}" for weight in LAMBDAS)), rows)
+    yield from table(("model", "attention", *(f"λ = {weight:g}" for weight in LAMBDAS)), rows)
     yield ""
     printed = ", ".join(f"{value} (λ = {weight:g})" for weight, value in _PAPER_TABLE_I.items())
     yield (
@@ -143,7 +139,7 @@ def _curve(results: Results, protocol: Protocol, kinds: Mapping[str, ModelKind],
             rows.append([kind.title, *(cell.percent() if cell else "" for cell in cells)])
     yield f"## Learning curve ({part} part)"
     yield ""
-    yield from _table(("model", *(f"{size:,}" for size in sizes)), rows)
+    yield from table(("model", *(f"{size:,}" for size in sizes)), rows)
 
 
 def _people(results: Results, kinds: Mapping[str, ModelKind]) -> Iterator[str]:
@@ -163,7 +159,7 @@ def _people(results: Results, kinds: Mapping[str, ModelKind]) -> Iterator[str]:
         rows.append([kind.title, trained_on, f"{size:,}", *(cell.percent() if cell else "" for cell in cells)])
     yield "## People"
     yield ""
-    yield from _table(("model", "trained on", "samples", *parts), rows)
+    yield from table(("model", "trained on", "samples", *parts), rows)
     yield ""
     yield (
         "Adapted: each reading is mapped by the resting face of its identity, as the policy does for models that do "
@@ -183,7 +179,7 @@ def _cost(results: Results, protocol: Protocol, kinds: Mapping[str, ModelKind]) 
         rows.append([kind.title, f"{runs[0]['parameters']:,}", f"{exported:.0f}", f"{eager:.0f}", f"{ratio:.2f}"])
     yield "## Cost of one answer (batch 1, one thread)"
     yield ""
-    yield from _table(("model", "parameters", "exported, µs", "eager torch, µs", "ratio"), rows)
+    yield from table(("model", "parameters", "exported, µs", "eager torch, µs", "ratio"), rows)
 
 
 def _seconds(value: float | None) -> str:

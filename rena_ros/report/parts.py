@@ -10,8 +10,10 @@ import numpy as np
 
 from rena_ros.base.arrays import FloatArray
 from rena_ros.base.errors import RenaError
+from rena_ros.base.files import sha256_of
 from rena_ros.behaviour.resting_face import RestingFace
 from rena_ros.datasets.dataset import ARRAYS, OPTIONAL, Dataset, load_dataset
+from rena_ros.report.drawn import FaceTrack, read_film
 from rena_ros.report.plan import OWN, PEOPLE, Protocol
 
 TEST, FRESH, KNOWN, STRANGERS = "test", "fresh", "known identities", "unknown identities"
@@ -27,12 +29,15 @@ class ReportData:
     people: training samples of other identities, or None
     measured: the parts that models are measured on, by name; ``test`` is always among them
     origin: where the datasets come from, JSON data, without their places on this machine
+    film: what is read of the frames of a film of a person, or None; ``film_sha256``: of the file, or ""
     """
 
     own: Dataset
     people: Dataset | None
     measured: dict[str, Dataset]
     origin: dict[str, Any]
+    film: FaceTrack | None = None
+    film_sha256: str = ""
 
     @property
     def people_samples(self) -> int:
@@ -47,8 +52,9 @@ def load_data(
     fresh: Path | None = None,
     identities: Path | None = None,
     strangers: Path | None = None,
+    film: Path | None = None,
 ) -> ReportData:
-    """Load the datasets of a report.
+    """Load the datasets of a report, and read the film.
 
     Raises RenaError when one has too few samples, other servos or features than the first, or numbers that are none.
     """
@@ -79,7 +85,10 @@ def load_data(
         origin["strangers"] = _origin(measured[STRANGERS])
         if people is not None and (met := np.intersect1d(measured[STRANGERS].identities, people.identities)).size:
             raise RenaError(f"{strangers} shows identity {met[0]}, which {identities} trains on; collect others")
-    return ReportData(joined([train, *further]), people, measured, origin)
+    own = joined([train, *further])
+    if film is None:
+        return ReportData(own, people, measured, origin)
+    return ReportData(own, people, measured, origin, read_film(film), sha256_of(film))
 
 
 def training_samples(data: ReportData, protocol: Protocol, part: str, size: int) -> tuple[list[Dataset], list[Dataset]]:

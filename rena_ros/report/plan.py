@@ -69,16 +69,30 @@ class TuningTrial:
         return f"tune-{self.kind}-{self.number:03d}"
 
 
-Unit = ReportRun | TuningTrial
+@dataclass(frozen=True)
+class ShownModel:
+    """A kind's model of the first seed, looked at: its goals drawn, and a film mirrored. ``film``: its SHA-256, or ''."""
+
+    kind: str
+    film: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name of its files."""
+        return f"film-{self.kind}-{self.film[:12]}" if self.film else f"shown-{self.kind}"
+
+
+Unit = ReportRun | TuningTrial | ShownModel
 
 
 def planned_units(
-    protocol: Protocol, kinds: Mapping[str, ModelKind], own_samples: int, people_samples: int
+    protocol: Protocol, kinds: Mapping[str, ModelKind], own_samples: int, people_samples: int, film: str = ""
 ) -> tuple[Unit, ...]:
     """Return everything that a report carries out, trials first, none twice.
 
     ``own_samples``: training samples of the robot's own face, ``people_samples``: of other identities; the runs on
-    people use all of both. Runs without chance in them are carried out with the first seed only.
+    people use all of both. ``film``: SHA-256 of a film to mirror, or "". Runs without chance in them are carried out
+    with the first seed only.
     """
     tuned = [name for name, kind in kinds.items() if kind.tuned]
     trials = [TuningTrial(name, number) for name in tuned for number in range(protocol.trials)]
@@ -96,7 +110,8 @@ def planned_units(
         for one in dict.fromkeys(wanted)
         for seed in (protocol.seeds if kinds[one[0]].seeded else protocol.seeds[:1])
     ]
-    return (*trials, *runs)
+    shown = [ShownModel(name, one) for one in ("", film)[: 2 if film else 1] for name in kinds]
+    return (*trials, *runs, *shown)
 
 
 def curve_sizes(protocol: Protocol, samples: int) -> tuple[int, ...]:
@@ -111,6 +126,8 @@ def needs(unit: Unit, units: tuple[Unit, ...], kinds: Mapping[str, ModelKind]) -
     """Return the names of the results that a unit waits for: a run, for all trials of its kind, or for its teachers."""
     if isinstance(unit, TuningTrial):
         return ()
+    if isinstance(unit, ShownModel):
+        return (first_run(unit.kind, units).name,)
     if kinds[unit.kind].teachers is not None:
         return tuple(one.name for one in teachers_of(unit, units, kinds))
     return tuple(one.name for one in units if isinstance(one, TuningTrial) and one.kind == unit.kind)
@@ -124,3 +141,8 @@ def teachers_of(run: ReportRun, units: tuple[Unit, ...], kinds: Mapping[str, Mod
     wanted = (teacher, run.data, run.size, kinds[teacher].consistency)
     runs = [one for one in units if isinstance(one, ReportRun)]
     return tuple(one for one in runs if (one.kind, one.data, one.size, one.consistency) == wanted)
+
+
+def first_run(kind: str, units: tuple[Unit, ...]) -> ReportRun:
+    """Return the run of a kind in the comparison with the first seed; it is planned before its others."""
+    return next(one for one in units if isinstance(one, ReportRun) and one.kind == kind)

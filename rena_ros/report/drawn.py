@@ -1,0 +1,88 @@
+"""The twin as a screen and a mirror: goals are drawn, and the picture is read as the robot's camera would read it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from rena_ros.base.arrays import ByteArray, FloatArray
+from rena_ros.base.errors import RenaError
+from rena_ros.perception.clip import VideoFile
+from rena_ros.perception.face_reader import READING_NAMES, FaceReader, FaceReading
+from rena_ros.perception.landmark_frame import POINTS, aligned
+from rena_ros.robot.model import Robot
+from rena_ros.twin.face import TwinFace
+
+WIDTH, HEIGHT = 640, 480
+
+
+@dataclass(frozen=True)
+class FaceTrack:
+    """What was read of t successive pictures; NaN in those without a face.
+
+    times_s: (t,); features: float32 (t, 55); landmarks: float32 (t, 478, 3), aligned
+    """
+
+    times_s: FloatArray
+    features: FloatArray
+    landmarks: FloatArray
+
+    @property
+    def rate_hz(self) -> float:
+        """Return the frames per second."""
+        return 1 / float(np.median(np.diff(self.times_s)))
+
+
+def limited(goals: FloatArray, robot: Robot) -> FloatArray:
+    """Return goals (n, 25), one after the other, as the robot's limiter lets them through, float64 (n, 25) in [0, 1]."""
+    target, passed = np.zeros(len(robot.names)), []
+    for one in robot.positions(np.asarray(goals, np.float64)):
+        target = robot.limit(list(robot.names), one.tolist(), target).positions
+        passed.append(robot.goals(target))
+    return np.clip(passed, 0, 1)
+
+
+def drawn(goals: FloatArray, robot: Robot) -> list[ByteArray]:
+    """Return the twin's pictures of limited goals (n, 25), uint8 (480, 640, 3) each."""
+    face = TwinFace(robot, WIDTH, HEIGHT)
+    return [face.render(one) for one in limited(goals, robot)]
+
+
+def landmarks_of(pictures: list[ByteArray]) -> FloatArray:
+    """Return the aligned landmarks (n, 478, 3) of single pictures, NaN where no face is found."""
+    with FaceReader(video=False) as reader:
+        return _track(np.arange(len(pictures)), [reader.read(one) for one in pictures], WIDTH / HEIGHT).landmarks
+
+
+def read_film(path: Path) -> FaceTrack:
+    """Read the person in every frame of a film. Raises RenaError when it has no frames, or shows no face."""
+    clip, readings, times_s, aspect = VideoFile(path), [], [], 1.0
+    try:
+        with FaceReader() as reader:
+            while (frame := clip.read()) is not None:
+                times_s.append(frame.t_s)
+                readings.append(reader.read(frame.rgb, int(frame.t_s * 1000)))
+                aspect = frame.rgb.shape[1] / frame.rgb.shape[0]
+    finally:
+        clip.close()
+    if sum(reading is not None for reading in readings) < 3:
+        raise RenaError(f"{path} shows a face in fewer than three frames; give --film a film of one person's face")
+    return _track(np.array(times_s), readings, aspect)
+
+
+def mirrored(times_s: FloatArray, goals: FloatArray, robot: Robot) -> FaceTrack:
+    """Return what is read of the twin that shows limited goals (t, 25), each at its time."""
+    face = TwinFace(robot, WIDTH, HEIGHT)
+    with FaceReader() as reader:
+        pairs = zip(times_s, limited(goals, robot), strict=True)
+        readings = [reader.read(face.render(one), int(t_s * 1000)) for t_s, one in pairs]
+    return _track(times_s, readings, WIDTH / HEIGHT)
+
+
+def _track(times_s: FloatArray, readings: list[FaceReading | None], aspect: float) -> FaceTrack:
+    features = np.full((len(readings), len(READING_NAMES)), np.nan, np.float32)
+    landmarks = np.full((len(readings), POINTS, 3), np.nan, np.float32)
+    for i, reading in enumerate(readings):
+        if reading is not None:
+            features[i], landmarks[i] = reading.features, reading.landmarks
+    return FaceTrack(times_s, features, aligned(landmarks, aspect))
