@@ -65,8 +65,8 @@ KNOWS = {
     },
     # datasets in, a model that Policy accepts out; perception: what a reading holds, and how landmarks are aligned
     "learning": {"robot", "datasets", "behaviour", "perception", "measures"},
-    "report": {"robot", "datasets", "behaviour", "learning", "measures"}
-    | {"collecting"},  # collecting: data for --quick
+    "report": {"robot", "datasets", "behaviour", "learning", "measures", "perception", "twin"}
+    | {"collecting", "mimic"},  # data for --quick; the round trip
     "mimic": {"graph", "processes", "robot", "perception", "behaviour", "twin", "nodes"},
     "bench": {"graph", "processes", "robot", "bus", "control", "emulator", "nodes"},
 }

@@ -10,11 +10,8 @@ from rena_ros.base.files import read_text, ros_path, user_path, write_json
 from rena_ros.report.plan import Protocol
 
 PLACES = ("data", "fresh", "identities", "strangers", "film", "robot_file")  # options that name one file or folder
-MAY_CHANGE = (
-    "seeds",
-    *PLACES,
-    "more",
-)  # seeds may come and go; data may move: its contents are compared; a film may come later
+# Seeds may come and go, a film may come later; data may move, because its contents are compared.
+MAY_CHANGE = ("seeds", *PLACES, "more")
 
 
 def agree(path: Path, options: dict[str, Any], protocol: Protocol, origin: dict[str, Any]) -> None:

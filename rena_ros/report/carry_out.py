@@ -20,6 +20,7 @@ from rena_ros.learning.samples import Samples, samples_of
 from rena_ros.learning.settings import Settings, settings_with
 from rena_ros.learning.trainer import Diverged
 from rena_ros.measures.errors import mae, rmse, rmse_by_region, rmse_over
+from rena_ros.report.drawn import Mirror
 from rena_ros.report.kinds import ALIKE, ModelKind
 from rena_ros.report.parts import TEST, ReportData, joined, training_samples, with_adapted
 from rena_ros.report.plan import (
@@ -51,6 +52,7 @@ class Experiments:
     units: tuple[Unit, ...]
     data: ReportData
     robot: Robot
+    mirror: Mirror
     shared: SharedWork
     storage: BaseStorage
     study: str
@@ -158,14 +160,14 @@ class Experiments:
 
     def _shown(self, unit: ShownModel) -> dict[str, Any]:
         """Return the figures of Table II on faces spread over the test part; none of a model that diverged."""
-        test, faces = self.data.measured[TEST], 5 if self.protocol.quick else FACES
+        test, faces = self.data.measured[TEST], 2 if self.protocol.quick else FACES
         run = first_run(unit.kind, self.units)
         if not self._result(run.name)["parts"]:
             return {}
         part = test.part(np.unique(np.linspace(0, len(test) - 1, min(faces, len(test))).round().astype(int)))
         if self.kinds[unit.kind].trained:
-            return table_two(part.goals, model_goals(self._model(run), part), self.robot)
-        return table_two(part.goals, self._fitted_baseline(run).predict(samples_of(part)), self.robot)
+            return table_two(part.goals, model_goals(self._model(run), part), self.mirror)
+        return table_two(part.goals, self._fitted_baseline(run).predict(samples_of(part)), self.mirror)
 
     def _on_film(self, unit: ShownModel) -> dict[str, Any]:
         """Return the figures of Table III and of the round trip on the film; none of a model that diverged."""
@@ -179,7 +181,7 @@ class Experiments:
             goals = model_goals_of_person(self._model(run), self.data.own, features, landmarks)
         else:
             goals = self._fitted_baseline(run).predict(Samples(features, np.zeros((len(features), 0), np.float32)))
-        return on_film(person, held(goals, seen, self.robot.neutral_goals), self.robot)
+        return on_film(person, held(goals, seen, self.robot.neutral_goals), self.mirror)
 
     def _model(self, run: ReportRun) -> Path:
         return self.shared.work / f"{run.name}.onnx"

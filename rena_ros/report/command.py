@@ -24,6 +24,7 @@ from rena_ros.learning.fit import use_threads
 from rena_ros.report.agreement import agree, options_of, protocol_of, read
 from rena_ros.report.carry_out import Experiments
 from rena_ros.report.cells import Results
+from rena_ros.report.drawn import Mirror
 from rena_ros.report.findings import findings
 from rena_ros.report.kinds import KINDS
 from rena_ros.report.page import page
@@ -89,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
     storage = open_storage(options["storage"], shared.folder)
     try:
         with _progress(console, len(units)) as (tell_done, tell_unit):
-            work = Experiments(protocol, KINDS, units, data, robot, shared, storage, study, tell_unit)
+            work = Experiments(protocol, KINDS, units, data, robot, Mirror(robot), shared, storage, study, tell_unit)
             by_name = {unit.name: unit for unit in units}
             shared.share(list(by_name), lambda name: needs(by_name[name], units, KINDS), work.carry_out, tell_done)
     except KeyboardInterrupt:
@@ -101,9 +102,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     runs = [shared.result(unit.name) or {} for unit in units if isinstance(unit, ReportRun)]
     shown = {unit: shared.result(unit.name) or {} for unit in units if isinstance(unit, ShownModel)}
-    faces, films = (
-        {unit.kind: one for unit, one in shown.items() if bool(unit.film) is film} for film in (False, True)
-    )
+    faces = {unit.kind: one for unit, one in shown.items() if not unit.film}
+    films = {unit.kind: one for unit, one in shown.items() if unit.film}
     render(shared.folder, Results(tuple(runs), faces, films), protocol, robot, data, console)
     return 0
 
@@ -128,11 +128,15 @@ def render(
     plots = charts.draw(folder, results, protocol, KINDS, robot.names, samples)
     text = page(results, protocol, KINDS, servos, samples, sentences, plots, origin)
     write_text(folder / "results.md", text)
-    figures = {"quick": protocol.quick, "protocol": asdict(protocol), **origin, "servos": list(robot.names)}
-    write_json(
-        folder / "results.json",
-        {**figures, "findings": sentences, "runs": list(results.runs), "table_2": results.faces, "film": results.films},
-    )
+    figures: dict[str, Any] = {"quick": protocol.quick, "protocol": asdict(protocol), **origin}
+    figures |= {
+        "servos": list(robot.names),
+        "findings": sentences,
+        "table_2": results.faces,
+        "film": results.films,
+        "runs": list(results.runs),
+    }
+    write_json(folder / "results.json", figures)
     for sentence in sentences:
         console.print(f"- {sentence}", highlight=False, markup=False)
     if protocol.quick:

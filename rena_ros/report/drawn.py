@@ -1,6 +1,7 @@
 """The twin as a screen and a mirror: goals are drawn, and the picture is read as the robot's camera would read it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -33,25 +34,44 @@ class FaceTrack:
         return 1 / float(np.median(np.diff(self.times_s)))
 
 
+class Mirror:
+    """Draws goals as the twin of one robot and reads its face; both are loaded with the first picture."""
+
+    def __init__(self, robot: Robot) -> None:
+        self.robot = robot
+
+    @cached_property
+    def _face(self) -> TwinFace:
+        return TwinFace(self.robot, WIDTH, HEIGHT)
+
+    @cached_property
+    def _reader(self) -> FaceReader:
+        return FaceReader(video=False)
+
+    def pictures(self, goals: FloatArray) -> list[ByteArray]:
+        """Return the pictures of goals (n, 25) as the limiter lets them through, uint8 (480, 640, 3) each."""
+        return [self._face.render(one) for one in limited(goals, self.robot)]
+
+    def landmarks(self, pictures: list[ByteArray]) -> FloatArray:
+        """Return the aligned landmarks (n, 478, 3) of single pictures, NaN where no face is found."""
+        readings = [self._reader.read(picture) for picture in pictures]
+        return _track(np.arange(len(pictures), dtype=float), readings, WIDTH / HEIGHT).landmarks
+
+    def film(self, times_s: FloatArray, goals: FloatArray) -> FaceTrack:
+        """Return what is read of the twin that shows goals (t, 25), each at its time."""
+        with FaceReader() as reader:
+            pairs = zip(times_s, limited(goals, self.robot), strict=True)
+            readings = [reader.read(self._face.render(one), int(t_s * 1000)) for t_s, one in pairs]
+        return _track(times_s, readings, WIDTH / HEIGHT)
+
+
 def limited(goals: FloatArray, robot: Robot) -> FloatArray:
-    """Return goals (n, 25), one after the other, as the robot's limiter lets them through, float64 (n, 25) in [0, 1]."""
+    """Return goals (n, 25), one after the other, as the limiter lets them through, float64 (n, 25) in [0, 1]."""
     target, passed = np.zeros(len(robot.names)), []
     for one in robot.positions(np.asarray(goals, np.float64)):
         target = robot.limit(list(robot.names), one.tolist(), target).positions
         passed.append(robot.goals(target))
     return np.clip(passed, 0, 1)
-
-
-def drawn(goals: FloatArray, robot: Robot) -> list[ByteArray]:
-    """Return the twin's pictures of limited goals (n, 25), uint8 (480, 640, 3) each."""
-    face = TwinFace(robot, WIDTH, HEIGHT)
-    return [face.render(one) for one in limited(goals, robot)]
-
-
-def landmarks_of(pictures: list[ByteArray]) -> FloatArray:
-    """Return the aligned landmarks (n, 478, 3) of single pictures, NaN where no face is found."""
-    with FaceReader(video=False) as reader:
-        return _track(np.arange(len(pictures)), [reader.read(one) for one in pictures], WIDTH / HEIGHT).landmarks
 
 
 def read_film(path: Path) -> FaceTrack:
@@ -68,15 +88,6 @@ def read_film(path: Path) -> FaceTrack:
     if sum(reading is not None for reading in readings) < 3:
         raise RenaError(f"{path} shows a face in fewer than three frames; give --film a film of one person's face")
     return _track(np.array(times_s), readings, aspect)
-
-
-def mirrored(times_s: FloatArray, goals: FloatArray, robot: Robot) -> FaceTrack:
-    """Return what is read of the twin that shows limited goals (t, 25), each at its time."""
-    face = TwinFace(robot, WIDTH, HEIGHT)
-    with FaceReader() as reader:
-        pairs = zip(times_s, limited(goals, robot), strict=True)
-        readings = [reader.read(face.render(one), int(t_s * 1000)) for t_s, one in pairs]
-    return _track(times_s, readings, WIDTH / HEIGHT)
 
 
 def _track(times_s: FloatArray, readings: list[FaceReading | None], aspect: float) -> FaceTrack:

@@ -68,6 +68,6 @@ def shown_films(results: Results, kinds: Mapping[str, ModelKind]) -> Iterator[st
         f"A robot that stands still reaches {100 * first['space_still']:.1f} in space and "
         f"{100 * first['time_still']:.1f} in time: a model is worth what it gains over that. The paper reports 91.8, "
         "88.1 and 92.7, with b and T_D not given. Mean r: of the person's coefficients and those of the twin that "
-        f"mirrors each frame, over the channels in which the person moves (standard deviation of {LEAST_STD:g} or more)."
-        " Nothing is known of the person beforehand: models see raw readings, and the robot's own neutral face."
+        f"mirrors each frame, over the channels in which the person moves (standard deviation {LEAST_STD:g} or more). "
+        "Nothing is known of the person beforehand: models see raw readings, and the robot's own neutral face."
     )

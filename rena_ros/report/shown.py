@@ -1,29 +1,28 @@
-"""What a model's goals look like: Table II on faces of the robot, Table III and the round trip on a film of a person."""
+"""What a model's goals look like: Table II on faces of the robot, Table III and the round trip on a person's film."""
 
 from typing import Any
 
 import numpy as np
 
-from rena_ros.base.arrays import FloatArray
+from rena_ros.base.arrays import BoolArray, FloatArray
 from rena_ros.measures.expression import landmark_distance, pixel_distance, structural_similarity
 from rena_ros.measures.film import FilmTracks, motion_scores
 from rena_ros.mimic.round_trip import correlations
 from rena_ros.perception.face_reader import READING_NAMES
-from rena_ros.report.drawn import FaceTrack, drawn, landmarks_of, mirrored
-from rena_ros.robot.model import Robot
+from rena_ros.report.drawn import FaceTrack, Mirror
 
 FACES = 185  # "comparing 185 salient frames", section V.C
 LEAST_STD = 0.03  # a channel in which the person moves less says nothing about the robot
 
 
-def table_two(intended: FloatArray, given: FloatArray, robot: Robot) -> dict[str, Any]:
+def table_two(intended: FloatArray, given: FloatArray, mirror: Mirror) -> dict[str, Any]:
     """Return the figures of Table II for intended goals (n, 25) and those that a model gave for their readings.
 
     Both are drawn by the twin, so that the pictures differ by the goals alone.
     """
-    wanted, shown = drawn(intended, robot), drawn(given, robot)
+    wanted, shown = mirror.pictures(intended), mirror.pictures(given)
     pairs = list(zip(wanted, shown, strict=True))
-    distances = landmark_distance(landmarks_of(wanted), landmarks_of(shown))
+    distances = landmark_distance(mirror.landmarks(wanted), mirror.landmarks(shown))
     return {
         "faces": len(wanted),
         "structural_similarity": float(np.mean([structural_similarity(*pair) for pair in pairs])),
@@ -33,9 +32,9 @@ def table_two(intended: FloatArray, given: FloatArray, robot: Robot) -> dict[str
     }
 
 
-def on_film(person: FaceTrack, goals: FloatArray, robot: Robot) -> dict[str, Any]:
+def on_film(person: FaceTrack, goals: FloatArray, mirror: Mirror) -> dict[str, Any]:
     """Return the figures of Table III, and the correlations of the round trip, of goals (t, 25) for a film's frames."""
-    robot_track = mirrored(person.times_s, goals, robot)
+    robot, robot_track = mirror.robot, mirror.film(person.times_s, goals)
     tracks = FilmTracks(person.landmarks, robot_track.landmarks, goals, person.rate_hz)
     seen = np.isfinite(person.features).all(axis=1) & np.isfinite(robot_track.features).all(axis=1)
     mine = person.features[seen].astype(np.float64)
@@ -48,10 +47,10 @@ def on_film(person: FaceTrack, goals: FloatArray, robot: Robot) -> dict[str, Any
     }
 
 
-def held(goals: FloatArray, seen: FloatArray, neutral: FloatArray) -> FloatArray:
+def held(goals: FloatArray, seen: BoolArray, neutral: FloatArray) -> FloatArray:
     """Return goals for all t frames: ``goals`` (k, 25) where a face was ``seen``, bool (t,), else those before.
 
     Before the first face the robot is at ``neutral``, (25,).
     """
-    rows = np.cumsum(seen)
-    return np.concatenate((np.asarray(neutral)[None], goals))[rows]
+    known: FloatArray = np.concatenate((np.asarray(neutral)[None], goals))
+    return known[np.cumsum(seen)]

@@ -29,7 +29,8 @@ def write_dataset(directory, samples, seed, identities=(0,)):
         "names": list(robot.names),
         "feature_names": list(READING_NAMES),
         "robot_rest": invented_readings(robot.neutral_goals[None], rng)[0].tolist(),
-        **dict.fromkeys(("image", "robot", "strategy", "face_model", "versions", "commit")),
+        "image": {"width": 640, "height": 480},
+        **dict.fromkeys(("robot", "strategy", "face_model", "versions", "commit")),
     }
     directory.mkdir()
     begin(directory, meta)
