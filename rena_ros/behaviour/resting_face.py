@@ -45,7 +45,7 @@ class RestingFace:
         """``robot_rest``: (55,), the robot's own reading at neutral. ``rest_seconds``: calm time to measure, s."""
         self.robot_rest = np.asarray(robot_rest, np.float32)
         self.rest_seconds = rest_seconds
-        self._limits = np.array([_limit(name) for name in READING_NAMES[:COEFFICIENTS]], np.float32)
+        self._limits = rest_limits()
         self.reset()
 
     @property
@@ -91,19 +91,11 @@ class RestingFace:
     def adapt(self, features: FloatArray) -> FloatArray:
         """Map a person's reading (55,) to the robot's reading of the same expression, float32 (55,).
 
-        Each coefficient passes through the monotone piecewise-linear map 0 -> 0, person's rest -> robot's rest,
-        1 -> 1; the difference of the two rests is added to each head angle. Returns a copy until ``measured``.
+        See ``to_robot``. Returns a copy until ``measured``.
         """
-        features = np.array(features, np.float32)
         if self.rest is None:
-            return features
-        x, here = features[:COEFFICIENTS], np.clip(self.rest[:COEFFICIENTS], *_KNOT)
-        there = self.robot_rest[:COEFFICIENTS]
-        below = x * (there / here)
-        above = there + (x - here) * ((1 - there) / (1 - here))
-        features[:COEFFICIENTS] = np.where(x < here, below, above)
-        features[COEFFICIENTS:] += self.robot_rest[COEFFICIENTS:] - self.rest[COEFFICIENTS:]
-        return features
+            return np.array(features, np.float32)
+        return to_robot(features, self.rest, self.robot_rest)
 
     def differences(self) -> list[tuple[str, float, float]]:
         """Return the five features that differ most: (name, person's rest, robot's rest), largest first."""
@@ -137,6 +129,27 @@ class RestingFace:
     def _looks_like_rest(self, features: FloatArray) -> bool:
         frontal = (np.abs(features[COEFFICIENTS:]) <= _FRONTAL_RAD).all()
         return bool(frontal and (features[:COEFFICIENTS] <= self._limits).all())
+
+
+def to_robot(features: FloatArray, rest: FloatArray, robot_rest: FloatArray) -> FloatArray:
+    """Map a person's reading (55,) to the robot's, float32 (55,); ``rest``, ``robot_rest``: (55,), both at rest.
+
+    Each coefficient passes through the monotone piecewise-linear map 0 -> 0, person's rest -> robot's rest, 1 -> 1;
+    the difference of the two rests is added to each head angle.
+    """
+    features = np.array(features, np.float32)
+    x, here = features[:COEFFICIENTS], np.clip(rest[:COEFFICIENTS], *_KNOT)
+    there = robot_rest[:COEFFICIENTS]
+    below = x * (there / here)
+    above = there + (x - here) * ((1 - there) / (1 - here))
+    features[:COEFFICIENTS] = np.where(x < here, below, above)
+    features[COEFFICIENTS:] += robot_rest[COEFFICIENTS:] - rest[COEFFICIENTS:]
+    return features
+
+
+def rest_limits() -> FloatArray:
+    """Return the value below which each coefficient stays on nearly every resting face, (52,); inf: it has none."""
+    return np.array([_limit(name) for name in READING_NAMES[:COEFFICIENTS]], np.float32)
 
 
 def _limit(name: str) -> float:

@@ -16,6 +16,7 @@ from rena_ros.base.array_files import read_arrays, write_arrays
 from rena_ros.base.arrays import FloatArray
 from rena_ros.base.errors import RenaError
 from rena_ros.base.files import user_path, write_json
+from rena_ros.behaviour.person import Person
 from rena_ros.behaviour.policy import Policy
 from rena_ros.behaviour.resting_face import RestingFace
 from rena_ros.mimic.round_trip import RoundTrip, Track, compare
@@ -30,7 +31,7 @@ from rena_ros.twin.face import TwinFace
 
 MOVES = 0.03  # standard deviation from which on a channel moves
 AT_END = 1e-6
-ADAPTATIONS = ("none", "resting")
+ADAPTATIONS = ("none", "resting", "person")
 _ARRAYS = ("times_s", "features", "landmarks")
 
 
@@ -134,13 +135,17 @@ def film_goals(film: FilmReadings, policy: Policy, adaptation: str) -> FloatArra
 
     The limiter clips and lets no antagonists pull; speed and acceleration of the servos are left out.
     """
-    resting = RestingFace(policy.robot_rest)
+    resting, person = RestingFace(policy.robot_rest), Person(policy.robot_neutral)
     robot, position, rows = policy.robot, policy.robot.positions(policy.robot.neutral_goals), []
     for t_s, features, landmarks in zip(film.times_s, film.features, film.landmarks, strict=True):
         if adaptation == "none":
             goals = policy(features, landmarks)
+        elif adaptation == "person":
+            adapted = person.strengthen(features) if policy.reads_rest else person.adapt(features)
+            goals = policy(adapted, landmarks, person.rest)
+            person.observe(features, float(t_s), landmarks)
         elif policy.reads_rest:
-            raise RenaError("a model that reads a person's neutral face needs no resting face: --adapt none")
+            raise RenaError("a model that reads a person's neutral face needs no resting face: --adapt person")
         else:
             goals = policy(resting.adapt(features), landmarks)
             resting.observe(features, float(t_s))
