@@ -95,30 +95,22 @@ class Person:
     def adapt(self, features: FloatArray) -> FloatArray:
         """Map a person's reading (55,) to the robot's reading of the same expression, float32 (55,).
 
-        For models that do not read a neutral face: rest goes to the robot's rest (``to_robot``), then the distance
-        above the robot's rest is multiplied by the gain.
+        For models that do not read a neutral face themselves; see ``to_robot``. ``strengthen`` goes before, if at all.
         """
-        mapped = to_robot(features, self.rest.features, self.robot.features)
-        return self._strengthened(mapped, self._robot_rest)
+        return to_robot(features, self.rest.features, self.robot.features)
 
     def strengthen(self, features: FloatArray) -> FloatArray:
-        """Multiply the distance of coefficients above this person's rest by the gain: (55,) -> float32 (55,).
-
-        For models that read the neutral face themselves.
-        """
-        return self._strengthened(np.asarray(features, np.float32), self._rest)
+        """Multiply the distance of coefficients above this person's rest by the gain: (55,) -> float32 (55,)."""
+        features = np.array(features, np.float32)
+        x, low = features[:COEFFICIENTS], self._rest[:COEFFICIENTS].astype(np.float32)
+        above = np.clip(low + self.gains.astype(np.float32) * (x - low), 0, 1)
+        features[:COEFFICIENTS] = np.where(x > low, above, x)
+        return features
 
     def differences(self) -> list[tuple[str, float, float]]:
         """Return the five features whose rest differs most: (name, person's, robot's), largest first."""
         order = np.argsort(-np.abs(self._rest - self._robot_rest))[:5]
         return [(READING_NAMES[i], float(self._rest[i]), float(self._robot_rest[i])) for i in order]
-
-    def _strengthened(self, features: FloatArray, rest: FloatArray) -> FloatArray:
-        features = np.array(features, np.float32)
-        x, low = features[:COEFFICIENTS], rest[:COEFFICIENTS].astype(np.float32)
-        above = np.clip(low + self.gains.astype(np.float32) * (x - low), 0, 1)
-        features[:COEFFICIENTS] = np.where(x > low, above, x)
-        return features
 
     def _calm(self, features: FloatArray, elapsed_s: float) -> float:
         """How calm the face is, 0 to 1, by its change against a slow mean."""

@@ -31,7 +31,7 @@ from rena_ros.twin.face import TwinFace
 
 MOVES = 0.03  # standard deviation from which on a channel moves
 AT_END = 1e-6
-ADAPTATIONS = ("none", "resting", "person")
+ADAPTATIONS = ("none", "resting", "person", "range")
 _ARRAYS = ("times_s", "features", "landmarks")
 
 
@@ -140,8 +140,9 @@ def film_goals(film: FilmReadings, policy: Policy, adaptation: str) -> FloatArra
     for t_s, features, landmarks in zip(film.times_s, film.features, film.landmarks, strict=True):
         if adaptation == "none":
             goals = policy(features, landmarks)
-        elif adaptation == "person":
-            adapted = person.strengthen(features) if policy.reads_rest else person.adapt(features)
+        elif adaptation in ("person", "range"):
+            wanted = person.strengthen(features) if adaptation == "range" else features
+            adapted = wanted if policy.reads_rest else person.adapt(wanted)
             goals = policy(adapted, landmarks, person.rest)
             person.observe(features, float(t_s), landmarks)
         elif policy.reads_rest:

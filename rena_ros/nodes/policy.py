@@ -4,6 +4,9 @@ Subscribes ``face/blendshapes``; publishes ``servos/command/mimic`` (radians, wi
 reading arrives, and ``timing``. While no face is present it eases to neutral at ``rate_hz``; no image caused those
 commands, so their stamps lie between those of the images, and they are not reported on ``timing``.
 
+A model that reads landmarks waits for those of the same image on ``face/landmarks``, and takes the shape of the image
+from ``camera/camera_info``; a reading whose landmarks do not come before the next one is skipped, and counted.
+
 Services: ``rest`` measures the person's resting face again; ``~/pause`` stops all commands, so that another source or
 the servos node's time-out has the robot; ``~/resume`` begins again at neutral and fades in.
 """
@@ -15,21 +18,26 @@ import builtin_interfaces.msg
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
-from sensor_msgs.msg import JointState, TimeReference
+from sensor_msgs.msg import CameraInfo, JointState, PointCloud2, TimeReference
 from std_srvs.srv import Trigger
 
+from rena_ros.base.errors import RenaError
 from rena_ros.base.files import printable
 from rena_ros.behaviour.command_stamps import CommandStamps
+from rena_ros.behaviour.landmark_pairing import LandmarkPairing
+from rena_ros.behaviour.person import Person
 from rena_ros.behaviour.policy import Policy
 from rena_ros.behaviour.presence import Presence
 from rena_ros.behaviour.resting_face import RestingFace
 from rena_ros.control.health import Level
+from rena_ros.nodes.landmark_clouds import landmarks_of
 from rena_ros.nodes.messages import diagnostics_msg, joint_state_msg, nanoseconds, status_msg, timing_msg
 from rena_ros.nodes.parameters import ParameterSpec, declare, on_change
 from rena_ros.nodes.running import STEADY, run_node, set_rate
 from rena_ros.perception.face_reader import READING_NAMES
+from rena_ros.perception.landmark_frame import aligned
 from rena_ros.robot.file import load_robot
 
 HOLD_S = 0.2  # readings that come more slowly are repeated: the servos node eases to neutral without commands
@@ -50,8 +58,13 @@ class PolicyNode(Node):
         given = declare(self, PARAMETERS)
         self.robot = load_robot(given["robot_file"])
         self.policy = Policy(given["model_path"], self.robot)
-        self.policy(self.policy.robot_rest)  # the first inference is slow: not at the cost of a reading
+        self.policy(
+            self.policy.robot_rest, self.policy.robot_neutral.landmarks
+        )  # the first inference is slow: not at the cost of a reading
         self.resting = RestingFace(self.policy.robot_rest, given["rest_seconds"])
+        self.person = Person(self.policy.robot_neutral, given["rest_seconds"])  # for models that read a neutral face
+        self._pairing, self._skipped = LandmarkPairing(), 0
+        self._aspect: float | None = None  # width / height of the images
         self.presence = Presence(self.robot.neutral_goals, given["lost_after_s"])
         self._stamps, self._paused, self._sent_s = CommandStamps(), False, 0.0
         self._readings, self._refused, self._since_s = 0, 0, time.monotonic()
@@ -61,6 +74,10 @@ class PolicyNode(Node):
         self._timing = self.create_publisher(TimeReference, "timing", QoSProfile(depth=100))
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
         self.create_subscription(JointState, "face/blendshapes", self.on_reading, QoSProfile(depth=1))
+        if self.policy.needs_landmarks:
+            newest = QoSProfile(depth=2, reliability=ReliabilityPolicy.BEST_EFFORT)
+            self.create_subscription(PointCloud2, "face/landmarks", self.on_landmarks, newest)
+            self.create_subscription(CameraInfo, "camera/camera_info", self.on_info, newest)
         self.create_service(Trigger, "rest", self.on_rest)
         self.create_service(Trigger, "~/pause", self.on_pause)
         self.create_service(Trigger, "~/resume", self.on_resume)
@@ -70,7 +87,7 @@ class PolicyNode(Node):
             self,
             rate_hz=partial(set_rate, timer),
             lost_after_s=partial(setattr, self.presence, "lost_after_s"),
-            rest_seconds=partial(setattr, self.resting, "rest_seconds"),
+            rest_seconds=self._set_rest_seconds,
         )
         figures = self.policy.provenance.get("held_out", {})
         error = f", held-out RMSE {100 * figures['rmse']:.1f} %" if "rmse" in figures else ""
@@ -81,14 +98,46 @@ class PolicyNode(Node):
         stamp, now_s = message.header.stamp, time.monotonic()
         self._stamps.note(nanoseconds(stamp), now_s)
         if not message.name:
+            self._pairing.nobody()
             return  # absence begins after a time: see on_tick
         if tuple(message.name) != READING_NAMES or len(message.position) != len(READING_NAMES):
             self._refuse("its names are not the 55 of a reading")
             return
-        start_s = time.perf_counter()
         features = np.asarray(message.position, np.float32)
+        if not self.policy.needs_landmarks:
+            self._act(features, None, stamp)
+        elif (landmarks := self._pairing.reading(nanoseconds(stamp), features)) is not None:
+            self._act(features, landmarks, stamp)
+
+    def on_landmarks(self, cloud: PointCloud2) -> None:
+        """Take the landmarks of an image; its reading is acted upon if it waits for them."""
         try:
-            goals = self.policy(self.resting.adapt(features))
+            landmarks = landmarks_of(cloud)
+        except RenaError as error:
+            self._refuse(str(error))
+            return
+        features = self._pairing.landmarks(nanoseconds(cloud.header.stamp), landmarks)
+        if features is not None:
+            self._act(features, landmarks, cloud.header.stamp)
+
+    def on_info(self, info: CameraInfo) -> None:
+        """Note the shape of the images."""
+        if info.width and info.height:
+            self._aspect = info.width / info.height
+
+    def _act(self, features: np.ndarray, landmarks: np.ndarray | None, stamp: builtin_interfaces.msg.Time) -> None:
+        """Turn features and landmarks of one image into a command."""
+        start_s, now_s = time.perf_counter(), time.monotonic()
+        if landmarks is not None:
+            if self._aspect is None:
+                self._refuse("the shape of its image is not known: publish camera/camera_info beside the images")
+                return
+            landmarks = aligned(landmarks[None], self._aspect)[0]
+        try:
+            if self.policy.reads_rest:
+                goals = self.policy(features, landmarks, self.person.rest)
+            else:
+                goals = self.policy(self.resting.adapt(features), landmarks)
         except ValueError as error:
             self._refuse(str(error))
             return
@@ -97,7 +146,12 @@ class PolicyNode(Node):
         if not self._paused:
             self._publish(self.presence.seen(goals, now_s), stamp)
             self._timing.publish(timing_msg("policy", stamp, self.get_clock().now().to_msg()))
-        if self.resting.observe(features, stamp.sec + stamp.nanosec * 1e-9):
+        self._learn_person(features, landmarks, stamp.sec + stamp.nanosec * 1e-9)
+
+    def _learn_person(self, features: np.ndarray, landmarks: np.ndarray | None, t_s: float) -> None:
+        if self.policy.reads_rest:
+            self.person.observe(features, t_s, landmarks)
+        elif self.resting.observe(features, t_s):
             differences = (
                 f"{name} {person:.2f} (robot {rest:.2f})" for name, person, rest in self.resting.differences()
             )
@@ -116,6 +170,7 @@ class PolicyNode(Node):
     def on_rest(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         """Measure the resting face again."""
         self.resting.reset()
+        self.person.reset()
         response.success = True
         response.message = f"measuring; look at the camera with a calm face for {self.resting.rest_seconds:g} s"
         self.get_logger().info(response.message)
@@ -143,21 +198,36 @@ class PolicyNode(Node):
         inference_ms = float(np.median(self._inference_ms)) if self._inference_ms else float("nan")
         # A person has asked for the pause: it is no fault, so the level stays OK.
         message = "paused" if self._paused else "following" if present else "no face"
+        skipped, self._skipped = self._pairing.skipped - self._skipped, self._pairing.skipped
+        warnings = [f"{self._refused} readings refused"] if self._refused else []
+        if skipped:
+            warnings.append(
+                f"{skipped} readings skipped without landmarks: let face/landmarks, of the same stamps, "
+                "reach this node, or use a model that does not read them"
+            )
         status = status_msg(
             f"{self.get_fully_qualified_name().lstrip('/')}: mimicry",
-            Level.WARN if self._refused else Level.OK,
-            f"{self._refused} readings refused" if self._refused else message,
+            Level.WARN if warnings else Level.OK,
+            "; ".join(warnings) or message,
             {
                 "rate_hz": f"{self._readings / (now_s - self._since_s):.1f}",
                 "inference_ms": f"{inference_ms:.3f}",
                 "person_present": present,
                 "paused": self._paused,
-                "rest_measured": "yes" if self.resting.measured else f"{self.resting.calm_s:.1f} s of calm so far",
+                "rest_measured": self._rest_state(),
             },
             hardware_id=printable(self.policy.path),
         )
         self._diagnostics.publish(diagnostics_msg([status], self.get_clock().now().to_msg()))
         self._readings, self._refused, self._since_s, self._inference_ms = 0, 0, now_s, []
+
+    def _rest_state(self) -> str:
+        if self.policy.reads_rest:
+            return f"{self.person.confidence:.0%} confident, {np.median(self.person.seen_s):.1f} s of rest so far"
+        return "yes" if self.resting.measured else f"{self.resting.calm_s:.1f} s of calm so far"
+
+    def _set_rest_seconds(self, seconds: float) -> None:
+        self.resting.rest_seconds = self.person.rest_seconds = seconds
 
     def _publish(self, goals: np.ndarray, stamp: builtin_interfaces.msg.Time) -> None:
         self._sent_s = time.monotonic()

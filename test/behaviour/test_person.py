@@ -67,7 +67,7 @@ def test_a_weak_face_is_strengthened_and_a_strong_one_held_back_within_bounds():
     assert weak.gains[still] == 1 and (weak.gains[[9, 11, 17]] == 1).all()  # noise; lids and gaze
     peak = REST.astype(np.float32)
     peak[SMILE] += 0.3
-    assert weak.adapt(peak)[SMILE] > 0.1 + 1.1 * 0.3 and weak.strengthen(peak)[SMILE] > 0.1 + 1.1 * 0.3
+    assert weak.strengthen(peak)[SMILE] > 0.1 + 1.1 * 0.3
 
 
 @pytest.mark.parametrize("rate_hz", [5, 60])
@@ -79,7 +79,7 @@ def test_adaptation_alone_never_makes_the_output_jump(rate_hz):
         assert np.abs(person.rest.features - rest).max() <= REST_PER_S * most + 1e-6
         assert np.abs(person.gains - gains).max() <= GAIN_PER_S * most + 1e-9
         rest, gains = person.rest.features, person.gains.copy()
-        after = np.array([person.adapt(probe) for probe in probes])
+        after = np.array([person.adapt(person.strengthen(probe)) for probe in probes])
         if before is not None:
             assert np.abs(after - before).max() <= 2 * (REST_PER_S + GAIN_PER_S) * most + 1e-5
         before = after
