@@ -30,7 +30,7 @@ _RANGE_S = 20.0  # seconds seen after which the range counts for half
 _TRUE = ("_neutral", "eyeBlink", "eyeLook")  # coefficients whose gain stays 1: lids and gaze are taken as they are
 
 
-class Person:
+class PersonFace:
     """Estimates one person's rest and range, and maps readings. No I/O, no clock: each call is given the time.
 
     ``rest``: ``RestReading``, the rest as it is to be used now, between the robot's own and the estimate. ``gains``:

@@ -16,7 +16,7 @@ from rena_ros.base.array_files import read_arrays, write_arrays
 from rena_ros.base.arrays import FloatArray
 from rena_ros.base.errors import RenaError
 from rena_ros.base.files import user_path, write_json
-from rena_ros.behaviour.person import Person
+from rena_ros.behaviour.person import PersonFace
 from rena_ros.behaviour.policy import Policy
 from rena_ros.behaviour.resting_face import RestingFace
 from rena_ros.mimic.round_trip import RoundTrip, Track, compare
@@ -135,7 +135,7 @@ def film_goals(film: FilmReadings, policy: Policy, adaptation: str) -> FloatArra
 
     The limiter clips and lets no antagonists pull; speed and acceleration of the servos are left out.
     """
-    resting, person = RestingFace(policy.robot_rest), Person(policy.robot_neutral)
+    resting, person = RestingFace(policy.robot_rest), PersonFace(policy.robot_neutral)
     robot, position, rows = policy.robot, policy.robot.positions(policy.robot.neutral_goals), []
     for t_s, features, landmarks in zip(film.times_s, film.features, film.landmarks, strict=True):
         if adaptation == "none":

@@ -27,7 +27,7 @@ from rena_ros.base.errors import RenaError
 from rena_ros.base.files import printable
 from rena_ros.behaviour.command_stamps import CommandStamps
 from rena_ros.behaviour.landmark_pairing import LandmarkPairing
-from rena_ros.behaviour.person import Person
+from rena_ros.behaviour.person import PersonFace
 from rena_ros.behaviour.policy import Policy
 from rena_ros.behaviour.presence import Presence
 from rena_ros.behaviour.resting_face import RestingFace
@@ -62,7 +62,9 @@ class PolicyNode(Node):
             self.policy.robot_rest, self.policy.robot_neutral.landmarks
         )  # the first inference is slow: not at the cost of a reading
         self.resting = RestingFace(self.policy.robot_rest, given["rest_seconds"])
-        self.person = Person(self.policy.robot_neutral, given["rest_seconds"])  # for models that read a neutral face
+        self.person = PersonFace(
+            self.policy.robot_neutral, given["rest_seconds"]
+        )  # for models that read a neutral face
         self._pairing, self._skipped = LandmarkPairing(), 0
         self._aspect: float | None = None  # width / height of the images
         self.presence = Presence(self.robot.neutral_goals, given["lost_after_s"])
