@@ -52,9 +52,10 @@ def _best(best: str, errors: Mapping[str, Cell], kinds: Mapping[str, ModelKind])
             shown = ", ".join(f"{kinds[name].title} ({baselines[name].percent()} %)" for name in close)
             yield f"It is not below every baseline by more than the spread: {shown}."
         else:
+            beyond = " by more than the spread" if error.runs > 1 else ", by one seed"
             nearest = min(baselines, key=lambda name: baselines[name].mean)
             yield (
-                f"It is below every baseline by more than the spread; the best of them is {kinds[nearest].title} with "
+                f"It is below every baseline{beyond}; the best of them is {kinds[nearest].title} with "
                 f"{baselines[nearest].percent()} %."
             )
     if PAPER in errors and best != PAPER:
