@@ -197,15 +197,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="film_round_trip", description="Judge a model on a film of a person.")
     parser.add_argument("film", help='a video file, or "performer": the drawn one')
     parser.add_argument("--model", help="exported model (ONNX); default: the one that ships with Rena")
-    parser.add_argument("--adapt", choices=ADAPTATIONS, default=ADAPTATIONS[-1], help="to the person")
+    parser.add_argument("--adapt", choices=ADAPTATIONS, help="to the person; default: as the policy node does")
     parser.add_argument("--cache", help="keep the person's readings in this file (.npz), or take them from it")
     parser.add_argument("--json", help='write all figures to this file; "-": to standard output')
     args = parser.parse_args(arguments)
     try:
         policy = Policy(args.model, load_robot())
         film = cached_film(args.film, user_path(args.cache) if args.cache else None)
-        found = score(film, film_goals(film, policy, args.adapt), policy.robot)
-        figures = {"film": args.film, "model": str(policy.path), "adapt": args.adapt, **found.as_dict()}
+        adaptation = args.adapt or ("person" if policy.reads_rest else "resting")
+        found = score(film, film_goals(film, policy, adaptation), policy.robot)
+        figures = {"film": args.film, "model": str(policy.path), "adapt": adaptation, **found.as_dict()}
         if args.json:
             write_json(Path(args.json), figures)
     except RenaError as error:

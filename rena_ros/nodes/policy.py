@@ -58,13 +58,10 @@ class PolicyNode(Node):
         given = declare(self, PARAMETERS)
         self.robot = load_robot(given["robot_file"])
         self.policy = Policy(given["model_path"], self.robot)
-        self.policy(
-            self.policy.robot_rest, self.policy.robot_neutral.landmarks
-        )  # the first inference is slow: not at the cost of a reading
+        neutral = self.policy.robot_neutral
+        self.policy(neutral.features, neutral.landmarks)  # the first inference is slow: not at the cost of a reading
         self.resting = RestingFace(self.policy.robot_rest, given["rest_seconds"])
-        self.person = PersonFace(
-            self.policy.robot_neutral, given["rest_seconds"]
-        )  # for models that read a neutral face
+        self.person = PersonFace(neutral, given["rest_seconds"])  # for models that read a neutral face
         self._pairing, self._skipped = LandmarkPairing(), 0
         self._aspect: float | None = None  # width / height of the images
         self.presence = Presence(self.robot.neutral_goals, given["lost_after_s"])
