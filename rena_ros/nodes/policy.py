@@ -90,7 +90,7 @@ class PolicyNode(Node):
         )
         figures = self.policy.provenance.get("held_out", {})
         error = f", held-out RMSE {100 * figures['rmse']:.1f} %" if "rmse" in figures else ""
-        self.get_logger().info(f"model {printable(self.policy.path)}{error}; measuring the resting face")
+        self.get_logger().info(f"model {printable(self.policy.path)}{error}; {self._asked()}")
 
     def on_reading(self, message: JointState) -> None:
         """Turn one reading into a command. A message without names says that no face is present."""
@@ -171,7 +171,7 @@ class PolicyNode(Node):
         self.resting.reset()
         self.person.reset()
         response.success = True
-        response.message = f"measuring; look at the camera with a calm face for {self.resting.rest_seconds:g} s"
+        response.message = self._asked()
         self.get_logger().info(response.message)
         return response
 
@@ -224,6 +224,12 @@ class PolicyNode(Node):
         if self.policy.reads_rest:
             return f"{self.person.confidence:.0%} confident, {np.median(self.person.seen_s):.1f} s of rest so far"
         return "yes" if self.resting.measured else f"{self.resting.calm_s:.1f} s of calm so far"
+
+    def _asked(self) -> str:
+        """Return what the model wants of a person who has just come."""
+        if self.policy.reads_rest:
+            return "learning the person's face at rest while the person acts; a calm moment speeds it up"
+        return f"measuring the resting face; look at the camera with a calm face for {self.resting.rest_seconds:g} s"
 
     def _set_rest_seconds(self, seconds: float) -> None:
         self.resting.rest_seconds = self.person.rest_seconds = seconds
