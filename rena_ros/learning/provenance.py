@@ -16,11 +16,16 @@ _OF_THE_DATA = ("command", "samples", "seed", "people", "nuisance", "commit", "v
 
 
 def provenance(
-    settings: Settings, figures: dict[str, Any], datasets: Sequence[Dataset], source: SourceModel | None = None
+    settings: Settings,
+    figures: dict[str, Any],
+    datasets: Sequence[Dataset],
+    source: SourceModel | None = None,
+    faces: Sequence[Dataset] = (),
 ) -> dict[str, Any]:
     """Return the provenance of a model as JSON data; ``source``: the model that it was fine-tuned from.
 
     ``datasets``: the one that was split, then those of which every sample was trained on, listed as "more_data".
+    ``faces``: those of which the readings alone were used.
     ``figures`` are those of the training; "held_out" among them is also listed at the top, where ``Policy`` shows it.
     """
     origin: dict[str, Any] = {
@@ -34,6 +39,8 @@ def provenance(
     }
     if len(datasets) > 1:
         origin["more_data"] = [_said(dataset) for dataset in datasets[1:]]
+    if faces:
+        origin["faces"] = [_said(dataset) for dataset in faces]
     if source is not None:
         earlier = {key: source.provenance[key] for key in _OF_A_SOURCE if key in source.provenance}
         origin["source"] = {"file": source.path.name, "sha256": source.sha256, **earlier}

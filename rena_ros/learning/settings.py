@@ -36,6 +36,7 @@ class Settings:
     rest_dropout: float = 0.0
     mirror: bool = False
     validation: int = 800
+    round_trip: float = 0.0
     teacher_share: float = 0.0
     network: NetworkConfig = field(default_factory=NetworkConfig)
     source: str | None = None
@@ -76,6 +77,7 @@ _OPTIONS: dict[str, tuple[str, tuple[Any, ...]]] = {
     "rest_dropout": ("share of the samples trained on with the robot's neutral face in place of the person's", (0, 1)),
     "mirror": ("also train on the mirror image of every sample", (0,)),
     "validation": ("samples that choose the best epoch, not trained on; 0: train on all, keep the last epoch", (0,)),
+    "round_trip": ("weight of what the robot would show of the goals, against the face that was read", (0,)),
     "teacher_share": ("share of the teachers' mean goals in those trained on, the rest is the true goals", (0, 1)),
     "token": ("size of a coefficient's token in the attention, even", (2,)),
     "readout": ("numbers that each token passes to the layers", (1,)),

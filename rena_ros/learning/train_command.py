@@ -55,6 +55,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="further datasets of the same robot, of which every sample is trained on, as of drawn people",
     )
     parser.add_argument(
+        "--faces",
+        type=user_path,
+        metavar="DIR",
+        nargs="+",
+        default=[],
+        help="datasets of other faces, of which the readings alone are used, with --round-trip",
+    )
+    parser.add_argument(
         "--out", type=user_path, metavar="RUN", required=True, help="folder of the run, continued if it holds one"
     )
     parser.add_argument(
@@ -107,14 +115,17 @@ def run(args: argparse.Namespace) -> int:
     torch.set_num_threads(args.threads)
     console, dataset = Console(), load_dataset(args.data)
     more = [load_dataset(path) for path in args.more]
-    for one in (dataset, *more):
+    faces = [load_dataset(path) for path in args.faces]
+    for one in (dataset, *more, *faces):
         _check_names(one, robot, source)
     teachers = [load_teacher(path, dataset.names, dataset.feature_names) for path in args.teacher]
     hashes = [teacher.sha256 for teacher in teachers]
     settings = settings_from(args, source, any(one.rest_features is not None for one in (dataset, *more)), hashes)
+    if faces and not settings.round_trip:
+        raise RenaError("--faces are used by the round trip alone: give --round-trip a weight, such as 0.05")
     part, reads = training_part(dataset, args.test, args.limit), settings.network.reads
     rest = robot_rest(part, landmarks="landmarks" in reads)
-    trainer = _trainer(args.out, settings, (part, *more), source, rest, teachers)
+    trainer = _trainer(args.out, settings, (part, *more), faces, source, rest, teachers)
     done = len(trainer.history)
     if done:
         console.print(f"continuing after epoch {done} of {settings.epochs}")
@@ -126,12 +137,12 @@ def run(args: argparse.Namespace) -> int:
         return 130
     figures = _figures(trainer, time.monotonic() - start_s, len(trainer.history) - done)
     path = args.out / "model.onnx"
-    labels = labels_of(dataset, rest, provenance(settings, figures, (dataset, *more), source))
+    labels = labels_of(dataset, rest, provenance(settings, figures, (dataset, *more), source, faces))
     export_onnx(trainer.best_network(), path, labels)
     _check_parity(trainer, path, samples_of(part.part(slice(256)), reads))
     if args.held_out:
         figures["held_out"] = _held_out(Policy(path, robot), dataset, args.test)
-        replace_provenance(path, provenance(settings, figures, (dataset, *more), source))
+        replace_provenance(path, provenance(settings, figures, (dataset, *more), source, faces))
     _draw_curves(args.out / "curves.png", trainer)
     shown = "no validation part"
     if trainer.best_rmse is not None:
@@ -159,6 +170,7 @@ def _trainer(
     folder: Path,
     settings: Settings,
     parts: Sequence[Dataset],
+    faces: Sequence[Dataset],
     source: SourceModel | None,
     rest: RestReading,
     teachers: Sequence[Teacher],
@@ -166,14 +178,17 @@ def _trainer(
     """Return the trainer of the run in ``folder`` at its present state.
 
     ``parts``: of the first one the last samples are for the validation; all others are trained on.
+    ``faces``: of which the readings alone are used.
     """
     part, *more = parts
     reads = all_reads(settings.network.reads, teachers)
     training, validation = split_validation(part, settings.validation, reads)
     training = joined(training, *(samples_of(one, reads) for one in more))
     training = taught(training, teachers, settings.teacher_share)
+    others = joined(*(samples_of(one, reads) for one in faces)) if faces else None
     if settings.mirror:
         training = with_mirror_images(training, part.feature_names, part.names)
+        others = others and with_mirror_images(others, part.feature_names, part.names)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -181,7 +196,7 @@ def _trainer(
     record(folder / "run.json", settings)
     start = source.weights if source else None
     trainer = Trainer(folder / "checkpoint.safetensors", settings, part.names, start)
-    trainer.begin(training, validation, rest)
+    trainer.begin(training, validation, rest, others)
     return trainer
 
 

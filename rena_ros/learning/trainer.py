@@ -12,6 +12,7 @@ from rena_ros.base.arrays import FloatArray
 from rena_ros.base.errors import RenaError
 from rena_ros.behaviour.policy import RestReading
 from rena_ros.learning import checkpoint
+from rena_ros.learning.forward import ForwardModel, learned_forward
 from rena_ros.learning.losses import FaceLoss
 from rena_ros.learning.network import Network
 from rena_ros.learning.optimiser import make_optimiser, update_average
@@ -57,12 +58,18 @@ class Trainer:
         self.history: list[Epoch] = []
         self.best_epoch = -1
 
-    def begin(self, training: Samples, validation: Samples, rest: RestReading | None = None) -> None:
+    def begin(
+        self,
+        training: Samples,
+        validation: Samples,
+        rest: RestReading | None = None,
+        others: Samples | None = None,
+    ) -> None:
         """Continue the run from its checkpoint, or start it where there is none.
 
         Both parts hold what the network reads (``NetworkConfig.reads``). ``rest``: the robot's own neutral face, for
-        ``rest_dropout``. Raises RenaError for the checkpoint of a run on other data, of another format, or a damaged
-        one.
+        ``rest_dropout``. ``others``: faces whose readings alone are used, for ``round_trip``. Raises RenaError for the
+        checkpoint of a run on other data, of another format, or a damaged one.
         """
         with torch.random.fork_rng():
             torch.manual_seed(self.settings.seed)
@@ -83,7 +90,14 @@ class Trainer:
         self.steps_per_epoch = -(-len(training) // self.settings.batch_size)
         steps = self.settings.epochs * self.steps_per_epoch
         self.optimiser, self.schedule = make_optimiser(self.network, self.settings, steps)
-        self.validation_samples, self.fingerprint = validation, fingerprint(training, validation)
+        self.forward = None
+        if self.settings.round_trip:
+            self.forward = learned_forward(training, others, self.settings.seed)
+            self.features = torch.from_numpy(training.features)
+            self.other_numbers = self._numbers(others) if others is not None else self.numbers
+            self.other_features = torch.from_numpy(others.features) if others is not None else self.features
+        self.validation_samples = validation
+        self.fingerprint = fingerprint(training, validation, *([others] if others is not None else []))
         self.best = checkpoint.snapshot(self.averaged)
         if not self.checkpoint_path.exists():
             return
@@ -165,7 +179,10 @@ class Trainer:
             if settings.input_noise:
                 numbers = numbers + self.noise * torch.randn(numbers.shape, generator=generator)
             self.optimiser.zero_grad()
-            loss = self.loss(self.network.goals(numbers), self.goals[batch])
+            goals = self.network.goals(numbers)
+            loss = self.loss(goals, self.goals[batch])
+            if self.forward is not None:
+                loss = loss + settings.round_trip * self._missed(self.forward, goals, batch, generator)
             loss.backward()
             # At the peak of the cycle a single bad batch could otherwise ruin the weights for good.
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
@@ -177,3 +194,11 @@ class Trainer:
         if not np.isfinite(total):
             raise Diverged(f"the loss is not finite in epoch {epoch + 1}; use a lower --learning-rate")
         return total / rows
+
+    def _missed(self, forward: ForwardModel, goals: Tensor, batch: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the mean error of the round trip: of this batch, and of as many rows of other faces."""
+        rows = torch.randint(len(self.other_numbers), (len(batch),), generator=generator)
+        numbers = self.other_numbers[rows]
+        numbers = numbers + self.noise * torch.randn(numbers.shape, generator=generator)
+        other = forward.round_trip(self.network.goals(numbers), self.other_features[rows])
+        return forward.round_trip(goals, self.features[batch]) + other
