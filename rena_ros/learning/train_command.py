@@ -125,6 +125,8 @@ def run(args: argparse.Namespace) -> int:
         raise RenaError("--faces are used by the round trip alone: give --round-trip a weight, such as 0.05")
     part, reads = training_part(dataset, args.test, args.limit), settings.network.reads
     rest = robot_rest(part, landmarks="landmarks" in reads)
+    if settings.round_trip:
+        console.print("first learning what the robot's face shows of goals, for the round trip; this takes minutes")
     trainer = _trainer(args.out, settings, (part, *more), faces, source, rest, teachers)
     done = len(trainer.history)
     if done:
