@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     fast.add_argument("--fast", action="store_true", help="an unfinished dataset in --out is continued")
     fast.add_argument("--workers", type=int, help="processes in parallel (default: one per core, at most 2)")
     fast.add_argument(
-        "--people", type=int, metavar="N", help="N drawn persons wear the robot's servos in turn, 100 samples each"
+        "--people", type=int, metavar="N", help="N drawn persons wear the robot's servos in turn, 25 samples each"
     )
     fast.add_argument(
         "--first-person", type=int, metavar="K", help="number of the first of them (default 1); the others follow"

@@ -36,6 +36,7 @@ from rena_ros.twin.body import load_body
 from rena_ros.twin.people import PATH as PEOPLE_ASSET
 
 SHARD_SIZE = 100  # one face per shard
+PERSON_TURN = 25  # for as many samples, more persons teach more than more samples of each
 WIDTH, HEIGHT = 640, 480
 # A new version of these may change a sample: face reader, renderer, random number generator.
 DECISIVE_PACKAGES = ("mediapipe", "numba", "numpy")
@@ -49,14 +50,15 @@ def run(args: argparse.Namespace) -> int:
     robot = load_robot(robot_file)
     strategy = load_strategy(strategy_file, robot)
     load_body(args.body, robot)  # a faulty file is refused before anything is written
-    appearance = Appearance(args.people or 0, args.first_person or 1, bool(args.nuisance), args.seed, SHARD_SIZE)
+    turn = min(SHARD_SIZE, PERSON_TURN) if args.people else SHARD_SIZE
+    appearance = Appearance(args.people or 0, args.first_person or 1, bool(args.nuisance), args.seed, turn)
     job = Job(args.out, robot_file, strategy_file, args.seed, WIDTH, HEIGHT, args.body, appearance)
     workers = worker_count(args.workers)
     console = Console(soft_wrap=True)
     with locked(args.out):
         meta = _meta(args, robot, job)
         earlier = begin(args.out, meta)
-        ranges = missing(args.out, args.samples, SHARD_SIZE)
+        ranges = missing(args.out, args.samples, turn)
         todo = sum(map(len, ranges))
         if earlier:
             console.print(f"continuing {args.out}: {args.samples - todo} of {args.samples} samples are there")
@@ -68,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
         try:
             _record(console, job, shards, workers, args.samples)
         except KeyboardInterrupt:
-            safe = args.samples - sum(map(len, missing(args.out, args.samples, SHARD_SIZE)))
+            safe = args.samples - sum(map(len, missing(args.out, args.samples, turn)))
             console.print(
                 f"stopped: {safe} of {args.samples} samples are safe in {args.out}; the same command continues"
             )
@@ -163,7 +165,7 @@ def _meta(args: argparse.Namespace, robot: Robot, job: Job) -> dict[str, Any]:
         "command": shlex.join(["rena", *sys.argv[1:]]),
         "samples": args.samples,
         "seed": args.seed,
-        "shard_size": SHARD_SIZE,
+        "shard_size": job.appearance.turn,
         "names": list(robot.names),
         "feature_names": list(READING_NAMES),
         "neutral_goals": robot.neutral_goals.tolist(),
