@@ -121,12 +121,9 @@ def run(args: argparse.Namespace) -> int:
     teachers = [load_teacher(path, dataset.names, dataset.feature_names) for path in args.teacher]
     hashes = [teacher.sha256 for teacher in teachers]
     settings = settings_from(args, source, any(one.rest_features is not None for one in (dataset, *more)), hashes)
-    if faces and not settings.round_trip:
-        raise RenaError("--faces are used by the round trip alone: give --round-trip a weight, such as 0.05")
+    _announce_round_trip(console, settings, faces)
     part, reads = training_part(dataset, args.test, args.limit), settings.network.reads
     rest = robot_rest(part, landmarks="landmarks" in reads)
-    if settings.round_trip:
-        console.print("first learning what the robot's face shows of goals, for the round trip; this takes minutes")
     trainer = _trainer(args.out, settings, (part, *more), faces, source, rest, teachers)
     done = len(trainer.history)
     if done:
@@ -155,6 +152,14 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         write_json(args.json, figures)
     return 0
+
+
+def _announce_round_trip(console: Console, settings: Settings, faces: Sequence[Dataset]) -> None:
+    """Say that the forward model is learned first. Raises RenaError when ``faces`` are given, but no round trip."""
+    if settings.round_trip:
+        console.print("first learning what the robot's face shows of goals, for the round trip; this takes minutes")
+    elif faces:
+        raise RenaError("--faces are used by the round trip alone: give --round-trip a weight, such as 0.05")
 
 
 def _check_names(dataset: Dataset, robot: Robot, source: SourceModel | None) -> None:
