@@ -20,7 +20,7 @@ class LandmarkPairing:
 
     def reading(self, stamp_ns: int, features: FloatArray) -> FloatArray | None:
         """Take a reading (55,); return its landmarks if they are here already, else keep it waiting."""
-        self.nobody()
+        self.no_face()
         landmarks = self._landmarks.pop(stamp_ns, None)
         if landmarks is None:
             self._waiting = stamp_ns, features
@@ -36,7 +36,7 @@ class LandmarkPairing:
             self._landmarks.popitem(last=False)
         return None
 
-    def nobody(self) -> None:
+    def no_face(self) -> None:
         """Note an image without a face, or a newer reading: one that still waits is skipped."""
         self.skipped += self._waiting is not None
         self._waiting = None

@@ -1,6 +1,6 @@
 """A person's own face: how it rests and how far it moves, learned while the person acts.
 
-Faces at rest differ, and so does how strongly people move them. Nobody has to hold still for it: every frame counts by
+Faces at rest differ, and so does how strongly people move them. No one must hold still for it: every frame counts by
 how calm, how frontal and how much at rest it is, and by its time, so that a slow camera tells as much as a fast one.
 What is shown of it begins at the robot's own rest and grows with the time that was seen.
 """

@@ -51,13 +51,9 @@ class Dataset:
     meta: dict[str, Any]
     directory: Path
     index: IntArray
-    identities: IntArray = None  # type: ignore[assignment]  # an array once it is made
+    identities: IntArray
     rest_features: FloatArray | None = None
     rest_landmarks: FloatArray | None = None
-
-    def __post_init__(self) -> None:
-        if self.identities is None:
-            object.__setattr__(self, "identities", np.zeros(len(self.goals), np.int32))
 
     def __len__(self) -> int:
         return len(self.goals)
@@ -141,7 +137,7 @@ def load_dataset(directory: str | Path) -> Dataset:
     if wrong := [name for name in extra if arrays[name].shape != arrays[like[name]].shape]:
         raise RenaError(f"{directory}: {wrong[0]} do not have the shape of {like[wrong[0]]}; {_CHECK}")
     return Dataset(
-        **arrays,
+        **{"identities": np.zeros(found, np.int32), **arrays},
         names=tuple(meta["names"]),
         feature_names=tuple(meta["feature_names"]),
         meta=meta,

@@ -1,6 +1,6 @@
 """The robot's own face as a function: servo goals -> the reading of the face that shows them.
 
-A model of the other direction, from readings to goals, learns with it from faces whose goals nobody knows: what the
+A model of the other direction, from readings to goals, learns with it from faces whose goals are not known: what the
 robot would show of the predicted goals must read as the face that was read.
 """
 

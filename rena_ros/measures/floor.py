@@ -1,4 +1,4 @@
-"""The floor: the error that remains, by servo, to somebody who knows the true geometry and reads it with its noise.
+"""The floor: the error that remains, by servo, for an oracle that knows the true geometry and reads it with its noise.
 
 Around each sample the reading is taken as linear in the goals, y = y_0 + J (g - g_0) + noise. Who knows J, the noise
 covariance R and the covariance P of goals reaches, with the best linear estimate, the error covariance
@@ -6,10 +6,10 @@ covariance R and the covariance P of goals reaches, with the best linear estimat
     (Jᵀ R⁻¹ J + P⁻¹)⁻¹
 
 which for Gaussian goals is the Bayesian Cramér-Rao bound (Van Trees 1968, section 2.4). A servo that no reading shows
-keeps the spread of its goals: nobody can know better, and so it is shown.
+keeps the spread of its goals: no model can know better, and so it is shown.
 
 What it is not: an exact bound. Goals have limits and gather at neutral, and an estimator that uses this may lie
-slightly below. The oracle knows J at the true goals; who must find it first lies above. Noise is what the given
+slightly below. The oracle knows J at the true goals; a model that must find it lies above. Noise is what the given
 covariance holds: readings of one still face understate it where light, camera or identity change.
 
 The floor is the mean of these covariances over samples. Take the Jacobians from something without noise: a forward

@@ -97,7 +97,7 @@ class PolicyNode(Node):
         stamp, now_s = message.header.stamp, time.monotonic()
         self._stamps.note(nanoseconds(stamp), now_s)
         if not message.name:
-            self._pairing.nobody()
+            self._pairing.no_face()
             return  # absence begins after a time: see on_tick
         if tuple(message.name) != READING_NAMES or len(message.position) != len(READING_NAMES):
             self._refuse("its names are not the 55 of a reading")

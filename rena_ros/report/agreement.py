@@ -1,4 +1,4 @@
-"""What the processes of one report have agreed on: its options and its data, in OUT/work/plan.json."""
+"""What the processes of one report have agreed on: its options and its data, in plan.json of their working folder."""
 
 import json
 from dataclasses import asdict

@@ -1,9 +1,10 @@
 """The page of a report, as Markdown: tables, plots and sentences."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from rena_ros.report.cells import Results, median_of
+from rena_ros.report.cells import Result, Results, median_of
 from rena_ros.report.findings import PAPER_ERROR, own_error
 from rena_ros.report.kinds import ModelKind
 from rena_ros.report.page_shown import shown_faces, shown_films, table
@@ -100,14 +101,16 @@ def _regions(
     for name, kind in kinds.items():
         runs = [one for one in results.where(name, OWN, protocol.pool, kind.consistency) if TEST in one["parts"]]
         if runs:
-            means = [
-                median_of(runs, lambda one, region=region: one["parts"][TEST]["per_region"][region])  # type: ignore[misc]
-                for region in regions
-            ]
-            rows.append([kind.title, *("" if mean is None else f"{100 * mean:.2f}" for mean in means)])
+            medians = [median_of(runs, partial(_error_in, region)) for region in regions]
+            rows.append([kind.title, *("" if median is None else f"{100 * median:.2f}" for median in medians)])
     yield "### By region (median of the seeds)"
     yield ""
     yield from table(("model", *regions), rows)
+
+
+def _error_in(region: str, run: Result) -> float:
+    error: float = run["parts"][TEST]["per_region"][region]
+    return error
 
 
 def _table_i(results: Results, protocol: Protocol, kinds: Mapping[str, ModelKind]) -> Iterator[str]:

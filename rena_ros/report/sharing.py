@@ -1,4 +1,4 @@
-"""Work shared by processes through a folder: each unit is done once, by whoever claims it first.
+"""Work shared by processes through a folder: each unit is done once, by the process that claims it first.
 
 A claim is an flock on a file, so it ends with the process that holds it, however that ends. A result is one JSON file,
 written as a whole; what has a result is never done again. Machines share a folder where its file system passes locks
@@ -54,7 +54,7 @@ class SharedWork:
         do: Callable[[str], dict[str, Any]],
         tell: Callable[[int], None],
     ) -> None:
-        """Return when all ``names`` have results: those that nobody holds are done here, one after the other.
+        """Return when all ``names`` have results: those that no process holds are done here, one after the other.
 
         ``needs(name)``: whose results come before; ``do(name)``: returns the result, JSON data; ``tell(done)`` is
         called with the number of results whenever one may have come.
@@ -66,7 +66,7 @@ class SharedWork:
         tell(len(names))
 
     def _tried(self, name: str, do: Callable[[str], dict[str, Any]]) -> bool:
-        """Do one unit, unless somebody else holds it or has just done it; return whether it was done here."""
+        """Do one unit, unless another process holds it or has just done it; return whether it was done here."""
         with self._claimed(name) as mine:
             if not mine or self.done(name):
                 return False

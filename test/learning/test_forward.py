@@ -1,17 +1,20 @@
-"""Learning from faces whose goals nobody knows: the forward model, and what the round trip does to a training."""
+"""Learning from faces whose goals are not known: the forward model, and what the round trip does to a training."""
 
 import argparse
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 
 from rena_ros.base.errors import RenaError
 from rena_ros.behaviour.policy import Policy
 from rena_ros.learning import train_command
 from rena_ros.learning.forward import ForwardModel, learned_forward
 from rena_ros.learning.samples import Samples, samples_of
+from rena_ros.learning.settings import settings_with
 
 
 def train(*words: object) -> int:
@@ -54,6 +57,14 @@ def test_the_round_trip_is_least_for_the_goals_that_were_shown_and_draws_goals_i
     beyond = torch.full((1, 25), 6.0, requires_grad=True)
     forward.round_trip(beyond, features[:1]).backward()
     assert beyond.grad is not None and (beyond.grad > 0).all()
+
+
+def test_people_are_no_part_of_the_robots_own_face(dataset):
+    people = replace(dataset, identities=np.ones(len(dataset), np.int32))
+    settings = settings_with({"round_trip": 0.05})
+    train_command._announce_round_trip(Console(), settings, [dataset], [people])
+    with pytest.raises(RenaError, match="give it as --faces"):
+        train_command._announce_round_trip(Console(), settings, [people], [])
 
 
 def test_rena_train_learns_from_faces_without_their_goals(dataset_directory, tmp_path):
