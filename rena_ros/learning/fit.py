@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from rena_ros.base.arrays import FloatArray
@@ -13,7 +12,7 @@ from rena_ros.behaviour.policy import RestReading
 from rena_ros.datasets.dataset import Dataset
 from rena_ros.learning.export import export_onnx, labels_of, run_exported
 from rena_ros.learning.network import Network
-from rena_ros.learning.readings import readings_of, with_robot_rest
+from rena_ros.learning.readings import readings_of
 from rena_ros.learning.samples import Samples, joined, robot_rest, samples_of
 from rena_ros.learning.settings import Settings
 from rena_ros.learning.teachers import all_reads, load_teacher, taught
@@ -80,18 +79,6 @@ def model_goals(path: Path, part: Dataset) -> FloatArray:
     """
     reads = load_teacher(path, part.names, part.feature_names).reads
     return run_exported(path, readings_of(samples_of(part, reads), reads))
-
-
-def model_goals_of_person(path: Path, own: Dataset, features: FloatArray, landmarks: FloatArray) -> FloatArray:
-    """Return the goals (n, 25), clipped to [0, 1], of an exported graph for a person of whom nothing else is known.
-
-    ``features``: (n, 55); ``landmarks``: aligned, (n, 478, 3). The robot's own neutral face, that of the dataset
-    ``own``, stands for the person's. Raises RenaError as ``model_goals``.
-    """
-    reads = load_teacher(path, own.names, own.feature_names).reads
-    rest = robot_rest(own, "rest_landmarks" in reads)
-    samples = Samples(features, np.zeros((len(features), 0), np.float32), landmarks, features, landmarks)
-    return run_exported(path, readings_of(with_robot_rest(samples, rest), reads))
 
 
 def _joined(datasets: Sequence[Dataset], reads: Sequence[str]) -> Samples:

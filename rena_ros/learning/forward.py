@@ -6,9 +6,11 @@ robot would show of the predicted goals must read as the face that was read.
 
 from itertools import pairwise
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rena_ros.base.errors import RenaError
 from rena_ros.learning.inputs import log_odds
 from rena_ros.learning.samples import Samples
 
@@ -76,11 +78,33 @@ class ForwardModel(nn.Module):
 
 
 def learned_forward(training: Samples, others: Samples | None, seed: int) -> ForwardModel:
-    """Return the forward model of the training samples, all of one face; ``others``: further faces to be shown."""
-    features = torch.from_numpy(training.features)
+    """Return the forward model of the training samples that show the robot; ``others``: further faces to be shown.
+
+    Raises RenaError when none shows the robot's own face.
+    """
+    own = training.part(np.flatnonzero(~training.people))
+    if not len(own):
+        raise RenaError(
+            "the round trip learns the robot's own face, but no training sample shows it: give it as --data"
+        )
+    features = torch.from_numpy(own.features)
     shown = features if others is None else torch.cat((features, torch.from_numpy(others.features)))
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        forward = ForwardModel(shown, training.goals.shape[1])
-    forward.fit(torch.from_numpy(training.goals), features, seed)
+        forward = ForwardModel(shown, own.goals.shape[1])
+    forward.fit(torch.from_numpy(own.goals), features, seed)
     return forward
+
+
+def faces_to_show(forward: ForwardModel, samples: Samples) -> Tensor:
+    """Return the readings (n, 55) that the robot's face is to give for samples with goals.
+
+    For its own face: what was read. For a person, whose face reads otherwise with the same goals: what the robot shows
+    of the true goals, and the person's pose.
+    """
+    wanted = torch.from_numpy(samples.features).clone()
+    people = torch.from_numpy(samples.people)
+    if people.any():
+        with torch.no_grad():
+            wanted[people, : forward.coefficients] = forward(torch.from_numpy(samples.goals)[people])[0]
+    return wanted

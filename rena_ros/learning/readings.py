@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ def readings_of(samples: Samples, reads: Sequence[str]) -> Readings:
 
 def with_robot_rest(samples: Samples, rest: RestReading) -> Samples:
     """Return the samples with the robot's own neutral face in place of each person's, where they hold one."""
-    rests: dict[str, FloatArray] = {}
+    rests: dict[str, Any] = {}
     if samples.rest_features is not None:
         rests["rest_features"] = np.broadcast_to(rest.features, samples.features.shape)
     if samples.rest_landmarks is not None and rest.landmarks is not None:

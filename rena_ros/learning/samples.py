@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rena_ros.base.arrays import FloatArray, IntArray
+from rena_ros.base.arrays import Array, BoolArray, FloatArray, IntArray
 from rena_ros.base.errors import RenaError
 from rena_ros.behaviour.policy import RestReading
 from rena_ros.datasets.dataset import Dataset
@@ -25,6 +25,7 @@ class Samples:
     landmarks: float32 (n, 478, 3), aligned (see ``perception.landmark_frame``)
     rest_features: float32 (n, 55), the reading of the same identity's neutral face
     rest_landmarks: float32 (n, 478, 3), aligned, of the same reading
+    identities: int32 (n,), 0 for the robot's own face; None: all show it
     """
 
     features: FloatArray
@@ -32,6 +33,7 @@ class Samples:
     landmarks: FloatArray | None = None
     rest_features: FloatArray | None = None
     rest_landmarks: FloatArray | None = None
+    identities: IntArray | None = None
 
     def __len__(self) -> int:
         return len(self.goals)
@@ -39,6 +41,11 @@ class Samples:
     def part(self, rows: slice | IntArray) -> "Samples":
         """Return the samples ``rows``: a slice, or an array of row numbers."""
         return replace(self, **{name: array[rows] for name, array in vars(self).items() if array is not None})
+
+    @property
+    def people(self) -> BoolArray:
+        """Return which samples show another face than the robot's own, bool (n,)."""
+        return np.zeros(len(self), bool) if self.identities is None else self.identities != 0
 
 
 def samples_of(dataset: Dataset, reads: Sequence[str] = ("features",)) -> Samples:
@@ -58,7 +65,7 @@ def samples_of(dataset: Dataset, reads: Sequence[str] = ("features",)) -> Sample
         rest_landmarks = np.broadcast_to(rest.landmarks, dataset.landmarks.shape)
         if dataset.rest_landmarks is not None:
             rest_landmarks = _aligned(dataset, dataset.rest_landmarks)
-    samples = Samples(dataset.features, dataset.goals, landmarks, rest_features, rest_landmarks)
+    samples = Samples(dataset.features, dataset.goals, landmarks, rest_features, rest_landmarks, dataset.identities)
     _check(dataset, samples)
     return samples
 
@@ -105,8 +112,10 @@ def joined(*parts: Samples) -> Samples:
 
 def with_mirror_images(samples: Samples, feature_names: tuple[str, ...], servo_names: tuple[str, ...]) -> Samples:
     """Return the samples followed by their mirror images, (2n, ...), so that the model favours neither side."""
-    images = {"features": mirror_features(samples.features, feature_names)}
+    images: dict[str, Array] = {"features": mirror_features(samples.features, feature_names)}
     images["goals"] = mirror_goals(samples.goals, servo_names)
+    if samples.identities is not None:
+        images["identities"] = samples.identities
     if samples.rest_features is not None:
         images["rest_features"] = mirror_features(samples.rest_features, feature_names)
     for name in ("landmarks", "rest_landmarks"):

@@ -121,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
     teachers = [load_teacher(path, dataset.names, dataset.feature_names) for path in args.teacher]
     hashes = [teacher.sha256 for teacher in teachers]
     settings = settings_from(args, source, any(one.rest_features is not None for one in (dataset, *more)), hashes)
-    _announce_round_trip(console, settings, more, faces)
+    _announce_round_trip(console, settings, faces)
     part, reads = training_part(dataset, args.test, args.limit), settings.network.reads
     rest = robot_rest(part, landmarks="landmarks" in reads)
     trainer = _trainer(args.out, settings, (part, *more), faces, source, rest, teachers)
@@ -154,19 +154,9 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _announce_round_trip(
-    console: Console, settings: Settings, more: Sequence[Dataset], faces: Sequence[Dataset]
-) -> None:
-    """Say that the forward model is learned first.
-
-    Raises RenaError when ``faces`` are given, but no round trip, or when ``more`` shows other faces than the robot's.
-    """
+def _announce_round_trip(console: Console, settings: Settings, faces: Sequence[Dataset]) -> None:
+    """Say that the forward model is learned first. Raises RenaError when ``faces`` are given, but no round trip."""
     if settings.round_trip:
-        if people := [str(one.directory) for one in more if one.identities.any()]:
-            raise RenaError(
-                f"the round trip learns the robot's own face from --data and --more, but {people[0]} shows people: "
-                "give it as --faces"
-            )
         console.print("first learning what the robot's face shows of goals, for the round trip; this takes minutes")
     elif faces:
         raise RenaError("--faces are used by the round trip alone: give --round-trip a weight, such as 0.05")

@@ -12,7 +12,7 @@ from rena_ros.base.arrays import FloatArray
 from rena_ros.base.errors import RenaError
 from rena_ros.behaviour.policy import RestReading
 from rena_ros.learning import checkpoint
-from rena_ros.learning.forward import ForwardModel, learned_forward
+from rena_ros.learning.forward import ForwardModel, faces_to_show, learned_forward
 from rena_ros.learning.losses import FaceLoss
 from rena_ros.learning.network import Network
 from rena_ros.learning.optimiser import make_optimiser, update_average
@@ -93,9 +93,9 @@ class Trainer:
         self.forward = None
         if self.settings.round_trip:
             self.forward = learned_forward(training, others, self.settings.seed)
-            self.features = torch.from_numpy(training.features)
-            self.other_numbers = self._numbers(others) if others is not None else self.numbers
-            self.other_features = torch.from_numpy(others.features) if others is not None else self.features
+            self.to_show = faces_to_show(self.forward, training)
+            self.other_numbers = self._numbers(others) if others is not None else None
+            self.others_to_show = torch.from_numpy(others.features) if others is not None else self.to_show
         self.validation_samples = validation
         self.fingerprint = fingerprint(training, validation, *([others] if others is not None else []))
         self.best = checkpoint.snapshot(self.averaged)
@@ -197,8 +197,10 @@ class Trainer:
 
     def _missed(self, forward: ForwardModel, goals: Tensor, batch: Tensor, generator: torch.Generator) -> Tensor:
         """Return the mean error of the round trip: of this batch, and of as many rows of other faces."""
+        missed = forward.round_trip(goals, self.to_show[batch])
+        if self.other_numbers is None:
+            return missed
         rows = torch.randint(len(self.other_numbers), (len(batch),), generator=generator)
         numbers = self.other_numbers[rows]
         numbers = numbers + self.noise * torch.randn(numbers.shape, generator=generator)
-        other = forward.round_trip(self.network.goals(numbers), self.other_features[rows])
-        return forward.round_trip(goals, self.features[batch]) + other
+        return missed + forward.round_trip(self.network.goals(numbers), self.others_to_show[rows])

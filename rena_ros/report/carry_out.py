@@ -11,15 +11,17 @@ from optuna.storages import BaseStorage
 
 from rena_ros.base.arrays import FloatArray
 from rena_ros.base.commit import source_commit
+from rena_ros.behaviour.policy import Policy
 from rena_ros.datasets.dataset import Dataset
 from rena_ros.learning.baselines import Baseline, make_baseline
 from rena_ros.learning.cost import answer_cost
-from rena_ros.learning.fit import FittedModel, export_fitted, fit, model_goals, model_goals_of_person
+from rena_ros.learning.fit import FittedModel, export_fitted, fit, model_goals
 from rena_ros.learning.metrics import left_right_gap
 from rena_ros.learning.samples import Samples, samples_of
 from rena_ros.learning.settings import Settings, settings_with
 from rena_ros.learning.trainer import Diverged
 from rena_ros.measures.errors import mae, rmse, rmse_by_region, rmse_over
+from rena_ros.mimic.film_round_trip import FilmReadings, film_goals
 from rena_ros.report.drawn import Mirror
 from rena_ros.report.kinds import ALIKE, ModelKind
 from rena_ros.report.parts import TEST, ReportData, joined, training_samples, with_adapted
@@ -178,7 +180,9 @@ class Experiments:
         seen = np.isfinite(person.features).all(axis=1)
         features, landmarks = person.features[seen], person.landmarks[seen]
         if self.kinds[unit.kind].trained:
-            goals = model_goals_of_person(self._model(run), self.data.own, features, landmarks)
+            policy = Policy(self._model(run), self.robot)
+            film = FilmReadings(person.times_s[seen], features, landmarks)
+            goals = film_goals(film, policy, "person" if policy.reads_rest else "resting")
         else:
             goals = self._fitted_baseline(run).predict(Samples(features, np.zeros((len(features), 0), np.float32)))
         return on_film(person, held(goals, seen, self.robot.neutral_goals), self.mirror)

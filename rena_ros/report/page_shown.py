@@ -69,5 +69,5 @@ def shown_films(results: Results, kinds: Mapping[str, ModelKind]) -> Iterator[st
         f"{100 * first['time_still']:.1f} in time: a model is worth what it gains over that. The paper reports 91.8, "
         "88.1 and 92.7, with b and T_D not given. Mean r: of the person's coefficients and those of the twin that "
         f"mirrors each frame, over the channels in which the person moves (standard deviation {LEAST_STD:g} or more). "
-        "Nothing is known of the person beforehand: models see raw readings, and the robot's own neutral face."
+        "Nothing is known of the person beforehand: each model adapts to the person while the film goes on, as live."
     )

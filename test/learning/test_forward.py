@@ -7,14 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from rich.console import Console
 
 from rena_ros.base.errors import RenaError
 from rena_ros.behaviour.policy import Policy
 from rena_ros.learning import train_command
-from rena_ros.learning.forward import ForwardModel, learned_forward
-from rena_ros.learning.samples import Samples, samples_of
-from rena_ros.learning.settings import settings_with
+from rena_ros.learning.forward import ForwardModel, faces_to_show, learned_forward
+from rena_ros.learning.samples import Samples, joined, samples_of
 
 
 def train(*words: object) -> int:
@@ -59,12 +57,28 @@ def test_the_round_trip_is_least_for_the_goals_that_were_shown_and_draws_goals_i
     assert beyond.grad is not None and (beyond.grad > 0).all()
 
 
-def test_people_are_no_part_of_the_robots_own_face(dataset):
-    people = replace(dataset, identities=np.ones(len(dataset), np.int32))
-    settings = settings_with({"round_trip": 0.05})
-    train_command._announce_round_trip(Console(), settings, [dataset], [people])
-    with pytest.raises(RenaError, match="give it as --faces"):
-        train_command._announce_round_trip(Console(), settings, [people], [])
+def test_people_are_no_part_of_the_robots_own_face(forward, samples):
+    training, other = samples.part(slice(400)), samples.part(slice(400, 500))
+    people = replace(other, identities=np.ones(100, np.int32), features=other.features[::-1].copy())
+    both = joined(replace(training, identities=np.zeros(400, np.int32)), people)
+    again = learned_forward(both, None, seed=0)
+    assert torch.equal(again(torch.from_numpy(other.goals))[0], forward(torch.from_numpy(other.goals))[0])
+    with pytest.raises(RenaError, match="no training sample shows it"):
+        learned_forward(people, None, seed=0)
+
+
+def test_a_person_is_answered_with_what_the_robot_shows_of_the_persons_goals(forward, samples):
+    own, person = samples.part(slice(400)), samples.part(slice(400, 500))
+    both = joined(
+        replace(own, identities=np.zeros(400, np.int32)), replace(person, identities=np.full(100, 7, np.int32))
+    )
+    wanted = faces_to_show(forward, both).numpy()
+    np.testing.assert_array_equal(wanted[:400], own.features)
+    np.testing.assert_array_equal(wanted[400:, 52:], person.features[:, 52:])
+    with torch.no_grad():
+        shown = forward(torch.from_numpy(person.goals))[0].numpy()
+    np.testing.assert_array_equal(wanted[400:, :52], shown)
+    np.testing.assert_array_equal(faces_to_show(forward, own).numpy(), own.features)  # no identities: all its own
 
 
 def test_rena_train_learns_from_faces_without_their_goals(dataset_directory, tmp_path):
