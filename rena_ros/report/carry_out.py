@@ -36,6 +36,7 @@ from rena_ros.report.plan import (
     Unit,
     first_run,
     teachers_of,
+    trials_of,
 )
 from rena_ros.report.sharing import SharedWork
 from rena_ros.report.shown import FACES, held, on_film, table_two
@@ -87,7 +88,7 @@ class Experiments:
 
     def _trained(self, run: ReportRun) -> dict[str, Any]:
         kind = self.kinds[run.kind]
-        rate = kind.rate or best_rate([self._result(one.name) for one in self._trials(kind.teachers or run.kind)])
+        rate = kind.rate or best_rate([self._result(one.name) for one in trials_of(run.kind, self.units, self.kinds)])
         try:
             fitted = self._fitted(run, rate, run.name)
         except Diverged as error:
@@ -173,7 +174,7 @@ class Experiments:
 
     def _on_film(self, unit: ShownModel) -> dict[str, Any]:
         """Return the figures of Table III and of the round trip on the film; none of a model that diverged."""
-        run = first_run(unit.kind, self.units)
+        run = first_run(unit.kind, self.units, unit.data)
         if self.data.film is None or not self._result(run.name)["parts"]:
             return {}
         person = self.data.film
@@ -189,9 +190,6 @@ class Experiments:
 
     def _model(self, run: ReportRun) -> Path:
         return self.shared.work / f"{run.name}.onnx"
-
-    def _trials(self, kind: str) -> list[TuningTrial]:
-        return [one for one in self.units if isinstance(one, TuningTrial) and one.kind == kind]
 
     def _result(self, name: str) -> dict[str, Any]:
         result = self.shared.result(name)

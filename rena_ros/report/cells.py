@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 Result = dict[str, Any]
+ON_PEOPLE = ", trained on people"
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Results:
-    """The results of all runs of a report, in the order of its plan; by kind what its faces and its films look like."""
+    """The results of all runs of a report, in the order of its plan; by kind what its faces and its films look like.
+
+    Films of models trained on people stand under the name of their kind with ON_PEOPLE behind it.
+    """
 
     runs: tuple[Result, ...]
     faces: dict[str, Result] = field(default_factory=dict)

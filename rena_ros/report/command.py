@@ -23,13 +23,13 @@ from rena_ros.base.missing import require
 from rena_ros.learning.fit import use_threads
 from rena_ros.report.agreement import agree, options_of, protocol_of, read
 from rena_ros.report.carry_out import Experiments
-from rena_ros.report.cells import Results
+from rena_ros.report.cells import ON_PEOPLE, Results
 from rena_ros.report.drawn import Mirror
 from rena_ros.report.findings import findings
 from rena_ros.report.kinds import KINDS
 from rena_ros.report.page import page
 from rena_ros.report.parts import ReportData, load_data
-from rena_ros.report.plan import QUICK, Protocol, ReportRun, ShownModel, needs, planned_units
+from rena_ros.report.plan import OWN, QUICK, Protocol, ReportRun, ShownModel, needs, planned_units
 from rena_ros.report.sharing import SharedWork
 from rena_ros.report.tuning import open_storage
 from rena_ros.robot.file import load_robot
@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
     runs = [shared.result(unit.name) or {} for unit in units if isinstance(unit, ReportRun)]
     shown = {unit: shared.result(unit.name) or {} for unit in units if isinstance(unit, ShownModel)}
     faces = {unit.kind: one for unit, one in shown.items() if not unit.film}
-    films = {unit.kind: one for unit, one in shown.items() if unit.film}
+    films = {unit.kind + ON_PEOPLE * (unit.data != OWN): one for unit, one in shown.items() if unit.film}
     render(shared.folder, Results(tuple(runs), faces, films), protocol, robot, data, console)
     return 0
 

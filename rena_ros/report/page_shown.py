@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from rena_ros.report.cells import Results
+from rena_ros.report.cells import ON_PEOPLE, Results
 from rena_ros.report.kinds import ModelKind
 from rena_ros.report.shown import LEAST_STD
 
@@ -52,7 +52,7 @@ def shown_films(results: Results, kinds: Mapping[str, ModelKind]) -> Iterator[st
         weakest = sorted(one["channels"], key=one["channels"].get)[:3]
         rows.append(
             [
-                kinds[name].title,
+                kinds[name.removesuffix(ON_PEOPLE)].title + ON_PEOPLE * name.endswith(ON_PEOPLE),
                 *(f"{100 * one[key]:.1f}" for key in ("space", "time", "smoothness")),
                 "" if one["mean_r"] is None else f"{one['mean_r']:.3f}",
                 ", ".join(f"`{channel}` {one['channels'][channel]:.2f}" for channel in weakest),

@@ -71,15 +71,20 @@ class TuningTrial:
 
 @dataclass(frozen=True)
 class ShownModel:
-    """A kind's model of the first seed, looked at: its goals drawn, or a film mirrored. ``film``: SHA-256, or none."""
+    """A kind's model of the first seed, looked at: its goals drawn, or a film mirrored. ``film``: SHA-256, or none.
+
+    ``data``: what the model was trained on, OWN or PEOPLE.
+    """
 
     kind: str
     film: str = ""
+    data: str = OWN
 
     @property
     def name(self) -> str:
         """Name of its files."""
-        return f"film-{self.kind}-{self.film[:12]}" if self.film else f"shown-{self.kind}"
+        kind = self.kind if self.data == OWN else f"{self.kind}-{self.data}"
+        return f"film-{kind}-{self.film[:12]}" if self.film else f"shown-{kind}"
 
 
 Unit = ReportRun | TuningTrial | ShownModel
@@ -111,6 +116,8 @@ def planned_units(
         for seed in (protocol.seeds if kinds[one[0]].seeded else protocol.seeds[:1])
     ]
     shown = [ShownModel(name, one) for one in ("", film)[: 2 if film else 1] for name in kinds]
+    if film and people_samples:
+        shown += [ShownModel(name, film, PEOPLE) for name, kind in kinds.items() if kind.people]
     return (*trials, *runs, *shown)
 
 
@@ -127,10 +134,16 @@ def needs(unit: Unit, units: tuple[Unit, ...], kinds: Mapping[str, ModelKind]) -
     if isinstance(unit, TuningTrial):
         return ()
     if isinstance(unit, ShownModel):
-        return (first_run(unit.kind, units).name,)
+        return (first_run(unit.kind, units, unit.data).name,)
     if kinds[unit.kind].teachers is not None:
         return tuple(one.name for one in teachers_of(unit, units, kinds))
-    return tuple(one.name for one in units if isinstance(one, TuningTrial) and one.kind == unit.kind)
+    return tuple(one.name for one in trials_of(unit.kind, units, kinds))
+
+
+def trials_of(kind: str, units: tuple[Unit, ...], kinds: Mapping[str, ModelKind]) -> tuple[TuningTrial, ...]:
+    """Return the trials that choose the learning rate of a kind: its own, or those of the kind that gives it one."""
+    tuned = kinds[kind].rate_of or kinds[kind].teachers or kind
+    return tuple(one for one in units if isinstance(one, TuningTrial) and one.kind == tuned)
 
 
 def teachers_of(run: ReportRun, units: tuple[Unit, ...], kinds: Mapping[str, ModelKind]) -> tuple[ReportRun, ...]:
@@ -143,6 +156,6 @@ def teachers_of(run: ReportRun, units: tuple[Unit, ...], kinds: Mapping[str, Mod
     return tuple(one for one in runs if (one.kind, one.data, one.size, one.consistency) == wanted)
 
 
-def first_run(kind: str, units: tuple[Unit, ...]) -> ReportRun:
-    """Return the run of a kind in the comparison with the first seed; it is planned before its others."""
-    return next(one for one in units if isinstance(one, ReportRun) and one.kind == kind)
+def first_run(kind: str, units: tuple[Unit, ...], data: str = OWN) -> ReportRun:
+    """Return the run of a kind with the first seed, on OWN that of the comparison; it is planned before its others."""
+    return next(one for one in units if isinstance(one, ReportRun) and (one.kind, one.data) == (kind, data))
