@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rena_ros.base.arrays import FloatArray
+from rena_ros.base.arrays import BoolArray, FloatArray, IntArray
 from rena_ros.base.errors import RenaError
 from rena_ros.base.files import sha256_of
 from rena_ros.behaviour.resting_face import RestingFace
@@ -75,11 +75,12 @@ def load_data(
     people = None
     if identities is not None:
         whole = _fitting(_checked(identities), first)
-        people, held_out = whole.split(min(protocol.test, max(1, len(whole) // 5)))
-        met = np.isin(held_out.identities, people.identities)
+        held_out = later_halves(whole.identities, min(protocol.test, max(1, len(whole) // 5)))
+        people, known = whole.part(np.flatnonzero(~held_out)), whole.part(np.flatnonzero(held_out))
+        met = np.isin(known.identities, people.identities)
         if not met.any():
             raise RenaError(f"{identities}: no identity of its last {len(met)} samples is among those to train on")
-        measured[KNOWN], origin["identities"] = held_out.part(np.flatnonzero(met)), _origin(whole)
+        measured[KNOWN], origin["identities"] = known.part(np.flatnonzero(met)), _origin(whole)
     if strangers is not None:
         measured[STRANGERS] = _fitting(_checked(strangers), first)
         origin["strangers"] = _origin(measured[STRANGERS])
@@ -89,6 +90,19 @@ def load_data(
     if film is None:
         return ReportData(own, people, measured, origin)
     return ReportData(own, people, measured, origin, read_film(film), sha256_of(film))
+
+
+def later_halves(identities: IntArray, count: int) -> BoolArray:
+    """Choose about ``count`` samples to measure known identities on, bool (n,); all others train.
+
+    They are, of the last samples, the later half of those of each identity.
+    """
+    first = max(0, len(identities) - 2 * count)
+    chosen = np.zeros(len(identities), bool)
+    for identity in np.unique(identities[first:]):
+        rows = first + np.flatnonzero(identities[first:] == identity)
+        chosen[rows[(len(rows) + 1) // 2 :]] = True
+    return chosen
 
 
 def training_samples(data: ReportData, protocol: Protocol, part: str, size: int) -> tuple[list[Dataset], list[Dataset]]:

@@ -8,7 +8,7 @@ from report_stand import write_dataset
 
 from rena_ros.base.errors import RenaError
 from rena_ros.datasets.dataset import load_dataset
-from rena_ros.report.parts import load_data, training_samples, with_adapted
+from rena_ros.report.parts import later_halves, load_data, training_samples, with_adapted
 from rena_ros.report.plan import OWN, PEOPLE, Protocol
 
 PROTOCOL = Protocol(pool=300, test=100)
@@ -59,3 +59,10 @@ def test_adapted_readings_at_rest_are_the_robots_own(own, tmp_path):
     found = with_adapted({"test": strangers, "unknown identities": at_rest}, robot_rest)
     assert list(found) == ["unknown identities, adapted"]
     np.testing.assert_allclose(found["unknown identities, adapted"].features, np.full((100, 55), 0.3), atol=1e-6)
+
+
+def test_known_identities_are_measured_on_the_later_half_of_their_turns():
+    turns = np.repeat([4, 9, 7], 6)
+    assert np.flatnonzero(later_halves(turns, 6)).tolist() == [9, 10, 11, 15, 16, 17]
+    assert np.flatnonzero(later_halves(np.array([1, 2, 1, 2]), 2)).tolist() == [2, 3]
+    assert later_halves(np.repeat([1, 2], 3), 100).tolist() == [False, False, True] * 2

@@ -99,7 +99,7 @@ def test_identities_are_measured_apart(own, tmp_path, monkeypatch):
     places = ("--data", own, "--identities", known, "--strangers", unknown, "--out", tmp_path / "out")
     assert report("--quick", *places, "--seeds", 1, "--epochs", 1) == 0
     text = (tmp_path / "out" / "results.md").read_text()
-    assert "## People" in text and "| many identities | 460 |" in text and "identities never trained on" in text
+    assert "## People" in text and "| many identities | 461 |" in text and "identities never trained on" in text
     runs = json.loads((tmp_path / "out" / "results.json").read_text())["runs"]
     parts = {"test", "known identities", "unknown identities"}
     for one in runs:
