@@ -29,6 +29,7 @@ from rena_ros.report.plan import (
     OWN,
     PEOPLE,
     TUNING_SEED,
+    FloorOfOracle,
     Protocol,
     ReportRun,
     ShownModel,
@@ -41,6 +42,7 @@ from rena_ros.report.plan import (
 from rena_ros.report.sharing import SharedWork
 from rena_ros.report.shown import FACES, held, on_film, table_two
 from rena_ros.report.tuning import best_rate, carry_out_trial
+from rena_ros.report.visibility import visibility
 from rena_ros.robot.model import Robot
 
 QUANTILES = 101  # of the errors of single samples: what the curve of cumulative errors is drawn from
@@ -68,6 +70,8 @@ class Experiments:
             return carry_out_trial(
                 unit, self.protocol, self.storage, self.study, lambda rate: self._validation_error(unit, rate)
             )
+        if isinstance(unit, FloorOfOracle):
+            return visibility(self.data.own, self.data.measured[TEST], self.mirror, self.protocol.quick)
         if isinstance(unit, ShownModel):
             return {"kind": unit.kind, **(self._on_film(unit) if unit.film else self._shown(unit))}
         start_s = time.monotonic()

@@ -29,7 +29,7 @@ from rena_ros.report.findings import findings
 from rena_ros.report.kinds import KINDS
 from rena_ros.report.page import page
 from rena_ros.report.parts import ReportData, load_data
-from rena_ros.report.plan import OWN, QUICK, Protocol, ReportRun, ShownModel, needs, planned_units
+from rena_ros.report.plan import OWN, QUICK, FloorOfOracle, Protocol, ReportRun, ShownModel, needs, planned_units
 from rena_ros.report.sharing import SharedWork
 from rena_ros.report.tuning import open_storage
 from rena_ros.robot.file import load_robot
@@ -104,7 +104,8 @@ def run(args: argparse.Namespace) -> int:
     shown = {unit: shared.result(unit.name) or {} for unit in units if isinstance(unit, ShownModel)}
     faces = {unit.kind: one for unit, one in shown.items() if not unit.film}
     films = {unit.kind + ON_PEOPLE * (unit.data != OWN): one for unit, one in shown.items() if unit.film}
-    render(shared.folder, Results(tuple(runs), faces, films), protocol, robot, data, console)
+    floor = shared.result(FloorOfOracle().name) or {}
+    render(shared.folder, Results(tuple(runs), faces, films, floor), protocol, robot, data, console)
     return 0
 
 
@@ -134,6 +135,7 @@ def render(
         "findings": sentences,
         "table_2": results.faces,
         "film": results.films,
+        "floor": results.floor,
         "runs": list(results.runs),
     }
     write_json(folder / "results.json", figures)

@@ -54,8 +54,12 @@ class Mirror:
 
     def landmarks(self, pictures: list[ByteArray]) -> FloatArray:
         """Return the aligned landmarks (n, 478, 3) of single pictures, NaN where no face is found."""
+        return self.read(pictures).landmarks
+
+    def read(self, pictures: list[ByteArray]) -> FaceTrack:
+        """Return what is read of single pictures, numbered in place of times."""
         readings = [self._reader.read(picture) for picture in pictures]
-        return _track(np.arange(len(pictures), dtype=float), readings, WIDTH / HEIGHT).landmarks
+        return _track(np.arange(len(pictures), dtype=float), readings, WIDTH / HEIGHT)
 
     def film(self, times_s: FloatArray, goals: FloatArray) -> FaceTrack:
         """Return what is read of the twin that shows goals (t, 25), each at its time."""

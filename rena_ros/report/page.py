@@ -4,10 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from rena_ros.report.cells import Result, Results, median_of
 from rena_ros.report.findings import PAPER_ERROR, own_error
 from rena_ros.report.kinds import ModelKind
-from rena_ros.report.page_shown import shown_faces, shown_films, table
+from rena_ros.report.page_shown import floor_by_servo, shown_faces, shown_films, table
 from rena_ros.report.parts import ADAPTED, FRESH, KNOWN, STRANGERS, TEST
 from rena_ros.report.plan import LAMBDAS, OWN, PEOPLE, Protocol, curve_sizes
 
@@ -37,6 +39,7 @@ def page(
         ("## What reproduces and what does not", "", *(f"- {one}" for one in sentences)),
         _comparison(results, protocol, kinds),
         _regions(results, protocol, kinds, servos),
+        floor_by_servo(results, _best_per_servo(results, protocol, kinds), [name for name, _ in servos]),
         _table_i(results, protocol, kinds),
         _curve(results, protocol, kinds, samples),
         _people(results, kinds),
@@ -111,6 +114,17 @@ def _regions(
 def _error_in(region: str, run: Result) -> float:
     error: float = run["parts"][TEST]["per_region"][region]
     return error
+
+
+def _best_per_servo(results: Results, protocol: Protocol, kinds: Mapping[str, ModelKind]) -> tuple[str, list[float]]:
+    """Return the title and the errors by servo, mean of the seeds, of the kind with the least error."""
+    errors = {name: cell.mean for name in kinds if (cell := own_error(results, protocol, kinds, name)) is not None}
+    if not errors:
+        return "", []
+    best = min(errors, key=lambda name: errors[name])
+    runs = [one for one in results.where(best, OWN, protocol.pool, kinds[best].consistency) if TEST in one["parts"]]
+    per_servo = np.mean([one["parts"][TEST]["per_servo"] for one in runs], axis=0)
+    return kinds[best].title, per_servo.tolist()
 
 
 def _table_i(results: Results, protocol: Protocol, kinds: Mapping[str, ModelKind]) -> Iterator[str]:

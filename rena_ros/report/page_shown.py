@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
+
 from rena_ros.report.cells import ON_PEOPLE, Results
 from rena_ros.report.kinds import ModelKind
 from rena_ros.report.shown import LEAST_STD
@@ -70,4 +72,29 @@ def shown_films(results: Results, kinds: Mapping[str, ModelKind]) -> Iterator[st
         "88.1 and 92.7, with b and T_D not given. Mean r: of the person's coefficients and those of the twin that "
         f"mirrors each frame, over the channels in which the person moves (standard deviation {LEAST_STD:g} or more). "
         "Nothing is known of the person beforehand: each model adapts to the person while the film goes on, as live."
+    )
+
+
+def floor_by_servo(results: Results, best: tuple[str, Sequence[float]], servos: Sequence[str]) -> Iterator[str]:
+    """Return the lines of the floor; none without it. ``best``: title and errors by servo of the best model."""
+    floor, (title, errors) = results.floor, best
+    whats = [key for key, one in floor.items() if isinstance(one, dict)]
+    if not whats:
+        return
+    rows = [["all", *(f"{100 * floor[what]['overall']:.2f}" for what in whats), "", ""]]
+    if errors:
+        rows[0][-2] = f"{100 * float(np.sqrt(np.mean(np.square(errors)))):.2f}"
+    for i, name in enumerate(servos):
+        shown = [f"{100 * floor[what]['per_servo'][i]:.2f}" for what in whats]
+        error = f"{100 * errors[i]:.2f}" if errors else ""
+        rows.append([f"`{name}`", *shown, error, f"{100 * floor['spread'][i]:.1f}"])
+    yield "## The floor, by servo"
+    yield ""
+    yield from table(("servo", *whats, title or "best model", "spread of goals"), rows)
+    yield ""
+    yield (
+        "What an oracle would reach that knows how the robot's face reads around every goal, from one reading with its "
+        f"noise ({floor['faces']} faces of the test part, linear, as RMSE in %). Moved: the same picture, by a few "
+        "pixels; webcam: exposure, colour, blur, noise and JPEG of one. The samples have neither, so a model may lie "
+        "below. A servo whose floor is near the spread of its goals cannot be seen."
     )

@@ -87,7 +87,14 @@ class ShownModel:
         return f"film-{kind}-{self.film[:12]}" if self.film else f"shown-{kind}"
 
 
-Unit = ReportRun | TuningTrial | ShownModel
+@dataclass(frozen=True)
+class FloorOfOracle:
+    """What an oracle of the robot's own face would reach."""
+
+    name: str = "floor"
+
+
+Unit = ReportRun | TuningTrial | ShownModel | FloorOfOracle
 
 
 def planned_units(
@@ -118,7 +125,7 @@ def planned_units(
     shown = [ShownModel(name, one) for one in ("", film)[: 2 if film else 1] for name in kinds]
     if film and people_samples:
         shown += [ShownModel(name, film, PEOPLE) for name, kind in kinds.items() if kind.people]
-    return (*trials, *runs, *shown)
+    return (*trials, *runs, *shown, FloorOfOracle())
 
 
 def curve_sizes(protocol: Protocol, samples: int) -> tuple[int, ...]:
@@ -131,7 +138,7 @@ def curve_sizes(protocol: Protocol, samples: int) -> tuple[int, ...]:
 
 def needs(unit: Unit, units: tuple[Unit, ...], kinds: Mapping[str, ModelKind]) -> tuple[str, ...]:
     """Return the names of the results that a unit waits for: a run, for all trials of its kind, or for its teachers."""
-    if isinstance(unit, TuningTrial):
+    if isinstance(unit, TuningTrial | FloorOfOracle):
         return ()
     if isinstance(unit, ShownModel):
         return (first_run(unit.kind, units, unit.data).name,)

@@ -44,6 +44,9 @@ def test_a_quick_report_says_what_it_is_and_shows_every_kind(finished):
     assert figures["quick"] is True and figures["protocol"]["seeds"] == [0]
     assert figures["versions"]["optuna"] and figures["data"]["data"]["samples"] == 400
     assert str(finished.parent) not in json.dumps(figures) + text
+    floor, spread = np.array(figures["floor"]["with landmarks, webcam"]["per_servo"]), figures["floor"]["spread"]
+    assert floor.shape == (25,) and (floor > 0).all() and (floor <= np.array(spread) + 1e-4).all()
+    assert "## The floor, by servo" in text and text.count("| `jaw` |") == 1
     for name in ("cumulative_errors", "servo_errors", "loss_curves", "learning_curve"):
         assert (finished / f"{name}.png").read_bytes().startswith(b"\x89PNG") and f"({name}.png)" in text
 
