@@ -39,7 +39,7 @@ class Policy:
     ``inputs``: what the model reads, of INPUTS. ``robot_rest``: float32 (55,), the reading of the robot's own face at
     neutral; ``robot_neutral``: the same, with landmarks where the model reads them. ``provenance``: the model's origin:
     seed, commit, data, date, held-out figures. ``pose_range``: the head poses that it answers; a pose beyond holds the
-    edge. None while the neck follows the head as far as it turns.
+    edge, and leads the neck to its end.
     """
 
     def __init__(self, model_path: str | Path | None = None, robot: Robot | None = None):

@@ -1,8 +1,8 @@
-"""The head poses that a model answers sensibly; poses beyond hold the edge.
+"""Head poses beyond the reach of the robot's own neck: they hold the edge, and the neck goes to its end.
 
 A network has learnt the poses of the robot's own head. Turned further, its answer bends back: a person who looks away
-by 45 degrees would make the robot look ahead again. The range is measured on the network itself, by turning the robot's
-resting face.
+by 45 degrees would make the robot look ahead again. And the coefficients and landmarks of a face that is turned far are
+not as any that it has learnt. Where the neck belongs is known all the same: at its end.
 """
 
 from collections.abc import Callable
@@ -14,17 +14,14 @@ from rena_ros.base.arrays import FloatArray, IntArray
 from rena_ros.robot.model import Robot
 
 NECK = ("neck_yaw", "neck_pitch", "neck_roll")  # in the order of the pose at the end of a reading
-_SWEEP_RAD = np.deg2rad(np.arange(-60.0, 61.0))
-_MIDDLE = len(_SWEEP_RAD) // 2
-_EQUAL, _BACK = 0.003, 0.01  # goals that differ by less count as equal; a turn back is larger than this
+_TURN_RAD = np.deg2rad(10.0)  # far enough to see which way a model turns the neck
 _MARGIN = 1.1  # poses within the robot's own range, and a tenth more, are never held
-_LEAD_RAD = np.deg2rad(5.0)  # so far beyond the edge, the coefficients of the turned face no longer move the neck
-_NEAR_END = 0.15  # an edge so near to 0 or 1 stands for it
+_LEAD_RAD = np.deg2rad(5.0)  # so far beyond the edge, the neck is at its end
 
 
 @dataclass(frozen=True)
 class PoseRange:
-    """The range of yaw, pitch and roll, rad (3,) each, and the servo that answers each of them.
+    """The range of yaw, pitch and roll, rad (3,) each, and the servo that follows each of them.
 
     ``servos``: their indices, (3,); ``ends``: their goals beyond the lower and the upper edge, (2, 3).
     """
@@ -49,48 +46,26 @@ class PoseRange:
         goals, pose = goals.copy(), features[:, -3:]
         for end, beyond in zip(self.ends, (self.low - pose, pose - self.high), strict=True):
             share = np.clip(beyond / _LEAD_RAD, 0, 1).astype(np.float32)
-            goals[:, self.servos] += share * (end - goals[:, self.servos])
+            for axis, servo in enumerate(self.servos):
+                goals[:, servo] += share[:, axis] * (end[axis] - goals[:, servo])
         return goals
 
 
-def measure_pose_range(run: Callable[[FloatArray], FloatArray], rest: FloatArray, robot: Robot) -> PoseRange | None:
-    """Measure the range of a model, or return None when its answer never turns back within 60 degrees.
+def measure_pose_range(run: Callable[[FloatArray], FloatArray], rest: FloatArray, robot: Robot) -> PoseRange:
+    """Return the range of the robot's own neck, and its ends as the model's answer tells which is which.
 
-    ``run``: features (n, 55) -> goals (n, servos) in [0, 1]; ``rest``: features (55,) of the robot's face at rest.
+    ``run``: features (n, 55) -> goals (n, servos) in [0, 1]; ``rest``: features (55,) of the robot's face at rest. An
+    axis without a servo of the neck has no range.
     """
-    edges, servos, ends = [], [], []
-    turns_back = False
+    low, high = np.full(3, -np.inf, np.float32), np.full(3, np.inf, np.float32)
+    servos, ends = np.zeros(3, int), np.zeros((2, 3), np.float32)
     for axis, name in enumerate(NECK):
-        features = np.repeat(np.asarray(rest, np.float32)[None], len(_SWEEP_RAD), axis=0)
-        features[:, axis - 3] += _SWEEP_RAD
-        goals = run(features)
-        near = goals[_MIDDLE - 10 : _MIDDLE + 11]
-        servo = int(np.abs(near[-1] - near[0]).argmax())  # the one that answers this axis
-        rising = 1 if near[-1, servo] >= near[0, servo] else -1
-        answer = rising * goals[:, servo]
-        upper, lower = _furthest(answer[_MIDDLE:]), _furthest(-answer[_MIDDLE::-1])
-        turns_back |= bool(answer[_MIDDLE + upper :].min() < answer[_MIDDLE + upper] - _BACK)
-        turns_back |= bool(answer[: _MIDDLE - lower + 1].max() > answer[_MIDDLE - lower] + _BACK)
-        edge = rest[axis - 3] + _SWEEP_RAD[[_MIDDLE - lower, _MIDDLE + upper]]
-        edges.append(_widened(edge, rest[axis - 3], name, robot))
-        ends.append([_end(goals[place, servo]) for place in (_MIDDLE - lower, _MIDDLE + upper)])
-        servos.append(servo)
-    low, high = np.array(edges, np.float32).T
-    return PoseRange(low, high, np.array(servos), np.array(ends, np.float32).T) if turns_back else None
-
-
-def _furthest(answer: FloatArray) -> int:
-    """The first place at which a sweep that begins at rest has come as far as it comes."""
-    return int(np.argmax(answer >= answer.max() - _EQUAL))
-
-
-def _widened(edge: FloatArray, rest_rad: float, name: str, robot: Robot) -> FloatArray:
-    if name not in robot.index:
-        return edge
-    i = robot.index[name]
-    low, high = rest_rad + _MARGIN * robot.lower[i], rest_rad + _MARGIN * robot.upper[i]
-    return np.array([min(edge[0], low), max(edge[1], high)])
-
-
-def _end(goal: float) -> float:
-    return float(np.round(goal)) if min(goal, 1 - goal) < _NEAR_END else float(goal)
+        if name not in robot.index:
+            continue
+        i = servos[axis] = robot.index[name]
+        low[axis], high[axis] = rest[axis - 3] + _MARGIN * np.array([robot.lower[i], robot.upper[i]])
+        turned = np.repeat(np.asarray(rest, np.float32)[None], 2, axis=0)
+        turned[:, axis - 3] += [-_TURN_RAD, _TURN_RAD]
+        left, right = run(turned)[:, i]
+        ends[:, axis] = [0.0, 1.0] if right >= left else [1.0, 0.0]
+    return PoseRange(low, high, servos, ends)

