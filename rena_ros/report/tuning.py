@@ -18,6 +18,7 @@ from rena_ros.base.errors import RenaError
 from rena_ros.report.plan import Protocol, TuningTrial
 
 RATE = "learning_rate"
+DIVERGED = 0.35  # what the search takes a diverged training for: more than a random training sample misses
 optuna.logging.set_verbosity(optuna.logging.ERROR)  # it warns of a package that would make it faster
 
 
@@ -83,6 +84,4 @@ def best_rate(results: Sequence[dict[str, Any]]) -> float:
 
 
 def _outcome(error: float | None, states: Any, value: str = "value") -> dict[str, Any]:
-    if error is None:
-        return {"state": states.FAIL}
-    return {"state": states.COMPLETE, value: error}
+    return {"state": states.COMPLETE, value: DIVERGED if error is None else error}

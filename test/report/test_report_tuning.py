@@ -29,7 +29,7 @@ def test_the_search_finds_the_valley_and_passes_over_what_diverges(storage):
     assert rates[:5] == pytest.approx(np.geomspace(3e-4, 3e-2, 11)[1::2], rel=1e-12)  # middles of five equal parts
     assert all(3e-4 <= rate <= 3e-2 for rate in rates) and len(set(rates)) == 10
     assert any(one["validation_rmse"] is None for one in results)
-    assert abs(math.log10(best_rate(results) / 4e-3)) < 0.05
+    assert abs(math.log10(best_rate(results) / 4e-3)) < 0.15
     study = optuna.load_study(study_name="r/kan", storage=storage)
     assert [trial.params["learning_rate"] for trial in study.trials] == pytest.approx(rates)
     assert study.best_value == min(one["validation_rmse"] for one in results if one["validation_rmse"])
