@@ -202,7 +202,7 @@ class PolicyNode(Node):
         if skipped:
             warnings.append(
                 f"{skipped} readings skipped without landmarks: let face/landmarks, of the same stamps, "
-                "reach this node, or use a model that does not read them"
+                "reach this node, or use a model that does not read them, as models/rena-coefficients.onnx"
             )
         status = status_msg(
             f"{self.get_fully_qualified_name().lstrip('/')}: mimicry",

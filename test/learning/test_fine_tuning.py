@@ -59,22 +59,34 @@ def test_the_exported_file_gives_back_the_weights_that_were_trained(first):
     assert source.sha256 == sha256_of(first / "model.onnx") == load_source(first / "model.onnx", ROBOT).sha256
 
 
-def test_the_model_that_ships_can_be_fine_tuned(tmp_path, dataset):
+@pytest.fixture
+def filmed(dataset, monkeypatch):
+    """The dataset with landmarks as in pictures, which the shipped model reads; `rena train` loads it."""
+    points = np.random.default_rng(4).normal(0, 0.05, (len(dataset), 478, 3)) + Policy().robot_neutral.landmarks
+    meta = {**dataset.meta, "image": {"width": 640, "height": 480}}
+    seen = replace(dataset, landmarks=points.astype(np.float32), meta=meta)
+    monkeypatch.setattr(train_command, "load_dataset", lambda _: seen)
+    return seen
+
+
+def test_the_model_that_ships_can_be_fine_tuned(tmp_path, filmed, dataset):
     """A learning rate of nothing leaves what the run starts from: the goals are those of the shipped file."""
     words = ("--from", share_path("models/rena.onnx"), "--learning-rate", 1e-9, "--epochs", 1, "--test", 100)
     assert train(dataset.directory, tmp_path / "run", *words) == 0
     shipped, tuned = Policy(), Policy(tmp_path / "run" / "model.onnx")
     features = dataset.features * (np.arange(55) < 52)  # a head that looks ahead is within any model's pose range
-    np.testing.assert_allclose(tuned.batch(features), shipped.batch(features), atol=1e-5)
+    points = np.repeat(shipped.robot_neutral.landmarks[None], len(features), axis=0)
+    rest = shipped.robot_neutral
+    np.testing.assert_allclose(tuned.batch(features, points, rest), shipped.batch(features, points, rest), atol=1e-5)
     np.testing.assert_allclose(tuned.robot_rest, dataset.meta["robot_rest"], atol=1e-6)  # the new robot's, not Rena's
 
 
-def test_a_few_samples_of_a_tilted_camera_give_a_model(dataset, tmp_path):
+def test_a_few_samples_of_a_tilted_camera_give_a_model(filmed, dataset, tmp_path):
     """Samples may have poses beyond those that their model answers; its file is no other model for it."""
-    features = dataset.features.copy()
+    features = filmed.features.copy()
     features[:, -3:] = 2 * features[:, -3:] + [0.0, 0.9, 0.0]  # beyond what the neck itself reaches
     rest = [*dataset.meta["robot_rest"][:-2], dataset.meta["robot_rest"][-2] + 0.9, dataset.meta["robot_rest"][-1]]
-    tilted = replace(dataset, features=features, meta={**dataset.meta, "robot_rest": rest})
+    tilted = replace(filmed, features=features, meta={**filmed.meta, "robot_rest": rest})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train_command, "load_dataset", lambda _: tilted)
         words = ("--from", share_path("models/rena.onnx"), "--test", 100, "--limit", 25, "--epochs", 2)

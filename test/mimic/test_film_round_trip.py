@@ -57,8 +57,8 @@ def test_jitter_and_saturation_are_those_of_a_loop():
 def test_goals_of_a_film_pass_the_limiter():
     policy = Policy(robot=ROBOT)
     features = np.clip(policy.robot_rest + np.random.default_rng(1).normal(0, 0.3, (20, 55)), 0, 1).astype(np.float32)
-    film = FilmReadings(np.arange(20) / 30, features, np.zeros((20, 478, 3), np.float32))
-    goals, raw = film_goals(film, policy, "none"), policy.batch(features)
+    film = FilmReadings(np.arange(20) / 30, features, np.repeat(policy.robot_neutral.landmarks[None], 20, axis=0))
+    goals, raw = film_goals(film, policy, "none"), policy.batch(features, film.landmarks)
     a, b = map(list, zip(*ROBOT.antagonist_pairs, strict=True))
     away = np.abs(raw - ROBOT.neutral_goals) > 1e-3
     assert (away[:, a] & away[:, b]).any() and not np.allclose(goals, raw, atol=1e-3)
