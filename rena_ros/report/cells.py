@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 Result = dict[str, Any]
-ON_PEOPLE = ", trained on people"
 
 
 @dataclass(frozen=True)

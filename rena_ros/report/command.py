@@ -23,10 +23,10 @@ from rena_ros.base.missing import require
 from rena_ros.learning.fit import use_threads
 from rena_ros.report.agreement import agree, options_of, protocol_of, read
 from rena_ros.report.carry_out import Experiments
-from rena_ros.report.cells import ON_PEOPLE, Results
+from rena_ros.report.cells import Results
 from rena_ros.report.drawn import Mirror
 from rena_ros.report.findings import findings
-from rena_ros.report.kinds import KINDS
+from rena_ros.report.kinds import KINDS, ON_PEOPLE
 from rena_ros.report.page import page
 from rena_ros.report.parts import ReportData, load_data
 from rena_ros.report.plan import OWN, QUICK, FloorOfOracle, Protocol, ReportRun, ShownModel, needs, planned_units

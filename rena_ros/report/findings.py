@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from rena_ros.report.cells import Cell, Results, compared, differs
-from rena_ros.report.kinds import PAPER, ModelKind
+from rena_ros.report.kinds import PAPER, ModelKind, title_of
 from rena_ros.report.parts import FRESH, KNOWN, STRANGERS, TEST
 from rena_ros.report.plan import LAMBDAS, OWN, PEOPLE, Protocol, curve_sizes
 
@@ -31,6 +31,8 @@ def findings(
     for name, kind in kinds.items():
         found += _curve(results, protocol, kind, name, samples)
         found += _people(results, kind, name)
+    found += _film(results, kinds)
+    found += _floor(results, servo_names)
     return found
 
 
@@ -132,3 +134,33 @@ def _people(results: Results, kind: ModelKind, name: str) -> Iterator[str]:
         f"People, {kind.title} trained on many identities: {unknown.percent()} % on identities never trained on, "
         f"{unknown.mean / known.mean:.2f} times its {known.percent()} % on those it knows."
     )
+
+
+def _film(results: Results, kinds: Mapping[str, ModelKind]) -> Iterator[str]:
+    there = {name: one for name, one in results.films.items() if one.get("mean_r") is not None}
+    if not there:
+        return
+    best = max(there, key=lambda name: there[name]["mean_r"])
+    one = there[best]
+    weak = [
+        f"`{channel}` {r:.2f}" for channel, r in sorted(one["channels"].items(), key=lambda item: item[1]) if r < 0.6
+    ]
+    yield (
+        f"On the film {title_of(best, kinds)} follows the person best: mean r {one['mean_r']:.3f}; "
+        + (f"below .6 stay {', '.join(weak)}." if weak else "no channel is below .6.")
+    )
+    yield (
+        f"Table III: it reaches {100 * one['space']:.1f} in space, {100 * one['time']:.1f} in time and "
+        f"{100 * one['smoothness']:.1f} in smoothness; a robot that stands still {100 * one['space_still']:.1f}, "
+        f"{100 * one['time_still']:.1f} and 100. The paper reports 91.8, 88.1 and 92.7."
+    )
+
+
+def _floor(results: Results, servo_names: tuple[str, ...]) -> Iterator[str]:
+    for what, one in results.floor.items():
+        if isinstance(one, dict) and what.endswith(", moved"):
+            worst, read = int(np.argmax(one["per_servo"])), what.removesuffix(", moved")
+            yield (
+                f"An oracle that reads {read} would err by {100 * one['overall']:.2f} %, most at "
+                f"`{servo_names[worst]}` ({100 * one['per_servo'][worst]:.1f} %)."
+            )

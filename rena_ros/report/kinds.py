@@ -74,3 +74,9 @@ KINDS: dict[str, ModelKind] = {
     "distilled": ModelKind("ours, taught by ours of all seeds", "landmark_kan", _TAUGHT, teachers="landmark_kan"),
 }
 PAPER = "attention_kan"
+ON_PEOPLE = ", trained on people"  # behind the name of a kind, and in its title
+
+
+def title_of(name: str, kinds: Mapping[str, ModelKind]) -> str:
+    """Return the title of a kind, whose name may have ON_PEOPLE behind it."""
+    return kinds[name.removesuffix(ON_PEOPLE)].title + ON_PEOPLE * name.endswith(ON_PEOPLE)

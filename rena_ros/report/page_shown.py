@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from rena_ros.report.cells import ON_PEOPLE, Results
-from rena_ros.report.kinds import ModelKind
+from rena_ros.report.cells import Results
+from rena_ros.report.kinds import ModelKind, title_of
 from rena_ros.report.shown import LEAST_STD
 
 
@@ -54,7 +54,7 @@ def shown_films(results: Results, kinds: Mapping[str, ModelKind]) -> Iterator[st
         weakest = sorted(one["channels"], key=one["channels"].get)[:3]
         rows.append(
             [
-                kinds[name.removesuffix(ON_PEOPLE)].title + ON_PEOPLE * name.endswith(ON_PEOPLE),
+                title_of(name, kinds),
                 *(f"{100 * one[key]:.1f}" for key in ("space", "time", "smoothness")),
                 "" if one["mean_r"] is None else f"{one['mean_r']:.3f}",
                 ", ".join(f"`{channel}` {one['channels'][channel]:.2f}" for channel in weakest),

@@ -1,5 +1,7 @@
 """The sentences and tables of a report, from results that are given."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -110,6 +112,26 @@ def test_the_learning_curve_is_a_power_law():
     found = sentences(lambda unit: 2 * unit.size**-0.5)
     (curve,) = [one for one in found if one.startswith("Samples, KAN")]
     assert "doubling the samples multiplies the error by 0.71" in curve
+
+
+def test_the_film_and_the_floor_are_told():
+    shares = {"space": 0.8, "time": 0.9, "smoothness": 0.95, "space_still": 0.3, "time_still": 0.96}
+    films = {
+        "kan": {"mean_r": 0.7, "channels": {"jawOpen": 0.7}, **shares},
+        "attention_kan, trained on people": {
+            "mean_r": 0.8,
+            "channels": {"jawOpen": 0.95, "mouthPucker": 0.55},
+            **shares,
+        },
+    }
+    floor = {"faces": 9, "coefficients, moved": {"overall": 0.04, "per_servo": [0.03, 0.05]}}
+    found = findings(
+        replace(results_of(lambda unit: 0.05), films=films, floor=floor), PROTOCOL, KINDS, ("brow", "jaw"), 1000
+    )
+    film, table, oracle = found[-3:]
+    assert "attention + KAN, trained on people follows the person best: mean r 0.800; below .6 stay" in film
+    assert film.endswith("`mouthPucker` 0.55.") and "96.0 and 100" in table
+    assert oracle == "An oracle that reads coefficients would err by 4.00 %, most at `jaw` (5.0 %)."
 
 
 def test_the_page_shows_the_numbers_and_runs_that_diverged():
