@@ -22,12 +22,13 @@ from rena_ros.learning.settings import Settings, settings_with
 from rena_ros.learning.trainer import Diverged
 from rena_ros.measures.errors import mae, rmse, rmse_by_region, rmse_over
 from rena_ros.mimic.film_round_trip import FilmReadings, film_goals
-from rena_ros.report.drawn import Mirror
+from rena_ros.report.drawn import FaceTrack, Mirror
 from rena_ros.report.kinds import ALIKE, ModelKind
 from rena_ros.report.parts import TEST, ReportData, joined, training_samples, with_adapted
 from rena_ros.report.plan import (
     OWN,
     PEOPLE,
+    SEQUENCES,
     TUNING_SEED,
     FloorOfOracle,
     Protocol,
@@ -40,7 +41,7 @@ from rena_ros.report.plan import (
     trials_of,
 )
 from rena_ros.report.sharing import SharedWork
-from rena_ros.report.shown import FACES, held, on_film, table_two
+from rena_ros.report.shown import FACES, PEAK_FRAMES, PEAKS, averaged, held, on_film, table_two
 from rena_ros.report.tuning import best_rate, carry_out_trial
 from rena_ros.report.visibility import visibility
 from rena_ros.robot.model import Robot
@@ -177,20 +178,30 @@ class Experiments:
         return table_two(part.goals, self._fitted_baseline(run).predict(samples_of(part)), self.mirror)
 
     def _on_film(self, unit: ShownModel) -> dict[str, Any]:
-        """Return the figures of Table III and of the round trip on the film; none of a model that diverged."""
+        """Return the figures of Table III and of the round trip on films; none of a model that diverged."""
         run = first_run(unit.kind, self.units, unit.data)
-        if self.data.film is None or not self._result(run.name)["parts"]:
+        if not self._result(run.name)["parts"]:
             return {}
-        person = self.data.film
+        return averaged([on_film(one, self._goals_of_film(run, one), self.mirror) for one in self._films(unit)])
+
+    def _films(self, unit: ShownModel) -> tuple[FaceTrack, ...]:
+        if unit.film != SEQUENCES:
+            return () if self.data.film is None else (self.data.film,)
+        test, (count, frames) = self.data.measured[TEST], (1, 12) if self.protocol.quick else (PEAKS, PEAK_FRAMES)
+        peaks = test.goals[np.linspace(0, len(test) - 1, count).round().astype(int)]
+        return self.mirror.acted(peaks, frames)
+
+    def _goals_of_film(self, run: ReportRun, person: FaceTrack) -> FloatArray:
+        """Return the goals (t, 25) that a run's model gives for each frame of a film."""
         seen = np.isfinite(person.features).all(axis=1)
         features, landmarks = person.features[seen], person.landmarks[seen]
-        if self.kinds[unit.kind].trained:
+        if self.kinds[run.kind].trained:
             policy = Policy(self._model(run), self.robot)
             film = FilmReadings(person.times_s[seen], features, landmarks)
             goals = film_goals(film, policy, "person" if policy.reads_rest else "resting")
         else:
             goals = self._fitted_baseline(run).predict(Samples(features, np.zeros((len(features), 0), np.float32)))
-        return on_film(person, held(goals, seen, self.robot.neutral_goals), self.mirror)
+        return held(goals, seen, self.robot.neutral_goals)
 
     def _model(self, run: ReportRun) -> Path:
         return self.shared.work / f"{run.name}.onnx"

@@ -30,13 +30,14 @@ class Results:
     """The results of all runs of a report, in the order of its plan; by kind what its faces and its films look like.
 
     Films of models trained on people stand under the name of their kind with ON_PEOPLE behind it. ``floor``: as
-    ``visibility`` gives it.
+    ``visibility`` gives it. ``sequences``: as the films, of drawn persons.
     """
 
     runs: tuple[Result, ...]
     faces: dict[str, Result] = field(default_factory=dict)
     films: dict[str, Result] = field(default_factory=dict)
     floor: Result = field(default_factory=dict)
+    sequences: dict[str, Result] = field(default_factory=dict)
 
     def where(self, kind: str, data: str, size: int, consistency: float) -> list[Result]:
         """Return the results of one setting, one for each seed."""

@@ -29,7 +29,17 @@ from rena_ros.report.findings import findings
 from rena_ros.report.kinds import KINDS, ON_PEOPLE
 from rena_ros.report.page import page
 from rena_ros.report.parts import ReportData, load_data
-from rena_ros.report.plan import OWN, QUICK, FloorOfOracle, Protocol, ReportRun, ShownModel, needs, planned_units
+from rena_ros.report.plan import (
+    OWN,
+    QUICK,
+    SEQUENCES,
+    FloorOfOracle,
+    Protocol,
+    ReportRun,
+    ShownModel,
+    needs,
+    planned_units,
+)
 from rena_ros.report.sharing import SharedWork
 from rena_ros.report.tuning import open_storage
 from rena_ros.robot.file import load_robot
@@ -103,9 +113,12 @@ def run(args: argparse.Namespace) -> int:
     runs = [shared.result(unit.name) or {} for unit in units if isinstance(unit, ReportRun)]
     shown = {unit: shared.result(unit.name) or {} for unit in units if isinstance(unit, ShownModel)}
     faces = {unit.kind: one for unit, one in shown.items() if not unit.film}
-    films = {unit.kind + ON_PEOPLE * (unit.data != OWN): one for unit, one in shown.items() if unit.film}
+    films, sequences = (
+        {unit.kind + ON_PEOPLE * (unit.data != OWN): one for unit, one in shown.items() if unit.film == film}
+        for film in (data.film_sha256 or None, SEQUENCES)
+    )
     floor = shared.result(FloorOfOracle().name) or {}
-    render(shared.folder, Results(tuple(runs), faces, films, floor), protocol, robot, data, console)
+    render(shared.folder, Results(tuple(runs), faces, films, floor, sequences), protocol, robot, data, console)
     return 0
 
 
@@ -135,6 +148,7 @@ def render(
         "findings": sentences,
         "table_2": results.faces,
         "film": results.films,
+        "sequences": results.sequences,
         "floor": results.floor,
         "runs": list(results.runs),
     }

@@ -15,6 +15,8 @@ from rena_ros.robot.model import Robot
 from rena_ros.twin.face import TwinFace
 
 WIDTH, HEIGHT = 640, 480
+RATE_HZ = 30.0  # of the sequences of drawn persons
+FIRST_PERSON = 20001  # their looks are person-20001 and so on; give none of them to a training
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Mirror:
 
     def __init__(self, robot: Robot) -> None:
         self.robot = robot
+        self._acted: dict[bytes, tuple[FaceTrack, ...]] = {}
 
     @cached_property
     def _face(self) -> TwinFace:
@@ -66,6 +69,24 @@ class Mirror:
         with FaceReader() as reader:
             pairs = zip(times_s, limited(goals, self.robot), strict=True)
             readings = [reader.read(self._face.render(one), int(t_s * 1000)) for t_s, one in pairs]
+        return _track(times_s, readings, WIDTH / HEIGHT)
+
+    def acted(self, peaks: FloatArray, frames: int) -> tuple[FaceTrack, ...]:
+        """Return what is read of drawn persons, a new one for each of the goals ``peaks`` (n, 25), FIRST_PERSON first.
+
+        Each goes from its neutral face to that of its peak and back within ``frames`` frames at RATE_HZ.
+        """
+        key = np.ascontiguousarray(peaks).tobytes() + bytes(str(frames), "ascii")
+        if key not in self._acted:
+            self._acted[key] = tuple(self._acted_by(FIRST_PERSON + i, peak, frames) for i, peak in enumerate(peaks))
+        return self._acted[key]
+
+    def _acted_by(self, person: int, peak: FloatArray, frames: int) -> FaceTrack:
+        neutral, share = self.robot.neutral_goals, 0.5 - 0.5 * np.cos(np.linspace(0, 2 * np.pi, frames))
+        face, times_s = TwinFace(self.robot, WIDTH, HEIGHT, look=f"person-{person}"), np.arange(frames) / RATE_HZ
+        with FaceReader() as reader:
+            goals = neutral + share[:, None] * (peak - neutral)
+            readings = [reader.read(face.render(one), int(t * 1000)) for one, t in zip(goals, times_s, strict=True)]
         return _track(times_s, readings, WIDTH / HEIGHT)
 
 

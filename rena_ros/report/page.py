@@ -9,7 +9,7 @@ import numpy as np
 from rena_ros.report.cells import Result, Results, median_of
 from rena_ros.report.findings import PAPER_ERROR, own_error
 from rena_ros.report.kinds import ModelKind
-from rena_ros.report.page_shown import floor_by_servo, shown_faces, shown_films, table
+from rena_ros.report.page_shown import floor_by_servo, shown_faces, shown_films, shown_sequences, table
 from rena_ros.report.parts import ADAPTED, FRESH, KNOWN, STRANGERS, TEST
 from rena_ros.report.plan import LAMBDAS, OWN, PEOPLE, Protocol, curve_sizes
 
@@ -44,6 +44,7 @@ def page(
         _curve(results, protocol, kinds, samples),
         _people(results, kinds),
         shown_faces(results, kinds),
+        shown_sequences(results, kinds),
         shown_films(results, kinds),
         _cost(results, protocol, kinds),
         ("## Plots", "", *(line for name, caption in plots for line in (f"![{caption}]({name})", "", caption, ""))),

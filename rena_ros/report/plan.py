@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from rena_ros.report.kinds import ModelKind
 
 LAMBDAS = (0.0, 0.001, 0.01, 0.1)  # Table I
+SEQUENCES = "sequences"
 OWN, PEOPLE = "own", "people"  # what a run trains on: the robot's own face, or many identities beside it
 
 
@@ -71,9 +72,10 @@ class TuningTrial:
 
 @dataclass(frozen=True)
 class ShownModel:
-    """A kind's model of the first seed, looked at: its goals drawn, or a film mirrored. ``film``: SHA-256, or none.
+    """A kind's model of the first seed, looked at: its goals drawn, or a film mirrored.
 
-    ``data``: what the model was trained on, OWN or PEOPLE.
+    ``film``: SHA-256, SEQUENCES for those of drawn persons, or "". ``data``: what the model was trained on, OWN or
+    PEOPLE.
     """
 
     kind: str
@@ -122,9 +124,10 @@ def planned_units(
         for one in dict.fromkeys(wanted)
         for seed in (protocol.seeds if kinds[one[0]].seeded else protocol.seeds[:1])
     ]
-    shown = [ShownModel(name, one) for one in ("", film)[: 2 if film else 1] for name in kinds]
-    if film and people_samples:
-        shown += [ShownModel(name, film, PEOPLE) for name, kind in kinds.items() if kind.people]
+    films = (SEQUENCES, film) if film else (SEQUENCES,)
+    shown = [ShownModel(name, one) for one in ("", *films) for name in kinds]
+    if people_samples:
+        shown += [ShownModel(name, one, PEOPLE) for one in films for name, kind in kinds.items() if kind.people]
     return (*trials, *runs, *shown, FloorOfOracle())
 
 

@@ -1,5 +1,6 @@
 """What a model's goals look like: Table II on faces of the robot, Table III and the round trip on a person's film."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from rena_ros.perception.face_reader import READING_NAMES
 from rena_ros.report.drawn import FaceTrack, Mirror
 
 FACES = 185  # "comparing 185 salient frames", section V.C
+PEAKS, PEAK_FRAMES = 6, 60  # sequences from neutral to a peak and back, each of 2 s
 LEAST_STD = 0.03  # a channel in which the person moves less says nothing about the robot
 
 
@@ -45,6 +47,25 @@ def on_film(person: FaceTrack, goals: FloatArray, mirror: Mirror) -> dict[str, A
         "mean_r": float(r[moving].mean()) if moving.any() else None,
         "channels": {name: round(float(r[i]), 4) for i, name in enumerate(READING_NAMES) if moving[i]},
     }
+
+
+def averaged(films: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the means of the figures of several films, and the number of all frames; {} for none.
+
+    What a film lacks, such as a channel in which its person does not move, counts for nothing.
+    """
+    if len(films) < 2:
+        return dict(films[0]) if films else {}
+    names = [name for name, value in films[0].items() if isinstance(value, float) or name == "mean_r"]
+    found: dict[str, Any] = {name: _mean([one[name] for one in films]) for name in names}
+    channels = dict.fromkeys(name for one in films for name in one["channels"])
+    found["channels"] = {name: _mean([one["channels"].get(name) for one in films]) for name in channels}
+    return {**found, "frames": sum(one["frames"] for one in films), "films": len(films)}
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    there = [value for value in values if value is not None]
+    return round(float(np.mean(there)), 4) if there else None
 
 
 def held(goals: FloatArray, seen: BoolArray, neutral: FloatArray) -> FloatArray:

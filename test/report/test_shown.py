@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from rena_ros.perception.face_reader import READING_NAMES
 from rena_ros.report.cells import Results
 from rena_ros.report.drawn import Mirror, limited
 from rena_ros.report.kinds import ModelKind
 from rena_ros.report.page_shown import shown_faces, shown_films
-from rena_ros.report.shown import held, on_film, table_two
+from rena_ros.report.shown import averaged, held, on_film, table_two
 from rena_ros.robot.file import load_robot
 
 ROBOT = load_robot()
@@ -48,6 +49,24 @@ def test_a_robot_that_mirrors_itself_is_alike_and_one_that_rests_is_not(mirror):
     assert still["space"] < found["space"] and still["mean_r"] < 0.9
     text = "\n".join(shown_films(Results((), {}, {"kan": found}), {"kan": ModelKind("KAN", "kan")}))
     assert "| KAN | 100.0 | 100.0 | " in text and " | 1.000 | " in text
+
+
+def test_a_drawn_person_goes_from_neutral_to_a_peak_and_back(mirror):
+    peak = ROBOT.neutral_goals.copy()
+    peak[ROBOT.names.index("jaw")] = 0.9
+    (track,) = mirror.acted(peak[None], 7)
+    jaw = track.features[:, READING_NAMES.index("jawOpen")]
+    assert jaw.argmax() == 3 and jaw[3] > 0.3 and jaw[[0, 6]].max() < 0.1
+    assert track.rate_hz == pytest.approx(30) and mirror.acted(peak[None], 7)[0] is track
+
+
+def test_several_films_are_averaged():
+    one = {"space": 0.8, "mean_r": 0.5, "channels": {"jawOpen": 0.9, "mouthPucker": 0.1}, "frames": 60, "compared": 60}
+    other = {"space": 0.6, "mean_r": None, "channels": {"jawOpen": 0.7}, "frames": 60, "compared": 59}
+    found = averaged([one, other])
+    assert found["space"] == pytest.approx(0.7) and found["mean_r"] == 0.5 and found["frames"] == 120
+    assert found["channels"] == {"jawOpen": 0.8, "mouthPucker": 0.1}
+    assert averaged([one]) == one and averaged([]) == {}
 
 
 def test_what_passes_the_limiter_is_a_face_of_the_robot():
