@@ -46,6 +46,13 @@ PARAMETERS = (
     ParameterSpec("robot_file", "", "robot file (YAML); empty: the Rena that ships"),
     ParameterSpec("rate_hz", 50.0, "commands per second while no face is present, Hz", (1, 500), live=True),
     ParameterSpec("lost_after_s", 0.5, "time without a face after which to ease to neutral, s", (0, 60), live=True),
+    ParameterSpec(
+        "new_person_after_s",
+        5.0,
+        "absence after which the next face is another person's, s",
+        (0.5, 3600),
+        live=True,
+    ),
     ParameterSpec("rest_seconds", 2.0, "calm time from which a resting face is measured, s", (0.05, 60), live=True),
 )
 
@@ -65,6 +72,8 @@ class PolicyNode(Node):
         self._pairing, self._skipped = LandmarkPairing(), 0
         self._aspect: float | None = None  # width / height of the images
         self.presence = Presence(self.robot.neutral_goals, given["lost_after_s"])
+        self.new_person_after_s: float = given["new_person_after_s"]
+        self._seen_s: float | None = None  # when a face was last acted upon
         self._stamps, self._paused, self._sent_s = CommandStamps(), False, 0.0
         self._readings, self._refused, self._since_s = 0, 0, time.monotonic()
         self._inference_ms: list[float] = []
@@ -86,6 +95,7 @@ class PolicyNode(Node):
             self,
             rate_hz=partial(set_rate, timer),
             lost_after_s=partial(setattr, self.presence, "lost_after_s"),
+            new_person_after_s=partial(setattr, self, "new_person_after_s"),
             rest_seconds=self._set_rest_seconds,
         )
         figures = self.policy.provenance.get("held_out", {})
@@ -132,6 +142,7 @@ class PolicyNode(Node):
                 self._refuse("the shape of its image is not known: publish camera/camera_info beside the images")
                 return
             landmarks = aligned(landmarks[None], self._aspect)[0]
+        self._meet(now_s)
         try:
             if self.policy.reads_rest:
                 goals = self.policy(features, landmarks, self.person.rest)
@@ -146,6 +157,14 @@ class PolicyNode(Node):
             self._publish(self.presence.seen(goals, now_s), stamp)
             self._timing.publish(timing_msg("policy", stamp, self.get_clock().now().to_msg()))
         self._learn_person(features, landmarks, stamp.sec + stamp.nanosec * 1e-9)
+
+    def _meet(self, now_s: float) -> None:
+        """Forget the person's neutral face when no face was seen for long: the next may be another's."""
+        if self._seen_s is not None and now_s - self._seen_s > self.new_person_after_s:
+            self.resting.reset()
+            self.person.reset()
+            self.get_logger().info(f"a face after {now_s - self._seen_s:.0f} s without one: {self._asked()}")
+        self._seen_s = now_s
 
     def _learn_person(self, features: np.ndarray, landmarks: np.ndarray | None, t_s: float) -> None:
         if self.policy.reads_rest:

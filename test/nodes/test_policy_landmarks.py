@@ -91,6 +91,22 @@ def test_a_reading_waits_for_the_landmarks_of_its_image_in_either_order(node):
     assert node.person.seen_s.max() > 0.5  # s between the two
 
 
+def test_a_face_after_a_long_absence_is_another_persons(node):
+    node.on_info(CameraInfo(width=640, height=320))
+    for stamp_s in (1, 2, 3):
+        node.on_reading(reading(stamp_s))
+        node.on_landmarks(cloud(stamp_s))
+    assert node.person.seen_s.max() > 1.5
+    node._seen_s -= 4.0
+    node.on_reading(reading(7))
+    node.on_landmarks(cloud(7))
+    assert node.person.seen_s.max() > 1.5  # the same person, back after four seconds
+    node._seen_s -= 6.0
+    node.on_reading(reading(14))
+    node.on_landmarks(cloud(14))
+    assert node.person.seen_s.max() == 0 and len(node.commands) == 5
+
+
 def test_a_reading_without_landmarks_is_skipped_with_a_warning_that_helps(node):
     node.on_info(CameraInfo(width=640, height=320))
     for stamp_s in (1, 2, 3):
