@@ -4,6 +4,7 @@
 the kind that it is compared with, after Chen et al., "Smile Like You Mean It" (Eva).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -108,6 +109,28 @@ class Network(nn.Module):
         coefficients, pose = numbers.split((self.config.coefficients, self.config.pose), dim=1)
         attended = torch.tanh(self.attention(torch.tanh(coefficients)))
         return self.head(torch.cat((attended, pose), dim=1))
+
+    def tie(self, groups: Sequence[Sequence[int]]) -> None:
+        """Let the servos of each group give the same goal from now on: the mean of what each of them gives."""
+        last = self.head.layers[-1] if isinstance(self.head, Kan) else self.head[-1]
+        with torch.no_grad():
+            for name, weights in last.named_parameters():
+                # Linear layers hold a row for each servo, layers of splines a column.
+                by_servo = weights if name in ("weight", "bias") else weights.T
+                for group in groups:
+                    by_servo[list(group)] = by_servo[list(group)].mean(dim=0, keepdim=True)
+
+
+def tied_servos(goals: Tensor) -> list[list[int]]:
+    """Return the groups of servos whose goals (n, servos) never differ, such as two eyes that look at one thing."""
+    groups: list[list[int]] = []
+    for servo in range(goals.shape[1]):
+        group = next((one for one in groups if torch.equal(goals[:, one[0]], goals[:, servo])), None)
+        if group is None:
+            groups.append([servo])
+        else:
+            group.append(servo)
+    return [group for group in groups if len(group) > 1]
 
 
 def perceptron(widths: tuple[int, ...]) -> nn.Sequential:

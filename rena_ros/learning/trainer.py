@@ -14,7 +14,7 @@ from rena_ros.behaviour.policy import RestReading
 from rena_ros.learning import checkpoint
 from rena_ros.learning.forward import ForwardModel, faces_to_show, learned_forward
 from rena_ros.learning.losses import FaceLoss
-from rena_ros.learning.network import Network
+from rena_ros.learning.network import Network, tied_servos
 from rena_ros.learning.optimiser import make_optimiser, update_average
 from rena_ros.learning.readings import readings_of, with_robot_rest
 from rena_ros.learning.samples import Samples, fingerprint
@@ -43,7 +43,8 @@ class Trainer:
 
     ``history`` holds the finished epochs; ``train_epoch()`` trains the next one and saves the run. With a validation
     part ``best`` holds the weights of the epoch with the least validation error, without one those of the last epoch;
-    both are the averaged weights where the settings have an average.
+    both are the averaged weights where the settings have an average. Servos that the training goals never move apart
+    are tied, whatever else the loss may want of them: eyes that look apart would be the least error in some readings.
     """
 
     def __init__(
@@ -80,6 +81,8 @@ class Trainer:
             # With the model's own scale: what its layers learned is about inputs in that scale.
             self.network.load_state_dict(self.start)
         self.goals = torch.from_numpy(training.goals)
+        self.tied = tied_servos(self.goals)
+        self.network.tie(self.tied)
         self.numbers = self._numbers(training)
         self.rest_numbers = None
         if self.settings.rest_dropout and rest is not None and self.network.config.rest:
@@ -187,6 +190,7 @@ class Trainer:
             # At the peak of the cycle a single bad batch could otherwise ruin the weights for good.
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
             self.optimiser.step()
+            self.network.tie(self.tied)
             self.schedule.step()
             if settings.average:
                 update_average(self.averaged, self.network, settings.average, step)
