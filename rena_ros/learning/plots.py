@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -30,15 +31,20 @@ def learning_curves(path: Path, losses: Sequence[float], errors: Sequence[float 
     _save(figure, path)
 
 
+def line_styles(count: int) -> list[dict[str, Any]]:
+    """Return the style of each of several curves, so that no two look alike: after ten colours the dashes change."""
+    return [{"color": f"C{i % 10}", "linestyle": ("-", "--", ":")[i // 10 % 3]} for i in range(count)]
+
+
 def cumulative_errors(path: Path, errors: dict[str, FloatArray]) -> None:
     """Plot the share of samples with an RMSE below a value over that value, for each model's errors (n,)."""
-    figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
-    for name, values in errors.items():
+    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    for (name, values), style in zip(errors.items(), line_styles(len(errors)), strict=True):
         ordered = np.sort(values)
-        axes.plot(100 * ordered, share_below(values, ordered), label=name)
+        axes.plot(100 * ordered, share_below(values, ordered), label=name, **style)
     axes.set(xlabel="RMSE of a sample's goals, %", ylabel="share of held-out samples", ylim=(0, 1), xlim=(0, None))
     axes.grid(alpha=0.3)
-    axes.legend(loc="lower right")
+    axes.legend(loc="lower right", fontsize="small")
     _save(figure, path)
 
 

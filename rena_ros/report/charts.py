@@ -11,11 +11,13 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from rena_ros.base.files import replacing
-from rena_ros.learning.plots import cumulative_errors, servo_errors
+from rena_ros.learning.plots import cumulative_errors, line_styles, servo_errors
 from rena_ros.report.cells import Result, Results
 from rena_ros.report.kinds import ModelKind
 from rena_ros.report.parts import FRESH, TEST
 from rena_ros.report.plan import OWN, Protocol, curve_sizes
+
+SHOWN = 5
 
 
 def draw(
@@ -33,9 +35,9 @@ def draw(
         errors = {title: np.array(one["parts"][TEST]["quantiles_of_samples"]) for title, one in runs.items()}
         cumulative_errors(folder / "cumulative_errors.png", errors)
         plots.append(("cumulative_errors.png", "Cumulative errors of single samples (the paper's Fig. 7), first seed."))
-        servos = {title: np.array(one["parts"][TEST]["per_servo"]) for title, one in runs.items()}
+        servos = {title: np.array(one["parts"][TEST]["per_servo"]) for title, one in _least(runs)}
         servo_errors(folder / "servo_errors.png", servo_names, servos)
-        plots.append(("servo_errors.png", "Error of every servo, first seed."))
+        plots.append(("servo_errors.png", f"Error of every servo, first seed: the {len(servos)} best models."))
     trained = {title: one for title, one in runs.items() if "loss" in one}
     if trained:
         _loss_curves(folder / "loss_curves.png", trained)
@@ -56,6 +58,11 @@ def _first_runs(results: Results, protocol: Protocol, kinds: Mapping[str, ModelK
                 break
 
 
+def _least(runs: Mapping[str, Result]) -> list[tuple[str, Result]]:
+    """Return the SHOWN models of least error; bars of all of them could not be told apart."""
+    return sorted(runs.items(), key=lambda item: item[1]["parts"][TEST]["rmse"])[:SHOWN]
+
+
 Curve = tuple[list[int], list[float], list[float]]  # sizes, errors in %, spreads in %
 
 
@@ -74,12 +81,12 @@ def _curves(
 
 def _loss_curves(path: Path, runs: Mapping[str, Result]) -> None:
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    for title, one in runs.items():
-        left.plot(np.arange(1, len(one["loss"]) + 1), one["loss"], label=title)
-        right.plot(np.arange(1, len(one["validation"]) + 1), 100 * np.array(one["validation"]), label=title)
-    left.set(xlabel="epoch", ylabel="training loss", yscale="log")
-    right.set(xlabel="epoch", ylabel="validation RMSE of goals, %", yscale="log")
-    right.legend()
+    for (title, one), style in zip(runs.items(), line_styles(len(runs)), strict=True):
+        left.plot(np.arange(1, len(one["loss"]) + 1), one["loss"], label=title, **style)
+        right.plot(np.arange(1, len(one["validation"]) + 1), 100 * np.array(one["validation"]), label=title, **style)
+    left.set(xlabel="epoch", ylabel="training loss", xscale="log", yscale="log")
+    right.set(xlabel="epoch", ylabel="validation RMSE of goals, %", xscale="log", yscale="log")
+    right.legend(fontsize="small")
     _save(figure, path)
 
 
