@@ -80,13 +80,13 @@ def _curves(
 
 
 def _loss_curves(path: Path, runs: Mapping[str, Result]) -> None:
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(13, 4), layout="constrained")
     for (title, one), style in zip(runs.items(), line_styles(len(runs)), strict=True):
         left.plot(np.arange(1, len(one["loss"]) + 1), one["loss"], label=title, **style)
         right.plot(np.arange(1, len(one["validation"]) + 1), 100 * np.array(one["validation"]), label=title, **style)
     left.set(xlabel="epoch", ylabel="training loss", xscale="log", yscale="log")
     right.set(xlabel="epoch", ylabel="validation RMSE of goals, %", xscale="log", yscale="log")
-    right.legend(fontsize="small")
+    figure.legend(*right.get_legend_handles_labels(), loc="outside right center", fontsize="small")
     _save(figure, path)
 
 
