@@ -15,6 +15,7 @@ from rena_ros.robot.model import Robot
 
 NECK = ("neck_yaw", "neck_pitch", "neck_roll")  # in the order of the pose at the end of a reading
 _TURN_RAD = np.deg2rad(10.0)  # far enough to see which way a model turns the neck
+_LEAST_ANSWER = 0.05  # of a goal: a neck that answers less does not follow this axis
 _MARGIN = 1.1  # poses within the robot's own range, and a tenth more, are never held
 _LEAD_RAD = np.deg2rad(5.0)  # so far beyond the edge, the neck is at its end
 
@@ -55,17 +56,20 @@ def measure_pose_range(run: Callable[[FloatArray], FloatArray], rest: FloatArray
     """Return the range of the robot's own neck, and its ends as the model's answer tells which is which.
 
     ``run``: features (n, 55) -> goals (n, servos) in [0, 1]; ``rest``: features (55,) of the robot's face at rest. An
-    axis without a servo of the neck has no range.
+    axis that no servo of the neck follows has no range.
     """
     low, high = np.full(3, -np.inf, np.float32), np.full(3, np.inf, np.float32)
     servos, ends = np.zeros(3, int), np.zeros((2, 3), np.float32)
     for axis, name in enumerate(NECK):
         if name not in robot.index:
             continue
-        i = servos[axis] = robot.index[name]
-        low[axis], high[axis] = rest[axis - 3] + _MARGIN * np.array([robot.lower[i], robot.upper[i]])
         turned = np.repeat(np.asarray(rest, np.float32)[None], 2, axis=0)
         turned[:, axis - 3] += [-_TURN_RAD, _TURN_RAD]
+        i = robot.index[name]
         left, right = run(turned)[:, i]
+        if abs(right - left) < _LEAST_ANSWER:
+            continue
+        servos[axis] = i
+        low[axis], high[axis] = rest[axis - 3] + _MARGIN * np.array([robot.lower[i], robot.upper[i]])
         ends[:, axis] = [0.0, 1.0] if right >= left else [1.0, 0.0]
     return PoseRange(low, high, servos, ends)

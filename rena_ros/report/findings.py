@@ -159,7 +159,10 @@ def _film(results: Results, kinds: Mapping[str, ModelKind]) -> Iterator[str]:
 def _floor(results: Results, servo_names: tuple[str, ...]) -> Iterator[str]:
     for what, one in results.floor.items():
         if isinstance(one, dict) and what.endswith(", moved"):
-            worst, read = int(np.argmax(one["per_servo"])), what.removesuffix(", moved")
+            worst, read = (
+                int(np.argmax(one["per_servo"])),
+                what.removesuffix(", moved").replace("with", "coefficients and"),
+            )
             yield (
                 f"An oracle that reads {read} would err by {100 * one['overall']:.2f} %, most at "
                 f"`{servo_names[worst]}` ({100 * one['per_servo'][worst]:.1f} %)."

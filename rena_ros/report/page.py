@@ -94,6 +94,11 @@ def _comparison(results: Results, protocol: Protocol, kinds: Mapping[str, ModelK
     yield (
         f"The paper reports {100 * PAPER_ERROR:.1f} % for attention + KAN, 5 % for an MLP on coefficients and 17 % for "
         "one on landmarks. Seconds: to train and measure one model, by the clock, waits on a busy machine included."
+        + "".join(
+            f" {kind.title}: {kind.settings['epochs']} epochs; the loss curves show whether it has come to rest."
+            for kind in kinds.values()
+            if "epochs" in kind.settings
+        )
     )
 
 

@@ -96,6 +96,13 @@ def test_beyond_its_range_the_neck_goes_to_its_end_whatever_the_model_answers():
     assert led[ROBOT.index["neck_pitch"]] == run(features)[0, ROBOT.index["neck_pitch"]]  # within its range
 
 
+def test_a_neck_that_does_not_follow_the_head_is_left_alone():
+    found = measure_pose_range(lambda f: np.full((len(f), 25), 0.5), np.zeros(55, np.float32), ROBOT)
+    features = np.full((1, 55), 3.0, np.float32)
+    np.testing.assert_array_equal(found.hold(features), features)
+    np.testing.assert_array_equal(found.lead(np.full((1, 25), 0.5), features), np.full((1, 25), 0.5))
+
+
 def test_a_robot_without_a_neck_is_left_alone():
     servos = tuple(servo for servo in ROBOT.servos if servo.name not in NECK)
     found = measure_pose_range(
