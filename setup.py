@@ -1,8 +1,8 @@
 """ament_python package `rena`: builds with `colcon build`, installs with pip where there is no ROS.
 
-It names no dependencies for pip: ROS comes from apt or as wheels, and mediapipe must come without the packages
-that it names itself. requirements/*.txt say what to install, package.xml what rosdep may. colcon reads setup.py,
-so the metadata stands here and pyproject.toml has no [project].
+It names no dependencies for pip: ROS comes from apt or as wheels, and mediapipe, which only x86-64 has, must come
+without the packages that it names itself. requirements/*.txt say what to install, package.xml what rosdep may.
+colcon reads setup.py, so the metadata stands here and pyproject.toml has no [project].
 """
 
 from glob import glob

@@ -32,6 +32,7 @@ ROSDEP_KEYS = {
     "numba": "python3-numba",
     "numpy": "python3-numpy",
     "onnxruntime": "python3-onnxruntime-pip",
+    "packaging": "python3-packaging",
     "pytest": "python3-pytest",
     "rich": "python3-rich",
     "scipy": "python3-scipy",
@@ -40,7 +41,7 @@ ROSDEP_KEYS = {
 }
 # Not in rosdistro's python.yaml (for `ruckig`, jazzy has the C++ library only; python3-pydantic is version 1 on
 # Ubuntu 24.04, Rena needs 2): requirements/*.txt alone name these.
-NO_ROSDEP_KEY = {"av", "mcap", "pydantic", "pydantic_core", "rosbags", "ruckig"}
+NO_ROSDEP_KEY = {"ai_edge_litert", "av", "mcap", "pydantic", "pydantic_core", "rosbags", "ruckig"}
 TESTS_ONLY = {"rustypot": "rustypot", "scservo_sdk": "feetech-servo-sdk"}  # no rosdep key either
 ROS_PACKAGES = {
     *("launch_testing", "rosgraph_msgs"),

@@ -7,7 +7,7 @@ from rena_ros.base.errors import RenaError
 
 _LEARNING = "learning needs it: in Rena's source tree, python requirements/install_torch.py and "
 _LEARNING += "pip install -r requirements/learn.txt"
-_ROS = "it is part of ROS 2 Jazzy: source /opt/ros/jazzy/setup.bash, or pip install -r requirements/ros.txt"
+_ROS = "it is part of ROS 2 Jazzy: source /opt/ros/jazzy/setup.bash, or on x86-64 pip install -r requirements/ros.txt"
 _RUNNING = "in Rena's source tree, pip install -r requirements/run.txt and pip install --no-deps -r "
 _RUNNING += "requirements/run-nodeps.txt"
 _SHARING = "sharing data needs it: in Rena's source tree, pip install -r requirements/share.txt"
