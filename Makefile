@@ -18,6 +18,21 @@ else
   $(error ROS 2 $(ROS_DISTRO) is sourced, but Rena is made for Jazzy: open a shell without it, or source Jazzy)
 endif
 
+# x86-64 needs nothing else; the wheels of ROS, mediapipe and ruckig exist for no other machine.
+define MACHINE_CHECK
+case "$$(uname -m)" in \
+	x86_64) ;; \
+	aarch64) \
+	  if [ "$$ROS_DISTRO" != jazzy ]; then \
+	    echo "On aarch64 ROS comes from apt, and no ROS 2 Jazzy is sourced: apt install ros-jazzy-ros-base python3-venv g++ python3-dev,"; \
+	    echo "then source /opt/ros/jazzy/setup.bash and call make again (see 'Other machines' in the README)."; exit 1; \
+	  elif ! command -v c++ >/dev/null; then \
+	    echo "On aarch64 ruckig is compiled, and there is no C++ compiler: apt install g++ python3-dev, then call make again."; exit 1; \
+	  fi ;; \
+	*) echo "Rena's pinned packages have wheels for x86_64 and aarch64, not for $$(uname -m); see 'Other machines' in the README."; exit 1 ;; \
+esac
+endef
+
 .PHONY: mimic test style types tests lint clean
 
 mimic: $(VENV)/.run-installed
@@ -39,7 +54,7 @@ tests: $(VENV)/.test-installed
 	  echo "Left out: test/learning and test/report, the tests of learning: torch is not installed (see 'Sizes' in the README)."; fi
 
 $(VENV)/bin/python:
-	@test "$$(uname -m)" = x86_64 || { echo "Rena's pinned mediapipe has wheels for x86-64 only; see 'Other machines' in the README."; exit 1; }
+	@$(MACHINE_CHECK)
 	@for python in $(PYTHON) python3.12 python3.11 python3; do \
 	  $$python -c 'import sys, ensurepip; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null \
 	    && echo "Making $(VENV) with $$python" && $$python -m venv $(VENV_FLAGS) $(VENV) && exit 0; \
@@ -48,7 +63,7 @@ $(VENV)/bin/python:
 
 # Editable, so that a change in the source needs no new installation.
 $(VENV)/.run-installed: requirements/constraints.txt requirements/run.txt requirements/run-nodeps.txt requirements/ros.txt setup.py | $(VENV)/bin/python
-	@echo "Installing what running needs (once, about 160 MB to download) ..."
+	@echo "Installing what running needs (once, about 190 MB to download) ..."
 	$(PIP) -r requirements/run.txt $(ROS_SET)
 	$(PIP) --no-deps -r requirements/run-nodeps.txt -e .
 	@$(VENV)/bin/python -m rena_ros.perception.model_file
