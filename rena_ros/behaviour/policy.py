@@ -12,6 +12,7 @@ from rena_ros.base.arrays import FloatArray
 from rena_ros.base.errors import RenaError
 from rena_ros.base.files import user_path
 from rena_ros.base.resources import share_path
+from rena_ros.behaviour.model_session import open_session
 from rena_ros.behaviour.pose_range import PoseRange, measure_pose_range
 from rena_ros.perception.face_reader import READING_NAMES
 from rena_ros.perception.landmark_frame import POINTS
@@ -128,22 +129,6 @@ class Policy:
 def clip_goals(goals: FloatArray) -> FloatArray:
     """Clip a model's goals to [0, 1]; no other function does. NaN stays NaN."""
     return np.clip(goals, 0.0, 1.0)
-
-
-def open_session(path: Path) -> onnxruntime.InferenceSession:
-    """Return a model file ready to run on one thread. Raises RenaError when there is none, or it cannot be loaded."""
-    if not path.is_file():
-        raise RenaError(f"there is no model {path}; `rena train` writes a model to RUN/model.onnx")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # a second thread is no faster at batch 1, and at times 20 to 50 ms slower
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    try:
-        return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
-    except OSError as error:
-        raise RenaError(f"cannot read the model {path}: {error.strerror}") from error
-    except Exception as error:  # onnxruntime's exceptions share no base class
-        raise RenaError(f"{path} is not a model that onnxruntime can load: {str(error).splitlines()[0]}") from error
 
 
 def _checked_inputs(path: Path, session: onnxruntime.InferenceSession) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from rena_ros.behaviour.policy import open_session
+from rena_ros.behaviour.model_session import open_session
 
 BLOCKS, CALLS = 12, 40
 

@@ -223,7 +223,7 @@ def test_results_of_several_processes_are_merged():
     assert len(total.examples) == 5 and one.passed and not total.passed
 
 
-@pytest.mark.parametrize("command", ["bus", "faults", "soak", "fuzz"])
+@pytest.mark.parametrize("command", ["bus", "faults", "soak", "fuzz", "model"])
 def test_every_benchmark_explains_itself(command):
     code = f"import rena_ros.cli; rena_ros.cli.main(['bench', {command!r}, '--help'])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -238,7 +238,12 @@ def test_every_benchmark_explains_itself(command):
         (["soak", "--seed", "-1"], "--seed not negative"),
         (["soak", "--domain", "233"], "--domain 233 is outside 0..232"),
         (["fuzz", "--workers", "0"], "--workers must be at least 1"),
-        *(([name, "--out", "/proc/no"], "cannot write into /proc/no: ") for name in ("bus", "faults", "soak", "fuzz")),
+        (["model", "--blocks", "0"], "--blocks and --rounds must be at least 1"),
+        (["model", "--model", "/no/model.onnx"], "there is no model /no/model.onnx"),
+        *(
+            ([name, "--out", "/proc/no"], "cannot write into /proc/no: ")
+            for name in ("bus", "faults", "soak", "fuzz", "model")
+        ),
     ],
 )
 def test_impossible_arguments_are_refused_before_the_run(arguments, message, capsys):
