@@ -13,7 +13,9 @@ from typing import Any
 
 from rena_ros.base.errors import RenaError
 from rena_ros.base.missing import missing_package
+from rena_ros.behaviour.policy import Policy
 from rena_ros.bench.processes import child_process
+from rena_ros.robot.file import load_robot
 
 NEEDED = ("torch", "onnx", "safetensors")  # by the engines beside onnxruntime
 NO_PEER = """\
@@ -98,17 +100,20 @@ def hindrance() -> str | None:
 def engines_of(model: Path, robot_file: str | None) -> Iterator[tuple[list[Engine], dict[str, int]]]:
     """Give the engines for a model, the shipped way first, and the parameters of each kind that is known.
 
-    The files of the peers are made first, in a process of its own, and live as long as the block. Raises RenaError.
+    The files of the peers are made first, in a process of its own, and live as long as the block. Raises RenaError
+    when the file holds no model of this robot.
     """
+    provenance = Policy(model, load_robot(robot_file)).provenance
+    trained = provenance.get("training", {}).get("parameters")
+    counts: dict[str, int] = {} if trained is None else {"eager": trained}
     engines = [
         Engine("graph", "ONNX Runtime", "graph", model, "eager"),
         Engine("policy", "Policy (with its checks)", "policy", model, "eager"),
     ]
     with tempfile.TemporaryDirectory(prefix="rena-bench-") as name:
         folder = Path(name)
-        counts: dict[str, int] = {}
         if hindrance() is None:
-            counts = _write_peers(model, robot_file, folder)
+            counts |= _write_peers(model, robot_file, folder)
             peers = [
                 Engine("eager", "torch, eager", "eager", folder / "eager.safetensors", "eager"),
                 Engine("mlp", "MLP of equal size, ONNX Runtime", "graph", folder / "mlp.onnx", "mlp"),

@@ -68,7 +68,8 @@ def test_every_engine_answers(tmp_path, monkeypatch, capsys):
 def test_without_torch_the_other_engines_are_measured(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(engines, "find_spec", lambda name: None)
     assert bench("--out", str(tmp_path)) == 0
-    assert list(engines_in(tmp_path)) == ["graph", "policy"]
+    rows = engines_in(tmp_path)
+    assert list(rows) == ["graph", "policy"] and rows["graph"]["parameters"] == 239_897
     said = capsys.readouterr().out
     assert "without eager torch, MLP and efficient-kan: the Python package torch is not installed" in said
 
@@ -79,6 +80,12 @@ def test_without_efficient_kan_the_output_says_how_to_get_it(monkeypatch, capsys
     monkeypatch.setattr("rena_ros.bench.model.measure", lambda *_: None)
     assert bench() == 0
     assert "clone Blealtan/efficient-kan" in capsys.readouterr().out
+
+
+def test_a_file_that_is_no_model_is_refused_before_anything_is_measured(tmp_path, capsys):
+    (tmp_path / "model.onnx").write_bytes(b"no model")
+    assert cli.main(["bench", "model", "--model", str(tmp_path / "model.onnx")]) == 2
+    assert "is not a model that onnxruntime can load" in capsys.readouterr().err
 
 
 def test_an_engine_that_cannot_start_is_one_error(tmp_path):
