@@ -42,6 +42,7 @@ ARGUMENTS = {
     "robot_file": ("", "The robot as data (servos and limits); default: config/rena.yaml."),
     "autostart": ("", "Switch a real robot's torque on at start; default: false. The twin always does."),
     "measure_delay": ("", "Measure first how late the camera stamps: the neck turns for 20 s; default: false."),
+    "perception": ("", "What reads faces: auto, litert or mediapipe; default: auto, litert where it is installed."),
     "rest_every": ("", "Samples between two rests at neutral; 0: no rests; default: 300."),
     "rest_s": ("", "Length of a rest, s; default: 20."),
     "body": ("", "Draw a twin that differs from its robot file, as config/foreign.yaml does; default: none."),

@@ -35,6 +35,7 @@ ARGUMENTS = {
     ),
     "robot": ("twin", "'twin' (a drawn robot behind emulated servos) or the serial port of a real one."),
     "model": ("", "ONNX model, coefficients to goals; default: the one that ships with Rena."),
+    "perception": ("", "What reads faces: auto, litert or mediapipe; default: auto, litert where it is installed."),
     "mirror": ("", "Flip the camera's picture left to right, as a mirror does; default: false."),
     "robot_file": ("", "The robot as data (servos and limits); default: config/rena.yaml."),
     "autostart": ("", "Switch a real robot's torque on at start; default: false. The twin always does."),

@@ -66,6 +66,7 @@ def mimic_graph(
     report: str = "",
     listeners: int | None = None,
     record: str = "",
+    perception: str = "",
 ) -> tuple[Process, ...]:
     """Return the processes of `mimic`, in the order in which to start them.
 
@@ -75,14 +76,14 @@ def mimic_graph(
     serial port of a real face. Only the twin has an emulator (its port is ``link``, which the emulator creates; it
     writes its counts to ``report``) and switches torque on by itself; a real robot does so with ``autostart``.
     ``mirror`` flips the camera's picture left to right, so that the robot moves as a mirror image. A clip begins when
-    its images have ``listeners`` subscribers. ``record``: the folder in which to record everything. Paths: see
-    ``base/files.py``. Raises RenaError for an impossible path.
+    its images have ``listeners`` subscribers. ``record``: the folder in which to record everything. ``perception``:
+    what reads faces. Paths: see ``base/files.py``. Raises RenaError for an impossible path.
     """
     camera = {"source": _as_parameter(source), "loop": loop, "realtime": realtime, "mirror": mirror}
     return (
         *_robot_processes(robot, robot_file, autostart, link, report),
         _node("policy", {"model_path": _as_parameter(model), "robot_file": _as_parameter(robot_file)}),
-        _node("blendshapes", {}),
+        _node("blendshapes", {"perception": perception}),
         *_recorder(record, robot_file),
         _node("camera", {**camera, "listeners": listeners}),
     )
@@ -105,6 +106,7 @@ def collect_graph(
     measure_delay: bool | None = None,
     robot_delay_s: float | None = None,
     body_file: str = "",
+    perception: str = "",
     link: str = "/tmp/rena-servos",
     report: str = "",
 ) -> tuple[Process, ...]:
@@ -138,7 +140,7 @@ def collect_graph(
         *_robot_processes(robot, robot_file, autostart, link, report, body_file),
         _node("recorder", recorder),
         # One face is enough, but with 1 MediaPipe smooths over time, and a sample would remember the one before.
-        _node("blendshapes", {"max_faces": 2}),
+        _node("blendshapes", {"max_faces": 2, "perception": perception}),
         _node("camera", camera),
         _node("babble", {**babble, "capture_delay_s": capture_delay_s}),
     )

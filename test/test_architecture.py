@@ -68,7 +68,7 @@ KNOWS = {
     "report": {"robot", "datasets", "behaviour", "learning", "measures", "perception", "twin"}
     | {"collecting", "mimic"},  # data for --quick; the round trip
     "mimic": {"graph", "processes", "robot", "perception", "behaviour", "twin", "nodes"},
-    "bench": {"graph", "processes", "robot", "bus", "control", "emulator", "nodes"}
+    "bench": {"graph", "processes", "robot", "bus", "control", "emulator", "nodes", "perception", "twin"}
     | {"behaviour", "learning"},  # the engines of `rena bench model`
 }
 SPEAKS_ROS = ("rena_ros.nodes", "rena_ros.bench", "rena_ros.mimic.monitor", "rena_ros.collecting.monitor")

@@ -5,6 +5,7 @@ import argparse
 from rena_ros.base.errors import RenaError
 from rena_ros.base.files import user_path
 from rena_ros.collecting.ranges import check_numbers
+from rena_ros.perception.engines import ENGINES, HELP
 
 SAMPLES, SEED = 9000, 0  # where neither the user nor the session that is resumed says otherwise
 # Options of one way of collecting only, by their names in the parsed arguments; all are None where not given.
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--body", type=user_path, metavar="FILE", help="draw a robot that differs from its file, as config/foreign.yaml"
     )
+    parser.add_argument("--perception", choices=ENGINES, help=HELP)
     parser.add_argument("--json", type=user_path, metavar="FILE", help="also write the figures to this file")
     fast = parser.add_argument_group("the twin in virtual time, without ROS")
     fast.add_argument("--fast", action="store_true", help="an unfinished dataset in --out is continued")

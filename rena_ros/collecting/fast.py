@@ -25,6 +25,7 @@ from rena_ros.collecting.workers import Job, PlannedShard, record_shards, worker
 from rena_ros.datasets.dataset import Dataset, load_dataset
 from rena_ros.datasets.shards import begin, locked, missing
 from rena_ros.graph import TWIN
+from rena_ros.perception.engines import AUTO, chosen_engine, engine_version
 from rena_ros.perception.face_reader import READING_NAMES, FaceReading
 from rena_ros.perception.model_file import find_face_model
 from rena_ros.robot.file import load_robot
@@ -39,7 +40,7 @@ SHARD_SIZE = 100  # one face per shard
 PERSON_TURN = 25  # for as many samples, more persons teach more than more samples of each
 WIDTH, HEIGHT = 640, 480
 # A new version of these may change a sample: face reader, renderer, random number generator.
-DECISIVE_PACKAGES = ("mediapipe", "numba", "numpy")
+DECISIVE_PACKAGES = ("numba", "numpy")  # beside the engine that reads faces
 
 
 def run(args: argparse.Namespace) -> int:
@@ -52,7 +53,17 @@ def run(args: argparse.Namespace) -> int:
     load_body(args.body, robot)  # a faulty file is refused before anything is written
     turn = min(SHARD_SIZE, PERSON_TURN) if args.people else SHARD_SIZE
     appearance = Appearance(args.people or 0, args.first_person or 1, bool(args.nuisance), args.seed, turn)
-    job = Job(args.out, robot_file, strategy_file, args.seed, WIDTH, HEIGHT, args.body, appearance)
+    job = Job(
+        args.out,
+        robot_file,
+        strategy_file,
+        args.seed,
+        WIDTH,
+        HEIGHT,
+        args.body,
+        appearance,
+        chosen_engine(args.perception or AUTO),
+    )
     workers = worker_count(args.workers)
     console = Console(soft_wrap=True)
     with locked(args.out):
@@ -177,7 +188,7 @@ def _meta(args: argparse.Namespace, robot: Robot, job: Job) -> dict[str, Any]:
         "robot": sha256_of(job.robot_file),
         "strategy": sha256_of(job.strategy_file),
         "face_model": sha256_of(find_face_model()),
-        "versions": {name: importlib.metadata.version(name) for name in DECISIVE_PACKAGES},
+        "versions": {name: importlib.metadata.version(name) for name in DECISIVE_PACKAGES} | engine_version(job.engine),
         "rena_version": __version__,
         "commit": source_commit(),
         **({"body": sha256_of(job.body_file)} if job.body_file else {}),
@@ -196,7 +207,7 @@ def _said(appearance: Appearance) -> dict[str, Any]:
 
 def _rest_reading(robot: Robot, job: Job) -> FaceReading:
     """Return the reading of the robot's own neutral face, the target of people's resting faces."""
-    with Stage(robot, job.width, job.height, load_body(job.body_file, robot)) as stage:
+    with Stage(robot, job.width, job.height, load_body(job.body_file, robot), job.engine) as stage:
         reading = stage.show(robot.neutral_goals).reading
     if reading is None:
         raise RenaError("no face is found in the robot's neutral face; look at the twin's picture")

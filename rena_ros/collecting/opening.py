@@ -147,6 +147,7 @@ def _graph(
         measure_delay=args.measure_delay,
         robot_delay_s=args.robot_delay_s,
         body_file=ros_path(args.body.resolve()) if args.body else "",
+        perception=args.perception or "",
         link=ros_path(link),
         report=ros_path(out / sessions.LOG / "emulator.json"),
     )

@@ -13,6 +13,7 @@ from rena_ros.bus.bus import Bus
 from rena_ros.collecting import nuisance
 from rena_ros.emulator.bank import ServoBank
 from rena_ros.emulator.virtual_port import VirtualPort
+from rena_ros.perception.engines import AUTO
 from rena_ros.perception.face_reader import FaceReader, FaceReading
 from rena_ros.robot.model import Robot
 from rena_ros.twin.body import Body, as_filed
@@ -39,16 +40,16 @@ class Observation:
 class Stage:
     """One twin, its servos in virtual time and one face reader; a context manager."""
 
-    def __init__(self, robot: Robot, width: int, height: int, body: Body | None = None) -> None:
+    def __init__(self, robot: Robot, width: int, height: int, body: Body | None = None, engine: str = AUTO) -> None:
         """``width``, ``height``: of the picture, pixels. ``body``: the one to draw; default: as the robot file says.
 
-        Raises RenaError when the face model is missing.
+        ``engine``: see ``FaceReader``. Raises RenaError when the face model or the engine is missing.
         """
         self.robot = robot
         self._filed = self._body = body or as_filed(robot)
         self._face = TwinFace(robot, width, height, self._body.look)
         self._look, self._view = self._body.look, self._face.view
-        self._reader = FaceReader(video=False)
+        self._reader = FaceReader(video=False, engine=engine)
         self.reset()
 
     def reset(self) -> None:

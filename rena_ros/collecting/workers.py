@@ -20,6 +20,7 @@ from rena_ros.collecting.appearance import Appearance
 from rena_ros.collecting.shard_recorder import record_shard
 from rena_ros.collecting.stage import Stage
 from rena_ros.datasets.shards import write_shard
+from rena_ros.perception.engines import AUTO
 from rena_ros.robot.file import load_robot
 from rena_ros.strategy.expert import Expression
 from rena_ros.strategy.file import load_strategy
@@ -31,7 +32,10 @@ PlannedShard = tuple[int, Sequence[Expression]]  # number of its first sample, i
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker must know once. ``width``, ``height``: of the pictures, pixels. ``body_file``: None for none."""
+    """What a worker must know once. ``width``, ``height``: of the pictures, pixels. ``body_file``: None for none.
+
+    ``engine``: what reads faces, see ``FaceReader``.
+    """
 
     directory: Path
     robot_file: Path
@@ -41,6 +45,7 @@ class Job:
     height: int
     body_file: Path | None = None
     appearance: Appearance = field(default_factory=Appearance)
+    engine: str = AUTO
 
 
 def record_shards(job: Job, shards: Sequence[PlannedShard], workers: int, recorded: Callable[[], None]) -> None:
@@ -114,7 +119,7 @@ def _work(connection: Connection, job: Job) -> None:
 def _record_all(connection: Connection, job: Job) -> None:
     robot = load_robot(job.robot_file)
     strategy = load_strategy(job.strategy_file, robot)
-    with Stage(robot, job.width, job.height, load_body(job.body_file, robot)) as stage:
+    with Stage(robot, job.width, job.height, load_body(job.body_file, robot), job.engine) as stage:
         note = partial(connection.send, ("recorded", None))
         connection.send(("ready", None))
         while (shard := connection.recv()) is not None:

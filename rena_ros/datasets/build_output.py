@@ -23,13 +23,13 @@ from rena_ros.datasets.build_pairing import Candidate
 from rena_ros.datasets.build_rest import RestReadings
 from rena_ros.datasets.build_sources import BagSource
 from rena_ros.datasets.shards import Shard, begin, locked, write_shard
+from rena_ros.perception.engines import engine_version
 from rena_ros.perception.face_reader import READING_NAMES
 from rena_ros.perception.model_file import find_face_model
 from rena_ros.robot.model import Robot
 
 SHARD_SIZE = 100
 BLOCK = 50  # samples that a split keeps together
-_READERS = ("mediapipe", "numpy")  # packages that may change a fresh reading
 
 
 @contextlib.contextmanager
@@ -103,7 +103,7 @@ def meta_of(
         "robot": sha256_of_text(robot_text),
         "strategy": strategies.pop() if len(strategies) == 1 else None,
         "face_model": sha256_of(find_face_model()) if recomputed else None,
-        "versions": {name: importlib.metadata.version(name) for name in _READERS} if recomputed else {},
+        "versions": engine_version() | {"numpy": importlib.metadata.version("numpy")} if recomputed else {},
         "rena_version": __version__,
         "commit": source_commit(),
         "source": {

@@ -1,7 +1,6 @@
 """Readings of many picture files, kept on disk as they come: an interrupted run does not read a picture twice."""
 
 import hashlib
-import importlib.metadata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from rena_ros.base.array_files import read_arrays, write_arrays
 from rena_ros.base.arrays import ByteArray, FloatArray
 from rena_ros.base.errors import RenaError
 from rena_ros.datasets.jpeg_header import is_cut_off, jpeg_header
+from rena_ros.perception.engines import engine_version
 from rena_ros.perception.face_reader import FaceReader
 from rena_ros.perception.model_file import SHA256
 from rena_ros.perception.pixels import to_jpeg
@@ -109,7 +109,7 @@ def _key(picture: Path) -> str:
     """Return a text that changes when the picture or what reads it does."""
     about = picture.stat()
     parts = (picture.resolve(), about.st_size, about.st_mtime_ns, LONGEST_SIDE, SHA256)
-    text = "\0".join(map(repr, (*parts, importlib.metadata.version("mediapipe"))))
+    text = "\0".join(map(repr, (*parts, engine_version())))
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 

@@ -28,6 +28,7 @@ from rena_ros.datasets.column_map import ImportSource, load_source
 from rena_ros.datasets.picture_readings import PictureReading, as_jpeg, read_pictures
 from rena_ros.datasets.shards import Shard, begin, locked, write_shard
 from rena_ros.datasets.table_rows import BadRow, TableRow, judge_rows, neutral_rows
+from rena_ros.perception.engines import engine_version
 from rena_ros.perception.face_reader import READING_NAMES
 from rena_ros.perception.model_file import find_face_model
 
@@ -169,7 +170,7 @@ def _meta(source: ImportSource, samples: Sequence[Sample], rest: FloatArray, bad
         "robot": sha256_of_text(source.robot_text),
         "strategy": None,
         "face_model": sha256_of(find_face_model()),
-        "versions": {name: importlib.metadata.version(name) for name in ("mediapipe", "numpy")},
+        "versions": engine_version() | {"numpy": importlib.metadata.version("numpy")},
         "rena_version": __version__,
         "commit": source_commit(),
         "source": {

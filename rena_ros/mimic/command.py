@@ -25,6 +25,7 @@ from rena_ros.graph import (
 from rena_ros.mimic import preflight
 from rena_ros.mimic.results import BAGS, REPORT, MimicRun, conclude
 from rena_ros.mimic.session import LINK, Session
+from rena_ros.perception.engines import ENGINES, HELP
 from rena_ros.processes.checks import check_json, check_names, check_robot
 from rena_ros.robot.file import load_robot
 
@@ -44,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mirror", action="store_const", const=True, help=mirror)
     parser.add_argument("--model", default="", metavar="FILE", help="ONNX model; default: the one that ships with Rena")
     parser.add_argument("--robot-file", default="", metavar="FILE", help="servos and limits; default: config/rena.yaml")
+    parser.add_argument("--perception", choices=ENGINES, help=HELP)
     autostart = "switch a real robot's torque on at start"
     parser.add_argument("--autostart", action="store_const", const=True, help=autostart)
     record = "record everything into a bag below DIR/bags, for `rena play` and `ros2 bag play`"
@@ -86,6 +88,7 @@ def run(args: argparse.Namespace) -> int:
         report=ros_path(report),
         listeners=3 if args.record else 2,  # the blendshapes node and the monitor; the recorder
         record=ros_path(out / BAGS) if args.record else "",
+        perception=args.perception or "",
     )
     with contextlib.closing(
         check_names((full_name(one.name, namespace) for one in processes), domain, namespace, "rena mimic")

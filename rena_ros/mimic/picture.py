@@ -1,5 +1,6 @@
 """One picture of the film: the person with landmarks on the left, the robot on the right, the figures below."""
 
+import itertools
 from dataclasses import dataclass
 from functools import cache
 
@@ -13,6 +14,20 @@ _BACKGROUND = (24, 26, 30)
 _TEXT, _DIM = (236, 238, 240), (150, 156, 164)
 _ACCENT = (94, 214, 190)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
+# The contours of MediaPipe's face mesh, as chains of its landmarks.
+# fmt: off
+_CHAINS = (
+    (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291), (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291),  # lips
+    (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308), (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308),
+    (263, 249, 390, 373, 374, 380, 381, 382, 362), (263, 466, 388, 387, 386, 385, 384, 398, 362),  # left eye
+    (33, 7, 163, 144, 145, 153, 154, 155, 133), (33, 246, 161, 160, 159, 158, 157, 173, 133),  # right eye
+    (276, 283, 282, 295, 285), (300, 293, 334, 296, 336),  # left brow
+    (46, 53, 52, 65, 55), (70, 63, 105, 66, 107),  # right brow
+    (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149, 150,
+     136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109, 10),  # oval
+    (474, 475, 476, 477, 474), (469, 470, 471, 472, 469),  # irises
+)
+# fmt: on
 
 
 @dataclass(frozen=True)
@@ -92,11 +107,8 @@ def _draw_landmarks(picture: np.ndarray, landmarks: np.ndarray) -> None:
 @cache
 def _contours() -> tuple[np.ndarray, np.ndarray]:
     """Line segments int (m, 2) and the points they join int (k,), as indices of MediaPipe's landmarks."""
-    from mediapipe.tasks.python.vision import FaceLandmarksConnections as Connections  # 0.2 s: only for the film
-
-    joined = (*Connections.FACE_LANDMARKS_CONTOURS, *Connections.FACE_LANDMARKS_LEFT_IRIS)
-    joined += tuple(Connections.FACE_LANDMARKS_RIGHT_IRIS)
-    lines = np.array(sorted({(line.start, line.end) for line in joined}), np.int64)
+    segments = [pair for chain in _CHAINS for pair in itertools.pairwise(chain)]
+    lines = np.array(sorted(set(segments)), np.int64)
     return lines, np.unique(lines)
 
 

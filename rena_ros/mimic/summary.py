@@ -13,7 +13,19 @@ from rena_ros import __version__
 from rena_ros.mimic.measurements import STAGES, Measurements, latencies_ms, percentile, rate_hz, stage_medians_ms
 from rena_ros.mimic.round_trip import HEADLINES
 
-_LIBRARIES = ("mediapipe", "onnxruntime", "numpy", "opencv-python-headless", "rclpy", "ruckig", "numba", "av")
+_LIBRARIES = (
+    *(
+        "ai-edge-litert",
+        "mediapipe",
+        "onnxruntime",
+        "numpy",
+        "opencv-python-headless",
+        "rclpy",
+        "ruckig",
+        "numba",
+        "av",
+    ),
+)
 
 
 def measure(

@@ -30,13 +30,15 @@ from rena_ros.nodes.images import from_image_msg
 from rena_ros.nodes.messages import diagnostics_msg, joint_state_msg, nanoseconds, status_msg, timing_msg
 from rena_ros.nodes.parameters import ParameterSpec, declare, on_change
 from rena_ros.nodes.running import STEADY, run_node
+from rena_ros.perception.engines import AUTO, ENGINES
 from rena_ros.perception.face_reader import MAX_FACES, READING_NAMES, FaceReader
 from rena_ros.perception.image_count import ImageCount, ImageCounts
 from rena_ros.perception.image_stamps import ImageStamps
 
 PARAMETERS = (
     ParameterSpec("model_path", "", "face_landmarker.task; empty: searched for"),
-    ParameterSpec("max_faces", MAX_FACES, "how many people are told apart; each costs about 8 ms a frame", (1, 20)),
+    ParameterSpec("perception", AUTO, f"what reads faces: {', '.join(ENGINES)}; auto: litert where it is installed"),
+    ParameterSpec("max_faces", MAX_FACES, "how many people are told apart; each costs about 6 ms a frame", (1, 20)),
     ParameterSpec("mirror", False, "read the picture flipped: the person's left is the robot's right", live=True),
     ParameterSpec("transport", "auto", "images read: raw, compressed, or auto: compressed where no raw ones are"),
 )
@@ -50,7 +52,9 @@ class BlendshapesNode(Node):
     def __init__(self, **node_options):
         super().__init__("blendshapes", **node_options)
         given = declare(self, PARAMETERS)
-        self._reader = FaceReader(given["model_path"], max_faces=given["max_faces"], mirror=given["mirror"])
+        self._reader = FaceReader(
+            given["model_path"], max_faces=given["max_faces"], mirror=given["mirror"], engine=given["perception"]
+        )
         self._reader.read(np.zeros((480, 640, 3), np.uint8))  # the first read is slow: not at the cost of an image
         on_change(self, mirror=partial(setattr, self._reader, "mirror"))
         self._stamps, self._count, self._said = ImageStamps(), ImageCount(), ""
@@ -97,6 +101,7 @@ class BlendshapesNode(Node):
             "; ".join(warnings) or message,
             {
                 "rate_hz": f"{read / (now_s - self._since_s):.1f}",
+                "engine": self._reader.engine,
                 "faces": self._reader.faces,
                 "frame_ms": f"{np.median(self._read_ms):.1f}" if read else "nan",
                 "frames_read": read,
@@ -111,7 +116,7 @@ class BlendshapesNode(Node):
         self._read_ms, self._refused, self._since_s = [], 0, now_s
 
     def leave(self) -> None:
-        """Close MediaPipe before the interpreter shuts down."""
+        """Close the reader before the interpreter shuts down."""
         self._reader.close()
 
     def _read(self, image: Image | CompressedImage) -> None:

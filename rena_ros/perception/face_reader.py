@@ -1,32 +1,25 @@
 """FaceReader: reads one person's 52 coefficients, head pose and landmarks from an image.
 
-It uses MediaPipe's FaceLandmarker with two deliberate settings, measured on 472 frames of one person (24 fps):
+Two engines run the networks of MediaPipe's model bundle, in the same order of operations and with the same readings:
+``litert`` (LiteRT alone, two thirds of the time, also on ARM) and ``mediapipe`` (its FaceLandmarker, the reference).
 
-- It always looks for at least two faces. When MediaPipe looks for one, it smooths over time: coefficients lag by 0.2
-  to 1.2 frames (10 to 50 ms), and a bystander that it has found once is kept. When it looks for two or more, it does
-  not smooth, and a single face gives the same reading as in a single image. This costs 1 ms per frame.
-- VIDEO mode, because it keeps faces through frames in which the detector alone would lose them.
+Each always looks for at least two faces. When MediaPipe looks for one, it smooths over time: coefficients lag by 0.2 to
+1.2 frames (10 to 50 ms at 24 fps), and a bystander that it has found once is kept. When it looks for two or more, it
+does not smooth, and a single face gives the same reading as in a single image. This costs 1 ms per frame.
 """
 
-import contextlib
-import os
-import re
-import sys
-import tempfile
-import weakref
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
 from rena_ros.base.arrays import ByteArray, FloatArray
+from rena_ros.perception.engines import AUTO, chosen_engine
+from rena_ros.perception.litert_faces import LiteRtFaces
+from rena_ros.perception.mediapipe_faces import MediaPipeFaces
 from rena_ros.perception.model_file import find_face_model
-
-if TYPE_CHECKING:
-    from mediapipe.tasks.python.vision import FaceLandmarker
 
 # MediaPipe's blendshapes in its own order; left and right are the subject's own.
 # fmt: off
@@ -50,11 +43,8 @@ MAX_FACES = 3
 FOLLOWED_FOR_MS = 500
 # A face that differs from the followed one by less than this is the same person's; see _difference.
 _SAME_PERSON = 1.0
-# MediaPipe 0.10 and TensorFlow Lite write these lines to stderr at every start; no environment variable stops them.
-_STARTUP_LOG = re.compile(
-    rb"WARNING: All log messages before absl::InitializeLog|INFO: Created TensorFlow Lite XNNPACK delegate"
-    rb"|[IW]\d{4} .*(face_landmarker_graph|inference_feedback_manager)\.cc"
-)
+
+_CLASSES: dict[str, type[LiteRtFaces] | type[MediaPipeFaces]] = {"litert": LiteRtFaces, "mediapipe": MediaPipeFaces}
 
 
 @dataclass(frozen=True)
@@ -83,7 +73,7 @@ class FaceReading:
 class FaceReader:
     """Reads the face of one person: the followed person, otherwise the largest face. Not thread-safe.
 
-    ``faces``: number of faces in the last frame.
+    ``faces``: number of faces in the last frame. ``engine``: which one runs, litert or mediapipe.
     """
 
     def __init__(
@@ -93,32 +83,26 @@ class FaceReader:
         video: bool = True,
         max_faces: int = MAX_FACES,
         mirror: bool = False,
+        engine: str = AUTO,
     ) -> None:
         """Load the face model, from ``model_path`` or as ``find_face_model`` finds it.
 
         ``video``: follow a person through a sequence of frames; False: read the largest face of each single image.
-        ``max_faces``: number of faces that are found at most; each present face costs about 8 ms per frame, an absent
+        ``max_faces``: number of faces that are found at most; each present face costs about 6 ms per frame, an absent
         one nothing. ``mirror``: read the flipped image, so that the person's left moves the robot's right; it may be
-        changed between two frames. Raises RenaError when the face model is missing, ValueError when ``max_faces`` is
-        less than 1.
+        changed between two frames. ``engine``: one of ENGINES; auto: litert where it is installed. Raises RenaError
+        when the face model or the engine is missing, ValueError when ``max_faces`` is less than 1.
         """
         if max_faces < 1:
             raise ValueError(f"max_faces must be at least 1, not {max_faces}")
-        # Imported here because MediaPipe takes 0.15 s to import, and some modules import only names from this one.
-        from mediapipe.tasks.python import BaseOptions, vision
-
         self.mirror = mirror
         self._video = video
-        self._options = vision.FaceLandmarkerOptions(
-            base_options=BaseOptions(model_asset_buffer=find_face_model(model_path).read_bytes()),
-            running_mode=vision.RunningMode.VIDEO if video else vision.RunningMode.IMAGE,
-            num_faces=max(2, max_faces),
-            output_face_blendshapes=True,
-            output_facial_transformation_matrixes=True,
-        )
+        self.engine = chosen_engine(engine)
+        self._faces = _CLASSES[self.engine](find_face_model(model_path), video, max(2, max_faces))
         self.faces = 0
-        self._stamp_ms = self._clock_ms = -1
-        self._open()
+        self._followed: tuple[float, float, float] | None = None
+        self._followed_ms = self._stamp_ms = -1
+        self._closed = False
 
     def __enter__(self) -> "FaceReader":
         return self
@@ -132,61 +116,43 @@ class FaceReader:
         A stamp before the previous one means that a clip or bag has started again: the followed person is forgotten.
         Raises ValueError for another array, and after ``close``.
         """
-        if frame_rgb.ndim != 3 or frame_rgb.shape[2] != 3 or frame_rgb.dtype != np.uint8:
+        if frame_rgb.ndim != 3 or frame_rgb.shape[2] != 3 or frame_rgb.dtype != np.uint8 or not frame_rgb.size:
             raise ValueError(f"expected a frame uint8 (h, w, 3), got {frame_rgb.dtype} {frame_rgb.shape}")
-        if not self._finalizer.alive:
+        if self._closed:
             raise ValueError("this FaceReader is closed")
-        from mediapipe import Image, ImageFormat
-
-        frame = np.ascontiguousarray(cv2.flip(frame_rgb, 1) if self.mirror else frame_rgb)
-        image = Image(ImageFormat.SRGB, frame)
-        if self._video:
-            if stamp_ms < self._stamp_ms:
-                self.close()
-                self._open()
-            # MediaPipe refuses a stamp that does not increase, but two frames may share a millisecond.
-            self._clock_ms = max(self._clock_ms + 1, stamp_ms)
-            self._stamp_ms = stamp_ms
-            result = self._landmarker.detect_for_video(image, self._clock_ms)
-        else:
-            result = self._landmarker.detect(image)
-        self.faces = len(result.face_landmarks)
-        landmarks = [_landmarks(face) for face in result.face_landmarks]
+        frame: ByteArray = np.ascontiguousarray(cv2.flip(frame_rgb, 1) if self.mirror else frame_rgb, np.uint8)
+        if self._video and stamp_ms < self._stamp_ms:
+            self._faces.restart()
+            self._followed, self._followed_ms = None, -1
+        self._stamp_ms = stamp_ms
+        landmarks = self._faces.find(frame, stamp_ms)
+        self.faces = len(landmarks)
         chosen = self._choose(landmarks, frame.shape[1] / frame.shape[0], stamp_ms)
         if chosen is None:
             return None
-        yaw, pitch, roll = head_angles(result.facial_transformation_matrixes[chosen])
-        points = landmarks[chosen]
+        yaw, pitch, roll = head_angles(self._faces.matrix(chosen))
+        coefficients, points = self._faces.coefficients(chosen), landmarks[chosen]
         if self.mirror:
-            points[:, 0] = 1 - points[:, 0]
-        scores = [category.score for category in result.face_blendshapes[chosen]]
-        return FaceReading(np.array(scores, np.float32), yaw, pitch, roll, points, self.faces)
+            points = points * np.array((-1, 1, 1), np.float32) + np.array((1, 0, 0), np.float32)
+        return FaceReading(coefficients, yaw, pitch, roll, points, self.faces)
 
     def close(self) -> None:
-        """Release MediaPipe. Repeated calls do nothing."""
-        self._finalizer()
-
-    def _open(self) -> None:
-        from mediapipe.tasks.python.vision import FaceLandmarker
-
-        with without_startup_log():
-            self._landmarker = FaceLandmarker.create_from_options(self._options)
-        self._finalizer = weakref.finalize(self, _close, self._landmarker)
-        self._followed: FloatArray | None = None
-        self._followed_ms = self._stamp_ms = self._clock_ms = -1
+        """Release the engine. Repeated calls do nothing."""
+        self._closed = True
+        self._faces.close()
 
     def _choose(self, faces: list[FloatArray], aspect: float, stamp_ms: int) -> int | None:
         """Return the index of the face to read, or None while the followed person is unseen."""
         places = [_place(face, aspect) for face in faces]
         chosen = None
         if self._followed is not None and self._video:
-            distances = [float(np.linalg.norm(_difference(place, self._followed))) for place in places]
+            distances = [_difference(place, self._followed) for place in places]
             if distances and min(distances) < _SAME_PERSON:
-                chosen = int(np.argmin(distances))
+                chosen = distances.index(min(distances))
             elif stamp_ms - self._followed_ms < FOLLOWED_FOR_MS:
                 return None
         if chosen is None and places:
-            chosen = int(np.argmax([place[2] for place in places]))
+            chosen = max(range(len(places)), key=lambda face: places[face][2])
         self._followed, self._followed_ms = None if chosen is None else places[chosen], stamp_ms
         return chosen
 
@@ -204,44 +170,13 @@ def head_angles(matrix: FloatArray) -> tuple[float, float, float]:
     return float(yaw), float(pitch), float(roll)
 
 
-def _landmarks(face: list[Any]) -> FloatArray:
-    return np.array([(point.x, point.y, point.z) for point in face], np.float32)
+def _place(face: FloatArray, aspect: float) -> tuple[float, float, float]:
+    """Return centre x, centre y and size of a face, in image heights."""
+    (left, top), (right, bottom) = face[:, :2].min(axis=0).tolist(), face[:, :2].max(axis=0).tolist()
+    return (left + right) / 2 * aspect, (top + bottom) / 2, math.sqrt((right - left) * aspect * (bottom - top))
 
 
-def _place(face: FloatArray, aspect: float) -> FloatArray:
-    """Return centre x, centre y and size of a face, in image heights, (3,)."""
-    low, high = face[:, :2].min(axis=0), face[:, :2].max(axis=0)
-    width, height = (high - low) * (aspect, 1)
-    return np.array([(low[0] + high[0]) / 2 * aspect, (low[1] + high[1]) / 2, np.sqrt(width * height)])
-
-
-def _difference(place: FloatArray, before: FloatArray) -> FloatArray:
-    """Return shift in x and y, in sizes of the earlier face, and the natural logarithm of the ratio of sizes, (3,)."""
-    return np.append((place[:2] - before[:2]) / before[2], np.log(place[2] / before[2]))
-
-
-def _close(landmarker: "FaceLandmarker") -> None:
-    try:
-        landmarker.close()
-    except RuntimeError:
-        # At the end of the interpreter MediaPipe's thread pool no longer exists. __del__ would close again and print
-        # a traceback; the end of the process frees the memory.
-        landmarker._handle = None
-
-
-@contextlib.contextmanager
-def without_startup_log() -> Iterator[None]:
-    """Drop the known lines that MediaPipe's C++ code writes to stderr at every start; pass on all other lines."""
-    sys.stderr.flush()
-    stderr = os.dup(2)
-    with tempfile.TemporaryFile() as caught:
-        os.dup2(caught.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-            caught.seek(0)
-            for line in caught:
-                if not _STARTUP_LOG.match(line):
-                    os.write(2, line)
+def _difference(place: tuple[float, float, float], before: tuple[float, float, float]) -> float:
+    """Return how far two places are apart: shift in x and y, in earlier sizes, and logarithm of the sizes' ratio."""
+    across, down = ((place[i] - before[i]) / before[2] for i in (0, 1))
+    return math.hypot(across, down, math.log(place[2] / before[2]))

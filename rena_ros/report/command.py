@@ -21,6 +21,7 @@ from rena_ros.base.errors import RenaError
 from rena_ros.base.files import sha256_of_text, user_path, write_json, write_text
 from rena_ros.base.missing import require
 from rena_ros.learning.fit import use_threads
+from rena_ros.perception.engines import engine_version
 from rena_ros.report.agreement import agree, options_of, protocol_of, read
 from rena_ros.report.carry_out import Experiments
 from rena_ros.report.cells import Results
@@ -45,7 +46,7 @@ from rena_ros.report.tuning import open_storage
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import Robot
 
-PACKAGES = ("torch", "onnx", "onnxruntime", "numpy", "scikit-learn", "scipy", "optuna", "mediapipe")
+PACKAGES = ("torch", "onnx", "onnxruntime", "numpy", "scikit-learn", "scipy", "optuna")
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
@@ -135,7 +136,7 @@ def render(
     sentences = findings(results, protocol, KINDS, robot.names, samples)
     origin = {
         "commit": source_commit(),
-        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "versions": {name: importlib.metadata.version(name) for name in PACKAGES} | engine_version(),
         "python": platform.python_version(),
         "data": data.origin,
     }

@@ -17,9 +17,9 @@ from rena_ros.perception.face_reader import (
     READING_NAMES,
     FaceReader,
     head_angles,
-    without_startup_log,
 )
 from rena_ros.perception.model_file import find_face_model
+from rena_ros.perception.startup_log import without_startup_log
 from rena_ros.robot.file import load_robot
 from rena_ros.twin.actuators import goals_of
 from rena_ros.twin.face import TwinFace
@@ -71,21 +71,22 @@ def reference(pictures: list[np.ndarray]) -> list:
         return [landmarker.detect(mediapipe.Image(mediapipe.ImageFormat.SRGB, picture)) for picture in pictures]
 
 
-def assert_agrees(reading, result) -> None:
+def assert_agrees(reading, result, atol: float = 1e-6) -> None:
     scores = [category.score for category in result.face_blendshapes[0]]
     points = [(point.x, point.y, point.z) for point in result.face_landmarks[0]]
-    np.testing.assert_allclose(reading.coefficients, scores, atol=1e-6)
-    np.testing.assert_allclose(reading.landmarks, points, atol=1e-6)
+    np.testing.assert_allclose(reading.coefficients, scores, atol=atol)
+    np.testing.assert_allclose(reading.landmarks, points, atol=atol)
     assert [category.category_name for category in result.face_blendshapes[0]] == list(COEFFICIENT_NAMES)
 
 
-def test_a_sequence_of_frames_reads_as_the_single_images_do(twin):
+@pytest.mark.parametrize(("engine", "atol"), [("litert", 2e-3), ("mediapipe", 1e-6)])
+def test_a_sequence_of_frames_reads_as_the_single_images_do(twin, engine, atol):
     """No lag, no smoothing: an abrupt change is complete in its own frame."""
     pictures = [drawn(twin), drawn(twin, **SMILE), drawn(twin, lid_left=1.0, neck_yaw=0.8), drawn(twin)]
-    with FaceReader() as reader:
+    with FaceReader(engine=engine) as reader:
         readings = [reader.read(picture, 33 * i) for i, picture in enumerate(pictures)]
     for reading, result in zip(readings, reference(pictures), strict=True):
-        assert_agrees(reading, result)
+        assert_agrees(reading, result, atol)
         assert reading.faces == 1
         assert reading.coefficients.dtype == reading.landmarks.dtype == np.float32
 
@@ -214,11 +215,22 @@ def test_a_closed_reader_refuses_to_read(twin):
         reader.read(drawn(twin), 0)
 
 
-def test_a_process_prints_nothing_of_its_own_even_when_the_reader_is_never_closed():
-    code = """
+def test_mediapipes_structs_are_read_as_its_objects_are(twin):
+    picture = drawn(twin, **SMILE)
+    with FaceReader(engine="mediapipe") as reader, FaceReader(engine="mediapipe") as public:
+        assert reader._faces._reads_structs
+        public._faces._reads_structs = False  # as with any other release
+        expected, found = public.read(picture), reader.read(picture)
+    np.testing.assert_array_equal(found.features, expected.features)
+    np.testing.assert_array_equal(found.landmarks, expected.landmarks)
+
+
+@pytest.mark.parametrize("engine", ["litert", "mediapipe"])
+def test_a_process_prints_nothing_of_its_own_even_when_the_reader_is_never_closed(engine):
+    code = f"""
 import numpy
 from rena_ros.perception.face_reader import FaceReader
-reader = FaceReader()
+reader = FaceReader(engine="{engine}")
 print(reader.read(numpy.zeros((48, 64, 3), numpy.uint8), 0))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
@@ -237,7 +249,7 @@ def test_a_film_of_a_real_person_reads_as_mediapipe_reads_it():
     while len(pictures) < 24 and capture.grab():
         if capture.get(cv2.CAP_PROP_POS_FRAMES) % 20 == 1:
             pictures.append(cv2.cvtColor(capture.retrieve()[1], cv2.COLOR_BGR2RGB))
-    with FaceReader() as reader:
+    with FaceReader(engine="mediapipe") as reader:
         for i, (picture, result) in enumerate(zip(pictures, reference(pictures), strict=True)):
             assert_agrees(reader.read(picture, 800 * i), result)
     assert len(pictures) == 24

@@ -1,0 +1,32 @@
+"""What can read faces: the engines by name, and which of them is installed. No engine is imported here."""
+
+import importlib.metadata
+import importlib.util
+
+from rena_ros.base.errors import RenaError
+
+AUTO = "auto"
+_ENGINES = {  # by preference: engine -> its module and package
+    "litert": ("ai_edge_litert", "ai-edge-litert"),
+    "mediapipe": ("mediapipe", "mediapipe"),
+}
+ENGINES = (AUTO, *_ENGINES)
+HELP = "what reads faces; default: litert where it is installed, otherwise mediapipe"
+
+
+def chosen_engine(name: str) -> str:
+    """Return the engine that ``name``, one of ENGINES, stands for. Raises RenaError when it is not installed."""
+    if name not in ENGINES:
+        raise RenaError(f"no engine {name} reads faces: choose one of {', '.join(ENGINES)}")
+    wanted = _ENGINES if name == AUTO else (name,)
+    for engine in wanted:
+        if importlib.util.find_spec(_ENGINES[engine][0]) is not None:
+            return engine
+    packages = " or ".join(_ENGINES[engine][1] for engine in wanted)
+    raise RenaError(f"faces cannot be read: {packages} is not installed; requirements/ holds the versions that serve")
+
+
+def engine_version(name: str = AUTO) -> dict[str, str]:
+    """Return package and version of the engine that ``name``, one of ENGINES, stands for; see ``chosen_engine``."""
+    package = _ENGINES[chosen_engine(name)][1]
+    return {package: importlib.metadata.version(package)}
