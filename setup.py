@@ -10,7 +10,7 @@ from os.path import isfile
 
 from setuptools import find_packages, setup
 
-NODES = ("camera", "blendshapes", "policy", "servos", "twin", "emulator", "babble", "recorder", "play")
+NODES = ("camera", "blendshapes", "policy", "chain", "servos", "twin", "emulator", "babble", "recorder", "play")
 
 
 def files(pattern):

@@ -35,6 +35,7 @@ ARGUMENTS = {
     ),
     "robot": ("twin", "'twin' (a drawn robot behind emulated servos) or the serial port of a real one."),
     "model": ("", "ONNX model, coefficients to goals; default: the one that ships with Rena."),
+    "composed": ("", "Run camera, blendshapes and policy in one process; default: true."),
     "perception": ("", "What reads faces: auto, litert or mediapipe; default: auto, litert where it is installed."),
     "mirror": ("", "Flip the camera's picture left to right, as a mirror does; default: false."),
     "robot_file": ("", "The robot as data (servos and limits); default: config/rena.yaml."),
@@ -51,7 +52,7 @@ ARGUMENTS = {
     "record_dir": ("", "Folder of the bags, 0000, 0001, ...; default: bags, in the present folder."),
     "report": ("", "JSON file for the emulator's counters (twin only); default: none."),
 }
-KINDS = dict.fromkeys(("mirror", "autostart", "loop", "realtime", "record"), bool)
+KINDS = dict.fromkeys(("mirror", "autostart", "loop", "realtime", "record", "composed"), bool)
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -73,7 +73,7 @@ def _node(process, namespace: str, params_file: str) -> Node:
     return Node(
         package="rena",
         executable=process.executable,
-        name=process.name,
+        name=None if process.several else process.name,  # it would rename every node of the process
         namespace=namespace,
         parameters=[params_file, *([given] if given else [])],
         arguments=list(process.arguments),

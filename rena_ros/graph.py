@@ -14,6 +14,7 @@ from rena_ros.base.parameter_file import parameters_in
 from rena_ros.base.resources import share_path
 
 TWIN = "twin"
+CHAIN = ("policy", "blendshapes", "camera")  # the nodes between a picture and a command; see nodes.chain
 Parameters = dict[str, str | bool | int | float | None]  # None: not given
 HIGHEST_DOMAIN = 232  # the ports of higher domains would lie above 65535
 # node -> (a topic it publishes, a topic it subscribes to). All of them must be on the graph before a clip begins;
@@ -29,9 +30,10 @@ TOPICS = {
 
 @dataclass(frozen=True)
 class Process:
-    """One operating-system process of a run: a ROS node.
+    """One operating-system process of a run: a ROS node, or several.
 
-    ``module`` is what `python -m` starts and ``executable`` the same as a console script of this package.
+    ``module`` is what `python -m` starts and ``executable`` the same as a console script of this package. ``several``:
+    the nodes of a process that has more than one; their parameters are among its ``arguments``.
     """
 
     name: str
@@ -39,10 +41,16 @@ class Process:
     executable: str
     parameters: Mapping[str, str | bool | int | float] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
+    several: tuple[str, ...] = ()
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The names of its nodes."""
+        return self.several or (self.name,)
 
     def command(self, *, params_file: Path | None = None, namespace: str = "") -> tuple[str, ...]:
         """Return the command line that starts this process with the running Python, without any ROS tool."""
-        ros = ["--ros-args", "-r", f"__node:={self.name}"]
+        ros = ["--ros-args", *([] if self.several else ["-r", f"__node:={self.name}"])]
         if (full := ros_namespace(namespace)) != "/":
             ros += ["-r", f"__ns:={full}"]
         if params_file is not None:
@@ -67,6 +75,7 @@ def mimic_graph(
     listeners: int | None = None,
     record: str = "",
     perception: str = "",
+    composed: bool | None = None,
 ) -> tuple[Process, ...]:
     """Return the processes of `mimic`, in the order in which to start them.
 
@@ -76,17 +85,26 @@ def mimic_graph(
     serial port of a real face. Only the twin has an emulator (its port is ``link``, which the emulator creates; it
     writes its counts to ``report``) and switches torque on by itself; a real robot does so with ``autostart``.
     ``mirror`` flips the camera's picture left to right, so that the robot moves as a mirror image. A clip begins when
-    its images have ``listeners`` subscribers. ``record``: the folder in which to record everything. ``perception``:
-    what reads faces. Paths: see ``base/files.py``. Raises RenaError for an impossible path.
+    its images have ``listeners`` subscribers; the blendshapes node is one of them. ``record``: the folder in which to
+    record everything. ``perception``: what reads faces. ``composed`` (the default): camera, blendshapes and policy
+    share one process. Paths: see ``base/files.py``. Raises RenaError for an impossible path.
     """
     camera = {"source": _as_parameter(source), "loop": loop, "realtime": realtime, "mirror": mirror}
-    return (
-        *_robot_processes(robot, robot_file, autostart, link, report),
+    chain = (
         _node("policy", {"model_path": _as_parameter(model), "robot_file": _as_parameter(robot_file)}),
         _node("blendshapes", {"perception": perception}),
-        *_recorder(record, robot_file),
         _node("camera", {**camera, "listeners": listeners}),
     )
+    before = (*_robot_processes(robot, robot_file, autostart, link, report), *_recorder(record, robot_file))
+    return (*before, *chain) if composed is False else (*before, _composed(chain))
+
+
+def _composed(chain: Sequence[Process]) -> Process:
+    """Return one process for the nodes of the chain."""
+    parameters = {process.name: dict(process.parameters) for process in chain}
+    # The blendshapes node, which the camera node counts by default, takes pictures without subscribing to them.
+    parameters["camera"]["listeners"] = int(parameters["camera"].get("listeners", 1)) - 1
+    return Process("chain", "rena_ros.nodes.chain", "chain_node", {}, ("--nodes", json.dumps(parameters)), CHAIN)
 
 
 def collect_graph(
@@ -220,7 +238,8 @@ def processes_text(processes: Sequence[Process]) -> str:
 
 def processes_from(text: str) -> tuple[Process, ...]:
     """Return the processes that ``processes_text`` has written."""
-    return tuple(Process(**{**values, "arguments": tuple(values["arguments"])}) for values in json.loads(text))
+    tuples = ("arguments", "several")
+    return tuple(Process(**values | {name: tuple(values[name]) for name in tuples}) for values in json.loads(text))
 
 
 def yaml_value(value: object) -> str:

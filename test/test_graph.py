@@ -17,6 +17,7 @@ from rena_ros.base.files import user_path
 from rena_ros.collecting import command
 from rena_ros.collecting.ranges import RANGES
 from rena_ros.graph import (
+    CHAIN,
     TOPICS,
     Process,
     collect_graph,
@@ -31,12 +32,14 @@ from rena_ros.graph import (
     ros_namespace,
 )
 from rena_ros.nodes import babble, camera
+from rena_ros.nodes.chain import parameters_of
+from rena_ros.nodes.joining import split_arguments
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def by_name(*args, **options) -> dict[str, Process]:
-    return {process.name: process for process in mimic_graph(*args, **options)}
+    return {process.name: process for process in mimic_graph(*args, composed=False, **options)}
 
 
 def test_the_twin_brings_its_emulator_and_the_servos_use_its_port():
@@ -70,18 +73,39 @@ def test_a_session_that_may_switch_torque_on_at_its_start_may_do_so_when_the_por
 
 def test_every_executable_is_a_console_script_of_the_same_module():
     scripts = {entry.name: entry.value for entry in importlib.metadata.distribution("rena").entry_points}
-    for process in mimic_graph():
+    for process in (*mimic_graph(), *mimic_graph(composed=False)):
         assert scripts[process.executable] == f"rena_ros.nodes.start:{process.module.removeprefix('rena_ros.nodes.')}"
 
 
 def test_every_parameter_has_a_default_in_nodes_yaml():
     blocks = yaml.safe_load((ROOT / "config/nodes.yaml").read_text(encoding="utf-8"))
-    everything = mimic_graph("0", model="m", mirror=True, robot_file="r", loop=True, realtime=False, listeners=2)
+    options = {"model": "m", "mirror": True, "robot_file": "r", "loop": True, "realtime": False, "listeners": 2}
+    everything = mimic_graph("0", perception="litert", composed=False, **options)
     for process in everything:
         known = blocks[f"/**/{process.name}"]["ros__parameters"]
         assert set(process.parameters) <= set(known), process.name
         for name, value in process.parameters.items():
             assert type(value) is type(known[name]), f"{process.name}.{name}"
+
+
+def test_the_chain_is_one_process_with_the_parameters_of_its_nodes():
+    separate = by_name("0", model="m", robot_file="r", mirror=True, listeners=2)
+    *others, chain = mimic_graph("0", model="m", robot_file="r", mirror=True, listeners=2)
+    assert [process.name for process in others] == ["emulator", "servos", "twin"]
+    assert chain.nodes == CHAIN and not chain.parameters
+    command = chain.command(params_file=Path("nodes.yaml"), namespace="/left")
+    assert "__ns:=/left" in command and not any("__node" in part for part in command)
+    given = parameters_of(split_arguments(command[3:])[0])
+    # The blendshapes node takes pictures by hand: it is no listener.
+    expected = {name: dict(separate[name].parameters) for name in CHAIN}
+    assert given == {**expected, "camera": {**expected["camera"], "listeners": 1}}
+    assert processes_from(processes_text((*others, chain))) == (*others, chain)
+
+
+@pytest.mark.parametrize("arguments", [["--nodes"], ["--nodes", "["], ["--nodes", "[]"], ["--nodes", '{"twin": {}}']])
+def test_other_arguments_of_the_chain_are_refused(arguments):
+    with pytest.raises(RenaError, match="chain takes --nodes"):
+        parameters_of(arguments)
 
 
 def test_a_camera_index_stays_a_text_on_the_command_line():
@@ -133,7 +157,7 @@ def test_every_path_reaches_a_node_through_ros_itself(name, monkeypatch, ros_dom
 
 
 def test_what_is_not_given_becomes_no_parameter():
-    for process in mimic_graph(robot="/dev/ttyUSB0"):
+    for process in mimic_graph(robot="/dev/ttyUSB0", composed=False):
         assert dict(process.parameters) == ({"port": "/dev/ttyUSB0"} if process.name == "servos" else {})
     given = by_name("0", mirror=False, loop=True, realtime=False)["camera"].parameters
     assert given == {"source": "0", "mirror": False, "loop": True, "realtime": False}
@@ -190,7 +214,8 @@ def test_the_environment_of_the_user_wins():
 
 
 def test_topics_name_only_nodes_of_the_graph():
-    assert set(TOPICS) == {process.name for process in mimic_graph(record="bags")} - {"camera", "emulator"}
+    names = {name for process in mimic_graph(record="bags") for name in process.nodes}
+    assert set(TOPICS) == names - {"camera", "emulator"}
 
 
 def test_the_launch_file_declares_what_the_graph_takes():

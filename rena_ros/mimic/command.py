@@ -45,6 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mirror", action="store_const", const=True, help=mirror)
     parser.add_argument("--model", default="", metavar="FILE", help="ONNX model; default: the one that ships with Rena")
     parser.add_argument("--robot-file", default="", metavar="FILE", help="servos and limits; default: config/rena.yaml")
+    composed = "camera, blendshapes and policy in one process (the default), or each in its own"
+    parser.add_argument("--composed", action=argparse.BooleanOptionalAction, help=composed)
     parser.add_argument("--perception", choices=ENGINES, help=HELP)
     autostart = "switch a real robot's torque on at start"
     parser.add_argument("--autostart", action="store_const", const=True, help=autostart)
@@ -89,10 +91,10 @@ def run(args: argparse.Namespace) -> int:
         listeners=3 if args.record else 2,  # the blendshapes node and the monitor; the recorder
         record=ros_path(out / BAGS) if args.record else "",
         perception=args.perception or "",
+        composed=args.composed,
     )
-    with contextlib.closing(
-        check_names((full_name(one.name, namespace) for one in processes), domain, namespace, "rena mimic")
-    ):
+    names = [full_name(name, namespace) for process in processes for name in process.nodes]
+    with contextlib.closing(check_names(names, domain, namespace, "rena mimic")):
         lock = preflight.prepare_out(out)
         report.unlink(missing_ok=True)
         os.environ.update(environment_defaults())

@@ -51,6 +51,7 @@ class Session:
         """``params_file``: the parameters of every node but for those that its process gives."""
         self._params_file = params_file
         self._processes = {process.name: process for process in processes}
+        self._camera = next(process for process in processes if "camera" in process.nodes)
         self._out, self._console, self._namespace = out, console, namespace
         self._supervisor = Supervisor(out / "log")
         self._began: tuple[int, int] | None = None  # system time and monotonic time, ns
@@ -96,7 +97,7 @@ class Session:
         """Start all processes, the camera last: a clip may begin only when every other node is ready."""
         with self._console.status("starting the nodes") if self._console.is_terminal else contextlib.nullcontext():
             for process in self._processes.values():
-                if process.name == "camera":
+                if process is self._camera:
                     continue
                 self._start(process)
                 if process.name == EMULATOR:
@@ -112,7 +113,7 @@ class Session:
             if "twin" in self._processes:
                 self._until(lambda: self.measurements.pictures("robot"), UP_LIMIT_S, lambda: "the twin drew no picture")
             self._began = time.time_ns(), time.monotonic_ns()
-            self._start(self._processes["camera"])
+            self._start(self._camera)
 
     def _follow(self, monitor, spool: SpoolWriter, title: str, limit_s: float | None, total_s: float | None) -> str:
         started_s: float | None = None
@@ -144,7 +145,8 @@ class Session:
 
     def _refuse_doubles(self, monitor) -> None:
         """Raise RenaError when another machine, which no claim reaches, runs nodes of the same names."""
-        published = {name: TOPICS[name][0] for name in self._processes if name in TOPICS}
+        names = [name for process in self._processes.values() for name in process.nodes]
+        published = {name: TOPICS[name][0] for name in names if name in TOPICS}
         if doubled := monitor.node.on_other_machines(published):
             raise RenaError(
                 f"another machine runs {', '.join(doubled)} in this ROS domain and namespace, so this run ended: "
@@ -155,7 +157,7 @@ class Session:
         """True when the clip is over. Raises ProcessDied for any other end of any process."""
         ends = self._supervisor.ended()
         for ended in ends:
-            if ended.name != "camera" or ended.code != 0:
+            if ended.name != self._camera.name or ended.code != 0:
                 raise ProcessDied(ended, self._out / "log")
         return bool(ends)
 

@@ -12,15 +12,18 @@ camera. No transform leads there.
 
 import os
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
+import builtin_interfaces.msg
+import cv2
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 from sensor_msgs.msg import CompressedImage, Image, JointState, PointCloud2, PointField, TimeReference
+from std_msgs.msg import Header
 
 from rena_ros.base.errors import RenaError
 from rena_ros.base.resources import share_path
@@ -31,7 +34,7 @@ from rena_ros.nodes.messages import diagnostics_msg, joint_state_msg, nanosecond
 from rena_ros.nodes.parameters import ParameterSpec, declare, on_change
 from rena_ros.nodes.running import STEADY, run_node
 from rena_ros.perception.engines import AUTO, ENGINES
-from rena_ros.perception.face_reader import MAX_FACES, READING_NAMES, FaceReader
+from rena_ros.perception.face_reader import MAX_FACES, READING_NAMES, FaceReader, FaceReading
 from rena_ros.perception.image_count import ImageCount, ImageCounts
 from rena_ros.perception.image_stamps import ImageStamps
 
@@ -46,17 +49,32 @@ _FIELDS = [PointField(name=name, offset=4 * i, datatype=PointField.FLOAT32, coun
 _PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 
 
+@dataclass(frozen=True)
+class Direct:
+    """Stands for ``ImageTopics`` where no topic brings the images."""
+
+    topic: str = "the camera of this process"
+    publishers: tuple[str, ...] = ("camera",)
+
+    def update(self) -> bool:
+        """Nothing changes here."""
+        return False
+
+
 class BlendshapesNode(Node):
     """Reads one person's face in every image. A JointState without names says that no face is present."""
 
-    def __init__(self, **node_options):
+    def __init__(self, direct: bool = False, **node_options):
+        """``direct``: images come by ``read`` and leave by ``publish``, not on topics; see ``nodes.chain``."""
         super().__init__("blendshapes", **node_options)
         given = declare(self, PARAMETERS)
+        cv2.setNumThreads(1)  # its threads would take the cores that other nodes need, for pictures of this size
         self._reader = FaceReader(
             given["model_path"], max_faces=given["max_faces"], mirror=given["mirror"], engine=given["perception"]
         )
         self._reader.read(np.zeros((480, 640, 3), np.uint8))  # the first read is slow: not at the cost of an image
         on_change(self, mirror=partial(setattr, self._reader, "mirror"))
+        self._finished = self.get_clock().now()
         self._stamps, self._count, self._said = ImageStamps(), ImageCount(), ""
         self._refused, self._refusal = 0, ""
         self._read_ms: list[float] = []
@@ -69,21 +87,41 @@ class BlendshapesNode(Node):
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
         self.create_timer(1.0, self.on_second, clock=STEADY)
         # Last: other nodes take this subscription as the sign that the node is ready.
-        self._topics = ImageTopics(self, given["transport"], self.on_image)
+        self._topics = Direct() if direct else ImageTopics(self, given["transport"], self.on_image)
 
     def on_image(self, image: Image | CompressedImage, info: dict) -> None:
         """Read one image and publish the reading."""
-        start_s = time.perf_counter()
         sent_s, arrived_s = info["source_timestamp"] * 1e-9, info["received_timestamp"] * 1e-9
         self._count.begin(info["publication_sequence_number"], sent_s, arrived_s, time.time())
         try:
-            self._read(image)
+            frame = from_image_msg(image)
         except RenaError as error:
             self._refused, self._refusal = self._refused + 1, str(error)
             self.get_logger().warning(str(error), throttle_duration_sec=10.0)
         else:
-            self._read_ms.append((time.perf_counter() - start_s) * 1e3)
+            # Without /clock the time of a simulation stands at 0.
+            arrival_ns = self.get_clock().now().nanoseconds or time.time_ns()
+            used_ns = self._stamps.use(nanoseconds(image.header.stamp), arrival_ns, time.monotonic())
+            image.header.stamp = Time(nanoseconds=used_ns).to_msg()
+            self.publish(self._timed(frame, used_ns), image.header)
         self._count.end(time.time())
+
+    def read(self, rgb: np.ndarray, stamp: builtin_interfaces.msg.Time, number: int) -> FaceReading | None:
+        """Read the camera's picture ``number``, which was captured at ``stamp``; None while no face is present."""
+        now_s = time.time()
+        self._count.begin(number, now_s, now_s, now_s)
+        reading = self._timed(rgb, nanoseconds(stamp))
+        self._count.end(time.time())
+        return reading
+
+    def publish(self, reading: FaceReading | None, header: Header) -> None:
+        """Publish what was read last in the image of that header."""
+        names, features = ((), ()) if reading is None else (READING_NAMES, reading.features.tolist())
+        if reading is not None and self._landmarks.get_subscription_count():
+            # First: a policy node that reads landmarks acts once it has both, and finds these waiting.
+            self._landmarks.publish(_cloud(reading.landmarks, header))
+        self._readings.publish(joint_state_msg(names, features, header.stamp))
+        self._timing.publish(timing_msg("blendshapes", header.stamp, self._finished.to_msg()))
 
     def on_second(self) -> None:
         """Publish the diagnostics of the last second."""
@@ -119,18 +157,12 @@ class BlendshapesNode(Node):
         """Close the reader before the interpreter shuts down."""
         self._reader.close()
 
-    def _read(self, image: Image | CompressedImage) -> None:
-        frame = from_image_msg(image)
-        # Without /clock the time of a simulation stands at 0.
-        arrival_ns = self.get_clock().now().nanoseconds or time.time_ns()
-        used_ns = self._stamps.use(nanoseconds(image.header.stamp), arrival_ns, time.monotonic())
-        stamp = image.header.stamp = Time(nanoseconds=used_ns).to_msg()
-        reading = self._reader.read(frame, used_ns // 1_000_000)
-        names, features = ((), ()) if reading is None else (READING_NAMES, reading.features.tolist())
-        self._readings.publish(joint_state_msg(names, features, stamp))
-        self._timing.publish(timing_msg("blendshapes", stamp, self.get_clock().now().to_msg()))
-        if reading is not None and self._landmarks.get_subscription_count():
-            self._landmarks.publish(_cloud(reading.landmarks, image.header))
+    def _timed(self, rgb: np.ndarray, stamp_ns: int) -> FaceReading | None:
+        start_s = time.perf_counter()
+        reading = self._reader.read(rgb, stamp_ns // 1_000_000)
+        self._read_ms.append((time.perf_counter() - start_s) * 1e3)
+        self._finished = self.get_clock().now()
+        return reading
 
     def _warnings(self, counts: ImageCounts) -> list[str]:
         """What is wrong with the images of the last second."""
@@ -164,9 +196,9 @@ def _remedy() -> str:
     return f"start {started} with {_PROFILES[0]}={share_path('config/fastdds.xml')}, or let it publish CompressedImage"
 
 
-def _cloud(landmarks: np.ndarray, header) -> PointCloud2:
+def _cloud(landmarks: np.ndarray, image: Header) -> PointCloud2:
     count = len(landmarks)
-    header.frame_id = f"{header.frame_id}_image".lstrip("_")
+    header = Header(stamp=image.stamp, frame_id=f"{image.frame_id}_image".lstrip("_"))
     cloud = PointCloud2(header=header, height=1, width=count, fields=_FIELDS, point_step=12, row_step=12 * count)
     cloud.data.frombytes(landmarks.tobytes())
     cloud.is_dense = True

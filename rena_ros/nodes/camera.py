@@ -8,16 +8,20 @@ drawn before it is due: drawing stands for the world in front of a camera.) The 
 
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import cv2
 import numpy as np
 import rclpy
+from builtin_interfaces.msg import Time as RosTime
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, Image, TimeReference
+from std_msgs.msg import Header
 
 from rena_ros.base.files import printable
 from rena_ros.nodes.camera_status import CameraStatus
@@ -61,11 +65,36 @@ AFTERWARDS_S = 1.0  # how long the node stays after the last frame, so that ever
 READING_S = 1.0  # how long to wait for the reading of a frame when a clip is sent as fast as it is read
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A picture on its way: ``rgb`` uint8 (h, w, 3), its header, its number, and when the camera has handed it on."""
+
+    rgb: np.ndarray
+    header: Header
+    number: int
+    handed_on: RosTime
+
+    @property
+    def stamp(self) -> RosTime:
+        """The time of its capture."""
+        return self.header.stamp
+
+
 class CameraNode(Node):
     """A worker thread takes frames and publishes them. Ends with exit code 0 after a clip that is not looped."""
 
-    def __init__(self):
-        super().__init__("camera")
+    def __init__(
+        self,
+        receive: Callable[[Picture], None] | None = None,
+        is_heard: Callable[[], bool] = lambda: True,
+        **node_options,
+    ):
+        """``receive``: takes each picture, from any thread, in place of its topics, and passes it to ``send`` later.
+
+        ``is_heard``: whether what is made of the pictures has a subscriber; a clip waits for that, too.
+        """
+        super().__init__("camera", **node_options)
+        self._receive, self._is_heard, self._number = receive or self.send, is_heard, 0
         given = declare(self, PARAMETERS)
         self._loop, self._mirror, self._realtime = given["loop"], given["mirror"], given["realtime"]
         self._listeners, self._wait_s = given["listeners"], given["wait_s"]
@@ -104,9 +133,8 @@ class CameraNode(Node):
 
     def on_robot(self, picture: Image) -> None:
         """Publish a picture of the robot as the camera's."""
-        if self._mirror:
-            picture = to_image_msg(cv2.flip(from_image_msg(picture), 1), picture.header.stamp, picture.header.frame_id)
-        self._send(picture)
+        rgb = from_image_msg(picture)
+        self._hand_on(cv2.flip(rgb, 1) if self._mirror else rgb, picture.header)
 
     def on_second(self) -> None:
         """Publish the diagnostics of the last second."""
@@ -179,15 +207,18 @@ class CameraNode(Node):
     def _wait_for_subscribers(self) -> None:
         give_up_s = time.monotonic() + self._wait_s
         while time.monotonic() < give_up_s and not self._leaving.is_set():
-            if (connected := self._images.get_subscription_count()) >= self._listeners:
+            connected = self._images.get_subscription_count()
+            if connected >= self._listeners and self._is_heard():
                 self._leaving.wait(CONNECTING_S)
                 return
-            self._status.reason = f"the clip waits until {self._listeners} listen to the images; {connected} do"
+            if connected < self._listeners:
+                missing = f"{connected} of {self._listeners} nodes listen to the images"
+            else:
+                missing = "no node listens to the commands"
+            self._status.reason = f"the clip waits: {missing}"
             self._leaving.wait(0.02)
         if self._wait_s > 0 and not self._leaving.is_set():
-            self.get_logger().warning(
-                f"{connected} instead of {self._listeners} listen to the images after {self._wait_s:g} s; beginning"
-            )
+            self.get_logger().warning(f"{missing} after {self._wait_s:g} s; the clip begins")
 
     def _warn(self, text: str) -> None:
         self.get_logger().warning(printable(text))
@@ -204,14 +235,23 @@ class CameraNode(Node):
         if now_ns >= self._now_ns:
             captured_ns = max(captured_ns, self._sent_ns + 1)
         self._now_ns, self._sent_ns = now_ns, captured_ns
-        stamp = Time(nanoseconds=captured_ns).to_msg()
-        self._send(to_image_msg(cv2.flip(rgb, 1) if self._mirror else rgb, stamp, FRAME_ID))
+        header = Header(stamp=Time(nanoseconds=captured_ns).to_msg(), frame_id=FRAME_ID)
+        self._hand_on(cv2.flip(rgb, 1) if self._mirror else rgb, header)
 
-    def _send(self, picture: Image) -> None:
-        self._images.publish(picture)
-        self._timing.publish(timing_msg("camera", picture.header.stamp, self.get_clock().now().to_msg()))
+    def _hand_on(self, rgb: np.ndarray, header: Header) -> None:
+        self._number += 1
+        self._receive(Picture(rgb, header, self._number, self.get_clock().now().to_msg()))
+
+    def send(self, picture: Picture) -> None:
+        """Publish a picture."""
+        height, width = picture.rgb.shape[:2]
+        if self._images.get_subscription_count():
+            self._images.publish(to_image_msg(picture.rgb, picture.stamp, picture.header.frame_id))
+        direct = self._receive != self.send
+        finished = picture.handed_on if direct else self.get_clock().now().to_msg()
+        self._timing.publish(timing_msg("camera", picture.stamp, finished))
         # K stays zero: by the ROS convention that means "not calibrated".
-        info = CameraInfo(header=picture.header, width=picture.width, height=picture.height)
+        info = CameraInfo(header=picture.header, width=width, height=height)
         self._infos.publish(info)
         self._status.add(info.width, info.height, time.monotonic())
 

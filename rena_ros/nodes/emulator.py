@@ -154,7 +154,7 @@ def main() -> NoReturn:
     except Exception:
         traceback.print_exc()
     finally:
-        end_process(node, code)
+        end_process((node,) if node else (), code)
 
 
 def _spin(executor: SingleThreadedExecutor) -> None:

@@ -34,15 +34,9 @@ def join_ros(name: str, *, pictures: bool = True, arguments: Sequence[str] | Non
     os.environ.update(defaults)
     if not pictures and os.environ.get(PROFILE) == environment_defaults({})[PROFILE]:
         del os.environ[PROFILE]
-    domain = ros_domain()
     _, given = split_arguments(sys.argv[1:] if arguments is None else arguments)
     full = resolved_name(name, given)
-    held = claim(claim_of(full, domain))
-    if held is None:
-        raise RenaError(
-            f"a node {full} runs on this machine in ROS domain {domain} already: end it, or give this one a domain or "
-            "a namespace of its own (ROS_DOMAIN_ID=…, or -r __ns:=/NAME)"
-        )
+    held = claim_name(name, arguments)
     set_logger_level("rcl", LoggingSeverity.FATAL)  # it would write a line of its own before the error below
     try:
         rclpy.init(args=[_plain(*pair) for pair in _pairs(given)], signal_handler_options=SignalHandlerOptions.NO)
@@ -50,6 +44,19 @@ def join_ros(name: str, *, pictures: bool = True, arguments: Sequence[str] | Non
         raise RenaError(f"ROS does not start {full}: {_without_source(error)}; correct it and start again") from error
     finally:
         set_logger_level("rcl", LoggingSeverity.UNSET)
+    return held
+
+
+def claim_name(name: str, arguments: Sequence[str] | None = None) -> socket.socket:
+    """Claim the full name of the node ``name`` on this machine; as for ``join_ros``, which does so for its own."""
+    domain = ros_domain()
+    full = resolved_name(name, split_arguments(sys.argv[1:] if arguments is None else arguments)[1])
+    held = claim(claim_of(full, domain))
+    if held is None:
+        raise RenaError(
+            f"a node {full} runs on this machine in ROS domain {domain} already: end it, or give this one a domain or "
+            "a namespace of its own (ROS_DOMAIN_ID=…, or -r __ns:=/NAME)"
+        )
     return held
 
 

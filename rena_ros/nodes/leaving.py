@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -31,19 +31,20 @@ POLL_S = 0.002
 _CLOCK_MONOTONIC, _SIGEV_THREAD = 1, 2  # Linux: time.h, signal.h
 
 
-def end_process(node: Node | None, code: int) -> NoReturn:
-    """Let the node leave (its method ``leave``, if it has one), close it, and end this process with ``code``.
+def end_process(nodes: Sequence[Node], code: int) -> NoReturn:
+    """Let the nodes leave (by their method ``leave``, if any), close them, and end this process with ``code``.
 
     Signals that ask for the end have no effect from now on: `ros2 launch` may deliver Ctrl-C twice. Nothing is left to
     the interpreter, which takes down numba, MediaPipe and their like for seconds on a busy machine.
     """
     ignore_end()
     try:
-        if node is not None and hasattr(node, "leave"):
-            node.leave()
+        for node in nodes:
+            if hasattr(node, "leave"):
+                node.leave()
         with _turn():
             _end_after(CLOSING_S, code)
-            _close(node, None)
+            _close(nodes, None)
     except Exception:
         traceback.print_exc()
         code = 1
@@ -57,12 +58,12 @@ def end_process(node: Node | None, code: int) -> NoReturn:
 def close_node(node: Node | None, context: Context | None = None) -> None:
     """Remove the node from the ROS graph and shut its context down, in turn with the other nodes of this domain."""
     with _turn():
-        _close(node, context)
+        _close((node,) if node is not None else (), context)
 
 
-def _close(node: Node | None, context: Context | None) -> None:
+def _close(nodes: Sequence[Node], context: Context | None) -> None:
     _wait_for_quiet()
-    if node is not None:
+    for node in nodes:
         node.destroy_node()
     rclpy.try_shutdown(context=context)
 

@@ -36,7 +36,7 @@ from rena_ros.nodes.landmark_clouds import landmarks_of
 from rena_ros.nodes.messages import diagnostics_msg, joint_state_msg, nanoseconds, status_msg, timing_msg
 from rena_ros.nodes.parameters import ParameterSpec, declare, on_change
 from rena_ros.nodes.running import STEADY, run_node, set_rate
-from rena_ros.perception.face_reader import READING_NAMES
+from rena_ros.perception.face_reader import READING_NAMES, FaceReading
 from rena_ros.perception.landmark_frame import aligned
 from rena_ros.robot.file import load_robot
 
@@ -60,7 +60,8 @@ PARAMETERS = (
 class PolicyNode(Node):
     """Runs the model on each reading, unless it is paused."""
 
-    def __init__(self, **node_options):
+    def __init__(self, direct: bool = False, **node_options):
+        """``direct``: readings come by ``follow``, not on topics; see ``nodes.chain``."""
         super().__init__("policy", **node_options)
         given = declare(self, PARAMETERS)
         self.robot = load_robot(given["robot_file"])
@@ -81,8 +82,9 @@ class PolicyNode(Node):
         self._command = self.create_publisher(JointState, "servos/command/mimic", QoSProfile(depth=1))
         self._timing = self.create_publisher(TimeReference, "timing", QoSProfile(depth=100))
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
-        self.create_subscription(JointState, "face/blendshapes", self.on_reading, QoSProfile(depth=1))
-        if self.policy.needs_landmarks:
+        if not direct:
+            self.create_subscription(JointState, "face/blendshapes", self.on_reading, QoSProfile(depth=1))
+        if self.policy.needs_landmarks and not direct:
             newest = QoSProfile(depth=2, reliability=ReliabilityPolicy.BEST_EFFORT)
             self.create_subscription(PointCloud2, "face/landmarks", self.on_landmarks, newest)
             self.create_subscription(CameraInfo, "camera/camera_info", self.on_info, newest)
@@ -101,6 +103,17 @@ class PolicyNode(Node):
         figures = self.policy.provenance.get("held_out", {})
         error = f", held-out RMSE {100 * figures['rmse']:.1f} %" if "rmse" in figures else ""
         self.get_logger().info(f"model {printable(self.policy.path)}{error}; {self._asked()}")
+
+    def is_heard(self) -> bool:
+        """Whether a node subscribes to the commands."""
+        return bool(self._command.get_subscription_count())
+
+    def follow(self, reading: FaceReading | None, aspect: float, stamp: builtin_interfaces.msg.Time) -> None:
+        """Turn a reading into a command; ``aspect``: width / height of its image. None: no face is present."""
+        self._stamps.note(nanoseconds(stamp), time.monotonic())
+        if reading is not None:
+            self._aspect = aspect
+            self._act(reading.features, reading.landmarks if self.policy.needs_landmarks else None, stamp)
 
     def on_reading(self, message: JointState) -> None:
         """Turn one reading into a command. A message without names says that no face is present."""

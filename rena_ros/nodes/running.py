@@ -2,7 +2,7 @@
 
 import contextlib
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 import rclpy
@@ -16,7 +16,7 @@ from rena_ros.base.missing import missing_package
 from rena_ros.base.priority import be_nice
 from rena_ros.base.signals import HOLDING, on_end
 from rena_ros.base.terminal import print_anything
-from rena_ros.nodes.joining import join_ros
+from rena_ros.nodes.joining import claim_name, join_ros
 from rena_ros.nodes.leaving import end_process
 
 WAKE_S = 0.1
@@ -52,17 +52,24 @@ def run_node(name: str, make_node: Callable[[], Node], niceness: int = 0) -> NoR
     ``niceness``: below 0, where the system permits it, for the nodes between a picture and the servos; above 0 for
     those that only show something. On two cores this reduces the latency by a quarter.
     """
-    node = signals = None
+    run_nodes((name,), lambda: (make_node(),), niceness)
+
+
+def run_nodes(names: Sequence[str], make_nodes: Callable[[], Sequence[Node]], niceness: int = 0) -> NoReturn:
+    """Run several nodes in one thread as ``run_node`` runs one; when one ends itself, all end."""
+    nodes: Sequence[Node] = ()
+    signals = None
     code = 1
     try:
         signals = _Signals()
         print_anything()
         with contextlib.suppress(OSError):
             be_nice(niceness)  # before any thread exists: threads inherit it
-        _claim = join_ros(name)  # held as long as the node runs
-        node = make_node()
+        _claims = [claim_name(name) for name in names[1:]]  # held as long as the nodes run
+        _claim = join_ros(names[0])
+        nodes = make_nodes()
         signals.interrupt = False
-        _spin(node, signals)
+        _spin(nodes, signals)
         code = 0
     except (RenaError, ModuleNotFoundError) as error:
         shown = missing_package(error) if isinstance(error, ModuleNotFoundError) else error
@@ -70,18 +77,18 @@ def run_node(name: str, make_node: Callable[[], Node], niceness: int = 0) -> NoR
             traceback.print_exc()
         else:
             code = 2
-            logger = node.get_logger() if node else rclpy.logging.get_logger("rena")
+            logger = nodes[0].get_logger() if nodes else rclpy.logging.get_logger("rena")
             logger.fatal(str(shown))
     except KeyboardInterrupt:
         code = 0
     except Exception:
         # C++ code that a signal interrupts passes the KeyboardInterrupt on as another error.
-        if node is None and signals and signals.received:
+        if not nodes and signals and signals.received:
             code = 0
         else:
             traceback.print_exc()
     finally:
-        end_process(node, code)
+        end_process(nodes, code)
 
 
 def set_rate(timer: Timer, rate_hz: float) -> None:
@@ -90,11 +97,12 @@ def set_rate(timer: Timer, rate_hz: float) -> None:
     timer.reset()
 
 
-def _spin(node: Node, signals: _Signals) -> None:
+def _spin(nodes: Sequence[Node], signals: _Signals) -> None:
     executor = SingleThreadedExecutor()
-    executor.add_node(node)
+    for node in nodes:
+        executor.add_node(node)
     # Python handles a signal only when a callback, at the latest this one, ends the wait in C++.
-    node.create_timer(WAKE_S, lambda: None, clock=STEADY)
+    nodes[0].create_timer(WAKE_S, lambda: None, clock=STEADY)
     with contextlib.suppress(ExternalShutdownException):  # a node may end itself: see the camera
         while not signals.received and rclpy.ok():
             executor.spin_once()

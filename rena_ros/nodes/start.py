@@ -36,6 +36,7 @@ def start(name: str) -> int:
 camera = partial(start, "camera")
 blendshapes = partial(start, "blendshapes")
 policy = partial(start, "policy")
+chain = partial(start, "chain")
 servos = partial(start, "servos")
 twin = partial(start, "twin")
 emulator = partial(start, "emulator")

@@ -19,7 +19,7 @@ from servo_stand import ServoStand
 
 from rena_ros.base.resources import share_path
 
-PICTURES = ("camera", "blendshapes", "twin", "recorder", "play")
+PICTURES = ("camera", "blendshapes", "chain", "twin", "recorder", "play")
 WITH_PICTURES = {
     "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
     "FASTRTPS_DEFAULT_PROFILES_FILE": str(share_path("config/fastdds.xml")),

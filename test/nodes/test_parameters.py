@@ -17,7 +17,7 @@ from rena_ros.nodes.parameters import declare, on_change
 from rena_ros.nodes.policy import PolicyNode
 from rena_ros.nodes.twin import TwinNode
 
-NODES = (*(process.name for process in mimic_graph()), "babble", "recorder", "play")
+NODES = (*(process.name for process in mimic_graph(composed=False)), "babble", "recorder", "play")
 TABLES = {name: importlib.import_module(f"rena_ros.nodes.{name}").PARAMETERS for name in NODES}
 LIVE = {
     "policy": {"rate_hz", "lost_after_s", "new_person_after_s", "rest_seconds"},
