@@ -6,6 +6,7 @@ from rena_ros.base.subcommands import add_subcommands
 
 COMMANDS = {
     "model": ("rena_ros.bench.model", "one answer of the shipped models, beside eager torch, an MLP and efficient-kan"),
+    "mimic": ("rena_ros.bench.mimic_latency", "from a picture to the bus, hop by hop, beside FaceLandmarker alone"),
     "perception": ("rena_ros.bench.face_engines", "what reading a face costs, and how close the engines are"),
     "bus": ("rena_ros.bench.cycle", "time and CPU of one cycle with all servos, beside the wire and the vendor's SDK"),
     "faults": ("rena_ros.bench.fault_table", "what drivers report when replies are missing, corrupt or late"),

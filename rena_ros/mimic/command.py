@@ -45,6 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mirror", action="store_const", const=True, help=mirror)
     parser.add_argument("--model", default="", metavar="FILE", help="ONNX model; default: the one that ships with Rena")
     parser.add_argument("--robot-file", default="", metavar="FILE", help="servos and limits; default: config/rena.yaml")
+    no_film = "make no film and no round trip: only the figures"
+    parser.add_argument("--no-film", dest="film", action="store_false", help=no_film)
+    hops = "measure each hop of a picture on its way to the bus, too"
+    parser.add_argument("--hops", action="store_true", help=hops)
     composed = "camera, blendshapes and policy in one process (the default), or each in its own"
     parser.add_argument("--composed", action=argparse.BooleanOptionalAction, help=composed)
     parser.add_argument("--perception", choices=ENGINES, help=HELP)
@@ -76,7 +80,9 @@ def run(args: argparse.Namespace) -> int:
     check_json(args.json)
     mirror = bool(camera.get("mirror") if args.mirror is None else args.mirror)
     bags = frozenset((out / BAGS).iterdir()) if (out / BAGS).is_dir() else frozenset()
-    mimic_run = MimicRun(source_text, args.robot, mirror, model, out, args.json, bags if args.record else None)
+    mimic_run = MimicRun(
+        source_text, args.robot, mirror, model, out, args.json, bags if args.record else None, args.film
+    )
     report = mimic_run.spool / REPORT
     processes = mimic_graph(
         source.name,
@@ -88,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
         loop=True if args.duration is not None else None,
         link=ros_path(mimic_run.spool / LINK),
         report=ros_path(report),
-        listeners=3 if args.record else 2,  # the blendshapes node and the monitor; the recorder
+        listeners=1 + args.film + args.record,  # the blendshapes node; the monitor; the recorder
         record=ros_path(out / BAGS) if args.record else "",
         perception=args.perception or "",
         composed=args.composed,
@@ -110,7 +116,7 @@ def run(args: argparse.Namespace) -> int:
         if args.params_file:
             for line in overruled(processes, params_file, namespace):
                 console.print(f"note: {line}", markup=False, soft_wrap=True)
-        session = Session(processes, out, console, namespace, params_file)
+        session = Session(processes, out, console, namespace, params_file, film=args.film, hops=args.hops)
         outcome = session.run(title, limit_s, total_s)
         try:
             return conclude(mimic_run, session.measurements, outcome, console)

@@ -10,6 +10,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 STAGES = ("camera", "blendshapes", "policy", "servos")
+# What ends one after the other on the way from a picture to the bus: the stages, and between them what the nodes report
+# on timing/hops.
+HOPS = (
+    *("camera", "picture taken", "picture converted", "blendshapes", "reading taken", "goals inferred"),
+    *("policy", "command taken", "servos"),
+)
 WINDOW_S = 5.0
 
 
@@ -36,7 +42,7 @@ class Measurements:
     Stamps are nanoseconds of system time. An event takes 16 bytes: an hour at 30 frames/s takes about 10 MB.
     """
 
-    _events: dict[str, array] = field(default_factory=lambda: {stage: array("q") for stage in STAGES})
+    _events: dict[str, array] = field(default_factory=lambda: {hop: array("q") for hop in HOPS})
     _readings: array = field(default_factory=lambda: array("q"))
     _faces: array = field(default_factory=lambda: array("b"))
     _bus: array = field(default_factory=lambda: array("q"))
@@ -45,7 +51,7 @@ class Measurements:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add_timing(self, stage: str, image_ns: int, finished_ns: int) -> None:
-        """Add that ``stage`` has finished with the image stamped ``image_ns``; an unknown stage is ignored."""
+        """Add that ``stage``, or a hop, has ended for the image stamped ``image_ns``; an unknown one is ignored."""
         with self._lock:
             if stage in self._events:
                 self._events[stage].extend((image_ns, finished_ns))
@@ -70,6 +76,12 @@ class Measurements:
         """Keep the newest diagnostic status of one part; ``level`` 0 good, 1 warning, 2 error, 3 stale."""
         with self._lock:
             self._health[name] = (level, message)
+
+    @property
+    def begun(self) -> bool:
+        """Whether the camera has published a picture."""
+        with self._lock:
+            return bool(self._events["camera"])
 
     def pictures(self, stream: str) -> int:
         """How many pictures of ``stream`` have arrived."""
@@ -107,7 +119,7 @@ class Measurements:
     def snapshot(self) -> Snapshot:
         """The state of the last WINDOW_S seconds."""
         with self._lock:
-            recent = {stage: _recent(events) for stage, events in self._events.items()}
+            recent = {stage: _recent(self._events[stage]) for stage in STAGES}
             frames = max(len(self._events["camera"]) // 2, len(self._readings))
             readings, with_face = self._readings[-400:].tolist(), sum(self._faces)
             bus = self._bus[-1000:].tolist()
@@ -145,6 +157,19 @@ def stage_medians_ms(events: Mapping[str, Mapping[int, int]]) -> dict[str, float
         medians[stage] = percentile([(here[image] - start[image]) / 1e6 for image in here if image in start], 50)
         before = here
     return medians
+
+
+def hops_ms(events: Mapping[str, Mapping[int, int]]) -> dict[str, np.ndarray]:
+    """Hop -> how long each image took for it, ms, in the order of HOPS; {} where the nodes reported none.
+
+    Only images that reached the bus and every hop count, so that the hops of an image sum up to its latency.
+    """
+    images = set.intersection(*(set(events[hop]) for hop in HOPS))
+    before, hops = {image: image for image in images}, {}
+    for hop in HOPS if images else ():
+        hops[hop] = np.array([(events[hop][image] - before[image]) / 1e6 for image in images])
+        before = {image: events[hop][image] for image in images}
+    return hops
 
 
 def percentile(values: np.ndarray | list[float], q: float) -> float:

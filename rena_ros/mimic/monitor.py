@@ -18,6 +18,7 @@ from sensor_msgs.msg import Image, JointState, PointCloud2, TimeReference
 from rena_ros.base.errors import RenaError
 from rena_ros.mimic.measurements import Measurements
 from rena_ros.mimic.spool import SpoolWriter
+from rena_ros.nodes.hops import TOPIC as HOPS_TOPIC
 from rena_ros.nodes.images import from_image_msg
 from rena_ros.nodes.joining import hosts_of
 from rena_ros.nodes.leaving import close_node
@@ -33,7 +34,16 @@ PAUSE_S = 0.02
 class MonitorNode(Node):
     """Subscribes to the topics of all nodes. Pictures go to the spool as JPEG, all else to the measurements."""
 
-    def __init__(self, measurements: Measurements, spool: SpoolWriter, context: Context, namespace: str):
+    def __init__(
+        self,
+        measurements: Measurements,
+        spool: SpoolWriter,
+        context: Context,
+        namespace: str,
+        film: bool = True,
+        hops: bool = False,
+    ):
+        """``film``: listen to pictures and landmarks; ``hops``: listen to ``timing/hops``."""
         # No services and no log topic: each of them would delay the start.
         super().__init__(
             "monitor",
@@ -45,15 +55,19 @@ class MonitorNode(Node):
         )
         self._measurements, self._spool = measurements, spool
         newest = QoSProfile(depth=5, reliability=QoSReliabilityPolicy.BEST_EFFORT)
-        subscriptions = (
+        pictures = (
             (Image, "robot/image_raw", partial(self._keep, "robot"), newest),
-            (JointState, "face/blendshapes", self._on_reading, 20),
             (PointCloud2, "face/landmarks", self._on_landmarks, qos_profile_sensor_data),
+            # Last: the camera takes this subscription as the sign that the monitor is ready.
+            (Image, "camera/image_raw", partial(self._keep, "camera"), newest),
+        )
+        subscriptions = (
+            (JointState, "face/blendshapes", self._on_reading, 20),
             (JointState, "joint_states", self._on_joint_states, 20),
             (TimeReference, "timing", self._on_timing, 200),
             (DiagnosticArray, "/diagnostics", self._on_diagnostics, 20),
-            # Last: the camera takes this subscription as the sign that the monitor is ready.
-            (Image, "camera/image_raw", partial(self._keep, "camera"), newest),
+            *([(TimeReference, HOPS_TOPIC, self._on_timing, 200)] if hops else []),
+            *(pictures if film else ()),
         )
         for kind, topic, callback, qos in subscriptions:
             self.create_subscription(kind, topic, callback, qos)
@@ -118,11 +132,16 @@ class Monitor:
     ``node``: for questions about the ROS graph. ``failure``: the error that ended the monitor early, or None.
     """
 
-    def __init__(self, measurements: Measurements, spool: SpoolWriter, namespace: str):
+    def __init__(
+        self, measurements: Measurements, spool: SpoolWriter, namespace: str, *, film: bool = True, hops: bool = False
+    ):
+        """``film``, ``hops``: see ``MonitorNode``."""
         self.node: MonitorNode | None = None
         self.failure: BaseException | None = None
         self._ready, self._leaving = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(measurements, spool, namespace), daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, args=(measurements, spool, namespace, film, hops), daemon=True
+        )
         self._thread.start()
         self._ready.wait()
         if self.failure is not None:
@@ -133,7 +152,7 @@ class Monitor:
         self._leaving.set()
         self._thread.join(timeout=15.0)
 
-    def _run(self, measurements: Measurements, spool: SpoolWriter, namespace: str) -> None:
+    def _run(self, measurements: Measurements, spool: SpoolWriter, namespace: str, film: bool, hops: bool) -> None:
         # Linux counts niceness per thread, and the middleware's threads inherit this one's.
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
@@ -141,7 +160,7 @@ class Monitor:
         try:
             # Not the arguments of `rena mimic`: rclpy accepts only UTF-8, and they are no ROS arguments.
             rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
-            self.node = MonitorNode(measurements, spool, context, namespace)
+            self.node = MonitorNode(measurements, spool, context, namespace, film, hops)
             self._ready.set()
             while not self._leaving.wait(PAUSE_S):
                 self.node.take()

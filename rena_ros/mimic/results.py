@@ -33,7 +33,7 @@ class MimicRun:
     """A run as the user asked for it (``source``, ``robot``, ``mirror``, ``model``) and the places of its files.
 
     ``out``: the folder of the results. ``json_copy``: where the figures are written as well. ``earlier_bags``: those of
-    runs before this one; None where this run records none.
+    runs before this one; None where this run records none. ``film``: whether the pictures were kept.
     """
 
     source: str
@@ -43,6 +43,7 @@ class MimicRun:
     out: Path
     json_copy: Path | None
     earlier_bags: frozenset[Path] | None = None
+    film: bool = True
 
     @property
     def is_twin(self) -> bool:
@@ -76,7 +77,7 @@ def conclude(run: MimicRun, measurements: Measurements, outcome: RunOutcome, con
         _report_error(outcome.failure, notes)
     with contextlib.suppress(RenaError):  # making the film may take a while: the figures are safe meanwhile
         write_json(summary_file, figures)
-    if figures["frames"]:
+    if figures["frames"] and run.film:
         good &= _attempt(partial(_add_pictures, run, measurements, figures, outcome, console), notes)
     shutil.rmtree(run.spool, ignore_errors=True)  # on a full disk this frees the space for the summary
     if figures["frames"]:
@@ -107,6 +108,7 @@ def _figures(run: MimicRun, measurements: Measurements, outcome: RunOutcome) -> 
         notes.append("nothing was recorded: see log/recorder.log")
     frames = measurements.frames(outcome.span_ns)
     figures = summary.measure(measurements, emulator, outcome.span_ns)
+    figures["cpu_percent"] = outcome.cpu_percent
     if outside := figures["frames"] - len(frames):
         notes.append(f"{outside} pictures are stamped outside the run (a clock was set?): the film leaves them out")
     figures["provenance"] = {

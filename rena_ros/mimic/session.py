@@ -3,7 +3,7 @@
 import contextlib
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from rena_ros.mimic.measurements import Measurements
 from rena_ros.mimic.spool import SpoolWriter
 from rena_ros.processes.ending import EMULATOR, ProcessDied, take_down
 from rena_ros.processes.supervisor import Supervisor
+from rena_ros.processes.usage import cpu_of
 
 STREAMS = ("camera", "robot", "readings", "landmarks")
 LINK, LINK_LIMIT_S = "servos", 15.0  # the emulator's port, in the folder of the spool
@@ -34,7 +35,8 @@ class RunOutcome:
 
     ``ending``: "complete" (the clip or the time is over), "interrupted" or "failed"; ``forced``: the processes that
     SIGINT did not end, with the signal that did; ``spool_failure``: why pictures could not be kept. ``span_ns``: from
-    the camera's start to the run's end, ns of system time; None when there was no camera.
+    the camera's start to the run's end, ns of system time; None when there was no camera. ``cpu_percent``: of one core,
+    by process, from the first picture on; ``monitor`` is the command itself.
     """
 
     ending: str
@@ -42,19 +44,60 @@ class RunOutcome:
     forced: dict[str, str]
     spool_failure: str | None
     span_ns: tuple[int, int] | None
+    cpu_percent: dict[str, float]
+
+
+class CpuShares:
+    """How much of a core each process uses, from the first ``note`` to the last; Linux counts in steps of 10 ms."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, float] = {}
+        self._last: dict[str, float] = {}
+        self._times_s: list[float] = []
+
+    def note(self, pids: Mapping[str, int]) -> None:
+        """Look how much processes, by name, and this one have used so far."""
+        for name, pid in {**pids, "monitor": os.getpid()}.items():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                self._last[name] = cpu_of(pid)
+        self._first = self._first or dict(self._last)
+        self._times_s = [*self._times_s[:1], time.monotonic()]
+
+    def percent(self) -> dict[str, float]:
+        """Return the shares, %, by name; {} before two looks."""
+        if len(self._times_s) < 2:
+            return {}
+        seconds = self._times_s[1] - self._times_s[0]
+        used = {name: self._last[name] - self._first.get(name, 0.0) for name in self._last}
+        return {name: round(100 * one / seconds, 1) for name, one in used.items()}
 
 
 class Session:
     """One run of the processes of a graph, watched by a monitor."""
 
-    def __init__(self, processes: Sequence[Process], out: Path, console: Console, namespace: str, params_file: Path):
-        """``params_file``: the parameters of every node but for those that its process gives."""
+    def __init__(
+        self,
+        processes: Sequence[Process],
+        out: Path,
+        console: Console,
+        namespace: str,
+        params_file: Path,
+        *,
+        film: bool = True,
+        hops: bool = False,
+    ):
+        """``params_file``: the parameters of every node but for those that its process gives.
+
+        ``film``: keep the pictures and landmarks; ``hops``: measure what the nodes report on timing/hops.
+        """
+        self._film, self._hops = film, hops
         self._params_file = params_file
         self._processes = {process.name: process for process in processes}
         self._camera = next(process for process in processes if "camera" in process.nodes)
         self._out, self._console, self._namespace = out, console, namespace
         self._supervisor = Supervisor(out / "log")
         self._began: tuple[int, int] | None = None  # system time and monotonic time, ns
+        self._cpu = CpuShares()
         self.measurements = Measurements()
 
     def run(self, title: str, limit_s: float | None, total_s: float | None) -> RunOutcome:
@@ -76,7 +119,7 @@ class Session:
             with end_noted() as presses:
                 forced = take_down(self._supervisor, presses, self._tell_of_waiting)
                 leaving.close()
-        return RunOutcome(ending, failure, forced, spool.failure, self._span_ns())
+        return RunOutcome(ending, failure, forced, spool.failure, self._span_ns(), self._cpu.percent())
 
     def _span_ns(self) -> tuple[int, int] | None:
         if self._began is None:
@@ -89,7 +132,7 @@ class Session:
 
         # For the monitor in this process and for the nodes: the home folder need not be writable.
         os.environ.setdefault("ROS_LOG_DIR", str(self._out / "log"))
-        monitor = Monitor(self.measurements, spool, self._namespace)
+        monitor = Monitor(self.measurements, spool, self._namespace, film=self._film, hops=self._hops)
         leaving.callback(monitor.stop)
         return monitor
 
@@ -110,7 +153,7 @@ class Session:
                 lambda: f"did not come up: {', '.join(monitor.node.missing(expected))}; see {self._out / 'log'}",
             )
             self._refuse_doubles(monitor)
-            if "twin" in self._processes:
+            if "twin" in self._processes and self._film:
                 self._until(lambda: self.measurements.pictures("robot"), UP_LIMIT_S, lambda: "the twin drew no picture")
             self._began = time.time_ns(), time.monotonic_ns()
             self._start(self._camera)
@@ -131,8 +174,10 @@ class Session:
                 if now_s >= next_look_s:
                     next_look_s = now_s + LOOK_S
                     self._refuse_doubles(monitor)
-                if started_s is None and self.measurements.pictures("camera"):
+                if started_s is None and self.measurements.begun:
                     started_s = now_s
+                if started_s is not None:
+                    self._cpu.note(self._supervisor.pids())
                 elapsed_s = 0.0 if started_s is None else now_s - started_s
                 if limit_s is not None and elapsed_s >= limit_s:
                     return "complete"
@@ -164,7 +209,7 @@ class Session:
     def _wait_for_ease(self) -> None:
         """After a failure, give the servos node, if it still runs, time to ease to neutral before torque goes off."""
         with contextlib.suppress(KeyboardInterrupt):
-            if "servos" in self._supervisor.pids() and self.measurements.pictures("camera"):
+            if "servos" in self._supervisor.pids() and self.measurements.begun:
                 time.sleep(EASE_WAIT_S)
 
     def _tell_of_waiting(self, names: str) -> None:

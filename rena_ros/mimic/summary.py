@@ -6,26 +6,23 @@ from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from rena_ros import __version__
-from rena_ros.mimic.measurements import STAGES, Measurements, latencies_ms, percentile, rate_hz, stage_medians_ms
+from rena_ros.mimic.measurements import (
+    HOPS,
+    Measurements,
+    hops_ms,
+    latencies_ms,
+    percentile,
+    rate_hz,
+    stage_medians_ms,
+)
 from rena_ros.mimic.round_trip import HEADLINES
 
-_LIBRARIES = (
-    *(
-        "ai-edge-litert",
-        "mediapipe",
-        "onnxruntime",
-        "numpy",
-        "opencv-python-headless",
-        "rclpy",
-        "ruckig",
-        "numba",
-        "av",
-    ),
-)
+_LIBRARIES = ("ai-edge-litert", "mediapipe", "onnxruntime", "numpy", "opencv-python-headless", "rclpy", "ruckig", "av")
 
 
 def measure(
@@ -38,7 +35,7 @@ def measure(
     emulator counted from the bytes, or None for a real robot. ``span_ns``: the run; the camera's rate and
     the latency are those of the images stamped within it.
     """
-    events = {stage: measurements.events(stage) for stage in STAGES}
+    events = {hop: measurements.events(hop) for hop in HOPS}
     frames, readings = measurements.frames(), measurements.readings()
     within = measurements.frames(span_ns)
     latency = latencies_ms(events["servos"], set(within))
@@ -47,13 +44,15 @@ def measure(
         "frames_with_face": sum(readings.values()),
         "commands_written": len(latency),
         "dropped_frames": sum(image not in readings for image in frames),
-        "latency_ms": {f"p{q}": _rounded(percentile(latency, q)) for q in (50, 95, 99)},
+        "latency_ms": _percentiles(latency),
         "stage_ms": {stage: _rounded(median) for stage, median in stage_medians_ms(events).items()},
         "rate_hz": {
             "camera": _rounded(rate_hz(within)),
             "reading": _rounded(rate_hz(list(events["blendshapes"].values()))),
             "bus": _rounded(rate_hz(measurements.bus_stamps())),
         },
+        "hops_ms": {hop: _percentiles(values) for hop, values in hops_ms(events).items()},
+        "cpu_percent": {},
         "limit_violations": None if emulator is None else emulator.get("limit_violations"),
         "round_trip": None,
     }
@@ -82,11 +81,25 @@ def show(summary: Mapping[str, Any], console: Console) -> None:
     for name, unit in (("latency_ms", "ms"), ("stage_ms", "ms, each stage's median"), ("rate_hz", "Hz")):
         values = " · ".join(f"{key} {_text(value)}" for key, value in summary[name].items())
         table.add_row(name.split("_")[0], f"{values} {unit}")
+    if cpu := summary["cpu_percent"]:
+        shares = " · ".join(f"{name} {value:.0f}" for name, value in cpu.items())
+        table.add_row("processor", f"{sum(cpu.values()):.0f} % of a core: {shares}")
     violations = summary["limit_violations"]
     table.add_row("limit violations", "not counted: no emulator" if violations is None else str(violations))
     console.print(table)
+    if summary["hops_ms"]:
+        _show_hops(summary["hops_ms"], console)
     if summary["round_trip"]:
         show_round_trip(summary["round_trip"], console)
+
+
+def _show_hops(hops: Mapping[str, Any], console: Console) -> None:
+    table = Table(title="Hops, ms", title_justify="left", box=None, padding=(0, 2))
+    for title in ("until", "p50", "p95", "p99"):
+        table.add_column(title, justify="left" if title == "until" else "right")
+    for hop, values in hops.items():
+        table.add_row(hop, *(_text(values[key], 2) for key in ("p50", "p95", "p99")))
+    console.print(table)
 
 
 def show_round_trip(trip: Mapping[str, Any], console: Console) -> None:
@@ -106,6 +119,10 @@ def show_round_trip(trip: Mapping[str, Any], console: Console) -> None:
     still = [f"{name} {_text(channel['std'], 3)}" for name, channel in channels if channel["r"] is None]
     console.print(f"\nall channels: {', '.join(moved)}")
     console.print(f"hardly moved (standard deviation): {', '.join(still)}", style="dim")
+
+
+def _percentiles(values: np.ndarray) -> dict[str, float | None]:
+    return {f"p{q}": _rounded(percentile(values, q)) for q in (50, 95, 99)}
 
 
 def _share(part: int, whole: int) -> str:

@@ -28,6 +28,7 @@ from std_msgs.msg import Header
 from rena_ros.base.errors import RenaError
 from rena_ros.base.resources import share_path
 from rena_ros.control.health import Level
+from rena_ros.nodes.hops import Hops
 from rena_ros.nodes.image_topics import ImageTopics
 from rena_ros.nodes.images import from_image_msg
 from rena_ros.nodes.messages import diagnostics_msg, joint_state_msg, nanoseconds, status_msg, timing_msg
@@ -84,6 +85,7 @@ class BlendshapesNode(Node):
         newest = QoSProfile(depth=2, reliability=ReliabilityPolicy.BEST_EFFORT)
         self._landmarks = self.create_publisher(PointCloud2, "face/landmarks", newest)
         self._timing = self.create_publisher(TimeReference, "timing", QoSProfile(depth=100))
+        self._hops = Hops(self)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
         self.create_timer(1.0, self.on_second, clock=STEADY)
         # Last: other nodes take this subscription as the sign that the node is ready.
@@ -93,6 +95,7 @@ class BlendshapesNode(Node):
         """Read one image and publish the reading."""
         sent_s, arrived_s = info["source_timestamp"] * 1e-9, info["received_timestamp"] * 1e-9
         self._count.begin(info["publication_sequence_number"], sent_s, arrived_s, time.time())
+        self._hops.mark("picture taken")
         try:
             frame = from_image_msg(image)
         except RenaError as error:
@@ -110,6 +113,7 @@ class BlendshapesNode(Node):
         """Read the camera's picture ``number``, which was captured at ``stamp``; None while no face is present."""
         now_s = time.time()
         self._count.begin(number, now_s, now_s, now_s)
+        self._hops.mark("picture taken")
         reading = self._timed(rgb, nanoseconds(stamp))
         self._count.end(time.time())
         return reading
@@ -122,6 +126,7 @@ class BlendshapesNode(Node):
             self._landmarks.publish(_cloud(reading.landmarks, header))
         self._readings.publish(joint_state_msg(names, features, header.stamp))
         self._timing.publish(timing_msg("blendshapes", header.stamp, self._finished.to_msg()))
+        self._hops.publish(header.stamp)
 
     def on_second(self) -> None:
         """Publish the diagnostics of the last second."""
@@ -158,6 +163,7 @@ class BlendshapesNode(Node):
         self._reader.close()
 
     def _timed(self, rgb: np.ndarray, stamp_ns: int) -> FaceReading | None:
+        self._hops.mark("picture converted")
         start_s = time.perf_counter()
         reading = self._reader.read(rgb, stamp_ns // 1_000_000)
         self._read_ms.append((time.perf_counter() - start_s) * 1e3)

@@ -32,6 +32,7 @@ from rena_ros.behaviour.policy import Policy
 from rena_ros.behaviour.presence import Presence
 from rena_ros.behaviour.resting_face import RestingFace
 from rena_ros.control.health import Level
+from rena_ros.nodes.hops import Hops
 from rena_ros.nodes.landmark_clouds import landmarks_of
 from rena_ros.nodes.messages import diagnostics_msg, joint_state_msg, nanoseconds, status_msg, timing_msg
 from rena_ros.nodes.parameters import ParameterSpec, declare, on_change
@@ -81,6 +82,7 @@ class PolicyNode(Node):
 
         self._command = self.create_publisher(JointState, "servos/command/mimic", QoSProfile(depth=1))
         self._timing = self.create_publisher(TimeReference, "timing", QoSProfile(depth=100))
+        self._hops = Hops(self)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
         if not direct:
             self.create_subscription(JointState, "face/blendshapes", self.on_reading, QoSProfile(depth=1))
@@ -150,6 +152,7 @@ class PolicyNode(Node):
     def _act(self, features: np.ndarray, landmarks: np.ndarray | None, stamp: builtin_interfaces.msg.Time) -> None:
         """Turn features and landmarks of one image into a command."""
         start_s, now_s = time.perf_counter(), time.monotonic()
+        self._hops.mark("reading taken")
         if landmarks is not None:
             if self._aspect is None:
                 self._refuse("the shape of its image is not known: publish camera/camera_info beside the images")
@@ -165,10 +168,12 @@ class PolicyNode(Node):
             self._refuse(str(error))
             return
         self._inference_ms.append((time.perf_counter() - start_s) * 1e3)
+        self._hops.mark("goals inferred")
         self._readings += 1
         if not self._paused:
             self._publish(self.presence.seen(goals, now_s), stamp)
             self._timing.publish(timing_msg("policy", stamp, self.get_clock().now().to_msg()))
+        self._hops.publish(stamp)
         self._learn_person(features, landmarks, stamp.sec + stamp.nanosec * 1e-9)
 
     def _meet(self, now_s: float) -> None:

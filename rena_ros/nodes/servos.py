@@ -32,6 +32,7 @@ from rena_ros.control.failures import listed
 from rena_ros.control.gate import STOPPED, Gate
 from rena_ros.control.health import Level
 from rena_ros.nodes.command_topics import CommandTopics
+from rena_ros.nodes.hops import Hops
 from rena_ros.nodes.joining import discovery_s, refuse_namesake
 from rena_ros.nodes.parameters import ParameterSpec, declare, on_change
 from rena_ros.nodes.robot_description import publish_description
@@ -85,6 +86,7 @@ class ServosNode(Node):
         self.topics = CommandTopics(self, self.on_command)
         crowded = self.topics.crowded
         self.reports = ServoReports(self, self.gate, self.arbiter, crowded, self._port, clock, self._log)
+        self.hops = Hops(self)
         publish_description(self, self.robot)
         self.create_service(SetBool, "set_torque", self.on_set_torque)
         self.create_service(Trigger, "neutral", self.on_neutral)
@@ -104,6 +106,7 @@ class ServosNode(Node):
     def on_command(self, message: JointState, source: str = OPERATOR) -> None:
         """Pass a command of the source that owns the robot to the gate, which writes its first goals at once."""
         now_s, arbiter = self._now(), self.arbiter
+        self.hops.mark("command taken")
         if not arbiter.admits(source, now_s):
             return
         try:
@@ -124,6 +127,7 @@ class ServosNode(Node):
             return
         arbiter.follow(source, now_s)
         self.reports.goals(message.header.stamp)
+        self.hops.publish(message.header.stamp)
 
     def on_tick(self) -> None:
         """Write the next goals and, when they are due, read the states."""
