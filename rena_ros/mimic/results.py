@@ -108,7 +108,7 @@ def _figures(run: MimicRun, measurements: Measurements, outcome: RunOutcome) -> 
         notes.append("nothing was recorded: see log/recorder.log")
     frames = measurements.frames(outcome.span_ns)
     figures = summary.measure(measurements, emulator, outcome.span_ns)
-    figures["cpu_percent"] = outcome.cpu_percent
+    figures["cpu_percent"], figures["memory_mib"] = outcome.use.cpu_percent(), outcome.use.memory_mib()
     if outside := figures["frames"] - len(frames):
         notes.append(f"{outside} pictures are stamped outside the run (a clock was set?): the film leaves them out")
     figures["provenance"] = {

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from rena_ros.mimic.measurements import Measurements
 from rena_ros.mimic.spool import SpoolWriter
 from rena_ros.processes.ending import EMULATOR, ProcessDied, take_down
 from rena_ros.processes.supervisor import Supervisor
-from rena_ros.processes.usage import cpu_of
+from rena_ros.processes.usage import ProcessUse
 
 STREAMS = ("camera", "robot", "readings", "landmarks")
 LINK, LINK_LIMIT_S = "servos", 15.0  # the emulator's port, in the folder of the spool
@@ -35,8 +35,8 @@ class RunOutcome:
 
     ``ending``: "complete" (the clip or the time is over), "interrupted" or "failed"; ``forced``: the processes that
     SIGINT did not end, with the signal that did; ``spool_failure``: why pictures could not be kept. ``span_ns``: from
-    the camera's start to the run's end, ns of system time; None when there was no camera. ``cpu_percent``: of one core,
-    by process, from the first picture on; ``monitor`` is the command itself.
+    the camera's start to the run's end, ns of system time; None when there was no camera. ``use``: of
+    the processes from the first picture on; ``monitor`` is the command itself.
     """
 
     ending: str
@@ -44,32 +44,7 @@ class RunOutcome:
     forced: dict[str, str]
     spool_failure: str | None
     span_ns: tuple[int, int] | None
-    cpu_percent: dict[str, float]
-
-
-class CpuShares:
-    """How much of a core each process uses, from the first ``note`` to the last; Linux counts in steps of 10 ms."""
-
-    def __init__(self) -> None:
-        self._first: dict[str, float] = {}
-        self._last: dict[str, float] = {}
-        self._times_s: list[float] = []
-
-    def note(self, pids: Mapping[str, int]) -> None:
-        """Look how much processes, by name, and this one have used so far."""
-        for name, pid in {**pids, "monitor": os.getpid()}.items():
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                self._last[name] = cpu_of(pid)
-        self._first = self._first or dict(self._last)
-        self._times_s = [*self._times_s[:1], time.monotonic()]
-
-    def percent(self) -> dict[str, float]:
-        """Return the shares, %, by name; {} before two looks."""
-        if len(self._times_s) < 2:
-            return {}
-        seconds = self._times_s[1] - self._times_s[0]
-        used = {name: self._last[name] - self._first.get(name, 0.0) for name in self._last}
-        return {name: round(100 * one / seconds, 1) for name, one in used.items()}
+    use: ProcessUse
 
 
 class Session:
@@ -97,7 +72,7 @@ class Session:
         self._out, self._console, self._namespace = out, console, namespace
         self._supervisor = Supervisor(out / "log")
         self._began: tuple[int, int] | None = None  # system time and monotonic time, ns
-        self._cpu = CpuShares()
+        self._use = ProcessUse()
         self.measurements = Measurements()
 
     def run(self, title: str, limit_s: float | None, total_s: float | None) -> RunOutcome:
@@ -119,7 +94,7 @@ class Session:
             with end_noted() as presses:
                 forced = take_down(self._supervisor, presses, self._tell_of_waiting)
                 leaving.close()
-        return RunOutcome(ending, failure, forced, spool.failure, self._span_ns(), self._cpu.percent())
+        return RunOutcome(ending, failure, forced, spool.failure, self._span_ns(), self._use)
 
     def _span_ns(self) -> tuple[int, int] | None:
         if self._began is None:
@@ -174,10 +149,10 @@ class Session:
                 if now_s >= next_look_s:
                     next_look_s = now_s + LOOK_S
                     self._refuse_doubles(monitor)
+                    if self.measurements.begun:
+                        self._use.note({**self._supervisor.pids(), "monitor": os.getpid()}, now_s)
                 if started_s is None and self.measurements.begun:
                     started_s = now_s
-                if started_s is not None:
-                    self._cpu.note(self._supervisor.pids())
                 elapsed_s = 0.0 if started_s is None else now_s - started_s
                 if limit_s is not None and elapsed_s >= limit_s:
                     return "complete"

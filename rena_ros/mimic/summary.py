@@ -24,6 +24,8 @@ from rena_ros.mimic.round_trip import HEADLINES
 
 _LIBRARIES = ("ai-edge-litert", "mediapipe", "onnxruntime", "numpy", "opencv-python-headless", "rclpy", "ruckig", "av")
 
+_MINUTE_NS = 60_000_000_000
+
 
 def measure(
     measurements: Measurements, emulator: Mapping[str, Any] | None, span_ns: tuple[int, int] | None = None
@@ -53,6 +55,8 @@ def measure(
         },
         "hops_ms": {hop: _percentiles(values) for hop, values in hops_ms(events).items()},
         "cpu_percent": {},
+        "memory_mib": {},
+        "minutes": _minutes(events["servos"], within),
         "limit_violations": None if emulator is None else emulator.get("limit_violations"),
         "round_trip": None,
     }
@@ -119,6 +123,16 @@ def show_round_trip(trip: Mapping[str, Any], console: Console) -> None:
     still = [f"{name} {_text(channel['std'], 3)}" for name, channel in channels if channel["r"] is None]
     console.print(f"\nall channels: {', '.join(moved)}")
     console.print(f"hardly moved (standard deviation): {', '.join(still)}", style="dim")
+
+
+def _minutes(finished: Mapping[int, int], images: list[int]) -> list[dict[str, Any]]:
+    """Frames, commands and latency of each minute, so that a long run shows whether they stay as they are."""
+    minutes = []
+    for start in range(images[0], images[-1] + 1, _MINUTE_NS) if images else ():
+        within = [image for image in images if start <= image < start + _MINUTE_NS]
+        latency = latencies_ms({image: finished[image] for image in within if image in finished}, set(within))
+        minutes.append({"frames": len(within), "commands": len(latency), "latency_ms": _percentiles(latency)})
+    return minutes
 
 
 def _percentiles(values: np.ndarray) -> dict[str, float | None]:
