@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from rena_ros.mimic.measurements import STAGES, Measurements, percentile, rate_hz, stage_medians_ms
+from rena_ros.mimic.measurements import HOPS, STAGES, Measurements, hops_ms, percentile, rate_hz, stage_medians_ms
 from rena_ros.mimic.summary import measure
 
 MS = 1_000_000
@@ -54,6 +54,25 @@ def test_the_summary_counts_what_happened_to_each_frame():
     reading_hz = pytest.approx(97 / (99 * 0.04), abs=1e-3)  # two of 100 are missing
     assert summary["rate_hz"] == {"camera": 25.0, "reading": reading_hz, "bus": 50.0}
     assert summary["limit_violations"] == 0
+
+
+def test_the_hops_of_an_image_sum_up_to_its_latency():
+    measurements = Measurements()
+    assert hops_ms({hop: measurements.events(hop) for hop in HOPS}) == {}
+    for i in range(4):
+        image = START_NS + i * 40 * MS
+        for k, hop in enumerate(HOPS[: -1 if i == 3 else None]):  # the last image never reaches the bus
+            measurements.add_timing(hop, image, image + (k + 1) * (i + 1) * MS)
+    hops = hops_ms({hop: measurements.events(hop) for hop in HOPS})
+    assert {hop: sorted(values) for hop, values in hops.items()} == {hop: [1.0, 2.0, 3.0] for hop in HOPS}
+    assert measure(measurements, None)["hops_ms"]["camera"]["p50"] == 2.0
+
+
+def test_each_minute_has_its_own_figures():
+    measurements = run_of(3200, extra_ms=0.01)
+    minutes = measure(measurements, None)["minutes"]
+    assert [minute["frames"] for minute in minutes] == [1500, 1500, 200]  # of 60 s at 25 Hz
+    assert [minute["latency_ms"]["p50"] for minute in minutes] == pytest.approx([21.5, 36.5, 45.0], abs=0.01)
 
 
 def test_stamps_outside_the_run_change_neither_rate_nor_latency():

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from rena_ros.mimic.film import encode
+from rena_ros.mimic.measurements import HOPS
 from rena_ros.mimic.round_trip import HEADLINES
 from rena_ros.twin.face import TwinFace
 
@@ -20,7 +21,7 @@ SECONDS, RATE_HZ = 4, 20
 DEADLINE_S = 120.0
 KEYS = {
     "frames", "frames_with_face", "commands_written", "dropped_frames", "latency_ms", "stage_ms", "rate_hz",
-    "limit_violations", "round_trip", "provenance",
+    "hops_ms", "cpu_percent", "memory_mib", "minutes", "limit_violations", "round_trip", "provenance",
 }  # fmt: skip
 
 
@@ -67,10 +68,10 @@ def finish(run: subprocess.Popen, code: int) -> str:
     return complained
 
 
-def until_it_moves(run: subprocess.Popen, nodes_of) -> dict[str, int]:
-    """Wait until the camera runs, which is started last; returns the processes."""
+def until_it_moves(run: subprocess.Popen, nodes_of, last: str = "chain") -> dict[str, int]:
+    """Wait until the process of the camera runs, which is started last; returns the processes."""
     deadline = time.monotonic() + DEADLINE_S
-    while "camera" not in (found := nodes_of(run.pid)):
+    while last not in (found := nodes_of(run.pid)):
         assert run.poll() is None, run.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -94,6 +95,8 @@ def test_a_clip_becomes_commands_a_film_and_figures(tmp_path, clip, start):
     assert summary["provenance"]["ended"] == "complete"
     latency = summary["latency_ms"]
     assert 0 < latency["p50"] <= latency["p95"] <= latency["p99"]
+    assert summary["hops_ms"] == {} and sum(minute["frames"] for minute in summary["minutes"]) == frames
+    assert set(summary["cpu_percent"]) == {"emulator", "servos", "twin", "chain", "monitor"}
     assert set(summary["stage_ms"]) == {"camera", "blendshapes", "policy", "servos"}
     recorded_s = summary["provenance"]["duration_s"]
     assert summary["rate_hz"]["camera"] == pytest.approx((frames - 1) / recorded_s, rel=1e-3)
@@ -107,14 +110,14 @@ def test_a_clip_becomes_commands_a_film_and_figures(tmp_path, clip, start):
         assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
         pictures = list(film.decode(stream))
     assert len(pictures) / 30 == pytest.approx(recorded_s, abs=1.0)
-    assert {path.stem for path in (tmp_path / "out/log").glob("*.log")} >= {"emulator", "servos", "twin", "camera"}
+    assert {path.stem for path in (tmp_path / "out/log").glob("*.log")} >= {"emulator", "servos", "twin", "chain"}
     assert not (tmp_path / "out/.spool").exists()
 
 
 def test_ctrl_c_ends_all_processes_and_keeps_what_was_recorded(tmp_path, clip, start, nodes_of, until):
     run = start("--source", clip, "--duration", 60, "--namespace", "lab", "--out", tmp_path)
     pids = until_it_moves(run, nodes_of)
-    assert set(pids) >= {"emulator", "servos", "twin", "policy", "blendshapes", "camera"}
+    assert set(pids) >= {"emulator", "servos", "twin", "chain"}
     until((tmp_path / ".spool/camera.spool").read_bytes)
     run.send_signal(signal.SIGINT)
     finish(run, 0)
@@ -126,8 +129,9 @@ def test_ctrl_c_ends_all_processes_and_keeps_what_was_recorded(tmp_path, clip, s
 
 
 def test_a_node_that_is_killed_ends_the_run_by_name(tmp_path, clip, start, nodes_of, kill_cleanly):
-    run = start("--source", clip, "--duration", 60, "--out", tmp_path)
-    pids = until_it_moves(run, nodes_of)
+    run = start("--source", clip, "--duration", 60, "--no-composed", "--out", tmp_path)
+    pids = until_it_moves(run, nodes_of, "camera")
+    assert set(pids) >= {"emulator", "servos", "twin", "policy", "blendshapes", "camera"}
     kill_cleanly(pids["policy"])
     assert "policy was killed by SIGKILL" in finish(run, 1)
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids.values())
@@ -136,4 +140,14 @@ def test_a_node_that_is_killed_ends_the_run_by_name(tmp_path, clip, start, nodes
 def test_a_node_that_refuses_its_parameters_is_quoted(tmp_path, clip, start):
     (params := tmp_path / "\U0001f600.yaml").write_text("/**/policy: {ros__parameters: {rate_hz: 5000.0}}")
     complained = finish(start("--source", clip, "--out", tmp_path / "out", "--params-file", params), 1)
-    assert "policy ended with code 2" in complained and "rate_hz 5000.0 is outside 1..500" in complained
+    assert "chain ended with code 2" in complained and "policy: rate_hz 5000.0 is outside 1..500" in complained
+
+
+def test_hops_add_up_without_a_film(tmp_path, clip, start):
+    finish(start("--source", clip, "--no-film", "--hops", "--out", tmp_path), 0)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["provenance"]["film"] is None and not (tmp_path / "mimic.mp4").exists()
+    assert tuple(summary["hops_ms"]) == HOPS
+    total = sum(hop["p50"] for hop in summary["hops_ms"].values())
+    assert total == pytest.approx(summary["latency_ms"]["p50"], rel=0.5)
+    assert all(hop["p50"] >= 0 for hop in summary["hops_ms"].values())
