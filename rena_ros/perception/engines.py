@@ -6,9 +6,9 @@ import importlib.util
 from rena_ros.base.errors import RenaError
 
 AUTO = "auto"
-_ENGINES = {  # by preference: engine -> its module and package
-    "litert": ("ai_edge_litert", "ai-edge-litert"),
-    "mediapipe": ("mediapipe", "mediapipe"),
+_ENGINES = {  # by preference: engine -> its module, its package, and what installs it
+    "litert": ("ai_edge_litert", "ai-edge-litert", "pip install -r requirements/run.txt"),
+    "mediapipe": ("mediapipe", "mediapipe", "pip install --no-deps -r requirements/run-nodeps.txt"),
 }
 ENGINES = (AUTO, *_ENGINES)
 HELP = "what reads faces; default: litert where it is installed, otherwise mediapipe"
@@ -22,8 +22,8 @@ def chosen_engine(name: str) -> str:
     for engine in wanted:
         if importlib.util.find_spec(_ENGINES[engine][0]) is not None:
             return engine
-    packages = " or ".join(_ENGINES[engine][1] for engine in wanted)
-    raise RenaError(f"faces cannot be read: {packages} is not installed; requirements/ holds the versions that serve")
+    packages, remedies = (" or ".join(_ENGINES[engine][i] for engine in wanted) for i in (1, 2))
+    raise RenaError(f"faces cannot be read: {packages} is not installed; {remedies}")
 
 
 def engine_version(name: str = AUTO) -> dict[str, str]:

@@ -36,7 +36,7 @@ sys.exit(start.start(sys.argv[3]) if sys.argv[2] == "node" else cli.main(sys.arg
         ("cv2", ["mimic"], "pip install -r requirements/run.txt"),
         ("pyarrow", ["dataset", "export", "d", "--to", "parquet", "--out", "o"], "requirements/share.txt"),
         ("rclpy", ["node", "camera"], "source /opt/ros/jazzy/setup.bash"),
-        ("mediapipe", ["node", "blendshapes"], "pip install --no-deps -r requirements/run-nodeps.txt"),
+        ("onnxruntime", ["node", "policy"], "pip install -r requirements/run.txt"),
     ],
 )
 def test_a_missing_package_is_one_line(package, arguments, remedy, tmp_path):
