@@ -4,6 +4,7 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import String
 
+from rena_ros.nodes.running import NO_PUBLISHER_EVENTS
 from rena_ros.robot.model import Robot
 from rena_ros.robot.urdf import urdf
 
@@ -12,4 +13,5 @@ def publish_description(node: Node, robot: Robot) -> None:
     """Publish the description once; the node keeps it for subscribers that come later."""
     # Transient local, reliable, the last one only: as robot_state_publisher offers and RViz asks for it.
     latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-    node.create_publisher(String, "robot_description", latched).publish(String(data=urdf(robot)))
+    publisher = node.create_publisher(String, "robot_description", latched, event_callbacks=NO_PUBLISHER_EVENTS)
+    publisher.publish(String(data=urdf(robot)))

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 import rclpy
 from rclpy.clock import Clock, ClockType
+from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.timer import Timer
@@ -20,6 +21,10 @@ from rena_ros.nodes.joining import claim_name, join_ros
 from rena_ros.nodes.leaving import end_process
 
 WAKE_S = 0.1
+# Without rclpy's warnings of topics whose two ends do not fit: for these, two events at each end are part of every
+# wait, and take half of its time in a node with eight topics. The other end warns all the same.
+NO_PUBLISHER_EVENTS = PublisherEventCallbacks(use_default_callbacks=False)
+NO_SUBSCRIPTION_EVENTS = SubscriptionEventCallbacks(use_default_callbacks=False)
 STEADY = Clock(clock_type=ClockType.STEADY_TIME)  # of all timers: ROS time may be set back, or be a simulation's
 
 

@@ -1,6 +1,7 @@
 """What the servos node publishes: joint states, goals, their timing, and diagnostics, which it also logs."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from builtin_interfaces.msg import Time as TimeMsg
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -14,6 +15,7 @@ from rena_ros.control.arbiter import Arbiter
 from rena_ros.control.gate import Gate
 from rena_ros.nodes.bus_status import BusStatus
 from rena_ros.nodes.messages import diagnostics_msg, goals_msg, servo_states_msg, timing_msg
+from rena_ros.nodes.running import NO_PUBLISHER_EVENTS
 from rena_ros.nodes.servo_status import ServoStatus
 from rena_ros.nodes.status_log import OwnerLog, StatusLog
 
@@ -38,10 +40,11 @@ class ServoReports:
         self.statuses: list[DiagnosticStatus] = []
         self._servos = ServoStatus(gate, name, port)
         self._status_log, self._owner_log = StatusLog(log), OwnerLog(log)
-        self._states = node.create_publisher(JointState, "joint_states", QoSProfile(depth=5))
-        self._goals = node.create_publisher(JointState, "servos/goals", QoSProfile(depth=100))
-        self._timing = node.create_publisher(TimeReference, "timing", QoSProfile(depth=100))
-        self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
+        publisher = partial(node.create_publisher, event_callbacks=NO_PUBLISHER_EVENTS)
+        self._states = publisher(JointState, "joint_states", QoSProfile(depth=5))
+        self._goals = publisher(JointState, "servos/goals", QoSProfile(depth=100))
+        self._timing = publisher(TimeReference, "timing", QoSProfile(depth=100))
+        self._diagnostics = publisher(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
 
     def goals(self, image: TimeMsg | None = None) -> None:
         """Publish the goals that were sent since the last call, if any, while a node subscribes.
