@@ -16,7 +16,8 @@ from rena_ros.bus.poll_schedule import PollSchedule
 from rena_ros.bus.port import Port, SerialPort
 from rena_ros.bus.protocol import to_word
 from rena_ros.bus.registers import REGISTERS, RETURN_DELAY_COUNT_S
-from rena_ros.bus.replies import Replies
+from rena_ros.bus.replies import Replies, no_replies
+from rena_ros.bus.slices import Slices, complete
 from rena_ros.bus.states import BusState, HealthState, ServoErrors
 from rena_ros.robot.model import Robot
 
@@ -56,6 +57,7 @@ class Bus:
         self._seen_s = np.full(count, -np.inf)
         port = SerialPort(port, baud) if isinstance(port, str) else port
         self.line = Line(port, retries=retries, margin_s=margin_s)
+        self._last_byte_s = self.line.last_byte_s  # of the last replies to several servos' poll
         self.counters = self.line.counters
 
     @property
@@ -91,17 +93,27 @@ class Bus:
 
         At most one silent servo is polled singly afterwards.
         """
+        return complete(self.state_slices(len(self._ids)))
+
+    def state_slices(self, servos: int) -> Slices[BusState]:
+        """Read the states as ``read_state`` does, but of at most ``servos`` servos with one SYNC_READ (see ``slices``).
+
+        For the poll schedule, all these requests are one group poll.
+        """
         port = self.line.port
         start_s = asked_s = last_byte_s = port.now()
         fresh = np.zeros(len(self._ids), bool)
         group = self._schedule.next_group(start_s)
         if group.size:
-            replies = self._sync_read(group, states.STATE_ADDRESS, states.STATE_BYTES)
+            replies = yield from self._poll(group, states.STATE_ADDRESS, states.STATE_BYTES, servos)
             self._record_replies(group, replies)
             fresh[group] = replies.fresh
-            last_byte_s = self.line.last_byte_s
+            last_byte_s = self._last_byte_s
         single_s = port.now()
         if (single := self._schedule.next_single(single_s)) is not None:
+            if servos < len(self._ids):
+                yield
+                single_s = port.now()
             alone, fresh[single] = not fresh.any(), self._poll_single(single)
             if alone:
                 asked_s, last_byte_s = single_s, self.line.last_byte_s
@@ -119,9 +131,14 @@ class Bus:
 
         Missing replies are requested once more.
         """
+        return complete(self.health_slices(len(self._ids)))
+
+    def health_slices(self, servos: int) -> Slices[HealthState]:
+        """Read what ``read_health`` reads, but of at most ``servos`` servos with one SYNC_READ (see ``slices``)."""
         polled = np.flatnonzero(~self._schedule.silent)
-        torque_block, known = self._read(polled, _TORQUE, _TORQUE_BLOCK_BYTES)
-        motion_block, fresh = self._read(polled, states.MOTION_ADDRESS, states.MOTION_BYTES)
+        torque_block, known = yield from self._read_slices(polled, _TORQUE, _TORQUE_BLOCK_BYTES, servos)
+        yield
+        motion_block, fresh = yield from self._read_slices(polled, states.MOTION_ADDRESS, states.MOTION_BYTES, servos)
         held = np.where(known, torque_block[:, 0], -1).astype(np.int8)
         lost = known & ~torque_block[:, -2:].any(axis=1)
         return HealthState(**vars(states.decode_motion(motion_block)), torque=held, lost_speed_limit=lost, fresh=fresh)
@@ -164,15 +181,40 @@ class Bus:
         ids = self._ids if len(indices) == len(self._ids) else tuple(self._ids[i] for i in indices)
         return self.line.sync_read(ids, address, size, self._return_delays_s[indices])
 
+    def _poll(self, indices: IntArray, address: int, size: int, servos: int) -> Slices[Replies]:
+        """Read registers of some servos, of at most ``servos`` of them with one request; returns the replies of all."""
+        replies, at = no_replies(len(indices), size, polled=False), 0
+        while at < len(indices):
+            if at:
+                yield
+            part = np.arange(at, min(at + servos, len(indices)))
+            answers = self._sync_read(indices[part], address, size)
+            if answers.arrived.any() or not at:
+                self._last_byte_s = self.line.last_byte_s
+            if len(part) == len(indices):
+                return answers
+            replies.put(part, answers)
+            at += len(part)
+            if not answers.arrived.any():
+                servos = len(indices)  # a silent line: the deadline of one more request, not of each
+        return replies
+
     def _read(self, indices: IntArray, address: int, size: int, retries: int = 1) -> tuple[ByteArray, BoolArray]:
         """Read registers of some servos; returns uint8 (n, size) and which servos have replied, bool (n,)."""
+        return complete(self._read_slices(indices, address, size, len(self._ids), retries))
+
+    def _read_slices(
+        self, indices: IntArray, address: int, size: int, servos: int, retries: int = 1
+    ) -> Slices[tuple[ByteArray, BoolArray]]:
         data, fresh = np.zeros((len(self._ids), size), np.uint8), np.zeros(len(self._ids), bool)
         for attempt in range(1 + min(retries, self._retries)):
             missing = indices[~fresh[indices]]
             if not missing.size:
                 break
-            self.counters.retries += attempt > 0
-            replies = self._sync_read(missing, address, size)
+            if attempt:
+                yield
+                self.counters.retries += 1
+            replies = yield from self._poll(missing, address, size, servos)
             data[missing[replies.fresh]], fresh[missing] = replies.data[replies.fresh], replies.fresh
         return data, fresh
 

@@ -77,7 +77,7 @@ class Line:
         self._retries, self._margin_s = retries, margin_s
         self._lateness_s: float | None = None  # how much later than computed replies have come recently
         self._late_replies = LateReplyGuard()
-        self._missed_last: frozenset[int] = frozenset()  # ids that did not reply to the last sync_read
+        self._missed_last: frozenset[int] = frozenset()  # ids that did not reply to their last request
 
     @property
     def short_margin_s(self) -> float:
@@ -129,11 +129,11 @@ class Line:
         """Read ``size`` bytes of each of n servos with one request, without retries.
 
         ``return_delays_s`` (n,): the known return delays. Replies are in the order of ``ids``, data uint8 (n, size).
-        Servos that missed the last sync_read come first: once a later servo has replied, they cannot reply any more, so
-        the read can end without them. When no length is free for all servos (see ``late_replies``), a second request
+        Servos that missed their last request come first: once a later servo has replied, they cannot reply any more,
+        so the read can end without them. When no length is free for all servos (see ``late_replies``), a second request
         polls the others. A servo for which none is free is not ``polled``: neither fresh nor missing.
         """
-        ids, missed_last, self._missed_last = tuple(ids), self._missed_last, frozenset()
+        ids, missed_last = tuple(ids), self._missed_last
         replies = self._sync_read_once(ids, address, size, return_delays_s, missed_last)
         rest = np.flatnonzero(~replies.polled)
         if 0 < rest.size < len(ids):
@@ -168,7 +168,7 @@ class Line:
     ) -> Replies:
         """Poll the servos for which the chosen length is free, those that missed last first; return the replies of all.
 
-        Adds the ids that miss now to ``_missed_last``.
+        Afterwards ``_missed_last`` holds those of them that miss now.
         """
         length, free = self._late_replies.choose_length(ids, size, self.port.now())
         order, polled, awaited = list(range(len(ids))), ids, None  # awaited None: all
@@ -182,7 +182,9 @@ class Line:
             return no_replies(len(ids), size, polled=False)
         request, delay_s = _sync_read(polled, address, length), float(return_delays_s.sum())
         replies = self._exchange(request, polled, length, delay_s, self._margin_s, awaited)
-        self._missed_last |= {polled[i] for i in np.flatnonzero(~replies.arrived)}
+        if self._missed_last or not replies.arrived.all():
+            self._missed_last -= {polled[i] for i in np.flatnonzero(replies.arrived)}
+            self._missed_last |= {polled[i] for i in np.flatnonzero(~replies.arrived)}
         if polled == ids and length == size:
             return replies
         placed = no_replies(len(ids), size, polled=False)
@@ -198,6 +200,8 @@ class Line:
     def _exchange_one(self, servo_id: int, request: bytes, length: int, margin_s: float | None) -> Packet | None:
         """Send a request to one servo and return its reply, which may be a rejection; sets ``failure``."""
         replies = self._exchange(request, (servo_id,), length, 0.0, self._allowance_s(margin_s), None)
+        if replies.arrived[0]:
+            self._missed_last -= {servo_id}
         if replies.rejected[0]:
             self.failure = f"rejects the request (status {replies.status[0]})"
         elif replies.fresh[0]:

@@ -8,6 +8,7 @@ from rena_ros.bus import protocol
 from rena_ros.bus.bus import Bus
 from rena_ros.bus.poll_schedule import SILENT_AFTER, SILENT_POLL_S, SLOW_POLL_S
 from rena_ros.bus.port import PortLost
+from rena_ros.bus.slices import SLICE_SERVOS, complete
 from rena_ros.robot.model import RAD_PER_TICK
 
 JAW = ROBOT.index["jaw"]
@@ -18,6 +19,8 @@ WIRE_S = (83 + 33 + 25 * 14) * 10 / 1e6  # goals, request, replies
 
 class BusStand(ServoStand):
     """A stand with a bus. ``alter(replies)`` changes the replies on their way to the port."""
+
+    slice_servos = len(NAMES)  # in one request for states
 
     def __init__(self, positions=None, **options):
         super().__init__(positions)
@@ -32,7 +35,7 @@ class BusStand(ServoStand):
         for _ in range(times):
             began_s = self.port.now()
             self.bus.write_goals(ROBOT.neutral_ticks)
-            state = self.bus.read_state()
+            state = complete(self.bus.state_slices(self.slice_servos))
             took_s = self.port.now() - began_s
             self.port.sleep_until(began_s + CYCLE_S)
         return took_s, state
@@ -243,8 +246,9 @@ def test_a_bus_without_power_is_polled_four_times_a_second_and_all_servos_return
 
 
 @pytest.mark.parametrize("index", [0, 12, 24])
-@pytest.mark.parametrize("delay_ms", [30, 120])
-def test_a_servo_whose_late_replies_hold_up_all_others_does_not_make_them_silent(stand, bus, index, delay_ms):
+@pytest.mark.parametrize(("delay_ms", "servos"), [(30, 25), (120, 25), (120, SLICE_SERVOS)])
+def test_a_servo_whose_late_replies_hold_up_all_others_does_not_make_them_silent(stand, bus, index, delay_ms, servos):
+    stand.slice_servos = servos
     stand.cycle()
     stand.bank.inject("late", NAMES[index], delay_ms=delay_ms, hold=True)
     stand.cycle(round(4.0 / CYCLE_S))
@@ -276,16 +280,19 @@ def test_a_missing_torque_register_is_requested_once_more(stand, bus):
     assert set(known) == {0}
 
 
-def test_scattered_lost_replies_do_not_stop_other_servos_from_being_read(stand):
+@pytest.mark.parametrize("servos", [25, SLICE_SERVOS])
+def test_scattered_lost_replies_do_not_stop_other_servos_from_being_read(stand, servos):
     """Missing replies block lengths; a servo that shares no free length with the others is polled with its own."""
+    stand.slice_servos = servos
     stand.bank.inject("dead", probability=0.05)
     fresh = np.mean([stand.cycle()[1].fresh.mean() for _ in range(300)])
     assert 0.93 < fresh < 0.97
 
 
+@pytest.mark.parametrize("servos", [25, SLICE_SERVOS])
 @pytest.mark.parametrize("hold", [False, True])
-def test_late_replies_are_not_taken_as_states_and_make_no_servo_silent(stand, bus, hold):
-    serial = 0
+def test_late_replies_are_not_taken_as_states_and_make_no_servo_silent(stand, bus, hold, servos):
+    serial, stand.slice_servos = 0, servos
 
     def alter(replies):  # every state carries the number of its request
         return [
