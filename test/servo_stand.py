@@ -80,7 +80,7 @@ class ServoStand:
         self.gate.connect()
         self._timers = VirtualTimers(self.bank)
         self._timers.add(PERIOD_S, lambda: self.gate.tick(self.now_s))
-        self._timers.add(0.02, lambda: self.gate.read(self.now_s))
+        self._timers.add(0.02, lambda: self.gate.read())
         self._timers.add(1.0, lambda: self.gate.check_torque(self.now_s))
         return self
 

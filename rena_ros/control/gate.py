@@ -21,6 +21,7 @@ from rena_ros.bus.states import BusState, HealthState
 from rena_ros.control.commands import CommandCounts, CommandOutcome, far_outside, velocities_of
 from rena_ros.control.goal_writer import GoalWriter
 from rena_ros.control.motion import EASE_SCALE, Motion
+from rena_ros.control.state_reader import LetIn, StateReader, nothing
 from rena_ros.control.torque_state import TorqueState
 from rena_ros.robot.model import RAD_PER_TICK, Robot
 
@@ -70,8 +71,7 @@ class Gate:
         self.command_timeout_s, self.release_after_s = command_timeout_s, release_after_s
         self._open_bus, self._period_s = open_bus, period_s
         self._motion = Motion(robot, np.zeros(len(robot.names)), 0.0)
-        self._state: BusState | None = None
-        self._positions = np.zeros(len(robot.names))  # last known ones, rad
+        self._reader = StateReader(robot, self.torque_state, self._motion)
         self.goals = GoalWriter()
         self._written_at_once_s = self._last_call_s = self._command_s = self._gentle_until_s = -np.inf
         self._eased = self._slowed = False  # eases, or is at neutral, until a command; speed limits are still reduced
@@ -94,7 +94,8 @@ class Gate:
         except BaseException:
             bus.close()
             raise
-        self.bus, self.torque_off_pending, self._state = bus, False, None
+        self._reader.forget()
+        self.bus, self.torque_off_pending = bus, False
         return delays
 
     def drop_port(self) -> None:
@@ -155,39 +156,27 @@ class Gate:
         self._motion.update(now_s)
         return self._write(now_s, only_if_due=True)
 
-    def read(self, now_s: float) -> BusState:
-        """Read the state of all servos.
+    def read(self, let_in: LetIn = nothing) -> BusState | None:
+        """Read the state of all servos in slices, between which ``let_in`` may call every other method but reads.
 
         A servo that has been silent for ``BLIND_S``, or does not know its position, gets no goals until
-        ``check_torque`` finds it well. Raises PortLost, and RenaError while disconnected.
+        ``check_torque`` finds it well. Returns None when the read was dropped, because torque was switched or the port
+        was lost meanwhile. Raises PortLost, and RenaError while disconnected.
         """
-        self._state = state = self._connected().read_state()
-        self._positions[state.position_known] = self.robot.from_ticks(state.ticks)[state.position_known]
-        pulling = self.torque_state.driven | self.torque_state.silent  # a horn without torque does not pull
-        self._motion.observe(self._positions, pulling)
-        if (silent := self.torque_state.mark_silent(state)).any():
-            self._motion.hold(silent, now_s)
-        return state
+        return self._reader.run(self._reader.read(self._connected()), let_in)
 
-    def check_torque(self, now_s: float) -> HealthState:
+    def check_torque(self, now_s: float, let_in: LetIn = nothing) -> HealthState | None:
         """Compare the torque registers with what was commanded; to be called about once a second.
 
         A servo that was silent and kept its torque is driven again from where it stands; one that did not switch
-        off, or lost its speed limit, is switched off again. Restores speed limits when due. Raises as ``read`` does.
+        off, or lost its speed limit, is switched off again. Restores speed limits when due. As ``read`` otherwise.
         """
         bus = self._connected()
-        health = bus.read_health()
-        silent_before = self.torque_state.silent.copy()
-        self.torque_state.update(health)
-        state = self.read(now_s) if self.torque and self.torque_state.silent.any() else self._state
-        if state is not None:
-            positions = self.robot.from_ticks(state.ticks)
-            # A servo that was silent and whose torque is off pulls no longer: its antagonists need not wait for it.
-            placed = self.torque_state.resume(health, state) | (silent_before & ~self.torque_state.silent)
-            if placed.any():
-                self._motion.place(placed, positions, max(now_s, state.stamp_s))
-            self._restore_speed(positions, now_s)
-        self.torque_state.retry_torque_off(bus)
+        health = self._reader.run(self._reader.check_torque(bus, now_s, self.torque), let_in)
+        if health is not None:
+            if (state := self._reader.state) is not None:
+                self._restore_speed(self.robot.from_ticks(state.ticks), now_s)
+            self.torque_state.retry_torque_off(bus)
         return health
 
     def neutral(self, now_s: float) -> str | None:
@@ -205,6 +194,7 @@ class Gate:
         disconnected, or when the robot is stopped and should get torque.
         """
         bus = self._connected()
+        self._reader.drop()
         if not on:
             return self._switch_off("the service set_torque switched it off")
         if self.stopped:
@@ -275,6 +265,7 @@ class Gate:
         return None
 
     def _become_limp(self, why: str) -> None:
+        self._reader.drop()
         self.torque, self.limp_because = False, why
 
     def _switch_off(self, why: str) -> dict[str, str]:
@@ -301,7 +292,8 @@ class Gate:
         ticks = self.robot.to_ticks(self._motion.at(now_s + self._period_s))
         if only_if_due and not self.goals.is_due(ticks, now_s):
             return None
-        overloaded = False if self._state is None else self._state.reports(Status.OVERLOAD)
+        state = self._reader.state
+        overloaded = False if state is None else state.reports(Status.OVERLOAD)
         velocity = self._motion.velocity(now_s + self._period_s)
         last_byte_s = self.goals.write(self._connected(), ticks, velocity, self.torque_state.driven, overloaded, now_s)
         self._motion.mark_sent(now_s + self._period_s)

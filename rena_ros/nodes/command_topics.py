@@ -8,6 +8,8 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import JointState
 
 from rena_ros.control.arbiter import COMMAND_TOPICS, MIMIC, SOURCES
+from rena_ros.nodes.direct_take import take_message
+from rena_ros.nodes.running import NO_SUBSCRIPTION_EVENTS
 
 
 class CommandTopics:
@@ -17,12 +19,21 @@ class CommandTopics:
         """``on_command(message, source)`` is called for every command."""
         self._node, self._on_command = node, on_command
         self._numbers = dict.fromkeys(SOURCES, 0)
+        self._subscriptions = []
         self._turns, self._turns_before = dict.fromkeys(SOURCES, 0), dict.fromkeys(SOURCES, 0)
         for source, topic in COMMAND_TOPICS.items():
             # Best effort hears reliable publishers, too. The policy's newest command, which names all joints, replaces
             # older ones; other sources may name some joints in one message and the rest in the next.
             qos = QoSProfile(depth=1 if source == MIMIC else 10, reliability=ReliabilityPolicy.BEST_EFFORT)
-            node.create_subscription(JointState, topic, partial(self.on_message, source), qos)
+            callback = partial(self.on_message, source)
+            self._subscriptions.append(
+                node.create_subscription(JointState, topic, callback, qos, event_callbacks=NO_SUBSCRIPTION_EVENTS)
+            )
+
+    def take(self) -> None:
+        """Pass on a command of each source that has one waiting."""
+        for subscription in self._subscriptions:
+            take_message(subscription)
 
     def on_message(self, source: str, message: JointState, info: Mapping[str, int | None]) -> None:
         """Pass a command on. Numbers that go back are another publisher's (None: not numbered by the middleware)."""

@@ -61,7 +61,7 @@ def test_a_servo_with_an_encoder_fault_gets_no_torque():
     assert set(failures) == {"jaw"} and "encoder" in failures["jaw"]
     stand.live(1.0)
     assert not stand.bank.torque[JAW] and (stand.goal_frames()[:, JAW] == -1).all()
-    state = stand.gate.read(stand.now_s)
+    state = stand.gate.read()
     assert state.fresh.all() and np.flatnonzero(~state.position_known).tolist() == [JAW]
 
 

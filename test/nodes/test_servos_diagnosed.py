@@ -27,8 +27,8 @@ def reads_of(rehearsal):
     """Return a list that receives every state that the node's gate reads from now on."""
     reads, plain = [], rehearsal.gate.read
 
-    def read(now_s):
-        reads.append(plain(now_s))
+    def read(let_in):
+        reads.append(plain(let_in))
         return reads[-1]
 
     rehearsal.gate.read = read

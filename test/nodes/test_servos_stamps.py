@@ -100,7 +100,7 @@ def test_a_frame_of_goals_that_no_servo_gets_is_not_published(rehearsal):
 def test_joint_states_are_stamped_at_the_middle_of_their_read(rehearsal):
     states = published(rehearsal.node, "/joint_states")
     asked_s, plain = [], rehearsal.gate.read
-    rehearsal.gate.read = lambda now_s: asked_s.append(rehearsal.now_s) or plain(now_s)
+    rehearsal.gate.read = lambda let_in: asked_s.append(rehearsal.now_s) or plain(let_in)
     rehearsal.live(0.5, jaw=0.1)
     # By hand: a request of 33 bytes and 25 replies of 14.
     middle_ns = [EPOCH_NS + 1e9 * (start_s + (33 + 25 * 14) * BYTE_S / 2) for start_s in asked_s]

@@ -45,13 +45,21 @@ def performed(rehearsal, seconds=8.0):
 
 
 def replay(rehearsal, goals, late):
-    """Send the goals as commands at their own times, each late by what ``late`` returns, s, or by a read of states."""
+    """Send the goals as commands at their own times, each late by what ``late`` returns, s, or by a slice of a read."""
     begin_s, first_s = rehearsal.now_s + 0.0037, goals[0][0]
-    for at_s, message in goals:
-        rehearsal.live(max(begin_s + at_s - first_s + late() - rehearsal.now_s, 0.0))
-        rehearsal.node.on_command(
-            JointState(name=message.name, position=message.position, velocity=message.velocity), "take"
-        )
+    points = [(begin_s + at_s - first_s + late(), message) for at_s, message in goals]
+
+    def arrive():
+        while points and points[0][0] <= rehearsal.now_s + 1e-9:
+            _, point = points.pop(0)
+            rehearsal.node.on_command(
+                JointState(name=point.name, position=point.position, velocity=point.velocity), "take"
+            )
+
+    rehearsal.node.topics.take = arrive
+    while points:
+        rehearsal.live(max(points[0][0] - rehearsal.now_s, 0.0))
+        arrive()
     rehearsal.live(0.05)
     return begin_s - first_s
 
