@@ -54,6 +54,8 @@ class Motion:
         self._input = InputParameter(len(robot.names))
         self._input.synchronization = Synchronization.No
         self._input.max_acceleration = robot.max_acceleration_rad_s2.tolist()
+        pairs = np.array(robot.antagonist_pairs, int).reshape(-1, 2)
+        self._pulling, self._other = np.concatenate((pairs, pairs[:, ::-1])).T  # each of a pair, and the other one
         self._input.max_jerk = (robot.max_acceleration_rad_s2 / JERK_TIME_S).tolist()
         self.reset(positions, now_s)
 
@@ -219,16 +221,18 @@ class Motion:
     def _permitted(self, state: State) -> FloatArray:
         """Return the aim, with joints that wait for their antagonist at neutral and held joints where they are held."""
         aim = np.where(self._held, self._held_positions, self._aim) if self._held.any() else self._aim
+        wanted = (np.abs(aim) > 0) & ~self._held
+        pulling = wanted[self._pulling] & ~wanted[self._other]
+        if not pulling.any():
+            return aim
         position, speed, acceleration = map(np.array, state)
         soon = position + speed * _SOON_S + acceleration * _SOON_S**2 / 2  # not there yet, but about to leave neutral
         away = np.maximum(np.abs(position), np.abs(soon)) > RAD_PER_TICK
         away |= (np.abs(speed) > _AT_REST_RAD_S) | self._still_out
-        wanted = (np.abs(aim) > 0) & ~self._held
-        for a, b in self._robot.antagonist_pairs:
-            for waiting, other in ((a, b), (b, a)):
-                if wanted[waiting] and away[other] and not wanted[other]:
-                    aim = aim.copy() if aim is self._aim else aim
-                    aim[waiting] = 0.0
+        waiting = self._pulling[pulling & away[self._other]]
+        if waiting.size:
+            aim = aim.copy() if aim is self._aim else aim
+            aim[waiting] = 0.0
         return aim
 
     def _plan(self, now_s: float) -> None:
