@@ -40,7 +40,10 @@ class CycleResult:
 
 
 class RenaDriver:
-    """This project's driver as the servos node uses it: a goal is a position only, 2 bytes."""
+    """This project's driver: a goal is a position only, 2 bytes, as in the servos node; one request for all states.
+
+    The servos node cuts this request into three, so that commands need not wait for the whole read.
+    """
 
     goal_bytes = 2
 
