@@ -10,7 +10,7 @@ TEETH, EYE = int(Part.TEETH), int(Part.EYE)
 WRAP = (0.34, 0.17, 0.12)  # how far light reaches into a shadow, R, G, B: in skin red reaches furthest
 RIM = 0.10  # additional light of a surface that is seen edge-on
 
-_jit = numba.njit(cache=True, error_model="numpy")
+_jit = numba.njit(cache=True, error_model="numpy", nogil=True)  # the performer is drawn while a face is read
 
 
 @_jit

@@ -28,7 +28,7 @@ GLINT_X, GLINT_Y, GLINT_SIZE = 0.26, 0.36, 0.15
 
 # Makes the four samples of a pixel one vector operation; must be set before the first compilation.
 numba.config.SLP_VECTORIZE = 1
-_jit = numba.njit(cache=True, error_model="numpy")
+_jit = numba.njit(cache=True, error_model="numpy", nogil=True)  # the performer is drawn while a face is read
 
 
 @_jit
