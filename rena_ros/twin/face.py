@@ -5,7 +5,7 @@ Reasons for a rasteriser in numba instead of Panda3D's software display (p3tinyd
 - appearance: four samples per pixel smooth every edge, above all lashes and irises; light is added in linear RGB, with
   highlights and red light that passes through skin. tinydisplay has one sample, and its colours only darken a texture;
   drawing at four times the size and shrinking gives the same edges, but not the same light.
-- speed at 640x480, one thread, other cores busy: 7.0 to 7.6 ms per frame, everything included. tinydisplay draws the
+- speed at 640x480, one thread, other cores busy: 6.2 to 7.2 ms per frame, everything included. tinydisplay draws the
   same triangles, with unfiltered texture and given vertex colours, in 3.1 ms, with four samples in 6.0 ms; shrinking
   and 0.8 ms for deformation and light would be added.
 - size: numba and llvmlite 165 MB installed, 46 MB to download; Panda3D 114 MB.
@@ -58,7 +58,8 @@ class TwinFace:
         side = min(len(head.texture), TEXELS * height // 480)
         self._texture = cv2.resize(head.texture, (side, side), interpolation=cv2.INTER_AREA)
         self._linear, self._tone = tone_tables()
-        self._keys = np.empty(height * width * 4, np.uint32)
+        self._keys = np.empty(height * width * 4 + raster.LANES, np.uint32)
+        self._row_space = raster.row_space()
         self._setup = np.empty((len(self._triangles), 6), np.float32)
         self._planes = np.empty((len(self._triangles), 24), np.float32)
         self._ready = np.empty(len(self._triangles), np.uint8)
@@ -99,7 +100,7 @@ class TwinFace:
         self._keys.fill(raster.EMPTY)
         places = self._triangles, self._vertex_point, self._bounds(screen)
         cut = self._part, self._cut_from, self._uv, self._opacity
-        raster.rasterise(screen, *places, *cut, NEAR, FAR, self._keys, self._setup, self.width)
+        raster.rasterise(screen, *places, *cut, NEAR, FAR, self._keys, self._setup, self.width, *self._row_space)
         picture = self._backdrop.copy()
         surfaces, tables = (self._setup, self._triangles, self._part), (self._texture, self._linear, self._tone)
         raster.colour(self._keys, *surfaces, lit, *tables, self._planes, self._ready, picture)

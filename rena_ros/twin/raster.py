@@ -8,6 +8,7 @@ afterwards, once per pixel (once per surface where surfaces meet).
 import numba
 import numpy as np
 
+from rena_ros.base.arrays import FloatArray, IntArray
 from rena_ros.twin.asset import Part
 
 TRIANGLE_BITS = np.uint32(14)
@@ -21,8 +22,11 @@ SAMPLES_X = tuple(x / SUB for x, _ in SAMPLES)
 SAMPLES_Y = tuple(y / SUB for _, y in SAMPLES)
 CUT = (0.2, 0.4, 0.6, 0.8)  # opacity from which a cut-out surface covers each sample
 TONES = 4096
+SMALL = 80 * SUB  # up to this width and height of a triangle, its edge functions stay within +-2**30
+LANES = 8  # samples per vector operation
+SPAN = 352  # samples in a row of a small triangle, rounded up to LANES, at most
 EYE, MOUTH, TONGUE = int(Part.EYE), int(Part.MOUTH), int(Part.TONGUE)
-F = np.float32
+F, I32 = np.float32, np.int32
 # The reflection of the lamp in the eye: x and y of the normal at its centre, and its radius
 GLINT_X, GLINT_Y, GLINT_SIZE = 0.26, 0.36, 0.15
 
@@ -31,16 +35,18 @@ numba.config.SLP_VECTORIZE = 1
 _jit = numba.njit(cache=True, error_model="numpy", nogil=True)  # the performer is drawn while a face is read
 
 
-@_jit
-def rasterise(screen, triangles, vertex_point, bounds, part, cut_from, uv, opacity, near, far, keys, setup, width):
+@_jit  # One function, as `colour` below.
+def rasterise(  # noqa: C901
+    screen, triangles, vertex_point, bounds, part, cut_from, uv, opacity, near, far, keys, setup, width, edge, plane
+):
     """Find the nearest triangle of each sample.
 
     ``screen`` float32 (n, 3): x, y in pixels, and depth. ``triangles`` int32 (t, 3): vertex numbers. ``part`` (t,):
     part of each triangle. Those from number ``cut_from`` on are cut out by ``opacity``, float32 (h, w), at ``uv``,
     and are visible from both sides. ``bounds`` int64 (2, 4): first and last column and row of the picture, and of the
     opening between the lips; the parts inside the mouth are visible only there. Updates ``keys`` uint32
-    (height * width * 4), initially EMPTY. Writes ``setup`` float32 (t, 6): the weights of corners 1 and 2 as affine
-    functions of the pixel.
+    (height * width * 4 + LANES), initially EMPTY. ``edge`` int32 and ``plane`` float32 are ``row_space``. Writes
+    ``setup`` float32 (t, 6): the weights of corners 1 and 2 as affine functions of the pixel.
     """
     scale = F(DEPTH_STEPS / (far - near))
     (ax, ay), (bx, by), (cx, cy), (dx, dy) = SAMPLES
@@ -54,8 +60,10 @@ def rasterise(screen, triangles, vertex_point, bounds, part, cut_from, uv, opaci
             continue
         sign = np.int64(1) if area > 0 else np.int64(-1)
         within = bounds[1 if MOUTH <= part[t] <= TONGUE else 0]
-        left, right = max(within[0], min(x0, x1, x2) >> 8), min(within[1], max(x0, x1, x2) >> 8)
-        top, bottom = max(within[2], min(y0, y1, y2) >> 8), min(within[3], max(y0, y1, y2) >> 8)
+        min_x, max_x = min(x0, x1, x2), max(x0, x1, x2)
+        min_y, max_y = min(y0, y1, y2), max(y0, y1, y2)
+        left, right = max(within[0], min_x >> 8), min(within[1], max_x >> 8)
+        top, bottom = max(within[2], min_y >> 8), min(within[3], max_y >> 8)
         if left > right or top > bottom:
             continue
         inverse = 1.0 / area
@@ -80,11 +88,42 @@ def rasterise(screen, triangles, vertex_point, bounds, part, cut_from, uv, opaci
         b0, b1, b2 = u0 * bx + v0 * by, u1 * bx + v1 * by, u2 * bx + v2 * by
         c0, c1, c2 = u0 * cx + v0 * cy, u1 * cx + v1 * cy, u2 * cx + v2 * cy
         d0, d1, d2 = u0 * dx + v0 * dy, u1 * dx + v1 * dy, u2 * dx + v2 * dy
-        best0, best1, best2 = max(a0, b0, c0, d0), max(a1, b1, c1, d1), max(a2, b2, c2, d2)
         za, zb = zx * F(ax / SUB) + zy * F(ay / SUB), zx * F(bx / SUB) + zy * F(by / SUB)
         zc, zd = zx * F(cx / SUB) + zy * F(cy / SUB), zx * F(dx / SUB) + zy * F(dy / SUB)
         number = np.uint32(t)
         cut = t >= cut_from
+        if not cut and max_x - min_x < SMALL and max_y - min_y < SMALL:
+            # One row of samples, worked out once, serves all rows: only a constant is added, in 32 bits.
+            count = 4 * (right - left + 1)
+            lanes = (count + LANES - 1) // LANES * LANES
+            for p in range(right - left + 1):
+                i, j, k = 4 * p, SPAN + 4 * p, 2 * SPAN + 4 * p
+                e0, e1, e2 = u0 * SUB * p, u1 * SUB * p, u2 * SUB * p
+                edge[i], edge[i + 1], edge[i + 2], edge[i + 3] = e0 + a0, e0 + b0, e0 + c0, e0 + d0
+                edge[j], edge[j + 1], edge[j + 2], edge[j + 3] = e1 + a1, e1 + b1, e1 + c1, e1 + d1
+                edge[k], edge[k + 1], edge[k + 2], edge[k + 3] = e2 + a2, e2 + b2, e2 + c2, e2 + d2
+                z = z_0 + zx * F(I32(left + p))
+                plane[i], plane[i + 1], plane[i + 2], plane[i + 3] = z, z, z, z
+                plane[j], plane[j + 1], plane[j + 2], plane[j + 3] = za, zb, zc, zd
+            for i in range(count, lanes):
+                edge[i] = -(1 << 30)  # outside, whatever is added
+            f0, f1, f2 = I32(row0), I32(row1), I32(row2)
+            g0, g1, g2 = I32(v0 * SUB), I32(v1 * SUB), I32(v2 * SUB)
+            for py in range(top, bottom + 1):
+                at = np.uint64((py * width + left) * 4)
+                zr = zy * F(I32(py))
+                for i in range(lanes):
+                    # all bits set where a sample lies outside, which makes its key EMPTY
+                    outside = I32(
+                        I32(I32(f0 + edge[i]) | I32(f1 + edge[i + SPAN]) | I32(f2 + edge[i + 2 * SPAN])) >> I32(31)
+                    )
+                    depth = I32(plane[i] + zr + plane[i + SPAN])
+                    key = np.uint32(I32(depth << I32(14))) | number | np.uint32(outside)
+                    j = at + np.uint64(i)
+                    keys[j] = min(keys[j], np.uint32(key))
+                f0, f1, f2 = I32(f0 + g0), I32(f1 + g1), I32(f2 + g2)
+            continue
+        best0, best1, best2 = max(a0, b0, c0, d0), max(a1, b1, c1, d1), max(a2, b2, c2, d2)
         for py in range(top, bottom + 1):
             e0, e1, e2 = row0, row1, row2
             entered = False
@@ -120,6 +159,11 @@ def rasterise(screen, triangles, vertex_point, bounds, part, cut_from, uv, opaci
             row0 += v0 * SUB
             row1 += v1 * SUB
             row2 += v2 * SUB
+
+
+def row_space() -> tuple[IntArray, FloatArray]:
+    """Return the work space of ``rasterise`` for one row: three edge functions int32, two parts of depth float32."""
+    return np.zeros(3 * SPAN, np.int32), np.zeros(2 * SPAN, np.float32)
 
 
 @numba.njit(cache=True, error_model="numpy", inline="never")

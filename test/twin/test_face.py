@@ -9,6 +9,7 @@ import pytest
 
 from rena_ros.perception.face_reader import READING_NAMES, FaceReader
 from rena_ros.robot.file import load_robot
+from rena_ros.twin import raster
 from rena_ros.twin.actuators import CHANNELS, GAZE_RAD, NECK_RAD, goals_of, pose
 from rena_ros.twin.contact_sheet import EXPRESSIONS, contact_sheet
 from rena_ros.twin.face import TwinFace
@@ -164,3 +165,13 @@ def test_contact_sheet_shows_twelve_different_faces():
     assert len(EXPRESSIONS) == 12
     assert len({tile[60:].tobytes() for tile in tiles}) == 12
     assert (goals_of(ROBOT, EXPRESSIONS["neutral"]) == ROBOT.neutral_goals).all()
+
+
+def test_small_triangles_cover_the_same_samples_as_any_triangle(monkeypatch):
+    goals = np.random.default_rng(5).random(25)
+    face = TwinFace(ROBOT, 160, 120)
+    fast = face.render(goals)
+    monkeypatch.setattr(raster, "SMALL", 0)  # compiled without it: every triangle takes the 64-bit way
+    slow = raster.numba.njit(error_model="numpy")(raster.rasterise.py_func)
+    monkeypatch.setattr(raster, "rasterise", slow)
+    np.testing.assert_array_equal(face.render(goals), fast)
