@@ -5,7 +5,7 @@ Reasons for a rasteriser in numba instead of Panda3D's software display (p3tinyd
 - appearance: four samples per pixel smooth every edge, above all lashes and irises; light is added in linear RGB, with
   highlights and red light that passes through skin. tinydisplay has one sample, and its colours only darken a texture;
   drawing at four times the size and shrinking gives the same edges, but not the same light.
-- speed at 640x480, one thread, other cores busy: 6.2 to 7.2 ms per frame, everything included. tinydisplay draws the
+- speed at 640x480, one thread, other cores busy: 6 to 8 ms per frame, everything included. tinydisplay draws the
   same triangles, with unfiltered texture and given vertex colours, in 3.1 ms, with four samples in 6.0 ms; shrinking
   and 0.8 ms for deformation and light would be added.
 - size: numba and llvmlite 165 MB installed, 46 MB to download; Panda3D 114 MB.

@@ -119,8 +119,8 @@ def rasterise(  # noqa: C901
                     )
                     depth = I32(plane[i] + zr + plane[i + SPAN])
                     key = np.uint32(I32(depth << I32(14))) | number | np.uint32(outside)
-                    j = at + np.uint64(i)
-                    keys[j] = min(keys[j], np.uint32(key))
+                    here = at + np.uint64(i)
+                    keys[here] = min(keys[here], np.uint32(key))
                 f0, f1, f2 = I32(f0 + g0), I32(f1 + g1), I32(f2 + g2)
             continue
         best0, best1, best2 = max(a0, b0, c0, d0), max(a1, b1, c1, d1), max(a2, b2, c2, d2)
