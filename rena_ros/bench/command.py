@@ -5,6 +5,7 @@ import argparse
 from rena_ros.base.subcommands import add_subcommands
 
 COMMANDS = {
+    "twin": ("rena_ros.bench.twin_frames", "what drawing a face costs, stage by stage, beside reading it"),
     "model": ("rena_ros.bench.model", "one answer of the shipped models, beside eager torch, an MLP and efficient-kan"),
     "mimic": ("rena_ros.bench.mimic_latency", "from a picture to the bus, hop by hop, beside FaceLandmarker alone"),
     "perception": ("rena_ros.bench.face_engines", "what reading a face costs, and how close the engines are"),
