@@ -37,7 +37,7 @@ class TestRunning(unittest.TestCase):
     def test_the_servos_are_found_and_the_model_is_loaded(self, proc_output):
         proc_output.assertWaitFor("25 of 25 servos reply", timeout=60)
         proc_output.assertWaitFor("torque is on, easing to neutral", timeout=60)
-        proc_output.assertWaitFor("measuring the resting face", timeout=60)
+        proc_output.assertWaitFor("learning the person's face at rest", timeout=60)
 
 
 @launch_testing.post_shutdown_test()
