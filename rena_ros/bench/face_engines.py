@@ -26,7 +26,7 @@ from rena_ros.bench.face_scenes import scenes
 from rena_ros.bench.machine import Machine
 from rena_ros.bench.processes import interruptible
 from rena_ros.bench.report import begin, progress_bar, pyplot, rounded, save_figures, save_plot
-from rena_ros.perception.engines import chosen_engine
+from rena_ros.perception.engines import ENGINES, installed_engines
 from rena_ros.perception.face_reader import MAX_FACES, FaceReader
 from rena_ros.perception.model_file import find_face_model
 from rena_ros.perception.startup_log import without_startup_log
@@ -96,7 +96,9 @@ def run(args: argparse.Namespace) -> int:
         raise RenaError(f"--frames must be at least {2 * BLOCK}")
     console, machine = begin(args.out)
     cv2.setNumThreads(1)
-    engines = [engine for engine in ("litert", "mediapipe") if _is_installed(engine, console)]
+    engines = list(installed_engines())
+    if missing := [engine for engine in ENGINES[1:] if engine not in engines]:
+        console.print(f"not installed: {', '.join(missing)}", style="yellow")
     made = scenes(args.film, args.frames)
     timed = "film" if args.film else "performer"
     figures: dict[str, dict] = {"speed": {}, "start": {}, "parity": {}}
@@ -125,15 +127,6 @@ def run(args: argparse.Namespace) -> int:
         save_figures(console, args.out, "perception", header | figures)
         _plot(times, timed, args.out, console)
     return 0 if figures["parity"] or len(engines) == 1 else 130
-
-
-def _is_installed(engine: str, console: Console) -> bool:
-    try:
-        chosen_engine(engine)
-    except RenaError as error:
-        console.print(str(error), style="yellow")
-        return False
-    return True
 
 
 def _timed(frames: list[ByteArray], engines: list[str]) -> dict[str, FloatArray]:
@@ -169,6 +162,13 @@ def landmarker_alone() -> Iterator[Read]:
     )
     with without_startup_log(), vision.FaceLandmarker.create_from_options(options) as landmarker:
         yield lambda frame, stamp_ms: landmarker.detect_for_video(Image(ImageFormat.SRGB, frame), stamp_ms)
+
+
+@contextlib.contextmanager
+def reader_alone() -> Iterator[Read]:
+    """Yield FaceReader's own call on a frame."""
+    with FaceReader() as reader:
+        yield reader.read
 
 
 def _speed(times: FloatArray) -> dict[str, float]:
@@ -209,18 +209,23 @@ def _show(console: Console, timed: str, figures: dict[str, dict]) -> None:
         seconds = (f"{row[key]:.2f}" for key in ("first_reading_s", "cpu_s"))
         start.add_row(name, *seconds, f"{row['memory_mib']:.0f}", f"{row['threads']}")
     console.print(start)
-    parity = _grid("litert against mediapipe", "", "frames", "faces", "counts differ", "99.9 %", "max", "angle", "max")
-    for name, row in figures["parity"].items():
-        counts = (f"{row[key]}" for key in ("frames", "faces", "counts_differ"))
-        gaps = (f"{row[key]:.4f}" for key in ("coefficient_999", "coefficient_max"))
-        parity.add_row(name, *counts, *gaps, f"{row['angle_999_deg']:.3f}", f"{row['angle_max_deg']:.3f}")
-    console.print(parity)
-    console.print(CAPTION, style="dim", highlight=False)
+    if figures["parity"]:
+        _show_parity(console, figures["parity"])
     ours, theirs = (figures["speed"].get(name) for name in ("litert", "mediapipe"))
     if ours and theirs:
         for key, what in (("p50_ms", "time"), ("cpu_p50_ms", "CPU")):
             ratio = ours[key] / theirs[key]
             console.print(f"{'met' if ratio <= 0.7 else 'missed'}: {what} at most 0.7 x mediapipe: {ratio:.3f}")
+
+
+def _show_parity(console: Console, rows: dict[str, dict]) -> None:
+    parity = _grid("litert against mediapipe", "", "frames", "faces", "counts differ", "99.9 %", "max", "angle", "max")
+    for name, row in rows.items():
+        counts = (f"{row[key]}" for key in ("frames", "faces", "counts_differ"))
+        gaps = (f"{row[key]:.4f}" for key in ("coefficient_999", "coefficient_max"))
+        parity.add_row(name, *counts, *gaps, f"{row['angle_999_deg']:.3f}", f"{row['angle_max_deg']:.3f}")
+    console.print(parity)
+    console.print(CAPTION, style="dim", highlight=False)
 
 
 def _grid(title: str, *columns: str) -> Table:

@@ -14,14 +14,18 @@ ENGINES = (AUTO, *_ENGINES)
 HELP = "what reads faces; default: litert where it is installed, otherwise mediapipe"
 
 
+def installed_engines() -> tuple[str, ...]:
+    """Return the engines that are installed, the preferred one first."""
+    return tuple(engine for engine, (module, *_) in _ENGINES.items() if importlib.util.find_spec(module) is not None)
+
+
 def chosen_engine(name: str) -> str:
     """Return the engine that ``name``, one of ENGINES, stands for. Raises RenaError when it is not installed."""
     if name not in ENGINES:
         raise RenaError(f"no engine {name} reads faces: choose one of {', '.join(ENGINES)}")
     wanted = _ENGINES if name == AUTO else (name,)
-    for engine in wanted:
-        if importlib.util.find_spec(_ENGINES[engine][0]) is not None:
-            return engine
+    if found := [engine for engine in installed_engines() if engine in wanted]:
+        return found[0]
     packages, remedies = (" or ".join(_ENGINES[engine][i] for engine in wanted) for i in (1, 2))
     raise RenaError(f"faces cannot be read: {packages} is not installed; {remedies}")
 
