@@ -1,7 +1,7 @@
 """Reads that pause, so that other requests may be sent before all servos have been read.
 
-Such a read is a generator: it pauses between two requests and returns its result at its end. Of one that is not run to
-its end, nobody sees a part.
+Such a read is a generator: it pauses between two requests and returns its result at its end. One that is not run to
+its end has no result.
 """
 
 from collections.abc import Generator

@@ -1,7 +1,7 @@
 """What the servos report: read in slices, between which commands may be written, and passed on to torque and motion.
 
-A read that something else made worthless meanwhile (a lost port, a stop, torque that was switched) is dropped: nobody
-sees its half, and the newest complete read stays the newest.
+A read that something else made worthless meanwhile (a lost port, a stop, torque that was switched) is dropped: its
+half has no effect, and the newest complete read stays the newest.
 """
 
 from collections.abc import Callable
