@@ -1,7 +1,7 @@
 """FaceReader: reads one person's 52 coefficients, head pose and landmarks from an image.
 
 Two engines run the networks of MediaPipe's model bundle, in the same order of operations and with the same readings:
-``litert`` (LiteRT alone, two thirds of the time, also on ARM) and ``mediapipe`` (its FaceLandmarker, the reference).
+``litert`` (LiteRT alone, in four fifths of the time, also on ARM) and ``mediapipe`` (FaceLandmarker, the reference).
 
 Each always looks for at least two faces. When MediaPipe looks for one, it smooths over time: coefficients lag by 0.2 to
 1.2 frames (10 to 50 ms at 24 fps), and a bystander that it has found once is kept. When it looks for two or more, it

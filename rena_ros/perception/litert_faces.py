@@ -1,9 +1,8 @@
 """Finds and reads faces with the three networks of MediaPipe's model bundle, run by LiteRT: no MediaPipe needed.
 
 The order of operations is that of MediaPipe's FaceLandmarker with at least two faces, which does not smooth. On the
-same frames the readings are MediaPipe's but for rounding (see test/perception/test_face_parity.py), in two thirds of
-its time: detector, landmarks and coefficients are computed once each, and the coefficients and the pose of the person
-that is read alone.
+same frames the readings are MediaPipe's but for rounding (see test/perception/test_face_parity.py), in four fifths of
+its time. Coefficients and pose are computed for the person that is read only.
 """
 
 import zipfile
