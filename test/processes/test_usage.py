@@ -1,5 +1,6 @@
 """What processes use, as Linux counts it."""
 
+import mmap
 import os
 import subprocess
 import sys
@@ -12,8 +13,9 @@ def test_the_use_of_processes_between_two_looks():
     assert use.cpu_percent() == {} and use.memory_mib() == {}
     use.note({"mine": os.getpid()}, 0.0)
     before_s = cpu_of(os.getpid())
-    kept = bytearray(32 << 20)
-    kept[::4096] = b"x" * len(kept[::4096])
+    kept = mmap.mmap(-1, 32 << 20)  # new memory, which an allocator might have at hand
+    for at in range(0, len(kept), mmap.PAGESIZE):
+        kept[at] = 1
     while cpu_of(os.getpid()) < before_s + 0.05:
         sum(range(1000))
     use.note({"mine": os.getpid()}, 10.0)
