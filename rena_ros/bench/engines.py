@@ -56,20 +56,22 @@ class EngineProcess:
     """One engine in its own process. Use ``running``."""
 
     def __init__(self, engine: Engine, process: subprocess.Popen):
-        self._engine, self._process = engine, process
+        assert process.stdin is not None  # these are pipes: see ``running``
+        assert process.stdout is not None
+        self._engine, self._process, self._to, self._from = engine, process, process.stdin, process.stdout
         answer = self._answer()
         self.started = Started(answer["import_s"], answer["load_s"], tuple(answer["goals"]))
 
     def run(self, passes: int) -> Block:
         """Run so many passes. Raises RenaError when the process has ended."""
         with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(f"{passes}\n")  # type: ignore[union-attr]
-            self._process.stdin.flush()  # type: ignore[union-attr]
+            self._to.write(f"{passes}\n")
+            self._to.flush()
         answer = self._answer()
         return Block(tuple(answer["times_ns"]), answer["cpu_ns"], answer["peak_mib"])
 
     def _answer(self) -> dict[str, Any]:
-        line = self._process.stdout.readline()  # type: ignore[union-attr]
+        line = self._from.readline()
         if not line:
             said = self._process.communicate()[1].strip().splitlines()
             raise RenaError(f"{self._engine.title} could not be measured: {said[-1] if said else 'its process ended'}")

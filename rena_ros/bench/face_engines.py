@@ -174,7 +174,7 @@ def reader_alone() -> Iterator[Read]:
 def _speed(times: FloatArray) -> dict[str, float]:
     names = ("p5_ms", "p50_ms", "p95_ms")
     wall = dict(zip(names, np.percentile(times[:, 0], (5, 50, 95)).tolist(), strict=True))
-    return rounded({**wall, "cpu_p50_ms": float(np.median(times[:, 1])), "frames": len(times)}, 3)  # type: ignore[return-value]
+    return rounded({**wall, "cpu_p50_ms": float(np.median(times[:, 1])), "frames": len(times)}, 3)
 
 
 def _start(engine: str, frame: ByteArray) -> dict[str, float]:
@@ -185,7 +185,7 @@ def _start(engine: str, frame: ByteArray) -> dict[str, float]:
         done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     if done.returncode:
         raise RenaError(f"the start of {engine} could not be measured: {done.stderr.strip()}")
-    return rounded(json.loads(done.stdout), 3)  # type: ignore[return-value]
+    return rounded(json.loads(done.stdout), 3)
 
 
 def _nudged(frame: ByteArray, rng: np.random.Generator) -> ByteArray:

@@ -44,7 +44,7 @@ def save_figures(console: Console, folder: Path, name: str, figures: Mapping[str
     console.print(f"figures: {path}", highlight=False, soft_wrap=True)
 
 
-def rounded(figures: Mapping[str, object], digits: int) -> dict[str, object]:
+def rounded(figures: Mapping[str, object], digits: int) -> dict[str, Any]:
     """Return the figures with every float rounded."""
     return {name: round(value, digits) if isinstance(value, float) else value for name, value in figures.items()}
 

@@ -126,7 +126,7 @@ def _figures(times: FloatArray) -> dict[str, float]:
     if times.shape[1] > 2:
         figures |= {stage: float(np.median(times[:, 2 + k])) for k, stage in enumerate(STAGES)}
         figures[REST] = float(np.median(wall - times[:, 2:].sum(axis=1)))
-    return rounded(figures, 3)  # type: ignore[return-value]
+    return rounded(figures, 3)
 
 
 def _show(console: Console, figures: dict[str, dict[str, float]]) -> None:

@@ -83,7 +83,7 @@ class StateReader:
             yield
             yield from self.read(bus)
         if (state := self.state) is not None:
-            # A servo that was silent and whose torque is off pulls no longer: its antagonists need not wait for it.
+            # A servo that was silent and has no torque pulls no longer: its antagonists need not wait for it.
             no_longer_silent = silent_before & ~self._torque_state.silent
             placed = self._torque_state.resume(health, state) | no_longer_silent
             if placed.any():

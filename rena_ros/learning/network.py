@@ -122,7 +122,7 @@ class Network(nn.Module):
 
 
 def tied_servos(goals: Tensor) -> list[list[int]]:
-    """Return the groups of servos whose goals (n, servos) never differ, such as two eyes that look at one thing."""
+    """Return the groups of servos that have equal goals (n, servos) in every row, such as two eyes."""
     groups: list[list[int]] = []
     for servo in range(goals.shape[1]):
         group = next((one for one in groups if torch.equal(goals[:, one[0]], goals[:, servo])), None)

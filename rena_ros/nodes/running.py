@@ -21,7 +21,7 @@ from rena_ros.nodes.joining import claim_name, join_ros
 from rena_ros.nodes.leaving import end_process
 
 WAKE_S = 0.1
-# Without rclpy's warnings of topics whose two ends do not fit: for these, two events at each end are part of every
+# Without rclpy's warnings of topics with two ends that do not fit: for these, two events at each end are part of every
 # wait, and take half of its time in a node with eight topics. The other end warns all the same.
 NO_PUBLISHER_EVENTS = PublisherEventCallbacks(use_default_callbacks=False)
 NO_SUBSCRIPTION_EVENTS = SubscriptionEventCallbacks(use_default_callbacks=False)
