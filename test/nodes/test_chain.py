@@ -4,9 +4,14 @@ import json
 
 import numpy as np
 import pytest
+import rclpy
+from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CameraInfo, Image, JointState, PointCloud2, TimeReference
+from std_msgs.msg import Header
 from test_camera import FRAMES, NEWEST, RELIABLE, greys, written
 
+from rena_ros.nodes.camera import Picture
+from rena_ros.nodes.chain import Chain
 from rena_ros.nodes.messages import nanoseconds
 from rena_ros.perception.face_reader import READING_NAMES
 from rena_ros.robot.file import load_robot
@@ -68,3 +73,34 @@ def test_what_the_chain_does_not_take_is_one_line_and_code_2(processes, tmp_path
     absent = json.dumps({"camera": {"source": str(tmp_path / "absent.mp4")}})
     code, said = processes.ended(processes.start("chain", "--nodes", absent))
     assert code == 2 and "absent.mp4" in said.splitlines()[-1] and "Traceback" not in said
+
+
+def test_a_clip_waits_for_what_listens_to_the_commands(processes, face_clip):
+    parameters = {"camera": {"source": str(face_clip), "listeners": 0, "wait_s": 1.0}}
+    code, said = processes.ended(processes.start("chain", "--nodes", json.dumps(parameters)))
+    assert code == 0 and "no node listens to the commands after 1 s; the clip begins" in said
+
+
+def test_a_picture_that_a_newer_one_replaced_is_published_but_not_read(ros_domain, monkeypatch, face_clip):
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "OFF")
+    context = rclpy.Context()
+    rclpy.init(context=context, domain_id=ros_domain)
+    waiting = {"source": str(face_clip), "listeners": 100, "wait_s": 600.0}
+    chain = Chain({"camera": waiting}, context=context)
+    camera, _, policy = chain.nodes
+    sent, followed = [], []
+    monkeypatch.setattr(camera, "send", sent.append)
+    monkeypatch.setattr(policy, "follow", lambda reading, aspect, stamp: followed.append((reading, stamp)))
+    face = TwinFace(ROBOT, 320, 240).render(ROBOT.neutral_goals)
+    pictures = [Picture(face, Header(stamp=Time(sec=k)), k, Time(sec=k)) for k in (1, 2)]
+    for picture in pictures:
+        chain.receive(picture)
+    chain.on_picture()
+    chain.on_picture()  # nothing waits any more
+    assert sent == pictures
+    ((reading, stamp),) = followed
+    assert reading is not None and stamp.sec == 2
+    for node in chain.nodes:
+        getattr(node, "leave", lambda: None)()
+        node.destroy_node()
+    context.try_shutdown()
