@@ -37,8 +37,8 @@ class StreamMaker:
                 continue
             due_s = k * period_s + float(rng.uniform(0, 0.005))
             t = k * period_s
-            position = middle + size * np.sin(2 * np.pi * frequency_hz * t + phase) + rng.normal(0, 1, count) * noise_rad
-            yield max(due_s - now_s, 0.0), position
+            position = middle + size * np.sin(2 * np.pi * frequency_hz * t + phase)
+            yield max(due_s - now_s, 0.0), position + rng.normal(0, 1, count) * noise_rad
             now_s = max(due_s, now_s)
         if rng.random() < 0.3:
             yield 0.01, middle - size * np.sign(np.sin(phase))
