@@ -1,7 +1,7 @@
 """Random commands through the servos node's own callback, and checks of what crossed the wire.
 
 The commands are of every shape that fits into a JointState: valid ones, NaN, infinities, numbers beyond any limit,
-empty lists, unknown and repeated names, lists of different lengths, antagonists that both pull.They come in floods and
+empty lists, unknown and repeated names, lists of different lengths, antagonists that both pull. They come in floods and
 with pauses, from an operator and from the policy, as takes with velocities (``fuzz_takes``), as smooth streams
 (``fuzz_streams``), and between calls of the services. The node is the real one; servos and time are emulated
 (``rehearsal``).
