@@ -10,7 +10,7 @@ three commands, as far as it can be trusted:
 * How far is led is in proportion to how well the last leads came true. Noise is not led, nor are movements too quick
   for their samples.
 
-Simulated at 30 commands a second on the emulated servos, their horns are 13 to 18 ms behind the command at 1 Hz and
+Simulated at 30 commands a second on the emulated servos, their horns are 16 to 21 ms behind the command at 1 Hz and
 overshoot it by 2 %, at 3 Hz by 4 %; of the noise of a resting face .8 arrives. Ways between commands alone, each led on
 by 25 ms at the speed of the last: 33 to 37 ms, 2 %, 25 %, 1.4.
 """
@@ -20,7 +20,7 @@ import numpy as np
 from rena_ros.base.arrays import FloatArray
 
 STREAM_S = (0.008, 0.1)  # commands this far apart are a stream whose speed is known
-LEAD_S = 0.03  # beyond the time asked for: the servos, and the time in which a trajectory ends
+LEAD_S = 0.025  # beyond the time asked for: the servos, and the time in which a trajectory ends
 AWAIT = 1.25  # of the interval between the last two commands: so long the stream goes on without another one
 HOLD_S = 0.07  # without a further command for this long (two frames at 30 Hz), the last one is where it ends
 _MEMORY = 0.5  # of the squared errors of the leads, from one command to the next
