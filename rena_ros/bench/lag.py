@@ -6,7 +6,7 @@ the horns is measured in this run, on this machine.
 
 import argparse
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 
 import numpy as np
@@ -23,7 +23,7 @@ from rena_ros.bench.lag_figures import (
     signal_figures,
 )
 from rena_ros.bench.lag_live import LiveRun, live_run
-from rena_ros.bench.lag_parts import Part, perception, picture, state, transport
+from rena_ros.bench.lag_parts import LagPart, perception, picture, state, transport
 from rena_ros.bench.lag_plot import plot
 from rena_ros.bench.lag_run import Ahead, Conditions, Rehearse, Trace, rehearse, run_signal
 from rena_ros.bench.lag_signals import Signal, blinks, performer, sine, steps, still
@@ -35,7 +35,8 @@ NOISE = 0.01  # sd in goals of the commands at rest
 PLANNING, SERVO = "command → goal", "goal → horn"
 SHOWN = "sine 1 Hz"  # the signal whose lag stands in the table of the parts
 CAPTION = """\
-Lags are behind the picture's stamp: the lag of the largest correlation of horns (goals on the wire) with the true face.
+Lags are behind the picture's stamp: the lag of the largest correlation of horns (goals on the wire) with the true face;
+all: one lag for all joints that move, as the round trip takes it.
 amplitude: of the sine that fits the horns, of the commanded. overshoot: the largest beyond the change, or beyond the
 sine's peak. to 90 %: median and longest; a step from the frame that shows it first, the performer's grin and surprise
 behind the person's own 90 %. servo: the least for this change within its limits, from rest to rest, without any lag.
@@ -89,11 +90,15 @@ def measure(
     blink_count: int = 100,
     noise: float = NOISE,
     rehearse: Rehearse = rehearse,
-    ahead: Ahead | None = None,
+    make_ahead: Callable[[], Ahead] | None = None,
 ) -> tuple[list[SignalFigures], list[BlinkCounts], dict[str, Trace]]:
-    """Run every signal; return its figures, its blinks and its trace, by name. Arguments as for ``run_signal``."""
+    """Run every signal; return its figures, its blinks and its trace, by name.
+
+    ``rehearse`` as for ``run_signal``; ``make_ahead`` makes what it takes as ``ahead``, anew for each signal.
+    """
     robot, rows, counts, traces = load_robot(), [], [], {}
     for signal in signals(robot, conditions.seed, blink_count, noise):
+        ahead = make_ahead() if make_ahead else None
         trace = traces[signal.name] = run_signal(signal, conditions, rehearse, ahead)
         if signal.blinks is not None:
             counts.append(blink_counts(robot, signal, trace))
@@ -104,19 +109,25 @@ def measure(
 def signals(robot: Robot, seed: int, blink_count: int, noise: float) -> list[Signal]:
     """Return the signals of the bench."""
     rng = np.random.default_rng((seed, 1))
-    known = [sine(robot, 1.0, 6.0), sine(robot, 3.0, 4.0), steps(robot, 1.0), steps(robot, 0.5), performer(robot)]
+    known = [sine(robot, 1.0, 6.0), sine(robot, 3.0, 4.0), steps(robot, 1.0), steps(robot, 0.5), steps(robot, 0.2)]
+    known.append(performer(robot))
     return [*known, still(robot, noise), *([blinks(robot, blink_count, rng)] if blink_count else [])]
 
 
-def motion_parts(rows: Iterable[SignalFigures], latency_ms: float) -> list[Part]:
+def motion_parts(rows: Iterable[SignalFigures], latency_ms: float) -> list[LagPart]:
     """Return the parts that the gate and the servo add, from the sine of 1 Hz: mean and largest over its joints."""
     shown = [row for row in rows if row.signal == SHOWN]
     planning = [(row.goals_ms or 0.0) - latency_ms for row in shown]
     servo = [(row.horns_ms or 0.0) - (row.goals_ms or 0.0) for row in shown]
     how = f"{SHOWN}, jaw and lids, virtual time"
     return [
-        Part(PLANNING, float(np.mean(planning)), max(planning), f"{how}: 30 Hz commands made continuous and planned"),
-        Part(SERVO, float(np.mean(servo)), max(servo), f"{how}: goals lie a tick ahead of the horns"),
+        LagPart(
+            PLANNING,
+            float(np.mean(planning)),
+            max(planning),
+            f"{how}: commands, a frame apart, are made one motion",
+        ),
+        LagPart(SERVO, float(np.mean(servo)), max(servo), f"{how}: goals, a tick ahead and a tick apart, are chased"),
     ]
 
 
@@ -132,7 +143,7 @@ def _check(args: argparse.Namespace) -> None:
             raise RenaError(f"there is no folder {path.parent} for {path.name}; make it, or choose another file")
 
 
-def _before_and_after(latency_ms: float | None) -> tuple[list[Part], float]:
+def _before_and_after(latency_ms: float | None) -> tuple[list[LagPart], float]:
     """Measure the parts on this machine; return them and the latency of the commands, ms."""
     seeing, reading = perception()
     sending = transport(reading)
@@ -140,7 +151,7 @@ def _before_and_after(latency_ms: float | None) -> tuple[list[Part], float]:
     return [seeing, sending, state(), picture()], measured_ms if latency_ms is None else latency_ms
 
 
-def parts_table(parts: list[Part], latency_ms: float, live: LiveRun | None) -> Table:
+def parts_table(parts: list[LagPart], latency_ms: float, live: LiveRun | None) -> Table:
     """Return the parts of the lag as a table."""
     table = _table("Where the lag is, ms", ("part", "p50", "p95", "measured on"))
     for part in parts:
@@ -199,7 +210,7 @@ def _figures(
     args: argparse.Namespace,
     machine: dict[str, object],
     latency_ms: float,
-    parts: list[Part],
+    parts: list[LagPart],
     rows: list[SignalFigures],
     counts: list[BlinkCounts],
     live: LiveRun | None,

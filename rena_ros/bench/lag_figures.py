@@ -12,6 +12,7 @@ from rena_ros.control.motion import JERK_TIME_S
 from rena_ros.robot.model import Robot
 
 NEAR_S = 0.05  # a peak this close to the person's counts as at its time
+MOVED = 0.02  # standard deviation in goals of a joint that moves
 _SETTLED_S = 1.0  # of a sine and of a still face: what comes before is the way there
 
 
@@ -52,6 +53,10 @@ class BlinkCounts:
 def signal_figures(robot: Robot, signal: Signal, trace: Trace, conditions: Conditions) -> list[SignalFigures]:
     """Measure a trace; groups of which no joint moves are left out."""
     rows = []
+    if signal.whole:
+        rows.append(
+            SignalFigures(signal.name, "all", *(_common_ms(trace, track) for track in (trace.goals, trace.horns)))
+        )
     for group in signal.groups:
         joints = [_joint(robot, signal, trace, joint, conditions) for joint in GROUPS[group]]
         names = {name for joint in joints for name in joint}
@@ -59,6 +64,12 @@ def signal_figures(robot: Robot, signal: Signal, trace: Trace, conditions: Condi
         if figures:
             rows.append(SignalFigures(signal.name, group, **figures))
     return rows
+
+
+def _common_ms(trace: Trace, track: FloatArray) -> float:
+    """Return one lag for all joints that move, as the round trip takes it: of the largest mean correlation."""
+    moved = trace.wanted.std(axis=0) > MOVED
+    return lag_s(trace.wanted[:, moved], track[:, moved], STEP_S) * 1e3
 
 
 def _of_joints(name: str, values: list[float]) -> float:

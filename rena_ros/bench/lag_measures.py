@@ -19,15 +19,16 @@ _LIMIT_STEP_S = 1e-4
 def lag_s(leader: FloatArray, follower: FloatArray, step_s: float) -> float:
     """Return by how much ``follower`` is behind: the lag of the largest Pearson correlation within LAGS_S.
 
-    A parabola through the three largest correlations gives fractions of a step. All lags are compared over the same
-    moments of ``leader``. NaN where either does not move. Raises ValueError for signals shorter than the lags.
+    Of signals of several columns, (k, n), it is one lag for all: that of the largest mean correlation, as in the round
+    trip. A parabola through the three largest correlations gives fractions of a step. All lags are compared over the
+    same moments of ``leader``. NaN where either does not move. Raises ValueError for signals shorter than the lags.
     """
     first, last = (round(limit / step_s) for limit in LAGS_S)
     begin, end = max(-first, 0), len(leader) - max(last, 0)
     if end - begin < 3:
         raise ValueError(f"{len(leader)} samples are too few for lags of {LAGS_S} s")
     mine = leader[begin:end]
-    r = np.array([_correlation(mine, follower[begin + k : end + k]) for k in range(first, last + 1)])
+    r = np.array([_correlations(mine, follower[begin + k : end + k]).mean() for k in range(first, last + 1)])
     if not np.isfinite(r).all():
         return float("nan")
     best = int(np.argmax(r))
@@ -38,10 +39,11 @@ def lag_s(leader: FloatArray, follower: FloatArray, step_s: float) -> float:
     return (first + best) * step_s
 
 
-def _correlation(a: FloatArray, b: FloatArray) -> float:
-    a, b = a - a.mean(), b - b.mean()
-    norm = np.sqrt((a @ a) * (b @ b))
-    return float(a @ b / norm) if norm > 1e-12 else float("nan")
+def _correlations(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Return the Pearson correlation of each column, () or (n,); NaN where either is constant."""
+    a, b = a - a.mean(axis=0), b - b.mean(axis=0)
+    norm = np.sqrt((a * a).sum(axis=0) * (b * b).sum(axis=0))
+    return np.asarray(np.where(norm > 1e-9, (a * b).sum(axis=0) / np.maximum(norm, 1e-9), np.nan))
 
 
 def sine_fit(values: FloatArray, times_s: FloatArray, frequency_hz: float) -> tuple[float, float]:

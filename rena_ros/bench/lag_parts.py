@@ -32,7 +32,7 @@ PERCEPTION, TRANSPORT, STATE, PICTURE = "perception", "transport", "horn → sta
 
 
 @dataclass(frozen=True)
-class Part:
+class LagPart:
     """One part of the lag: medians and 95th percentiles in ms; ``how``: what was measured."""
 
     name: str
@@ -41,13 +41,13 @@ class Part:
     how: str
 
     @classmethod
-    def of(cls, name: str, times_s: FloatArray | list[float], how: str) -> "Part":
+    def of(cls, name: str, times_s: FloatArray | list[float], how: str) -> "LagPart":
         """Take the figures of measurements."""
         p50, p95 = np.percentile(np.asarray(times_s) * 1e3, (50, 95))
         return cls(name, float(p50), float(p95), how)
 
 
-def perception() -> tuple[Part, FaceReading]:
+def perception() -> tuple[LagPart, FaceReading]:
     """Read faces of the drawn performer; return the part, and the newest reading. Raises RenaError without one."""
     performer, times_s, newest = Performer(), [], None
     with FaceReader() as reader:
@@ -59,10 +59,10 @@ def perception() -> tuple[Part, FaceReading]:
             newest = newest if reading is None else reading
     if newest is None:
         raise RenaError("no face was found in any picture of the performer; try `rena bench perception`")
-    return Part.of(PERCEPTION, times_s[_SETTLED:], "FaceReader.read, drawn performer 640x480"), newest
+    return LagPart.of(PERCEPTION, times_s[_SETTLED:], "FaceReader.read, drawn performer 640x480"), newest
 
 
-def transport(reading: FaceReading) -> Part:
+def transport(reading: FaceReading) -> LagPart:
     """Let the policy answer a reading, and send each command through its topic, as the composed chain does."""
     policy = Policy()
     names, rows, aspect = policy.robot.names, reading.landmarks[None], _WIDTH / _HEIGHT
@@ -74,7 +74,7 @@ def transport(reading: FaceReading) -> Part:
             topic.pass_on(joint_state_msg(names, policy.robot.positions(goals).tolist(), Time()))
             times_s.append(time.perf_counter() - begun_s)
     how = "the policy's answer and a command through its topic; pictures pass without a topic in the composed chain"
-    return Part.of(TRANSPORT, times_s[_SETTLED:], how)
+    return LagPart.of(TRANSPORT, times_s[_SETTLED:], how)
 
 
 class _CommandTopic:
@@ -115,7 +115,7 @@ class _CommandTopic:
         self._arrived = True
 
 
-def state() -> Part:
+def state() -> LagPart:
     """Read the states of emulated servos in virtual time; the age of a state when its read ends."""
     rehearsal = Rehearsal(quiet=True)
     try:
@@ -130,10 +130,10 @@ def state() -> Part:
     finally:
         rehearsal.close()
     how = f"the read's second half; a servo is read at most {max(apart_s) * 1e3:.1f} ms off the state's stamp"
-    return Part.of(STATE, ages_s, how)
+    return LagPart.of(STATE, ages_s, how)
 
 
-def picture() -> Part:
+def picture() -> LagPart:
     """Draw the robot; to the drawing is added the wait for the twin's tick, at even phases of the newest state's age.
 
     The picture bears the state's stamp: the person who watches waits for this, the round trip's figure does not.
@@ -147,4 +147,4 @@ def picture() -> Part:
         times_s.append(time.perf_counter() - begun_s)
     wait_s = np.linspace(0, READ_PERIOD_S, FRAMES, endpoint=False)
     how = f"wait of the twin's tick for a state, {READ_PERIOD_S / 2 * 1e3:.0f} ms on average, and drawing"
-    return Part.of(PICTURE, np.array(times_s[_SETTLED:]) + wait_s, how)
+    return LagPart.of(PICTURE, np.array(times_s[_SETTLED:]) + wait_s, how)

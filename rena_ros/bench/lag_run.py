@@ -43,8 +43,8 @@ class Conditions:
 class Trace:
     """A run at ``times_s`` (k,), STEP_S apart: goals float64 (k, n) in [0, 1] and what they cause.
 
-    ``wanted``: the signal. ``seen``: the newest command that has arrived. ``goals``: those on the wire, between two
-    frames of goals on the line through both. ``horns``: where the horns are, in goals.
+    ``wanted``: the signal. ``seen``: the newest command that has arrived. ``goals``: the
+    newest on the wire. ``horns``: where the horns are, in goals.
     """
 
     times_s: FloatArray
@@ -160,14 +160,14 @@ def _trace(signal: Signal, bank: SampledBank, zero_s: float, arrivals_s: FloatAr
 
 
 def _wire_goals(bank: SampledBank, zero_s: float, times_s: FloatArray) -> FloatArray:
-    """Return the goals that crossed the wire at ``times_s``, (k, n); a servo without a goal keeps its last one."""
+    """Return the newest goals on the wire at ``times_s``, (k, n); a servo without a goal keeps its last one."""
     log = bank.goals.take()
     ticks = np.array([frame.ticks for frame in log], float)
     for k in range(1, len(ticks)):
         ticks[k] = np.where(ticks[k] == NOT_COMMANDED, ticks[k - 1], ticks[k])
     sent_s = np.array([frame.time_s for frame in log]) - zero_s
-    columns = [np.interp(times_s, sent_s, column) for column in _goals_of(bank.robot, ticks).T]
-    return np.stack(columns, axis=1)
+    newest = np.maximum(np.searchsorted(sent_s, times_s, side="right") - 1, 0)
+    return _goals_of(bank.robot, ticks[newest])
 
 
 def _goals_of(robot: Robot, ticks: FloatArray) -> FloatArray:

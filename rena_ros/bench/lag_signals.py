@@ -33,6 +33,7 @@ class Signal:
     """``goals(times_s (k,))`` -> float64 (k, n) in [0, 1], from 0 to ``length_s``; at rest before and after.
 
     ``edges`` and ``blinks`` by joint; ``frequency_hz`` of a sine; ``noise`` sd of what is added to every command.
+    ``whole``: every joint plays.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Signal:
     edges: dict[str, tuple[Edge, ...]] | None = None
     blinks: dict[str, tuple[Blink, ...]] | None = None
     noise: float = 0.0
+    whole: bool = False
 
 
 def amplitude(robot: Robot, joint: str, frequency_hz: float) -> float:
@@ -114,7 +116,7 @@ def performer(robot: Robot) -> Signal:
         if rest < 0.9 and start_s + 2 * blink_s < DURATION_S:
             blinks.append(Blink(start_s, start_s + 2 * blink_s, rest, 1.0))
     by_joint = {joint: tuple(found) for joint, found in edges.items() if found}
-    return Signal("performer", DURATION_S - 0.01, goals, edges=by_joint, blinks={"lid_left": tuple(blinks)})
+    return Signal("performer", DURATION_S - 0.01, goals, edges=by_joint, blinks={"lid_left": tuple(blinks)}, whole=True)
 
 
 def blinks(robot: Robot, count: int, rng: np.random.Generator) -> Signal:
