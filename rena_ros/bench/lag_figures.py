@@ -12,6 +12,7 @@ from rena_ros.control.motion import JERK_TIME_S
 from rena_ros.robot.model import Robot
 
 NEAR_S = 0.05  # a peak this close to the person's counts as at its time
+ALL = "all"  # the group of every joint that moves
 MOVED = 0.02  # standard deviation in goals of a joint that moves
 _SETTLED_S = 1.0  # of a sine and of a still face: what comes before is the way there
 
@@ -55,7 +56,7 @@ def signal_figures(robot: Robot, signal: Signal, trace: Trace, conditions: Condi
     rows = []
     if signal.whole:
         rows.append(
-            SignalFigures(signal.name, "all", *(_common_ms(trace, track) for track in (trace.goals, trace.horns)))
+            SignalFigures(signal.name, ALL, *(_common_ms(trace, track) for track in (trace.goals, trace.horns)))
         )
     for group in signal.groups:
         joints = [_joint(robot, signal, trace, joint, conditions) for joint in GROUPS[group]]
