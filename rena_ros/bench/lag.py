@@ -8,6 +8,7 @@ import argparse
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 from rich.table import Table
@@ -32,6 +33,7 @@ from rena_ros.bench.report import begin, rounded
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import Robot
 
+PLOTS = (".png", ".svg", ".pdf")
 NOISE = 0.01  # sd in goals of the commands at rest
 PLANNING, SERVO = "command → goal", "goal → horn"
 SHOWN = "sine 1 Hz"  # the signal whose lag stands in the table of the parts
@@ -137,8 +139,10 @@ def _check(args: argparse.Namespace) -> None:
         raise RenaError("--fps must be 1 to 240, --jitter-ms 0 to 50 and --noise above 0 and at most 0.2")
     if args.latency_ms is not None and not 0 <= args.latency_ms <= 200:
         raise RenaError(f"--latency-ms {args.latency_ms:g} must be 0 to 200")
-    if args.blinks < 0 or args.seed < 0 or (args.live and args.live < 5):
-        raise RenaError("--blinks and --seed must not be negative, and --live at least 5 s")
+    if args.blinks < 0 or args.seed < 0 or not (args.live == 0 or 5 <= args.live <= 3600):
+        raise RenaError("--blinks and --seed must not be negative, and --live 5 to 3600 s")
+    if args.plot and args.plot.suffix.lower() not in PLOTS:
+        raise RenaError(f"--plot {args.plot.name} must end in {', '.join(PLOTS)}")
     for path in (args.json, args.plot):
         if path and not path.parent.is_dir():
             raise RenaError(f"there is no folder {path.parent} for {path.name}; make it, or choose another file")
@@ -226,7 +230,12 @@ def _figures(
         **given,
         "latency_ms": round(latency_ms, 3),
         "parts": [rounded(asdict(part), 3) for part in parts],
-        "signals": [rounded(asdict(row), 3) for row in rows],
+        "signals": [_known(rounded(asdict(row), 3)) for row in rows],
         "blinks": [asdict(one) for one in counts],
         "live": None if live is None else rounded(asdict(live), 3),
     }
+
+
+def _known(figures: dict[str, Any]) -> dict[str, Any]:
+    """Return the figures with None for NaN, which JSON does not know: a change that was never reached."""
+    return {name: None if isinstance(value, float) and np.isnan(value) else value for name, value in figures.items()}

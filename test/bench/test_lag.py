@@ -1,10 +1,13 @@
 """The measures of `rena bench lag` against signals in closed form, and a run through the gate against its limits."""
 
+import argparse
 from functools import partial
 
 import numpy as np
 import pytest
 
+from rena_ros.base.errors import RenaError
+from rena_ros.bench import lag
 from rena_ros.bench.lag_figures import blink_counts, signal_figures
 from rena_ros.bench.lag_measures import (
     LAGS_S,
@@ -29,16 +32,16 @@ TIMES_S = np.arange(0, 4, STEP_S)
 W = 2 * np.pi
 
 
-@pytest.mark.parametrize("lag", [-0.0123, 0.0, 0.0342, 0.15037])
-def test_a_lag_is_found_to_a_hundredth_of_a_step_whatever_the_amplitude(lag):
-    leader, follower = np.sin(W * TIMES_S), 5 + 0.3 * np.sin(W * (TIMES_S - lag))
-    assert lag_s(leader, follower, STEP_S) == pytest.approx(lag, abs=1e-5)
+@pytest.mark.parametrize("late_s", [-0.0123, 0.0, 0.0342, 0.15037])
+def test_a_lag_is_found_to_a_hundredth_of_a_step_whatever_the_amplitude(late_s):
+    leader, follower = np.sin(W * TIMES_S), 5 + 0.3 * np.sin(W * (TIMES_S - late_s))
+    assert lag_s(leader, follower, STEP_S) == pytest.approx(late_s, abs=1e-5)
 
 
 def test_one_lag_of_many_columns_is_that_of_the_largest_mean_correlation():
     times_s = np.arange(0, 3 + LAGS_S[1] - LAGS_S[0], STEP_S)  # three whole periods are compared
     leader = np.stack([np.sin(W * times_s)] * 2, axis=1)
-    follower = np.stack([np.sin(W * (times_s - lag)) for lag in (0.02, 0.06)], axis=1)
+    follower = np.stack([np.sin(W * (times_s - late_s)) for late_s in (0.02, 0.06)], axis=1)
     assert lag_s(leader, follower, STEP_S) == pytest.approx(0.04, abs=1e-5)  # cos(a) + cos(b) is largest in the middle
 
 
@@ -221,3 +224,21 @@ def test_noise_at_rest_is_one_when_the_horns_take_every_command_as_it_is():
     noisy = wanted + np.repeat(rng.normal(0, 0.02, (240, wanted.shape[1])), 34, axis=0)[: len(times_s)]
     for row in signal_figures(ROBOT, signal, Trace(times_s, wanted, noisy, noisy, noisy), Conditions()):
         assert row.noise == pytest.approx(1.0, abs=0.15) and row.horns_ms is None
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--fps", "nan"], "--fps must be 1 to 240"),
+        (["--noise", "0"], "--noise above 0"),
+        (["--latency-ms", "nan"], "must be 0 to 200"),
+        (["--live", "nan"], "--live 5 to 3600 s"),
+        (["--plot", "lag.txt"], "must end in .png"),
+        (["--json", "no-such-folder/lag.json"], "there is no folder"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_refused_before_anything_is_measured(words, message):
+    parser = argparse.ArgumentParser()
+    lag.add_arguments(parser)
+    with pytest.raises(RenaError, match=message):
+        lag.run(parser.parse_args(words))
