@@ -37,7 +37,7 @@ ARGUMENTS = {
     "model": ("", "ONNX model, coefficients to goals; default: the one that ships with Rena."),
     "composed": ("", "Run camera, blendshapes and policy in one process; default: true."),
     "perception": ("", "What reads faces: auto, litert or mediapipe; default: auto, litert where it is installed."),
-    "idle": ("", "Blink and move the eyes a little while no face is seen; default: false."),
+    "idle": ("", "Blink and look about while no face is seen, and close blinks whole; default: false."),
     "mirror": ("", "Flip the camera's picture left to right, as a mirror does; default: false."),
     "robot_file": ("", "The robot as data (servos and limits); default: config/rena.yaml."),
     "autostart": ("", "Switch a real robot's torque on at start; default: false. The twin always does."),

@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hops", action="store_true", help=hops)
     composed = "camera, blendshapes and policy in one process (the default), or each in its own"
     parser.add_argument("--composed", action=argparse.BooleanOptionalAction, help=composed)
-    idle = "let the robot blink and move its eyes a little while it sees no face"
+    idle = "let the robot blink and look about while it sees no face, and close a person's blinks whole"
     parser.add_argument("--idle", action="store_const", const=True, help=idle)
     parser.add_argument("--perception", choices=ENGINES, help=HELP)
     autostart = "switch a real robot's torque on at start"

@@ -33,6 +33,7 @@ from rena_ros.behaviour.person import PersonFace
 from rena_ros.behaviour.policy import Policy
 from rena_ros.behaviour.presence import Presence
 from rena_ros.behaviour.resting_face import RestingFace
+from rena_ros.behaviour.whole_blinks import WholeBlinks
 from rena_ros.nodes.hops import Hops
 from rena_ros.nodes.landmark_clouds import landmarks_of
 from rena_ros.nodes.messages import diagnostics_msg, joint_state_msg, nanoseconds, timing_msg
@@ -58,6 +59,7 @@ PARAMETERS = (
     ),
     ParameterSpec("rest_seconds", 2.0, "calm time from which a resting face is measured, s", (0.05, 60), live=True),
     ParameterSpec("idle", False, "blink and move the eyes a little while no face is present", live=True),
+    ParameterSpec("whole_blinks", False, "close the lids whole when the person blinks", live=True),
 )
 
 
@@ -82,6 +84,7 @@ class PolicyNode(Node):
         self._stamps, self._paused, self._sent_s = CommandStamps(), False, 0.0
         self._counts = PolicyCounts()
         self._idle, self.lives_idle = IdleLife(self.robot), False
+        self._blinks, self.whole_blinks = WholeBlinks(self.robot), given["whole_blinks"]
 
         self._command = self.create_publisher(JointState, "servos/command/mimic", QoSProfile(depth=1))
         self._timing = self.create_publisher(TimeReference, "timing", QoSProfile(depth=100))
@@ -105,6 +108,7 @@ class PolicyNode(Node):
             new_person_after_s=partial(setattr, self, "new_person_after_s"),
             rest_seconds=self._set_rest_seconds,
             idle=self._set_idle,
+            whole_blinks=self._set_whole_blinks,
         )
         self._set_idle(given["idle"])
         figures = self.policy.provenance.get("held_out", {})
@@ -175,6 +179,8 @@ class PolicyNode(Node):
         self._counts.acted((time.perf_counter() - start_s) * 1e3)
         self._hops.mark("goals inferred")
         if not self._paused:
+            if self.whole_blinks:
+                goals = self._blinks.close(goals, features, nanoseconds(stamp) * 1e-9)
             self._publish(self._idle.live(self.presence.seen(goals, now_s), now_s, False), stamp)
             self._timing.publish(timing_msg("policy", stamp, self.get_clock().now().to_msg()))
         self._hops.publish(stamp)
@@ -185,6 +191,7 @@ class PolicyNode(Node):
         if self._seen_s is not None and now_s - self._seen_s > self.new_person_after_s:
             self.resting.reset()
             self.person.reset()
+            self._blinks.reset()
             self.get_logger().info(f"a face after {now_s - self._seen_s:.0f} s without one: {self._asked()}")
         self._seen_s = now_s
 
@@ -263,6 +270,10 @@ class PolicyNode(Node):
 
     def _set_rest_seconds(self, seconds: float) -> None:
         self.resting.rest_seconds = self.person.rest_seconds = seconds
+
+    def _set_whole_blinks(self, wanted: bool) -> None:
+        self.whole_blinks = wanted
+        self._blinks.reset()
 
     def _set_idle(self, wanted: bool) -> None:
         self.lives_idle = wanted
