@@ -88,7 +88,8 @@ def mimic_graph(
     ``mirror`` flips the camera's picture left to right, so that the robot moves as a mirror image. A clip begins when
     its images have ``listeners`` subscribers; the blendshapes node is one of them. ``record``: the folder in which to
     record everything. ``perception``: what reads faces. ``composed`` (the default): camera, blendshapes and policy
-    share one process. ``idle``: live by itself while no face is present, and close blinks whole. Paths: see ``base/files.py``. Raises RenaError for an impossible path.
+    share one process. ``idle``: live by itself while no face is present, and close blinks whole. Paths: see
+    ``base/files.py``. Raises RenaError for an impossible path.
     """
     camera = {"source": _as_parameter(source), "loop": loop, "realtime": realtime, "mirror": mirror}
     policy = {"model_path": _as_parameter(model), "robot_file": _as_parameter(robot_file)}

@@ -1,10 +1,18 @@
-"""Blinks that a camera sees half are closed whole. No I/O, no clock: each call is given the time of its image.
+"""Blinks that were seen half, closed whole. No I/O, no clock: each call is given the time.
 
-At 30 frames/s a blink has three to eight frames, and eyeBlink of a shut eye is often .5 to .8. When both eyes close
-fast and far, the goals of the lids go to shut at once, stay there until the horns can have arrived and the person's
-eyes open, and return. A blink that is missed costs less than one that nobody made: what closes slowly, one eye only,
-or beside a growing smile is left to the model.
+At 30 frames a second a blink is seen in 3 to 8 frames, some of them with the lids half-way, and MediaPipe's eyeBlink of
+a closed eye is often only .5 to .8; a model that follows frame by frame then closes the robot's lids in part, and late.
+Here a fast closing of both lids counts as a blink as soon as it is seen: the goals of the lids go to closed at once,
+stay there while the person's lids are shut, at least until the horns can have arrived, and return to the person's.
+
+A false blink is worse than a missed one. So both lids must leave, within WINDOW_S and by RISE at least, the values
+that this person's open eyes usually have; a wink, a slow closing and a squint do not, and a gaze that goes down raises
+eyeLookDown more than eyeBlink.
 """
+
+from collections import deque
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,73 +20,111 @@ from rena_ros.base.arrays import FloatArray
 from rena_ros.perception.face_reader import READING_NAMES
 from rena_ros.robot.model import Robot
 
-# Closures are eyeBlink between its usual value on the open eye (0) and its highest value so far (1). All are assumptions
-# that were tried on the drawn performer and on a film; a lid that follows the gaze down closes less far.
-_FAST_HZ = 6.0  # closure per second; least jerk over 75 ms peaks at 25
-_SHUT, _OPEN = 0.5, 0.5  # closure from which a fast closing is a blink; closure below which the eyes open
-_SMILE = 0.15  # growth of mouthSmile within a frame interval that makes it a squint
-_HOLD_S, _LONGEST_S = 0.15, 0.6  # least time for the horns; beyond the longest the eyes are closed on purpose
-_OPENING_S = 0.1
-_LEAST_MAXIMUM = 0.6  # of eyeBlink of a shut eye, until it was seen
-_REST_S = 3.0  # time constant of the value of the open eye
-_GAP_S = 0.2  # after a longer pause the speed is not known
-_BLINKS = [READING_NAMES.index(f"eyeBlink{side}") for side in ("Left", "Right")]
-_SMILES = [READING_NAMES.index(f"mouthSmile{side}") for side in ("Left", "Right")]
+RISE = 0.2  # of eyeBlink of each lid within WINDOW_S
+WINDOW_S = 0.09  # a lid goes down within 66 to 78 ms (``strategy.eyes``), and may be seen a frame later
+USUAL_S, LEAST_SEEN_S = 3.0, 0.5  # of readings whose median is the usual value, and the least of them
+NEAR_USUAL = 0.1  # a blink begins with the lids where they usually are
+LEAST_RATIO = 0.5  # smaller / larger of the two lids' rises: below, it is a wink
+DOWN_RATIO = 1.6  # rise of eyeLookDown / of eyeBlink: above, the gaze goes down
+OPEN_SHARE = 0.5  # of the largest rise: below, the person's lids open
+LONGEST_S = 0.5  # of a blink; lids that are shut for longer are the person's own matter again
+RELEASE_S = 0.1  # from closed back to the person's goals
+GAP_S = 0.2  # between readings: after a longer one nothing is known about speed
+_BLINK, _DOWN = (
+    [READING_NAMES.index(f"{name}{side}") for side in ("Left", "Right")]
+    for name in ("eyeBlink", "eyeLookDown")
+)
+
+
+class _Seen(NamedTuple):
+    t_s: float
+    blink: FloatArray
+    down: FloatArray
+
+
+@dataclass
+class _Closing:
+    """A blink under way. ``usual``, ``peak``: (2,), eyeBlink of open eyes, and the largest so far."""
+
+    start_s: float
+    usual: FloatArray
+    peak: FloatArray
+    open_s: float | None = None  # when the lids were told to open
 
 
 class WholeBlinks:
-    """Carries the lids' goals to shut while the person blinks. ``blinks``: how many it has closed."""
+    """Closes the lids' goals whole while a blink is seen. ``missing``: names of lid servos that this robot lacks."""
 
     def __init__(self, robot: Robot):
-        """Without servos ``lid_left`` and ``lid_right`` it does nothing."""
-        self._lids = [robot.index[name] for name in ("lid_left", "lid_right") if name in robot.index]
-        self.blinks = 0
+        """``robot``: whose lids; how long they need to arrive follows from its limits."""
+        names = ("lid_left", "lid_right")
+        self._lids = [robot.index[name] for name in names if name in robot.index]
+        self.missing = tuple(name for name in names if name not in robot.index)
+        ways = np.abs(robot.positions(np.ones(len(robot.names), np.float32)))[self._lids]
+        speed, acceleration = robot.max_speed_rad_s[self._lids], robot.max_acceleration_rad_s2[self._lids]
+        self.arrival_s = float((ways / speed + speed / acceleration).max(initial=0.0))  # from neutral; the least hold
+        self.blinks = 0  # found so far
         self.reset()
 
     def reset(self) -> None:
-        """Forget the person, and end a blink at once."""
-        self._last: FloatArray | None = None
-        self._last_s = -np.inf
-        self._rest, self._maximum = np.zeros(2), np.full(2, _LEAST_MAXIMUM)
-        self._since_s: float | None = None  # when the blink began
-        self._opens_s: float | None = None  # when it began to end
-        self._shut = 0.0
+        """Forget the person, and any blink under way."""
+        self._seen = deque[_Seen]()
+        self._closing: _Closing | None = None
 
-    def close(self, goals: FloatArray, features: FloatArray, t_s: float) -> FloatArray:
-        """Return ``goals``, (n,) in [0, 1], with the lids of a blink at ``t_s``; ``features``: the reading (55,).
+    def close(self, goals: FloatArray, features: FloatArray, t_s: float, wanted: bool = True) -> FloatArray:
+        """Return ``goals``, (n,) in [0, 1], with the lids shut where this reading is of a blink.
 
-        ``features`` are the person's own, as perception read them. Without a blink ``goals`` itself is returned.
+        ``features``: (55,), order of READING_NAMES. ``t_s``: the image's time. ``wanted``: False ends it, without a
+        jump. Readings that are not finite, or come after a gap, are no blink.
         """
-        closure, fast = self._observe(np.asarray(features, np.float64), t_s)
-        if self._since_s is None and fast and closure.min() >= _SHUT:
-            self._since_s, self._opens_s = t_s, None
-            self.blinks += 1
-        if self._since_s is None:
+        blink, down = features[_BLINK].astype(float), features[_DOWN].astype(float)
+        if not np.isfinite((blink, down)).all():
             return goals
-        held_s = t_s - self._since_s
-        if self._opens_s is None and held_s >= _HOLD_S and (closure.max() < _OPEN or held_s > _LONGEST_S):
-            self._opens_s = t_s
-        shut = 1.0 if self._opens_s is None else 1.0 - (t_s - self._opens_s) / _OPENING_S
-        if shut <= 0 or not 0 <= held_s < np.inf:
-            self._since_s = None
+        if self._seen and not 0 <= t_s - self._seen[-1].t_s <= GAP_S:
+            self.reset()
+        self._seen.append(_Seen(t_s, blink, down))
+        while t_s - self._seen[0].t_s > USUAL_S:
+            self._seen.popleft()
+        if self._closing is None and wanted and self._lids:
+            self._closing = self._begun(t_s)
+        if self._closing is None:
+            return goals
+        share = self._share(self._closing, blink, t_s, wanted)
+        if share == 0.0:
+            self._closing = None
             return goals
         closed = np.array(goals, np.float32)
-        for i in self._lids:
-            closed[i] += shut * max(1.0 - closed[i], 0.0)
+        closed[self._lids] += share * (1.0 - closed[self._lids])
         return closed
 
-    def _observe(self, features: FloatArray, t_s: float) -> tuple[FloatArray, bool]:
-        """Return the closure of both eyes, (2,), and whether both have closed fast since the last reading."""
-        blink, last, elapsed_s = features[_BLINKS], self._last, t_s - self._last_s
-        self._last, self._last_s = features, t_s
-        if last is None:
-            self._rest = np.minimum(blink, _LEAST_MAXIMUM / 2)
-        self._maximum = np.maximum(self._maximum, blink)
-        closure = (blink - self._rest) / (self._maximum - self._rest)
-        if last is None or not 0 < elapsed_s <= _GAP_S:
-            return closure, False
-        if closure.max() < _OPEN:  # the open eye alone
-            self._rest += min(elapsed_s / _REST_S, 1.0) * (np.minimum(blink, _LEAST_MAXIMUM / 2) - self._rest)
-        speed_hz = (blink - last[_BLINKS]) / (self._maximum - self._rest) / elapsed_s
-        smiles = (features[_SMILES] - last[_SMILES]).max() > _SMILE
-        return closure, bool(speed_hz.min() >= _FAST_HZ and not smiles)
+    def _begun(self, t_s: float) -> _Closing | None:
+        """Return the blink that the newest reading begins, if it does."""
+        if t_s - self._seen[0].t_s < LEAST_SEEN_S:
+            return None
+        usual = np.median([one.blink for one in self._seen], axis=0)
+        newest = self._seen[-1]
+        for before in reversed(self._seen):
+            if t_s - before.t_s > WINDOW_S:
+                return None
+            rise = newest.blink - before.blink
+            fell = newest.down - before.down
+            if (
+                rise.min() >= RISE
+                and rise.min() >= LEAST_RATIO * rise.max()
+                and (before.blink <= usual + NEAR_USUAL).all()
+                and fell.mean() <= DOWN_RATIO * rise.mean()
+            ):
+                self.blinks += 1
+                return _Closing(t_s, usual, newest.blink)
+        return None
+
+    def _share(self, closing: _Closing, blink: FloatArray, t_s: float, wanted: bool) -> float:
+        """Return how far the blink takes the lids to closed, in [0, 1]; 0: it is over."""
+        closing.peak = np.maximum(closing.peak, blink)
+        since_s = t_s - closing.start_s
+        opens = (blink - closing.usual).mean() < OPEN_SHARE * (closing.peak - closing.usual).mean()
+        if closing.open_s is None and (
+            not wanted or since_s >= LONGEST_S or (opens and since_s >= self.arrival_s)
+        ):
+            closing.open_s = t_s
+        return 1.0 if closing.open_s is None else max(0.0, 1.0 - (t_s - closing.open_s) / RELEASE_S)

@@ -37,7 +37,8 @@ from rena_ros.behaviour.whole_blinks import WholeBlinks
 from rena_ros.nodes.hops import Hops
 from rena_ros.nodes.landmark_clouds import landmarks_of
 from rena_ros.nodes.messages import diagnostics_msg, joint_state_msg, nanoseconds, timing_msg
-from rena_ros.nodes.parameters import ParameterSpec, declare, on_change
+from rena_ros.nodes.parameters import declare, on_change
+from rena_ros.nodes.policy_parameters import PARAMETERS
 from rena_ros.nodes.policy_status import PolicyCounts
 from rena_ros.nodes.running import STEADY, run_node, set_rate
 from rena_ros.perception.face_reader import READING_NAMES, FaceReading
@@ -45,22 +46,6 @@ from rena_ros.perception.landmark_frame import aligned
 from rena_ros.robot.file import load_robot
 
 HOLD_S = 0.2  # readings that come more slowly are repeated: the servos node eases to neutral without commands
-PARAMETERS = (
-    ParameterSpec("model_path", "", "exported model (ONNX); empty: the one that ships with Rena"),
-    ParameterSpec("robot_file", "", "robot file (YAML); empty: the Rena that ships"),
-    ParameterSpec("rate_hz", 50.0, "commands per second while no face is present, Hz", (1, 500), live=True),
-    ParameterSpec("lost_after_s", 0.5, "time without a face after which to ease to neutral, s", (0, 60), live=True),
-    ParameterSpec(
-        "new_person_after_s",
-        5.0,
-        "absence after which the next face is another person's, s",
-        (0.5, 3600),
-        live=True,
-    ),
-    ParameterSpec("rest_seconds", 2.0, "calm time from which a resting face is measured, s", (0.05, 60), live=True),
-    ParameterSpec("idle", False, "blink and move the eyes a little while no face is present", live=True),
-    ParameterSpec("whole_blinks", False, "close the lids whole when the person blinks", live=True),
-)
 
 
 class PolicyNode(Node):
