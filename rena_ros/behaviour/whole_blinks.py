@@ -5,7 +5,7 @@ a closed eye is often only .5 to .8; a model that follows frame by frame then cl
 Here a fast closing of both lids counts as a blink as soon as it is seen: the goals of the lids go to closed at once,
 stay there while the person's lids are shut, at least until the horns can have arrived, and return to the person's.
 
-A false blink is worse than a missed one. So both lids must leave, within WINDOW_S and by RISE at least, the values
+A false blink is worse than a missed one. So both lids must leave, within WINDOW_S and by RISE on average, the values
 that this person's open eyes usually have; a wink, a slow closing and a squint do not, and a gaze that goes down raises
 eyeLookDown more than eyeBlink.
 """
@@ -20,11 +20,11 @@ from rena_ros.base.arrays import FloatArray
 from rena_ros.perception.face_reader import READING_NAMES
 from rena_ros.robot.model import Robot
 
-RISE = 0.2  # of eyeBlink of each lid within WINDOW_S
+RISE = 0.22  # of eyeBlink within WINDOW_S, mean of both lids
 WINDOW_S = 0.09  # a lid goes down within 66 to 78 ms (``strategy.eyes``), and may be seen a frame later
 USUAL_S, LEAST_SEEN_S = 3.0, 0.5  # of readings whose median is the usual value, and the least of them
 NEAR_USUAL = 0.1  # a blink begins with the lids where they usually are
-LEAST_RATIO = 0.5  # smaller / larger of the two lids' rises: below, it is a wink
+LEAST_RATIO = 0.45  # smaller / larger of the two lids' rises: below, it is a wink
 DOWN_RATIO = 1.6  # rise of eyeLookDown / of eyeBlink: above, the gaze goes down
 OPEN_SHARE = 0.5  # of the largest rise: below, the person's lids open
 LONGEST_S = 0.5  # of a blink; lids that are shut for longer are the person's own matter again
@@ -109,7 +109,7 @@ class WholeBlinks:
             rise = newest.blink - before.blink
             fell = newest.down - before.down
             if (
-                rise.min() >= RISE
+                rise.mean() >= RISE
                 and rise.min() >= LEAST_RATIO * rise.max()
                 and (before.blink <= usual + NEAR_USUAL).all()
                 and fell.mean() <= DOWN_RATIO * rise.mean()
