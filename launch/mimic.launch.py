@@ -37,6 +37,7 @@ ARGUMENTS = {
     "model": ("", "ONNX model, coefficients to goals; default: the one that ships with Rena."),
     "composed": ("", "Run camera, blendshapes and policy in one process; default: true."),
     "perception": ("", "What reads faces: auto, litert or mediapipe; default: auto, litert where it is installed."),
+    "idle": ("", "Blink and look about while no face is seen, and close blinks whole; default: false."),
     "mirror": ("", "Flip the camera's picture left to right, as a mirror does; default: false."),
     "robot_file": ("", "The robot as data (servos and limits); default: config/rena.yaml."),
     "autostart": ("", "Switch a real robot's torque on at start; default: false. The twin always does."),
@@ -52,7 +53,7 @@ ARGUMENTS = {
     "record_dir": ("", "Folder of the bags, 0000, 0001, ...; default: bags, in the present folder."),
     "report": ("", "JSON file for the emulator's counters (twin only); default: none."),
 }
-KINDS = dict.fromkeys(("mirror", "autostart", "loop", "realtime", "record", "composed"), bool)
+KINDS = dict.fromkeys(("mirror", "autostart", "loop", "realtime", "record", "composed", "idle"), bool)
 
 
 def generate_launch_description() -> LaunchDescription:

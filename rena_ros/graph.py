@@ -76,6 +76,7 @@ def mimic_graph(
     record: str = "",
     perception: str = "",
     composed: bool | None = None,
+    idle: bool | None = None,
 ) -> tuple[Process, ...]:
     """Return the processes of `mimic`, in the order in which to start them.
 
@@ -87,11 +88,13 @@ def mimic_graph(
     ``mirror`` flips the camera's picture left to right, so that the robot moves as a mirror image. A clip begins when
     its images have ``listeners`` subscribers; the blendshapes node is one of them. ``record``: the folder in which to
     record everything. ``perception``: what reads faces. ``composed`` (the default): camera, blendshapes and policy
-    share one process. Paths: see ``base/files.py``. Raises RenaError for an impossible path.
+    share one process. ``idle``: live by itself while no face is present, and close blinks whole. Paths: see
+    ``base/files.py``. Raises RenaError for an impossible path.
     """
     camera = {"source": _as_parameter(source), "loop": loop, "realtime": realtime, "mirror": mirror}
+    policy = {"model_path": _as_parameter(model), "robot_file": _as_parameter(robot_file)}
     chain = (
-        _node("policy", {"model_path": _as_parameter(model), "robot_file": _as_parameter(robot_file)}),
+        _node("policy", {**policy, "idle": idle, "whole_blinks": idle}),
         _node("blendshapes", {"perception": perception}),
         _node("camera", {**camera, "listeners": listeners}),
     )

@@ -59,6 +59,11 @@ class Presence:
         """Return whether a face was seen within the last ``lost_after_s``, or a usual interval of slow readings."""
         return self._seen_s is not None and now_s - self._seen_s <= self._lost_after_s()
 
+    @property
+    def at_neutral(self) -> bool:
+        """Whether the goals of the last call are neutral, none of a person's."""
+        return self._share == 0.0
+
     def _lost_after_s(self) -> float:
         usual_s = float(np.median(self._intervals_s)) if len(self._intervals_s) == _INTERVALS else 0.0
         return max(self.lost_after_s, _LATE * usual_s if usual_s <= _SLOWEST_S else 0.0)

@@ -51,6 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hops", action="store_true", help=hops)
     composed = "camera, blendshapes and policy in one process (the default), or each in its own"
     parser.add_argument("--composed", action=argparse.BooleanOptionalAction, help=composed)
+    idle = "let the robot blink and look about while it sees no face, and close a person's blinks whole"
+    parser.add_argument("--idle", action="store_const", const=True, help=idle)
     parser.add_argument("--perception", choices=ENGINES, help=HELP)
     autostart = "switch a real robot's torque on at start"
     parser.add_argument("--autostart", action="store_const", const=True, help=autostart)
@@ -98,6 +100,7 @@ def run(args: argparse.Namespace) -> int:
         record=ros_path(out / BAGS) if args.record else "",
         perception=args.perception or "",
         composed=args.composed,
+        idle=args.idle,
     )
     names = [full_name(name, namespace) for process in processes for name in process.nodes]
     with contextlib.closing(check_names(names, domain, namespace, "rena mimic")):

@@ -2,7 +2,8 @@
 
 Subscribes ``face/blendshapes``; publishes ``servos/command/mimic`` (radians, with the image's own stamp) as soon as a
 reading arrives, and ``timing``. While no face is present it eases to neutral at ``rate_hz``; no image caused those
-commands, so their stamps lie between those of the images, and they are not reported on ``timing``.
+commands, so their stamps lie between those of the images, and they are not reported on ``timing``. With ``idle`` it
+then blinks and moves its eyes a little, until a face comes.
 
 A model that reads landmarks waits for those of the same image on ``face/landmarks``, and takes the shape of the image
 from ``camera/camera_info``; a reading whose landmarks do not come before the next one is skipped, and counted.
@@ -26,36 +27,25 @@ from std_srvs.srv import Trigger
 from rena_ros.base.errors import RenaError
 from rena_ros.base.files import printable
 from rena_ros.behaviour.command_stamps import CommandStamps
+from rena_ros.behaviour.idle import IdleLife
 from rena_ros.behaviour.landmark_pairing import LandmarkPairing
 from rena_ros.behaviour.person import PersonFace
 from rena_ros.behaviour.policy import Policy
 from rena_ros.behaviour.presence import Presence
 from rena_ros.behaviour.resting_face import RestingFace
-from rena_ros.control.health import Level
+from rena_ros.behaviour.whole_blinks import WholeBlinks
 from rena_ros.nodes.hops import Hops
 from rena_ros.nodes.landmark_clouds import landmarks_of
-from rena_ros.nodes.messages import diagnostics_msg, joint_state_msg, nanoseconds, status_msg, timing_msg
-from rena_ros.nodes.parameters import ParameterSpec, declare, on_change
+from rena_ros.nodes.messages import diagnostics_msg, joint_state_msg, nanoseconds, timing_msg
+from rena_ros.nodes.parameters import declare, on_change
+from rena_ros.nodes.policy_parameters import PARAMETERS
+from rena_ros.nodes.policy_status import PolicyCounts
 from rena_ros.nodes.running import STEADY, run_node, set_rate
 from rena_ros.perception.face_reader import READING_NAMES, FaceReading
 from rena_ros.perception.landmark_frame import aligned
 from rena_ros.robot.file import load_robot
 
 HOLD_S = 0.2  # readings that come more slowly are repeated: the servos node eases to neutral without commands
-PARAMETERS = (
-    ParameterSpec("model_path", "", "exported model (ONNX); empty: the one that ships with Rena"),
-    ParameterSpec("robot_file", "", "robot file (YAML); empty: the Rena that ships"),
-    ParameterSpec("rate_hz", 50.0, "commands per second while no face is present, Hz", (1, 500), live=True),
-    ParameterSpec("lost_after_s", 0.5, "time without a face after which to ease to neutral, s", (0, 60), live=True),
-    ParameterSpec(
-        "new_person_after_s",
-        5.0,
-        "absence after which the next face is another person's, s",
-        (0.5, 3600),
-        live=True,
-    ),
-    ParameterSpec("rest_seconds", 2.0, "calm time from which a resting face is measured, s", (0.05, 60), live=True),
-)
 
 
 class PolicyNode(Node):
@@ -71,14 +61,15 @@ class PolicyNode(Node):
         self.policy(neutral.features, neutral.landmarks)  # the first inference is slow: not at the cost of a reading
         self.resting = RestingFace(self.policy.robot_rest, given["rest_seconds"])
         self.person = PersonFace(neutral, given["rest_seconds"])  # for models that read a neutral face
-        self._pairing, self._skipped = LandmarkPairing(), 0
+        self._pairing = LandmarkPairing()
         self._aspect: float | None = None  # width / height of the images
         self.presence = Presence(self.robot.neutral_goals, given["lost_after_s"])
         self.new_person_after_s: float = given["new_person_after_s"]
         self._seen_s: float | None = None  # when a face was last acted upon
         self._stamps, self._paused, self._sent_s = CommandStamps(), False, 0.0
-        self._readings, self._refused, self._since_s = 0, 0, time.monotonic()
-        self._inference_ms: list[float] = []
+        self._counts = PolicyCounts()
+        self._idle, self.lives_idle = IdleLife(self.robot), False
+        self._blinks, self.whole_blinks = WholeBlinks(self.robot), given["whole_blinks"]
 
         self._command = self.create_publisher(JointState, "servos/command/mimic", QoSProfile(depth=1))
         self._timing = self.create_publisher(TimeReference, "timing", QoSProfile(depth=100))
@@ -101,7 +92,10 @@ class PolicyNode(Node):
             lost_after_s=partial(setattr, self.presence, "lost_after_s"),
             new_person_after_s=partial(setattr, self, "new_person_after_s"),
             rest_seconds=self._set_rest_seconds,
+            idle=self._set_idle,
+            whole_blinks=self._set_whole_blinks,
         )
+        self._set_idle(given["idle"])
         figures = self.policy.provenance.get("held_out", {})
         error = f", held-out RMSE {100 * figures['rmse']:.1f} %" if "rmse" in figures else ""
         self.get_logger().info(f"model {printable(self.policy.path)}{error}; {self._asked()}")
@@ -167,11 +161,12 @@ class PolicyNode(Node):
         except ValueError as error:
             self._refuse(str(error))
             return
-        self._inference_ms.append((time.perf_counter() - start_s) * 1e3)
+        self._counts.acted((time.perf_counter() - start_s) * 1e3)
         self._hops.mark("goals inferred")
-        self._readings += 1
         if not self._paused:
-            self._publish(self.presence.seen(goals, now_s), stamp)
+            if self.whole_blinks:
+                goals = self._blinks.close(goals, features, nanoseconds(stamp) * 1e-9)
+            self._publish(self._idle.live(self.presence.seen(goals, now_s), now_s, False), stamp)
             self._timing.publish(timing_msg("policy", stamp, self.get_clock().now().to_msg()))
         self._hops.publish(stamp)
         self._learn_person(features, landmarks, stamp.sec + stamp.nanosec * 1e-9)
@@ -181,6 +176,7 @@ class PolicyNode(Node):
         if self._seen_s is not None and now_s - self._seen_s > self.new_person_after_s:
             self.resting.reset()
             self.person.reset()
+            self._blinks.reset()
             self.get_logger().info(f"a face after {now_s - self._seen_s:.0f} s without one: {self._asked()}")
         self._seen_s = now_s
 
@@ -196,10 +192,14 @@ class PolicyNode(Node):
     def on_tick(self) -> None:
         """While no face is present, ease to neutral and stay there; between slow readings, hold."""
         now_s = time.monotonic()
-        goals = None if self._paused else self.presence.absent(now_s)
-        if goals is None and not self._paused and now_s - self._sent_s > HOLD_S:
+        if self._paused:
+            return
+        goals = self.presence.absent(now_s)
+        alone = goals is not None and self.presence.at_neutral and self.lives_idle
+        if goals is None and (self._idle.moves or now_s - self._sent_s > HOLD_S):
             goals = self.presence.held()
         if goals is not None:
+            goals = self._idle.live(goals, now_s, alone)
             stamp_ns = self._stamps.between(self.get_clock().now().nanoseconds, now_s)
             self._publish(goals, Time(nanoseconds=stamp_ns).to_msg())
 
@@ -216,6 +216,7 @@ class PolicyNode(Node):
         """Send no more commands until ``resume``."""
         self._paused = True
         self.presence.reset()
+        self._idle.reset()
         response.success, response.message = True, "paused: no more commands; the service ~/resume goes on"
         self.get_logger().info(response.message)
         return response
@@ -229,33 +230,17 @@ class PolicyNode(Node):
 
     def on_second(self) -> None:
         """Publish the diagnostics of the last second."""
-        now_s = time.monotonic()
-        present = self.presence.is_present(now_s)
-        inference_ms = float(np.median(self._inference_ms)) if self._inference_ms else float("nan")
+        present = self.presence.is_present(time.monotonic())
         # A person has asked for the pause: it is no fault, so the level stays OK.
-        message = "paused" if self._paused else "following" if present else "no face"
-        skipped, self._skipped = self._pairing.skipped - self._skipped, self._pairing.skipped
-        warnings = [f"{self._refused} readings refused"] if self._refused else []
-        if skipped:
-            warnings.append(
-                f"{skipped} readings skipped without landmarks: let face/landmarks, of the same stamps, "
-                "reach this node, or use a model that does not read them, as models/rena-coefficients.onnx"
-            )
-        status = status_msg(
-            f"{self.get_fully_qualified_name().lstrip('/')}: mimicry",
-            Level.WARN if warnings else Level.OK,
-            "; ".join(warnings) or message,
-            {
-                "rate_hz": f"{self._readings / (now_s - self._since_s):.1f}",
-                "inference_ms": f"{inference_ms:.3f}",
-                "person_present": present,
-                "paused": self._paused,
-                "rest_measured": self._rest_state(),
-            },
-            hardware_id=printable(self.policy.path),
+        alone = "idle" if self._idle.moves else "no face"
+        status = self._counts.report(
+            self.get_fully_qualified_name().lstrip("/"),
+            printable(self.policy.path),
+            "paused" if self._paused else "following" if present else alone,
+            self._pairing.skipped,
+            {"person_present": present, "paused": self._paused, "rest_measured": self._rest_state()},
         )
         self._diagnostics.publish(diagnostics_msg([status], self.get_clock().now().to_msg()))
-        self._readings, self._refused, self._since_s, self._inference_ms = 0, 0, now_s, []
 
     def _rest_state(self) -> str:
         if self.policy.reads_rest:
@@ -271,12 +256,22 @@ class PolicyNode(Node):
     def _set_rest_seconds(self, seconds: float) -> None:
         self.resting.rest_seconds = self.person.rest_seconds = seconds
 
+    def _set_whole_blinks(self, wanted: bool) -> None:
+        self.whole_blinks = wanted
+        self._blinks.reset()
+
+    def _set_idle(self, wanted: bool) -> None:
+        self.lives_idle = wanted
+        if wanted and self._idle.missing:
+            missing = ", ".join(self._idle.missing)
+            self.get_logger().info(f"idle: the robot file has no {missing}; what there is of lids and eyes moves")
+
     def _publish(self, goals: np.ndarray, stamp: builtin_interfaces.msg.Time) -> None:
         self._sent_s = time.monotonic()
         self._command.publish(joint_state_msg(self.robot.names, self.robot.positions(goals).tolist(), stamp))
 
     def _refuse(self, reason: str) -> None:
-        self._refused += 1
+        self._counts.refused += 1
         self.get_logger().warning(f"reading refused: {reason}", throttle_duration_sec=5.0)
 
 

@@ -293,3 +293,22 @@ def test_slow_readings_are_followed_and_their_commands_repeated(simulated, rate_
     followed = ROBOT.positions(np.full(25, 0.9))[READING_NAMES.index("browDownLeft")]
     for command in node.commands:
         assert command.position[READING_NAMES.index("browDownLeft")] == pytest.approx(followed, abs=1e-6)
+
+
+def test_idle_moves_lids_and_eyes_alone_and_ends_in_one_call(simulated):
+    node = simulated
+    node.set_parameters([Parameter("idle", value=True)])
+    for _ in range(1000):
+        node.on_tick()
+    lived = np.array([command.position for command in node.commands])
+    moving = {ROBOT.names[i] for i in np.flatnonzero(np.ptp(lived, axis=0) > 1e-6)}
+    sides = ("left", "right")
+    assert moving == {name.format(side) for name in ("lid_{}", "eye_{}_yaw", "eye_{}_pitch") for side in sides}
+    node.set_parameters([Parameter("idle", value=False)])
+    for _ in range(17):  # 0.34 s
+        node.on_tick()
+    assert np.abs(node.commands[-1].position).max() < 1e-6
+    node.commands.clear()
+    for _ in range(200):
+        node.on_tick()
+    assert np.abs([command.position for command in node.commands]).max() < 1e-6
