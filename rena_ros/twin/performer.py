@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rena_ros.base.arrays import ByteArray, FloatArray
+from rena_ros.base.easing import least_jerk
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import Robot
 from rena_ros.twin.actuators import LEFT_RIGHT, goals_of
@@ -93,24 +94,18 @@ def _scripted(t_s: float, robot: Robot) -> FloatArray:
     for chapter in SCRIPT:
         if t_s <= chapter.start_s:
             break
-        goals += _least_jerk((t_s - chapter.start_s) / chapter.ease_s) * (goals_of(robot, chapter.face) - goals)
+        goals += least_jerk((t_s - chapter.start_s) / chapter.ease_s) * (goals_of(robot, chapter.face) - goals)
     return goals
-
-
-def _least_jerk(x: float) -> float:
-    """Ease from 0 at x = 0 to 1 at x = 1 with the least jerk (Flash and Hogan 1985)."""
-    x = min(max(x, 0.0), 1.0)
-    return x**3 * (10 - 15 * x + 6 * x * x)
 
 
 def _breathe(t_s: float, robot: Robot, goals: FloatArray) -> None:
     """Add breathing, sway and small movements of the eyes to the goals, in place."""
-    fade = _least_jerk(t_s) * _least_jerk(DURATION_S - t_s)  # 0 at start and end, so that the script can repeat
+    fade = least_jerk(t_s) * least_jerk(DURATION_S - t_s)  # 0 at start and end, so that the script can repeat
     for name, waves in IDLE.items():
         for amplitude, period_s, phase in waves:
             goals[robot.index[name]] += fade * amplitude * np.sin(2 * np.pi * t_s / period_s + phase)
     point = int(t_s / FIXATION_S)
-    share = _least_jerk((t_s - point * FIXATION_S) / SACCADE_S)
+    share = least_jerk((t_s - point * FIXATION_S) / SACCADE_S)
     seeds = point - 1 if point else 10**6, point
     before, after = (np.random.default_rng((7, seed)).normal(0, FIXATION, 2) for seed in seeds)
     shift = fade * (before + share * (after - before))
@@ -124,7 +119,7 @@ def _blink(t_s: float, robot: Robot, goals: FloatArray) -> None:
     closing, closed, opening = BLINK_S
     for start_s in BLINKS_S:
         since = t_s - start_s
-        shut = min(_least_jerk(since / closing), _least_jerk((closing + closed + opening - since) / opening))
+        shut = min(least_jerk(since / closing), least_jerk((closing + closed + opening - since) / opening))
         for side in LEFT_RIGHT:
             lid = robot.index[f"lid_{side}"]
             goals[lid] += shut * (1 - goals[lid])
