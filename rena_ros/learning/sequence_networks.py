@@ -13,9 +13,11 @@ LEAST_SIGMA, MOST_SIGMA = 0.02, 5.0  # of a predicted change, in usual changes o
 class SequenceNetwork(nn.Module):
     """History, newest features and horizon -> change at the horizon and its standard deviation, both (n, c).
 
-    All in units of ``scale``: ``history`` (n, STEPS, c), less the newest reading; ``newest`` (n, FEATURES) as read;
-    ``horizon_s`` (n, 1).
+    ``history`` (n, STEPS, c), less the newest reading; ``newest`` (n, FEATURES) as read; ``horizon_s`` (n, 1).
+    ``scale`` (c,): the usual change of each channel.
     """
+
+    scale: Tensor
 
     def __init__(self, kind: str, scale: Tensor, width: int = 96) -> None:
         super().__init__()
@@ -25,6 +27,7 @@ class SequenceNetwork(nn.Module):
         self.head = nn.Sequential(nn.Linear(width + FEATURES + 1, 128), nn.SiLU(), nn.Linear(128, 2 * len(scale)))
 
     def forward(self, history: Tensor, newest: Tensor, horizon_s: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the change of each channel and its standard deviation, in the channel's own unit."""
         low, high = HORIZONS_S
         when = (horizon_s - (low + high) / 2) / (high - low)
         state = self.encoder(history / self.scale)
@@ -41,6 +44,7 @@ class GruEncoder(nn.Module):
         self.gru = nn.GRU(channels, width, batch_first=True)
 
     def forward(self, history: Tensor) -> Tensor:
+        """Return the last state."""
         return self.gru(history)[1][0]
 
 
@@ -62,6 +66,7 @@ class TransformerEncoder(nn.Module):
         self.leave = nn.LayerNorm(width)
 
     def forward(self, history: Tensor) -> Tensor:
+        """Return what the newest step has seen."""
         x = self.enter(history) + self.places
         for k, (mix, join, turn) in enumerate(zip(self.mixes, self.joins, self.turns, strict=True)):
             x = x + join(self.attend(mix(self.norms[2 * k](x))))

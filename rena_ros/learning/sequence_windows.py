@@ -21,6 +21,7 @@ LOST_SHARES, THINNED_SHARE = (0.0, 0.0, 0.0, 0.1, 0.3), 0.3  # of frames; of seq
 STAMP_SD_S = 0.002
 SHORT_SHARE = 0.2  # of windows whose history begins later
 NO_LANDMARKS_SHARE = 0.15  # of windows without landmarks
+RESTLESS, LASTING = 0.12, 0.5  # added noise: its median strength in usual changes, its correlation from step to step
 
 
 @dataclass(frozen=True)
@@ -75,15 +76,16 @@ def channels_of(sequence: ReadingSequence, rows: FloatArray) -> FloatArray:
     return np.concatenate([sequence.features, flat @ rows.T], axis=1)
 
 
-def draw_windows(channels: FloatArray, times_s: FloatArray, rng: np.random.Generator) -> Windows:
+def draw_windows(channels: FloatArray, times_s: FloatArray, scale: FloatArray, rng: np.random.Generator) -> Windows:
     """Return one window for each frame of a sequence that is not lost and has a later one within HORIZONS_S."""
     kept = _kept(times_s, rng)
     stamps_s = np.maximum.accumulate(times_s + rng.normal(0, STAMP_SD_S, len(times_s)))
     target = _targets(times_s, kept, rng)
     kept, target = kept[target >= 0], target[target >= 0]
-    begins_s = np.where(rng.random(len(kept)) < SHORT_SHARE, times_s[kept] - rng.uniform(0, STEPS * STEP_S, len(kept)), -9)
-    history = resampled(channels[kept], stamps_s[kept], begins_s)
-    newest = channels[kept]
+    length_s = np.where(rng.random(len(kept)) < SHORT_SHARE, rng.uniform(0, STEPS * STEP_S, len(kept)), np.inf)
+    history = resampled(channels[kept], stamps_s[kept], times_s[kept] - length_s)
+    history += _restlessness(history.shape, rng) * scale
+    newest = history[:, -1].copy()
     shift = channels[target] - newest
     history -= newest[:, None]
     known = np.ones_like(shift)
@@ -107,6 +109,19 @@ def resampled(channels: FloatArray, stamps_s: FloatArray, begins_s: FloatArray) 
     share = np.clip((wanted_s - stamps_s[after - 1]) / span_s, 0, 1)[..., None]
     mixed: FloatArray = (channels[after - 1] * (1 - share) + channels[after] * share).astype(np.float32)
     return mixed
+
+
+def _restlessness(shape: tuple[int, ...], rng: np.random.Generator) -> FloatArray:
+    """Return what a real camera adds to drawn readings, (n, STEPS, c) in usual changes: noise that lasts some frames.
+
+    How strong it is differs from window to window and from channel to channel.
+    """
+    n, steps, c = shape
+    strength = RESTLESS * np.exp(rng.normal(0, 0.8, (n, 1)) + rng.normal(0, 0.6, (n, c)))
+    noise = rng.standard_normal((n, steps, c), np.float32)
+    for step in range(1, steps):
+        noise[:, step] = LASTING * noise[:, step - 1] + np.float32(np.sqrt(1 - LASTING**2)) * noise[:, step]
+    return noise * strength[:, None].astype(np.float32)
 
 
 def _kept(times_s: FloatArray, rng: np.random.Generator) -> IntArray:
