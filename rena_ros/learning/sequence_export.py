@@ -18,6 +18,9 @@ from rena_ros.learning.sequence_windows import FEATURES, HORIZONS_S, STEP_S, STE
 from rena_ros.perception.face_reader import READING_NAMES
 from rena_ros.perception.landmark_frame import POINTS
 
+UNDER_WAY = -4  # the step of the history from which on a movement is under way: a tenth of a second
+OPPOSED = 0.1  # the most by which a change opposes it, in usual changes
+
 
 class SequenceGraph(nn.Module):
     """What the Predictor runs: from resampled readings to the change, made small where the network is unsure.
@@ -40,7 +43,7 @@ class SequenceGraph(nn.Module):
         history = torch.cat([features, components], dim=2)
         newest = history[:, -1]
         change, sigma = self.network(history - newest[:, None], newest[:, :FEATURES], horizon_s)
-        change = confident(change, sigma, self.caution)
+        change = unopposed(confident(change, sigma, self.caution), newest - history[:, UNDER_WAY], self.network.scale)
         lead = ((trust * change)[:, FEATURES:] @ self.rows).reshape(-1, POINTS, 3)
         return change, newest, lead
 
@@ -49,6 +52,15 @@ def confident(change: Tensor, sigma: Tensor, caution: float) -> Tensor:
     """Return the change, less where its size is small beside its standard deviation."""
     energy = change.square()
     return change * energy / (energy + (caution * sigma).square() + 1e-12)
+
+
+def unopposed(change: Tensor, movement: Tensor, scale: Tensor) -> Tensor:
+    """Return the change, but hardly against a ``movement`` that is under way: noise is smoothed, no start held back.
+
+    Else a sudden change, which may be noise, would be shown later than without a model, and a blink would be cut.
+    """
+    opposes = change * movement < 0
+    return torch.where(opposes, torch.maximum(torch.minimum(change, OPPOSED * scale), -OPPOSED * scale), change)
 
 
 def export_sequence(graph: SequenceGraph, path: Path, provenance: Mapping[str, Any]) -> None:
