@@ -30,7 +30,7 @@ FADE_S = 0.3  # within which the lead grows to its full size when history begins
 # square, in distances of the eye corners) and angles of the head (rad). The most within 8,500 readings of 20 acting
 # people and a film of a real one was 0.033 and 0.115.
 JUMP_LANDMARKS, JUMP_RAD = 0.04, 0.2
-TRUST_AT_FIRST, TRUST_WEIGHT, TRUST_S = 0.5, 4.0, 20.0  # prior, its weight in squared usual changes, memory
+TRUST_AT_FIRST, TRUST_WEIGHT, TRUST_S = 0.4, 2.0, 20.0  # prior, its weight in squared usual changes, memory
 _ROWS = 64  # of the ring of readings: the history of a camera of up to 100 Hz
 
 

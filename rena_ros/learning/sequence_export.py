@@ -20,6 +20,7 @@ from rena_ros.perception.landmark_frame import POINTS
 
 UNDER_WAY = -4  # the step of the history from which on a movement is under way: a tenth of a second
 OPPOSED = 0.1  # the most by which a change opposes it, in usual changes
+AT_REST = 0.2  # a movement of this size, in usual changes, halves the lead
 
 
 class SequenceGraph(nn.Module):
@@ -43,7 +44,7 @@ class SequenceGraph(nn.Module):
         history = torch.cat([features, components], dim=2)
         newest = history[:, -1]
         change, sigma = self.network(history - newest[:, None], newest[:, :FEATURES], horizon_s)
-        change = unopposed(confident(change, sigma, self.caution), newest - history[:, UNDER_WAY], self.network.scale)
+        change = in_motion(confident(change, sigma, self.caution), newest - history[:, UNDER_WAY], self.network.scale)
         lead = ((trust * change)[:, FEATURES:] @ self.rows).reshape(-1, POINTS, 3)
         return change, newest, lead
 
@@ -54,13 +55,15 @@ def confident(change: Tensor, sigma: Tensor, caution: float) -> Tensor:
     return change * energy / (energy + (caution * sigma).square() + 1e-12)
 
 
-def unopposed(change: Tensor, movement: Tensor, scale: Tensor) -> Tensor:
-    """Return the change, but hardly against a ``movement`` that is under way: noise is smoothed, no start held back.
+def in_motion(change: Tensor, movement: Tensor, scale: Tensor) -> Tensor:
+    """Return the change, less where no ``movement`` is under way, and hardly against one: noise alone is smoothed.
 
-    Else a sudden change, which may be noise, would be shown later than without a model, and a blink would be cut.
+    Else noise at rest would be led, and a sudden change, which may be noise, or a blink would be held back.
     """
-    opposes = change * movement < 0
-    return torch.where(opposes, torch.maximum(torch.minimum(change, OPPOSED * scale), -OPPOSED * scale), change)
+    energy = movement.square()
+    supported = change * energy / (energy + (AT_REST * scale).square())
+    bound = OPPOSED * scale
+    return torch.where(change * movement < 0, torch.maximum(torch.minimum(change, bound), -bound), supported)
 
 
 def export_sequence(graph: SequenceGraph, path: Path, provenance: Mapping[str, Any]) -> None:

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", type=user_path, help="folder of sequences, as `rena sequences collect` records them")
     parser.add_argument("out", type=user_path, help="the model file to write (ONNX)")
     parser.add_argument("--architecture", choices=tuple(ENCODERS), default="gru", help="default: gru")
-    parser.add_argument("--epochs", type=int, default=12, help="passes through the data (default 12)")
+    parser.add_argument("--epochs", type=int, default=16, help="passes through the data (default 16)")
     parser.add_argument("--caution", type=float, default=CAUTION, help=f"how soon doubt damps (default {CAUTION})")
     parser.add_argument("--seed", type=int, default=0, help="of weights and windows (default 0)")
 

@@ -21,7 +21,7 @@ LOST_SHARES, THINNED_SHARE = (0.0, 0.0, 0.0, 0.1, 0.3), 0.3  # of frames; of seq
 STAMP_SD_S = 0.002
 SHORT_SHARE = 0.2  # of windows whose history begins later
 NO_LANDMARKS_SHARE = 0.15  # of windows without landmarks
-RESTLESS, LASTING = 0.12, 0.5  # added noise: its median strength in usual changes, its correlation from step to step
+RESTLESS, LASTING = 0.04, 0.5  # added noise: its median strength in usual changes, its correlation from step to step
 
 
 @dataclass(frozen=True)
