@@ -92,7 +92,5 @@ def begin_sequences(folder: Path, recipe: dict[str, Any]) -> bool:
         raise RenaError(f"cannot read {path}: {error}; choose another folder") from error
     differ = [key for key in meta if key != "commit" and earlier.get(key) != json.loads(json.dumps(meta[key]))]
     if differ:
-        raise RenaError(
-            f"{folder} holds sequences of another recipe ({', '.join(differ)} differ): choose another folder"
-        )
+        raise RenaError(f"{folder} holds sequences of another recipe ({', '.join(differ)}): choose another folder")
     return True

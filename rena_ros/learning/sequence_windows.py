@@ -57,8 +57,7 @@ def landmark_basis(sequences: Sequence[ReadingSequence]) -> Basis:
         flat = one.landmarks.reshape(len(one.landmarks), -1).astype(np.float32)
         varied.append((flat - flat.mean(axis=0))[::3])
     stacked = np.concatenate(varied)
-    _, vectors = np.linalg.eigh((stacked.T @ stacked).astype(np.float64))
-    rows = np.ascontiguousarray(vectors[:, ::-1][:, :COMPONENTS].T, np.float32)
+    rows = _principal(stacked)
     changes = []
     for one in sequences:
         channels = channels_of(one, rows)
@@ -68,6 +67,15 @@ def landmark_basis(sequences: Sequence[ReadingSequence]) -> Basis:
     scale = np.concatenate(changes).std(axis=0)
     scale[:FEATURES] = np.maximum(scale[:FEATURES], 0.01)  # channels that hardly move are noise
     return Basis(rows, scale.astype(np.float32))
+
+
+def _principal(stacked: FloatArray) -> FloatArray:
+    """Return the first COMPONENTS principal directions of rows (n, p), by the smaller of both products."""
+    if len(stacked) < stacked.shape[1]:
+        return np.linalg.svd(stacked, full_matrices=False)[2][:COMPONENTS]
+    _, vectors = np.linalg.eigh((stacked.T @ stacked).astype(np.float64))
+    rows: FloatArray = np.ascontiguousarray(vectors[:, ::-1][:, :COMPONENTS].T, np.float32)
+    return rows
 
 
 def channels_of(sequence: ReadingSequence, rows: FloatArray) -> FloatArray:
