@@ -33,7 +33,7 @@ WIDTH, HEIGHT = 640, 480
 
 
 @dataclass(frozen=True)
-class Plan:
+class ActingPlan:
     """What all sequences of a folder have in common. ``seconds``: of each sequence; one for each person."""
 
     folder: Path
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         raise RenaError("--people must be at least 1, --first-person and --seed at least 0")
     if not 1 <= 60 * args.minutes / args.people < 3600:
         raise RenaError("--minutes must give each person a sequence of at least 1 s and less than an hour")
-    plan = Plan(args.out, args.seed, args.first_person, args.people, round(60 * args.minutes / args.people, 3))
+    plan = ActingPlan(args.out, args.seed, args.first_person, args.people, round(60 * args.minutes / args.people, 3))
     workers, console = worker_count(args.workers), Console(soft_wrap=True)
     with locked(plan.folder):
         continued = begin_sequences(plan.folder, plan.recipe())
@@ -92,14 +92,14 @@ def _whole(path: Path) -> bool:
     return True
 
 
-def _collect(plan: Plan, todo: Sequence[int], workers: int, console: Console) -> None:
+def _collect(plan: ActingPlan, todo: Sequence[int], workers: int, console: Console) -> None:
     columns = (TextColumn("collecting"), BarColumn(), MofNCompleteColumn(), TextColumn("sequences"))
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
         bar = progress.add_task("", total=plan.people, completed=plan.people - len(todo))
         share_out(partial(_record_all, plan), todo, workers, lambda: progress.update(bar, advance=1))
 
 
-def _record_all(plan: Plan, connection: Connection) -> None:
+def _record_all(plan: ActingPlan, connection: Connection) -> None:
     with FaceReader() as reader:
         connection.send(("ready", None))
         while (number := connection.recv()) is not None:
@@ -108,7 +108,7 @@ def _record_all(plan: Plan, connection: Connection) -> None:
             connection.send(("ready", None))
 
 
-def record(plan: Plan, number: int, reader: FaceReader) -> ReadingSequence:
+def record(plan: ActingPlan, number: int, reader: FaceReader) -> ReadingSequence:
     """Let the person of this number act, and return the readings. Raises RenaError where no face is found."""
     robot, rng = load_robot(), np.random.default_rng([plan.seed, number])
     person, script = plan.first_person + number, int(np.random.SeedSequence([plan.seed, number]).generate_state(1)[0])

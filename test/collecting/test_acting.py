@@ -7,7 +7,7 @@ import pytest
 from rena_ros.base.errors import RenaError
 from rena_ros.collecting import sequences_command
 from rena_ros.collecting.acting import Acting
-from rena_ros.collecting.sequences_command import Plan, frame_times_s, record, run
+from rena_ros.collecting.sequences_command import ActingPlan, frame_times_s, record, run
 from rena_ros.datasets.sequences import read_sequences, sequence_path, write_sequence
 from rena_ros.perception.face_reader import FaceReader
 from rena_ros.robot.file import load_robot
@@ -59,7 +59,7 @@ def test_frames_come_in_order_whatever_the_camera():
 
 
 def test_a_recording_follows_from_its_plan(tmp_path):
-    plan = Plan(tmp_path, 1, 5001, 2, 0.3)
+    plan = ActingPlan(tmp_path, 1, 5001, 2, 0.3)
     with FaceReader() as reader:
         first, again = record(plan, 1, reader), record(plan, 1, reader)
     assert (first.features == again.features).all() and first.person == 5002
@@ -68,7 +68,7 @@ def test_a_recording_follows_from_its_plan(tmp_path):
 
 def test_a_collection_is_continued(tmp_path, monkeypatch):
     with FaceReader() as reader:
-        made = record(Plan(tmp_path, 1, 5001, 2, 1.0), 0, reader)
+        made = record(ActingPlan(tmp_path, 1, 5001, 2, 1.0), 0, reader)
     asked = []
 
     def share_out(_perform, numbers, _workers, recorded):

@@ -18,7 +18,7 @@ from rena_ros.perception.landmark_frame import POINTS
 C = len(READING_NAMES) + 24
 
 
-def sequence(seed, seconds=4.0):
+def sequence(seed, seconds=2.0):
     rng = np.random.default_rng(seed)
     times_s = np.arange(0, seconds, 1 / 30)
     waves = 0.5 + 0.4 * np.sin(times_s[:, None] * rng.uniform(1, 6, 55) + rng.uniform(0, 6, 55))
@@ -27,15 +27,15 @@ def sequence(seed, seconds=4.0):
 
 
 @pytest.mark.parametrize("architecture", ENCODERS)
-def test_a_trained_model_is_accepted_and_helps(architecture, tmp_path):
-    for seed in range(3):
+def test_a_trained_model_is_accepted(architecture, tmp_path):
+    for seed in range(2):
         write_sequence(sequence_path(tmp_path, seed), sequence(seed))
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     out = str(tmp_path / "model.onnx")
     assert run(parser.parse_args([str(tmp_path), out, "--architecture", architecture, "--epochs", "1"])) == 0
     predictor = Predictor(out)
-    assert predictor.provenance["architecture"] == architecture and predictor.provenance["persons"] == [0, 0]
+    assert predictor.provenance["architecture"] == architecture and predictor.provenance["persons"] == [0]
     one = sequence(9)
     led = [predictor.ahead(f, m.astype(np.float32), t) for t, f, m in zip(*vars_of(one), strict=True)]
     assert np.isfinite([pair[0] for pair in led]).all()
