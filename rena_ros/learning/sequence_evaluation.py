@@ -17,6 +17,7 @@ from rena_ros.behaviour.policy import Policy, RestReading
 from rena_ros.behaviour.prediction import COEFFICIENTS, Predictor
 from rena_ros.datasets.sequences import ReadingSequence, read_sequences
 from rena_ros.learning.sequence_baselines import constant_velocity, kalman
+from rena_ros.learning.sequence_plot import plot_leads
 from rena_ros.measures.prediction import PredictionScores, prediction_scores
 from rena_ros.perception.landmark_frame import POINTS
 
@@ -31,12 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model", action="append", default=[], metavar="FILE", help="may be repeated; default: shipped"
     )
     parser.add_argument("--horizon", type=float, default=0.08, metavar="S", help="how far ahead (default 0.08 s)")
+    parser.add_argument("--plot", type=user_path, metavar="FILE", help="also draw the last model's leads (PNG)")
     parser.add_argument("--json", type=user_path, metavar="FILE", help="also write all figures to this file")
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate, and print one table for each place of data."""
-    console, found = Console(soft_wrap=True), {}
+    console, found = Console(soft_wrap=True, width=max(Console().width, 110)), {}
     policy, methods = Policy(), dict(BASELINES)
     for file in args.model or [None]:
         predictor = Predictor(file)
@@ -51,6 +53,11 @@ def run(args: argparse.Namespace) -> int:
             console.print(_table(f"{place.stem}: {kind}, {1e3 * args.horizon:g} ms ahead", rows))
     if args.json:
         write_json(args.json, found)
+    if args.plot:
+        last = list(methods)[-1]
+        firsts = {place.stem: next(iter(read_sequences(place))) for place in args.data}
+        shown = {name: (one, methods[last](one, args.horizon)[0]) for name, one in firsts.items()}
+        plot_leads(args.plot, shown, args.horizon)
     return 0
 
 

@@ -23,7 +23,7 @@ from rena_ros.behaviour.resting_face import RestingFace
 from rena_ros.mimic.round_trip import RoundTrip, Track, compare
 from rena_ros.perception.camera import Camera
 from rena_ros.perception.face_reader import READING_NAMES, FaceReader
-from rena_ros.perception.landmark_frame import aligned
+from rena_ros.perception.landmark_frame import POINTS, aligned
 from rena_ros.perception.still import StillPicture
 from rena_ros.perception.video import open_source
 from rena_ros.robot.file import load_robot
@@ -170,14 +170,22 @@ def film_goals(film: FilmReadings, policy: Policy, adaptation: str, predictor: P
 
 def shown(goals: FloatArray, times_s: FloatArray, robot: Robot) -> Track:
     """Draw the robot with each row of goals (n, 25) and read its face; frames without a face are left out."""
-    face, times, features = TwinFace(robot), [], []
+    seen = drawn_readings(goals, times_s, robot)
+    return Track(seen.times_s, seen.features)
+
+
+def drawn_readings(goals: FloatArray, times_s: FloatArray, robot: Robot) -> FilmReadings:
+    """Return the readings of the robot's face, drawn with each row of goals (n, 25); see ``shown``."""
+    face, times, features, landmarks = TwinFace(robot), [], [], []
     with FaceReader() as reader:
         for t_s, row in zip(times_s, goals, strict=True):
             reading = reader.read(face.render(row), round(float(t_s) * 1e3))
             if reading is not None:
                 times.append(float(t_s))
                 features.append(reading.features)
-    return Track(np.array(times), np.array(features, np.float32).reshape(-1, len(READING_NAMES)))
+                landmarks.append(aligned(reading.landmarks[None], face.width / face.height)[0])
+    found = np.array(features, np.float32).reshape(-1, len(READING_NAMES))
+    return FilmReadings(np.array(times), found, np.array(landmarks, np.float32).reshape(-1, POINTS, 3))
 
 
 def score(film: FilmReadings, goals: FloatArray, robot: Robot) -> FilmScore:
