@@ -19,7 +19,7 @@ from rena_ros.perception.face_reader import READING_NAMES
 from rena_ros.perception.landmark_frame import POINTS
 
 UNDER_WAY = -4  # the step of the history from which on a movement is under way: a tenth of a second
-OPPOSED = 0.1  # the most by which a change opposes it, in usual changes
+OPPOSED = 0.05  # the most by which a change opposes it, in usual changes
 AT_REST = 0.2  # a movement of this size, in usual changes, halves the lead
 
 

@@ -5,15 +5,17 @@ import math
 import torch
 from torch import Tensor, nn
 
-from rena_ros.learning.sequence_windows import FEATURES, HORIZONS_S, STEPS
+from rena_ros.learning.sequence_windows import FEATURES, HORIZONS_S, STEP_S, STEPS
 
+VELOCITY_STEPS = (1, 2, 4)
 LEAST_SIGMA, MOST_SIGMA = 0.02, 5.0  # of a predicted change, in usual changes of the channel
 
 
 class SequenceNetwork(nn.Module):
     """History, newest features and horizon -> change at the horizon and its standard deviation, both (n, c).
 
-    ``history`` (n, STEPS, c), less the newest reading; ``newest`` (n, FEATURES) as read; ``horizon_s`` (n, 1).
+    A change is a share of what a channel's own velocity, taken over VELOCITY_STEPS, would make of it, and a rest; the
+    shares and the rest follow from the whole face. ``history`` (n, STEPS, c), less the newest reading; ``newest`` (n, FEATURES) as read; ``horizon_s`` (n, 1).
     ``scale`` (c,): the usual change of each channel.
     """
 
@@ -24,16 +26,20 @@ class SequenceNetwork(nn.Module):
         self.kind = kind
         self.register_buffer("scale", scale)
         self.encoder = ENCODERS[kind](len(scale), width)
-        self.head = nn.Sequential(nn.Linear(width + FEATURES + 1, 128), nn.SiLU(), nn.Linear(128, 2 * len(scale)))
+        outputs = (2 + len(VELOCITY_STEPS)) * len(scale)
+        self.head = nn.Sequential(nn.Linear(width + FEATURES + 1, 128), nn.SiLU(), nn.Linear(128, outputs))
 
     def forward(self, history: Tensor, newest: Tensor, horizon_s: Tensor) -> tuple[Tensor, Tensor]:
         """Return the change of each channel and its standard deviation, in the channel's own unit."""
         low, high = HORIZONS_S
         when = (horizon_s - (low + high) / 2) / (high - low)
         state = self.encoder(history / self.scale)
-        change, spread = self.head(torch.cat([state, newest, when], dim=1)).chunk(2, dim=1)
+        parts = self.head(torch.cat([state, newest, when], dim=1)).chunk(2 + len(VELOCITY_STEPS), dim=1)
+        change, spread, gates = parts[0] * self.scale, parts[1], parts[2:]
+        for gate, steps in zip(gates, VELOCITY_STEPS, strict=True):
+            change = change - gate * history[:, -1 - steps] * (horizon_s / (steps * STEP_S))
         sigma = LEAST_SIGMA + nn.functional.softplus(spread).clamp(max=MOST_SIGMA)
-        return change * self.scale, sigma * self.scale
+        return change, sigma * self.scale
 
 
 class GruEncoder(nn.Module):

@@ -63,7 +63,7 @@ def test_doubt_makes_a_change_small():
 def test_no_movement_is_held_back():
     change, scale = torch.tensor([[0.5, -0.5, 0.5, 0.5]]), torch.ones(4)
     led = in_motion(change, torch.tensor([[10.0, 10.0, -10.0, 0.0]]), scale)[0]
-    assert led.tolist() == pytest.approx([0.5, -0.1, 0.1, 0.0], abs=1e-3)
+    assert led.tolist() == pytest.approx([0.5, -0.05, 0.05, 0.0], abs=1e-3)
 
 
 def test_a_sequence_comes_back_from_its_file(tmp_path):
