@@ -15,8 +15,8 @@ class SequenceNetwork(nn.Module):
     """History, newest features and horizon -> change at the horizon and its standard deviation, both (n, c).
 
     A change is a share of what a channel's own velocity, taken over VELOCITY_STEPS, would make of it, and a rest; the
-    shares and the rest follow from the whole face. ``history`` (n, STEPS, c), less the newest reading; ``newest`` (n, FEATURES) as read; ``horizon_s`` (n, 1).
-    ``scale`` (c,): the usual change of each channel.
+    shares and the rest follow from the whole face. ``history`` (n, STEPS, c), less the newest reading; ``newest``
+    (n, FEATURES) as read; ``horizon_s`` (n, 1). ``scale`` (c,): the usual change of each channel.
     """
 
     scale: Tensor
