@@ -1,4 +1,4 @@
-"""`rena sequences evaluate`: predictors side by side, on sequences that no model has seen; as readings and as goals."""
+"""`rena sequences evaluate`: predictors side by side, on unseen sequences: as readings, the head alone, as goals."""
 
 import argparse
 from collections.abc import Callable, Sequence
@@ -64,8 +64,8 @@ def run(args: argparse.Namespace) -> int:
 def evaluated(
     sequences: Sequence[ReadingSequence], methods: dict[str, Method], policy: Policy, horizon_s: float
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """Return "readings" and "goals" -> method -> figure -> its mean over the sequences."""
-    kinds = ("readings", "goals")
+    """Return "readings", "head" (rad) and "goals" -> method -> figure -> its mean over the sequences."""
+    kinds = ("readings", "head", "goals")
     scores: dict[str, dict[str, list[PredictionScores]]] = {kind: {name: [] for name in methods} for kind in kinds}
     for one in track(sequences, "evaluating", transient=True):
         rests = _rests(one, policy)
@@ -73,6 +73,8 @@ def evaluated(
         for name, method in methods.items():
             led = method(one, horizon_s)
             scores["readings"][name].append(prediction_scores(one.times_s, one.features, led[0], horizon_s))
+            head, led_head = one.features[:, COEFFICIENTS:], led[0][:, COEFFICIENTS:]
+            scores["head"][name].append(prediction_scores(one.times_s, head, led_head, horizon_s))
             goals = _goals(policy, led, rests)
             scores["goals"][name].append(prediction_scores(one.times_s, truth, goals, horizon_s))
     return {kind: {name: _mean(found) for name, found in rows.items()} for kind, rows in scores.items()}
