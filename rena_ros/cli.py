@@ -19,6 +19,10 @@ COMMANDS = {
     "dataset": ("rena_ros.datasets.command", "build datasets from bags, check, show and share them"),
     "train": ("rena_ros.learning.train_command", "learn coefficients -> goals from collected samples"),
     "evaluate": ("rena_ros.learning.evaluate_command", "held-out error of a model beside its baselines"),
+    "sequences": (
+        "rena_ros.learning.sequences_command",
+        "a model of what a face does next",
+    ),
     "report": ("rena_ros.report.command", "the paper's experiments: train, measure and write up all models"),
     "servo": ("rena_ros.servo_tools.command", "find, watch, move, set up and calibrate servos"),
     "bag": ("rena_ros.bags.command", "look into bags; mend those that were cut off"),

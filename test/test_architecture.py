@@ -67,7 +67,8 @@ KNOWS = {
     "learning": {"robot", "datasets", "behaviour", "perception", "measures"},
     "report": {"robot", "datasets", "behaviour", "learning", "measures", "perception", "twin"}
     | {"collecting", "mimic"},  # data for --quick; the round trip
-    "mimic": {"graph", "processes", "robot", "perception", "behaviour", "twin", "nodes"},
+    # measures: Table III of a film with and without prediction
+    "mimic": {"graph", "processes", "robot", "perception", "behaviour", "twin", "nodes", "measures"},
     "bench": {"graph", "processes", "robot", "bus", "control", "emulator", "nodes", "perception", "twin"}
     | {"behaviour", "learning"},  # the engines of `rena bench model`
 }

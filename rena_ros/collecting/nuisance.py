@@ -4,7 +4,7 @@ All of it follows from a random generator that the caller makes from the dataset
 dataset can be made again. The sizes are chosen to be plausible for a webcam and a small servo, not measured on a robot.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -43,24 +43,54 @@ def moved_view(view: View, rng: np.random.Generator, share: float = 1.0) -> View
     return View(view.distance + distance, view.height + height, view.aside + aside, view.roll + roll)
 
 
-def through_camera(picture: ByteArray, rng: np.random.Generator) -> ByteArray:
-    """Return a picture, uint8 RGB (h, w, 3), as a webcam delivers it: exposure, colour, blur, noise, JPEG."""
+@dataclass(frozen=True)
+class Webcam:
+    """A webcam in some light. ``table``: what it makes of the 256 levels of each colour, float64 (256, 3).
+
+    ``blur_px``: of a picture of 480 lines. ``noise``: standard deviation of a pixel, in 8-bit steps. ``quality``: JPEG.
+    """
+
+    table: FloatArray
+    blur_px: float
+    noise: float
+    quality: int
+
+    def photographed(self, picture: ByteArray, roll: tuple[int, int]) -> ByteArray:
+        """Return a picture, uint8 RGB (h, w, 3), as the webcam delivers it; another ``roll`` is other noise."""
+        shown = np.stack([self.table[:, k].astype(np.float32)[picture[..., k]] for k in range(3)], axis=2)
+        if (blur := self.blur_px * len(picture) / 480) > 0.2:
+            shown = cv2.GaussianBlur(shown, (0, 0), blur)
+        # One sheet of noise, rolled: drawing 900,000 normal numbers would take longer than drawing the face.
+        shown += np.float32(self.noise) * np.roll(_noise(shown.shape), roll, (0, 1))
+        pixels = np.clip(shown, 0, 255).astype(np.uint8)
+        ok, encoded = cv2.imencode(
+            ".jpg", np.ascontiguousarray(pixels[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, self.quality]
+        )
+        if not ok:
+            raise RuntimeError("this OpenCV cannot write JPEG")
+        return np.ascontiguousarray(np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8)[..., ::-1])
+
+
+def draw_webcam(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[Webcam, tuple[int, int]]:
+    """Return a webcam, and the roll of its noise in a picture of ``shape`` (h, w)."""
     exposure, gamma = np.exp(rng.normal(0, EXPOSURE_SD)), np.exp(rng.normal(0, GAMMA_SD))
     balance = np.exp(rng.normal(0, BALANCE_SD, 3))
     levels = np.arange(256) / 255
-    table = np.clip(255 * exposure * balance * levels[:, None] ** gamma, 0, 255)  # (256, 3)
-    shown = np.stack([table[:, k].astype(np.float32)[picture[..., k]] for k in range(3)], axis=2)
-    if (blur := rng.uniform(*BLUR_SD) * len(picture) / 480) > 0.2:
-        shown = cv2.GaussianBlur(shown, (0, 0), blur)
-    # One sheet of noise, rolled: drawing 900,000 normal numbers would take longer than drawing the face.
-    sheet = _noise(shown.shape)
-    shown += np.float32(rng.uniform(*NOISE_SD)) * np.roll(sheet, tuple(rng.integers(0, shown.shape[:2])), (0, 1))
-    pixels = np.clip(shown, 0, 255).astype(np.uint8)
-    quality = int(rng.integers(*JPEG_QUALITY))
-    ok, encoded = cv2.imencode(".jpg", np.ascontiguousarray(pixels[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not ok:
-        raise RuntimeError("this OpenCV cannot write JPEG")
-    return np.ascontiguousarray(np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8)[..., ::-1])
+    table = np.clip(255 * exposure * balance * levels[:, None] ** gamma, 0, 255)
+    blur_px, noise, roll = rng.uniform(*BLUR_SD), rng.uniform(*NOISE_SD), draw_roll(rng, shape)
+    return Webcam(table, float(blur_px), float(noise), int(rng.integers(*JPEG_QUALITY))), roll
+
+
+def draw_roll(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[int, int]:
+    """Return how the sheet of noise lies over a picture of ``shape`` (h, w)."""
+    down, right = rng.integers(0, shape)
+    return int(down), int(right)
+
+
+def through_camera(picture: ByteArray, rng: np.random.Generator) -> ByteArray:
+    """Return a picture, uint8 RGB (h, w, 3), as some webcam delivers it: exposure, colour, blur, noise, JPEG."""
+    webcam, roll = draw_webcam(rng, (picture.shape[0], picture.shape[1]))
+    return webcam.photographed(picture, roll)
 
 
 _sheets: dict[tuple[int, ...], FloatArray] = {}

@@ -14,6 +14,7 @@ from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 from rena_ros.base.errors import RenaError
 from rena_ros.collecting.appearance import Appearance
@@ -51,16 +52,27 @@ class Job:
 def record_shards(job: Job, shards: Sequence[PlannedShard], workers: int, recorded: Callable[[], None]) -> None:
     """Record and write all ``shards`` with up to ``workers`` processes; call ``recorded`` after each sample.
 
-    Raises RenaError with a worker's message when it raised one, or when it died. Then, and on Ctrl-C, all other workers
-    are ended.
+    Raises RenaError; see ``share_out``.
+    """
+    share_out(partial(_record_all, job), shards, workers, recorded)
+
+
+def share_out(
+    perform: Callable[[Connection], None], items: Sequence[Any], workers: int, recorded: Callable[[], None]
+) -> None:
+    """Let up to ``workers`` processes work off ``items``; call ``recorded`` whenever one sends ("recorded", None).
+
+    ``perform``, a function of a module, runs in each process: it sends ("ready", None), receives an item, works, and
+    so on until it receives None. Raises RenaError with a worker's message when it raised one, or when it died. Then,
+    and on Ctrl-C, all other workers are ended.
     """
     context = multiprocessing.get_context("spawn")
-    waiting = list(shards)
+    waiting = list(items)
     processes: dict[Connection, BaseProcess] = {}
     try:
         for _ in range(min(workers, len(waiting))):
             ours, theirs = context.Pipe()
-            process = context.Process(target=_work, args=(theirs, job), daemon=True)
+            process = context.Process(target=_work, args=(theirs, perform), daemon=True)
             process.start()
             theirs.close()
             processes[ours] = process
@@ -78,7 +90,7 @@ def record_shards(job: Job, shards: Sequence[PlannedShard], workers: int, record
 def _handle(
     connection: Connection,
     processes: dict[Connection, BaseProcess],
-    waiting: list[PlannedShard],
+    waiting: list[Any],
     recorded: Callable[[], None],
 ) -> None:
     """Handle one message of one worker."""
@@ -104,10 +116,10 @@ def _handle(
         raise RuntimeError(f"a collecting process failed:\n{value}")
 
 
-def _work(connection: Connection, job: Job) -> None:
+def _work(connection: Connection, perform: Callable[[Connection], None]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the parent ends this process
     try:
-        _record_all(connection, job)
+        perform(connection)
     except RenaError as error:
         connection.send(("refused", str(error)))
     except (EOFError, BrokenPipeError, ConnectionResetError):
@@ -116,7 +128,7 @@ def _work(connection: Connection, job: Job) -> None:
         connection.send(("failed", traceback.format_exc()))
 
 
-def _record_all(connection: Connection, job: Job) -> None:
+def _record_all(job: Job, connection: Connection) -> None:
     robot = load_robot(job.robot_file)
     strategy = load_strategy(job.strategy_file, robot)
     with Stage(robot, job.width, job.height, load_body(job.body_file, robot), job.engine) as stage:

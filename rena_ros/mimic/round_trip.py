@@ -4,7 +4,7 @@ The measure, per channel: the Pearson correlation over time between the person's
 twin is shifted back by one lag, common to all channels: the lag with the largest mean correlation.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,20 +88,21 @@ def twin_track(pictures: SpoolReader, progress: Callable[[int, int], None]) -> T
     return Track(np.array(times_s), np.array(features, np.float32).reshape(-1, len(READING_NAMES)))
 
 
-def compare(person: Track, twin: Track) -> RoundTrip | None:
+def compare(person: Track, twin: Track, lags_ms: Sequence[int] = LAGS_MS) -> RoundTrip | None:
     """Correlate two tracks; None when fewer than MIN_MOMENTS moments are covered by both.
 
-    For each lag of LAGS_MS the twin is interpolated linearly at the person's times plus the lag. All lags are compared
-    at the same moments, those that both tracks cover at every lag, so that no lag wins by leaving moments out.
+    For each of ``lags_ms``, 0 among them, the twin is interpolated linearly at the person's times plus the lag. All
+    lags are compared at the same moments, those that both tracks cover at every lag, so that no lag wins by leaving
+    moments out.
     """
     usable = np.ones(len(person.times_s), bool)
-    for lag_ms in LAGS_MS:
+    for lag_ms in lags_ms:
         usable &= _covered(twin.times_s, person.times_s + lag_ms / 1e3)
     if usable.sum() < MIN_MOMENTS:
         return None
     times_s, mine = person.times_s[usable], person.features[usable].astype(np.float64)
     std = mine.std(axis=0)
-    at_lag = {lag_ms: correlations(mine, _resampled(twin, times_s + lag_ms / 1e3)) for lag_ms in LAGS_MS}
+    at_lag = {lag_ms: correlations(mine, _resampled(twin, times_s + lag_ms / 1e3)) for lag_ms in lags_ms}
     for r in at_lag.values():
         r[std < MIN_STD] = np.nan
     scores = {lag_ms: np.nanmean(r) if np.isfinite(r).any() else -np.inf for lag_ms, r in at_lag.items()}

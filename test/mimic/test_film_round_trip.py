@@ -37,7 +37,7 @@ def test_a_robot_that_mirrors_itself_scores_one():
     film = FilmReadings(person.times_s, person.features, np.zeros((len(person.times_s), 478, 3), np.float32))
     found = score(film, goals, ROBOT)
     assert found.mean_r == pytest.approx(1.0, abs=1e-6) and found.trip.lag_ms == 0
-    np.testing.assert_array_equal(found.moving, person.features[:38].std(axis=0) >= 0.03)  # 0.4 s are for lags
+    np.testing.assert_array_equal(found.moving, person.features[5:45].std(axis=0) >= 0.03)  # 0.15 s are for lags
     still = score(film, np.repeat(ROBOT.neutral_goals[None], 50, axis=0), ROBOT)
     assert not still.mean_r > 0.5 and still.jitter == 0
     with pytest.raises(RenaError, match="too few moments"):
@@ -64,6 +64,24 @@ def test_goals_of_a_film_pass_the_limiter():
     assert (away[:, a] & away[:, b]).any() and not np.allclose(goals, raw, atol=1e-3)
     free = sorted(set(range(25)) - {*a, *b})
     np.testing.assert_allclose(goals[:, free], raw[:, free], atol=1e-5)
+
+
+def test_the_policy_sees_what_is_predicted_and_the_person_is_learned_from_what_was_read(monkeypatch):
+    class Leading:
+        def ahead(self, features, landmarks, t_s):
+            return features + np.float32(0.1), landmarks + np.float32(0.01)
+
+    policy, observed, seen = Policy(robot=ROBOT), [], []
+    rest = policy.robot_neutral
+    film = FilmReadings(np.arange(3) / 30, np.repeat(rest.features[None], 3, 0), np.repeat(rest.landmarks[None], 3, 0))
+    monkeypatch.setattr(
+        "rena_ros.mimic.film_round_trip.PersonFace.observe", lambda _, f, t_s, m: observed.append((f, m))
+    )
+    monkeypatch.setattr(Policy, "__call__", lambda _, f, m, r: seen.append((f, m)) or ROBOT.neutral_goals)
+    film_goals(film, policy, "person", Leading())
+    assert all((f == rest.features).all() and (m == rest.landmarks).all() for f, m in observed)
+    assert all(np.allclose(f - rest.features, 0.1) and np.allclose(m - rest.landmarks, 0.01) for f, m in seen)
+    assert len(observed) == len(seen) == 3
 
 
 def test_readings_are_kept_in_the_cache_and_taken_from_it(tmp_path, monkeypatch):

@@ -63,6 +63,12 @@ def test_the_lag_that_was_put_in_is_found(delay_ms):
         assert np.mean(trip.r_zero_lag[moved]) < np.mean(trip.r[moved])
 
 
+def test_a_robot_that_leads_has_a_lag_below_0_where_it_is_looked_for():
+    leading = track(30, -0.06)
+    assert compare(track(24), leading, range(-150, 155, 5)).lag_ms == pytest.approx(-60, abs=5)
+    assert compare(track(24), leading).lag_ms == 0
+
+
 def test_a_channel_that_hardly_moved_has_no_correlation_but_its_standard_deviation():
     trip = compare(track(24), track(30))
     assert np.isnan(trip.r[STILL])
