@@ -31,8 +31,7 @@ LONGEST_S = 0.5  # of a blink; lids that are shut for longer are the person's ow
 RELEASE_S = 0.1  # from closed back to the person's goals
 GAP_S = 0.2  # between readings: after a longer one nothing is known about speed
 _BLINK, _DOWN = (
-    [READING_NAMES.index(f"{name}{side}") for side in ("Left", "Right")]
-    for name in ("eyeBlink", "eyeLookDown")
+    [READING_NAMES.index(f"{name}{side}") for side in ("Left", "Right")] for name in ("eyeBlink", "eyeLookDown")
 )
 
 
@@ -123,8 +122,6 @@ class WholeBlinks:
         closing.peak = np.maximum(closing.peak, blink)
         since_s = t_s - closing.start_s
         opens = (blink - closing.usual).mean() < OPEN_SHARE * (closing.peak - closing.usual).mean()
-        if closing.open_s is None and (
-            not wanted or since_s >= LONGEST_S or (opens and since_s >= self.arrival_s)
-        ):
+        if closing.open_s is None and (not wanted or since_s >= LONGEST_S or (opens and since_s >= self.arrival_s)):
             closing.open_s = t_s
         return 1.0 if closing.open_s is None else max(0.0, 1.0 - (t_s - closing.open_s) / RELEASE_S)

@@ -5,6 +5,8 @@ reading arrives, and ``timing``. While no face is present it eases to neutral at
 commands, so their stamps lie between those of the images, and they are not reported on ``timing``. With ``idle`` it
 then blinks and moves its eyes a little, until a face comes.
 
+The model is given what the person's face is expected to be ``horizon_s`` later (see ``behaviour.prediction``).
+
 A model that reads landmarks waits for those of the same image on ``face/landmarks``, and takes the shape of the image
 from ``camera/camera_info``; a reading whose landmarks do not come before the next one is skipped, and counted.
 
@@ -31,6 +33,7 @@ from rena_ros.behaviour.idle import IdleLife
 from rena_ros.behaviour.landmark_pairing import LandmarkPairing
 from rena_ros.behaviour.person import PersonFace
 from rena_ros.behaviour.policy import Policy
+from rena_ros.behaviour.prediction import Predictor
 from rena_ros.behaviour.presence import Presence
 from rena_ros.behaviour.resting_face import RestingFace
 from rena_ros.behaviour.whole_blinks import WholeBlinks
@@ -61,6 +64,7 @@ class PolicyNode(Node):
         self.policy(neutral.features, neutral.landmarks)  # the first inference is slow: not at the cost of a reading
         self.resting = RestingFace(self.policy.robot_rest, given["rest_seconds"])
         self.person = PersonFace(neutral, given["rest_seconds"])  # for models that read a neutral face
+        self.predictor = Predictor(horizon_s=given["horizon_s"])
         self._pairing = LandmarkPairing()
         self._aspect: float | None = None  # width / height of the images
         self.presence = Presence(self.robot.neutral_goals, given["lost_after_s"])
@@ -92,6 +96,7 @@ class PolicyNode(Node):
             lost_after_s=partial(setattr, self.presence, "lost_after_s"),
             new_person_after_s=partial(setattr, self, "new_person_after_s"),
             rest_seconds=self._set_rest_seconds,
+            horizon_s=partial(setattr, self.predictor, "horizon_s"),
             idle=self._set_idle,
             whole_blinks=self._set_whole_blinks,
         )
@@ -154,10 +159,11 @@ class PolicyNode(Node):
             landmarks = aligned(landmarks[None], self._aspect)[0]
         self._meet(now_s)
         try:
+            expected, expected_landmarks = self.predictor.ahead(features, landmarks, nanoseconds(stamp) * 1e-9)
             if self.policy.reads_rest:
-                goals = self.policy(features, landmarks, self.person.rest)
+                goals = self.policy(expected, expected_landmarks, self.person.rest)
             else:
-                goals = self.policy(self.resting.adapt(features), landmarks)
+                goals = self.policy(self.resting.adapt(expected), expected_landmarks)
         except ValueError as error:
             self._refuse(str(error))
             return
@@ -176,6 +182,7 @@ class PolicyNode(Node):
         if self._seen_s is not None and now_s - self._seen_s > self.new_person_after_s:
             self.resting.reset()
             self.person.reset()
+            self.predictor.reset()
             self._blinks.reset()
             self.get_logger().info(f"a face after {now_s - self._seen_s:.0f} s without one: {self._asked()}")
         self._seen_s = now_s

@@ -15,6 +15,9 @@ PARAMETERS = (
         live=True,
     ),
     ParameterSpec("rest_seconds", 2.0, "calm time from which a resting face is measured, s", (0.05, 60), live=True),
+    ParameterSpec(
+        "horizon_s", 0.08, "how far ahead the person's face is predicted, s; 0: not at all", (0, 0.12), live=True
+    ),
     ParameterSpec("idle", False, "blink and move the eyes a little while no face is present", live=True),
     ParameterSpec("whole_blinks", False, "close the lids whole when the person blinks", live=True),
 )

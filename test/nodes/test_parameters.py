@@ -20,7 +20,7 @@ from rena_ros.nodes.twin import TwinNode
 NODES = (*(process.name for process in mimic_graph(composed=False)), "babble", "recorder", "play")
 TABLES = {name: importlib.import_module(f"rena_ros.nodes.{name}").PARAMETERS for name in NODES}
 LIVE = {
-    "policy": {"rate_hz", "lost_after_s", "new_person_after_s", "rest_seconds", "idle", "whole_blinks"},
+    "policy": {"rate_hz", "lost_after_s", "new_person_after_s", "rest_seconds", "horizon_s", "idle", "whole_blinks"},
     "servos": {"rate_hz", "command_timeout_s", "release_after_s"},
     "camera": {"loop", "mirror"},
     "blendshapes": {"mirror"},
