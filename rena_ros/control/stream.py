@@ -7,6 +7,7 @@ three commands, as far as it can be trusted:
 * The speed is that of the parabola at the newest command, but at most twice that of either of the last two ways, and
   none where these disagree in direction (the monotonized central limiter of van Leer, 1977). A step has no speed.
 * The parabola counts only where it slows the stream down, and only until it stands: nothing turns back by itself.
+* It ends where the next command is due, and lies back at the last one when none has come for ``HOLD_S``.
 * How far is led is in proportion to how well the last leads came true. Noise is not led, nor are movements too quick
   for their samples.
 
@@ -21,7 +22,6 @@ from rena_ros.base.arrays import FloatArray
 
 STREAM_S = (0.008, 0.1)  # commands this far apart are a stream whose speed is known
 LEAD_S = 0.025  # beyond the time asked for: the servos, and the time in which a trajectory ends
-AWAIT = 1.25  # of the interval between the last two commands: so long the stream goes on without another one
 HOLD_S = 0.07  # without a further command for this long (two frames at 30 Hz), the last one is where it ends
 _MEMORY = 0.5  # of the squared errors of the leads, from one command to the next
 
@@ -62,7 +62,7 @@ class CommandStream:
         since_s = time_s - self._time_s
         if since_s > HOLD_S:
             return self.target
-        ahead: FloatArray = self._trust * self._led(min(since_s, AWAIT * self._interval_s) + LEAD_S)
+        ahead: FloatArray = self._trust * self._led(min(since_s, self._interval_s) + LEAD_S)
         return self.target + ahead
 
     def _forget(self) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rena_ros.control.stream import AWAIT, HOLD_S, LEAD_S, STREAM_S, CommandStream
+from rena_ros.control.stream import HOLD_S, LEAD_S, STREAM_S, CommandStream
 
 FRAME_S = 1 / 30
 TOP_RAD_S = 4.0
@@ -74,7 +74,7 @@ def test_of_a_movement_too_quick_for_its_frames_little_is_led():
 
 def test_the_lead_waits_when_the_next_command_is_overdue_and_is_taken_back():
     stream, now_s = fed(lambda t: 0.5 * t)
-    waiting = led(stream, now_s + AWAIT * FRAME_S)
+    waiting = led(stream, now_s + FRAME_S)
     assert led(stream, now_s + HOLD_S - 1e-3) == pytest.approx(waiting)
     assert led(stream, now_s + HOLD_S + 1e-3) == stream.target[0]
 
