@@ -137,7 +137,7 @@ class BlinkFigures:
     peak_s: float
 
 
-CLOSED, OPEN = 0.8, 0.5
+CLOSED, OPEN, SEEN = 0.8, 0.5, 0.05
 
 
 def blink_figures(blink: Blink, person: FloatArray, horn: FloatArray, times_s: FloatArray) -> BlinkFigures:
@@ -151,6 +151,27 @@ def blink_figures(blink: Blink, person: FloatArray, horn: FloatArray, times_s: F
     shown = bool(deep.size) and bool((theirs[deep[-1] :] <= OPEN).any())
     seen_s = times_s[during]
     return BlinkFigures(shown, _peak_s(theirs, seen_s) - _peak_s(mine, seen_s))
+
+
+def ideal_blink(
+    blink: Blink, person: FloatArray, times_s: FloatArray, stamps_s: FloatArray, ways_s: tuple[float, float, float]
+) -> float:
+    """Return how late the peak of the least late lid is that does not know the future, s, less the latency.
+
+    The lid starts to shut at the stamp of the first frame that shows SEEN of the closure, and to open at that of the
+    first that shows SEEN of the opening, yet not before it is shut. ``ways_s``: the servo's least times for 10, 90 and
+    100 % of the way. NaN where no frame of ``stamps_s`` (m,) shows the blink shut, or none shows it open again.
+    """
+    during = (times_s >= blink.start_s) & (times_s < blink.end_s)
+    share = (person[during] - blink.rest) / (person[during].max() - blink.rest)
+    peak_s, seen_s = _peak_s(share, times_s[during]), stamps_s[(stamps_s >= blink.start_s) & (stamps_s < blink.end_s)]
+    shown = np.interp(seen_s, times_s[during], share)
+    closes, opens = seen_s[shown >= SEEN], seen_s[(shown <= 1 - SEEN) & (seen_s > peak_s)]
+    if not closes.size or not opens.size:
+        return float("nan")
+    tenth_s, most_s, all_s = ways_s
+    open_s = max(float(opens[0]), float(closes[0]) + all_s)
+    return (float(closes[0]) + most_s + open_s + tenth_s) / 2 - peak_s
 
 
 def _peak_s(share: FloatArray, times_s: FloatArray) -> float:
