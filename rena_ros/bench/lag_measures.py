@@ -11,6 +11,7 @@ from ruckig import InputParameter, Result, Ruckig, Trajectory
 from rena_ros.base.arrays import FloatArray
 
 LAGS_S = (-0.05, 0.3)
+COARSE_S = 0.008  # between the lags that are compared first: faces move far slower
 JERK_STEP_S = 0.02
 REACHED = 0.9
 _LIMIT_STEP_S = 1e-4
@@ -20,23 +21,32 @@ def lag_s(leader: FloatArray, follower: FloatArray, step_s: float) -> float:
     """Return by how much ``follower`` is behind: the lag of the largest Pearson correlation within LAGS_S.
 
     Of signals of several columns, (k, n), it is one lag for all: that of the largest mean correlation, as in the round
-    trip. A parabola through the three largest correlations gives fractions of a step. All lags are compared over the
-    same moments of ``leader``. NaN where either does not move. Raises ValueError for signals shorter than the lags.
+    trip. Lags COARSE_S apart are compared first, then all beside the best; a parabola through the three largest
+    correlations gives fractions of a step. All lags are compared over the same moments of ``leader``. NaN where either
+    does not move. Raises ValueError for signals shorter than the lags.
     """
     first, last = (round(limit / step_s) for limit in LAGS_S)
     begin, end = max(-first, 0), len(leader) - max(last, 0)
     if end - begin < 3:
         raise ValueError(f"{len(leader)} samples are too few for lags of {LAGS_S} s")
     mine = leader[begin:end]
-    r = np.array([_correlations(mine, follower[begin + k : end + k]).mean() for k in range(first, last + 1)])
+
+    def r_of(lags: range) -> FloatArray:
+        return np.array([_correlations(mine, follower[begin + k : end + k]).mean() for k in lags])
+
+    coarse = range(first, last + 1, max(round(COARSE_S / step_s), 1))
+    r = r_of(coarse)
     if not np.isfinite(r).all():
         return float("nan")
+    near = coarse[int(np.argmax(r))]
+    lags = range(max(near - coarse.step, first), min(near + coarse.step, last) + 1)
+    r = r_of(lags)
     best = int(np.argmax(r))
     if 0 < best < len(r) - 1:
         before, here, after = r[best - 1 : best + 2]
         bend = before - 2 * here + after
-        return float((first + best + ((before - after) / (2 * bend) if bend else 0.0)) * step_s)
-    return (first + best) * step_s
+        return float((lags[best] + ((before - after) / (2 * bend) if bend else 0.0)) * step_s)
+    return lags[best] * step_s
 
 
 def _correlations(a: FloatArray, b: FloatArray) -> FloatArray:
