@@ -25,7 +25,8 @@ from rena_ros.bench.lag_figures import (
     signal_figures,
 )
 from rena_ros.bench.lag_live import LiveRun, live_run
-from rena_ros.bench.lag_parts import LagPart, perception, picture, state, transport
+from rena_ros.bench.lag_measures import SEEN
+from rena_ros.bench.lag_parts import LagPart, camera, perception, picture, state, transport
 from rena_ros.bench.lag_plot import plot
 from rena_ros.bench.lag_run import Ahead, Conditions, Rehearse, Trace, rehearse, run_signal
 from rena_ros.bench.lag_signals import Signal, blinks, performer, sine, steps, still
@@ -47,7 +48,9 @@ jerk: rms of the third difference over 20 ms. noise: rms of the horns over the s
 BLINK_CAPTION = f"""\
 shown: the lid does 80 % of the person's way and comes back to half of it. peak: the middle of the time above 90 % of
 its own peak, behind the person's; near: within {NEAR_S * 1e3:.0f} ms. Commands are the true lids of the frames:
-what perception does to a blink is left out."""
+what perception does to a blink is left out. at best: after the same latency a lid shuts, as fast as its servo can, from
+the first frame that shows {SEEN:.0%} of the closure, and opens from the first that shows as much of the opening: what
+a lid that shuts whole and does not know the future can reach."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
     took_s = time.process_time() - begun_s
     live = live_run(args.live) if args.live else None
     parts[2:2] = motion_parts(rows, latency_ms)
+    parts.insert(0, camera(args.fps))
     console.print(parts_table(parts, rows, latency_ms, live))
     console.print(signals_table(rows))
     console.print(CAPTION, style="dim", highlight=False)
@@ -104,7 +108,7 @@ def measure(
         ahead = make_ahead() if make_ahead else None
         trace = traces[signal.name] = run_signal(signal, conditions, rehearse, ahead)
         if signal.blinks is not None:
-            counts.append(blink_counts(robot, signal, trace))
+            counts.append(blink_counts(robot, signal, trace, conditions))
         rows += signal_figures(robot, signal, trace, conditions)
     return rows, counts, traces
 
@@ -167,7 +171,7 @@ def parts_table(parts: list[LagPart], rows: Iterable[SignalFigures], latency_ms:
         "stamp → horn",
         f"{horns:.1f}",
         "",
-        f"{SHOWN}; a picture's own wait for its turn is not in the stamp",
+        f"{SHOWN}; the camera's wait, before the stamp, not in it",
         style="bold",
     )
     for row in rows:
@@ -201,6 +205,8 @@ def blinks_table(counts: Iterable[BlinkCounts]) -> Table:
     for one in counts:
         peaks = (f"{percentile(one.peaks_ms, share):.1f}" for share in (50, 95))
         table.add_row(one.signal, f"{one.blinks}", f"{one.shown}", f"{one.near}", *peaks)
+        least = (f"{percentile(one.ideal_ms, share):.1f}" for share in (50, 95))
+        table.add_row("  at best", f"{len(one.ideal_ms)}", "", f"{one.ideal_near}", *least, style="dim")
     return table
 
 

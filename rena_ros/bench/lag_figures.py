@@ -5,7 +5,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from rena_ros.base.arrays import FloatArray
-from rena_ros.bench.lag_measures import Edge, beyond, blink_figures, edge_figures, fastest_s, jerk_rms, lag_s, sine_fit
+from rena_ros.bench.lag_measures import (
+    REACHED,
+    Blink,
+    Edge,
+    beyond,
+    blink_figures,
+    edge_figures,
+    fastest_s,
+    ideal_blink,
+    jerk_rms,
+    lag_s,
+    sine_fit,
+)
 from rena_ros.bench.lag_run import STEP_S, Conditions, Trace
 from rena_ros.bench.lag_signals import GROUPS, Signal
 from rena_ros.control.motion import JERK_TIME_S
@@ -42,13 +54,19 @@ class SignalFigures:
 
 @dataclass(frozen=True)
 class BlinkCounts:
-    """``shown`` of ``blinks``, ``near``: whose peaks are within NEAR_S of the person's; ``peaks_ms`` of those shown."""
+    """``shown`` of ``blinks``, ``near``: whose peaks are within NEAR_S of the person's; ``peaks_ms`` of those shown.
+
+    ``ideal_ms``: peaks of a lid that starts as early as the frames permit and moves as fast as the servo can, and how
+    many of these are near.
+    """
 
     signal: str
     blinks: int
     shown: int
     near: int
     peaks_ms: tuple[float, ...]
+    ideal_near: int
+    ideal_ms: tuple[float, ...]
 
 
 def signal_figures(robot: Robot, signal: Signal, trace: Trace, conditions: Conditions) -> list[SignalFigures]:
@@ -100,7 +118,6 @@ def _edges(
     if not edges:
         return {}
     i = robot.index[joint]
-    limits = robot.max_speed_rad_s[i], robot.max_acceleration_rad_s2[i], robot.max_acceleration_rad_s2[i] / JERK_TIME_S
     reach_s, overshoot, servo_s = [], [], []
     for edge in edges:
         found = edge_figures(edge, trace.horns[:, i], trace.times_s)
@@ -108,8 +125,7 @@ def _edges(
         seen_s = np.ceil((edge.start_s - 1e-9) * conditions.fps) / conditions.fps - edge.start_s
         reach_s.append(found.reached_s - (seen_s if signal.blinks is None else person))
         overshoot.append(found.overshoot)
-        distance_rad = abs(edge.after - edge.before) * float(robot.upper[i] - robot.lower[i])
-        servo_s.append(fastest_s(distance_rad, *limits))
+        servo_s.append(_fastest_s(robot, i, edge.after - edge.before, REACHED))
     return {
         "overshoot": 100 * max(overshoot),
         "reach_ms": float(np.median(reach_s)) * 1e3,
@@ -118,17 +134,41 @@ def _edges(
     }
 
 
-def blink_counts(robot: Robot, signal: Signal, trace: Trace) -> BlinkCounts:
-    """Count the blinks that the horns show."""
-    found = [
-        blink_figures(blink, trace.wanted[:, i], trace.horns[:, i], trace.times_s)
-        for joint, blinks in (signal.blinks or {}).items()
-        for i in (robot.index[joint],)
-        for blink in blinks
-    ]
+def _fastest_s(robot: Robot, i: int, way: float, share: float) -> float:
+    """Return the servo's least time for a share of a way in goals, from rest to rest."""
+    most = float(robot.max_acceleration_rad_s2[i])
+    way_rad = abs(way) * float(robot.upper[i] - robot.lower[i])
+    return fastest_s(way_rad, float(robot.max_speed_rad_s[i]), most, most / JERK_TIME_S, share)
+
+
+def blink_counts(robot: Robot, signal: Signal, trace: Trace, conditions: Conditions) -> BlinkCounts:
+    """Count the blinks that the horns show, beside what is possible under these conditions."""
+    found, ideal_s = [], []
+    stamps_s = np.arange(int(signal.length_s * conditions.fps) + 1) / conditions.fps
+    for joint, blinks in (signal.blinks or {}).items():
+        i = robot.index[joint]
+        for blink in blinks:
+            found.append(blink_figures(blink, trace.wanted[:, i], trace.horns[:, i], trace.times_s))
+            least_s = ideal_blink(blink, trace.wanted[:, i], trace.times_s, stamps_s, _ways_s(robot, i, blink))
+            ideal_s.append(least_s + conditions.latency_s)
     peaks_s = [one.peak_s for one in found if one.shown]
-    near = sum(abs(peak_s) <= NEAR_S for peak_s in peaks_s)
-    return BlinkCounts(signal.name, len(found), len(peaks_s), near, tuple(round(s * 1e3, 1) for s in peaks_s))
+    known_s = [peak_s for peak_s in ideal_s if not np.isnan(peak_s)]
+    return BlinkCounts(
+        signal.name, len(found), len(peaks_s), _near(peaks_s), _ms(peaks_s), _near(known_s), _ms(known_s)
+    )
+
+
+def _near(peaks_s: list[float]) -> int:
+    return sum(abs(peak_s) <= NEAR_S for peak_s in peaks_s)
+
+
+def _ms(times_s: list[float]) -> tuple[float, ...]:
+    return tuple(round(time_s * 1e3, 1) for time_s in times_s)
+
+
+def _ways_s(robot: Robot, i: int, blink: Blink) -> tuple[float, float, float]:
+    tenth, most, whole = (_fastest_s(robot, i, blink.shut - blink.rest, share) for share in (0.1, REACHED, 1.0))
+    return tenth, most, whole
 
 
 def percentile(values: tuple[float, ...] | FloatArray, share: float) -> float:

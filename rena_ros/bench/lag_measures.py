@@ -11,6 +11,7 @@ from ruckig import InputParameter, Result, Ruckig, Trajectory
 from rena_ros.base.arrays import FloatArray
 
 LAGS_S = (-0.05, 0.3)
+COARSE_S = 0.008  # between the lags that are compared first: faces move far slower
 JERK_STEP_S = 0.02
 REACHED = 0.9
 _LIMIT_STEP_S = 1e-4
@@ -20,23 +21,32 @@ def lag_s(leader: FloatArray, follower: FloatArray, step_s: float) -> float:
     """Return by how much ``follower`` is behind: the lag of the largest Pearson correlation within LAGS_S.
 
     Of signals of several columns, (k, n), it is one lag for all: that of the largest mean correlation, as in the round
-    trip. A parabola through the three largest correlations gives fractions of a step. All lags are compared over the
-    same moments of ``leader``. NaN where either does not move. Raises ValueError for signals shorter than the lags.
+    trip. Lags COARSE_S apart are compared first, then all beside the best; a parabola through the three largest
+    correlations gives fractions of a step. All lags are compared over the same moments of ``leader``. NaN where either
+    does not move. Raises ValueError for signals shorter than the lags.
     """
     first, last = (round(limit / step_s) for limit in LAGS_S)
     begin, end = max(-first, 0), len(leader) - max(last, 0)
     if end - begin < 3:
         raise ValueError(f"{len(leader)} samples are too few for lags of {LAGS_S} s")
     mine = leader[begin:end]
-    r = np.array([_correlations(mine, follower[begin + k : end + k]).mean() for k in range(first, last + 1)])
+
+    def r_of(lags: range) -> FloatArray:
+        return np.array([_correlations(mine, follower[begin + k : end + k]).mean() for k in lags])
+
+    coarse = range(first, last + 1, max(round(COARSE_S / step_s), 1))
+    r = r_of(coarse)
     if not np.isfinite(r).all():
         return float("nan")
+    near = coarse[int(np.argmax(r))]
+    lags = range(max(near - coarse.step, first), min(near + coarse.step, last) + 1)
+    r = r_of(lags)
     best = int(np.argmax(r))
     if 0 < best < len(r) - 1:
         before, here, after = r[best - 1 : best + 2]
         bend = before - 2 * here + after
-        return float((first + best + ((before - after) / (2 * bend) if bend else 0.0)) * step_s)
-    return (first + best) * step_s
+        return float((lags[best] + ((before - after) / (2 * bend) if bend else 0.0)) * step_s)
+    return lags[best] * step_s
 
 
 def _correlations(a: FloatArray, b: FloatArray) -> FloatArray:
@@ -137,7 +147,7 @@ class BlinkFigures:
     peak_s: float
 
 
-CLOSED, OPEN = 0.8, 0.5
+CLOSED, OPEN, SEEN = 0.8, 0.5, 0.05
 
 
 def blink_figures(blink: Blink, person: FloatArray, horn: FloatArray, times_s: FloatArray) -> BlinkFigures:
@@ -151,6 +161,27 @@ def blink_figures(blink: Blink, person: FloatArray, horn: FloatArray, times_s: F
     shown = bool(deep.size) and bool((theirs[deep[-1] :] <= OPEN).any())
     seen_s = times_s[during]
     return BlinkFigures(shown, _peak_s(theirs, seen_s) - _peak_s(mine, seen_s))
+
+
+def ideal_blink(
+    blink: Blink, person: FloatArray, times_s: FloatArray, stamps_s: FloatArray, ways_s: tuple[float, float, float]
+) -> float:
+    """Return how late the peak of the least late lid is that does not know the future, s, less the latency.
+
+    The lid starts to shut at the stamp of the first frame that shows SEEN of the closure, and to open at that of the
+    first that shows SEEN of the opening, yet not before it is shut. ``ways_s``: the servo's least times for 10, 90 and
+    100 % of the way. NaN where no frame of ``stamps_s`` (m,) shows the blink shut, or none shows it open again.
+    """
+    during = (times_s >= blink.start_s) & (times_s < blink.end_s)
+    share = (person[during] - blink.rest) / (person[during].max() - blink.rest)
+    peak_s, seen_s = _peak_s(share, times_s[during]), stamps_s[(stamps_s >= blink.start_s) & (stamps_s < blink.end_s)]
+    shown = np.interp(seen_s, times_s[during], share)
+    closes, opens = seen_s[shown >= SEEN], seen_s[(shown <= 1 - SEEN) & (seen_s > peak_s)]
+    if not closes.size or not opens.size:
+        return float("nan")
+    tenth_s, most_s, all_s = ways_s
+    open_s = max(float(opens[0]), float(closes[0]) + all_s)
+    return (float(closes[0]) + most_s + open_s + tenth_s) / 2 - peak_s
 
 
 def _peak_s(share: FloatArray, times_s: FloatArray) -> float:

@@ -28,7 +28,7 @@ _SETTLED = 5  # frames or messages before the first that counts
 _WAIT_S = 2.0
 _READS = 50
 READ_PERIOD_S = 1 / 50  # as the servos node ships
-PERCEPTION, TRANSPORT, STATE, PICTURE = "perception", "transport", "horn → state", "state → picture"
+CAMERA, PERCEPTION, TRANSPORT, STATE, PICTURE = "camera", "perception", "transport", "horn → state", "state → picture"
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,14 @@ class LagPart:
         """Take the figures of measurements."""
         p50, p95 = np.percentile(np.asarray(times_s) * 1e3, (50, 95))
         return cls(name, float(p50), float(p95), how)
+
+
+def camera(fps: float) -> LagPart:
+    """Return the wait of a change of the face for the next picture at ``fps``, at even phases; not measured."""
+    wait_s = (np.arange(FRAMES) + 0.5) / FRAMES / fps
+    return LagPart.of(
+        CAMERA, wait_s, f"a change's wait for the next of {fps:g} pictures/s: by arithmetic, before the stamp"
+    )
 
 
 def perception() -> tuple[LagPart, FaceReading]:
@@ -145,6 +153,6 @@ def picture() -> LagPart:
         begun_s = time.perf_counter()
         face.render(goals)
         times_s.append(time.perf_counter() - begun_s)
-    wait_s = np.linspace(0, READ_PERIOD_S, FRAMES, endpoint=False)
+    wait_s = (np.arange(FRAMES) + 0.5) / FRAMES * READ_PERIOD_S
     how = f"wait of the twin's tick for a state, {READ_PERIOD_S / 2 * 1e3:.0f} ms on average, and drawing"
     return LagPart.of(PICTURE, np.array(times_s[_SETTLED:]) + wait_s, how)

@@ -17,6 +17,7 @@ from rena_ros.bench.lag_measures import (
     blink_figures,
     edge_figures,
     fastest_s,
+    ideal_blink,
     jerk_rms,
     lag_s,
     sine_fit,
@@ -112,6 +113,16 @@ def test_a_blink_is_shown_that_is_deep_and_opens_again(horn, shown):
 def test_the_peak_of_a_blink_is_its_middle_whatever_its_depth(late_s):
     found = blink_figures(Blink(0.9, 1.8, 0.3, 1.0), lid(1), lid(0.85, late_s), TIMES_S)
     assert found.peak_s == pytest.approx(late_s, abs=1.1 * STEP_S)
+
+
+def test_the_least_late_blink_is_that_of_the_closed_form():
+    """Person: shut from 1.0 to 1.2 s, open by 1.4 s, peak 1.2. Frames at 1.0, 1.1, ...: 1.1 shuts it, 1.3 opens it."""
+    blink, stamps_s, person = Blink(1.0, 1.8, 0.3, 1.0), np.arange(0, 4, 0.1), lid(1)
+    fast = ideal_blink(blink, person, TIMES_S, stamps_s, (0.02, 0.10, 0.12))
+    assert fast == pytest.approx((1.1 + 0.10 + 1.3 + 0.02) / 2 - 1.2, abs=STEP_S)
+    slow = ideal_blink(blink, person, TIMES_S, stamps_s, (0.05, 0.30, 0.35))  # is shut at 1.45: opens only then
+    assert slow == pytest.approx((1.1 + 0.30 + 1.45 + 0.05) / 2 - 1.2, abs=STEP_S)
+    assert np.isnan(ideal_blink(blink, person, TIMES_S, np.array([0.0, 3.0]), (0.02, 0.10, 0.12)))
 
 
 def test_sines_keep_the_limits_of_the_servo():
@@ -211,7 +222,7 @@ def test_figures_of_horns_that_are_the_signal_moved_by_40_ms():
     times_s = np.arange(0, signal.length_s, STEP_S)
     wanted = signal.goals(times_s)
     late = shift(Trace(times_s, wanted, wanted, wanted, wanted), 40)
-    counts = blink_counts(ROBOT, signal, Trace(times_s, wanted, late, late, late))
+    counts = blink_counts(ROBOT, signal, Trace(times_s, wanted, late, late, late), Conditions())
     assert (counts.blinks, counts.shown, counts.near) == (6, 6, 6)
     assert counts.peaks_ms == pytest.approx([40] * 6, abs=1.1)
 
