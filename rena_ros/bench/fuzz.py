@@ -2,8 +2,9 @@
 
 The commands are of every shape that fits into a JointState: valid ones, NaN, infinities, numbers beyond any limit,
 empty lists, unknown and repeated names, lists of different lengths, antagonists that both pull. They come in floods and
-with pauses, from an operator and from the policy, as takes with velocities (``fuzz_takes``), and between calls of the
-services. The node is the real one; servos and time are emulated (``rehearsal``).
+with pauses, from an operator and from the policy, as takes with velocities (``fuzz_takes``), as smooth streams
+(``fuzz_streams``), and between calls of the services. The node is the real one; servos and time are emulated
+(``rehearsal``).
 """
 
 import math
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rena_ros.bench.fuzz_streams import StreamMaker
 from rena_ros.bench.fuzz_takes import TakeMaker
 from rena_ros.bench.rehearsal import Rehearsal
 from rena_ros.control.arbiter import MIMIC, OPERATOR, TAKE
@@ -27,6 +29,7 @@ _NAMES = ("", "nose", "JAW", "jaw ", "jaw\n", "köpf", "x" * 5000, "neck_yaw\0")
 _GAPS_S = (0.0002, 0.002, 0.02)
 _PAUSE_S = 1.2  # long enough for the servos to ease to neutral
 _TAKES = 0.02  # takes to a command; each has 12 points on average
+_STREAMS = 0.004  # streams to a command; each has 45 commands on average
 _QUIET_S = 0.55  # after which a take is followed: the command time-out, and a little
 
 Command = tuple[list[str], list[float]]
@@ -50,6 +53,7 @@ class FuzzResult:
     top_speed: float
     early_s: float
     points: int
+    streamed: int
     services: int
     virtual_s: float
     wall_s: float
@@ -158,9 +162,11 @@ class _Run:
         self._make_as_policy = CommandMaker(robot, self._policy_rng).make
         self._take_rng = rng.spawn(1)[0]
         self._takes = TakeMaker(robot, self._take_rng)
+        self._stream_rng = rng.spawn(1)[0]
+        self._streams = StreamMaker(robot, self._stream_rng)
         self._check = GoalCheck(robot)
         self._gap_s = _GAPS_S[0]
-        self._misjudged = self._limp = self._services = self._points = 0
+        self._misjudged = self._limp = self._services = self._points = self._streamed = 0
 
     def start(self) -> None:
         """Let the node connect, still limp; switch torque on. Raises RuntimeError when that fails."""
@@ -184,6 +190,8 @@ class _Run:
             self._command_as_policy()
         if self._take_rng.random() < _TAKES:
             self._send_take()
+        if self._stream_rng.random() < _STREAMS:
+            self._send_stream()
 
     def _command_as_policy(self) -> None:
         """Send a command of the lowest source, which has no effect while the operator's are followed."""
@@ -210,6 +218,15 @@ class _Run:
         self._check.add(rehearsal.bank.goals.take(), BURST_S)
         rehearsal.live(float(rng.uniform(0, 0.2)))
         self.check()
+
+    def _send_stream(self) -> None:
+        """Send a smooth stream; whatever follows begins in its midst."""
+        rehearsal, refused = self._rehearsal, self._rehearsal.gate.commands.refused
+        for after_s, positions in self._streams.make():
+            rehearsal.live(after_s)
+            rehearsal.command(list(rehearsal.bank.robot.names), positions.tolist())
+            self._streamed += 1
+        self._misjudged += rehearsal.gate.commands.refused - refused
 
     def check(self) -> None:
         self._check.add(self._rehearsal.bank.goals.take())
@@ -246,6 +263,7 @@ class _Run:
             limp=self._limp,
             services=self._services,
             points=self._points,
+            streamed=self._streamed,
             virtual_s=self._rehearsal.now_s,
             wall_s=wall_s,
             examples=tuple(check.examples),

@@ -128,5 +128,6 @@ def _table(total: FuzzResult, took_s: float) -> Table:
         table.add_row(meaning, f"{count}", style="red" if count else "")
     table.add_row("fastest", f"{total.top_speed:.1%} of its servo's limit")
     table.add_row("points of takes", f"{total.points}; at most {total.early_s * 1e3:.0f} ms early")
+    table.add_row("commands of smooth streams", f"{total.streamed}")
     table.add_row("time", f"{total.virtual_s:.0f} s of the robot's in {took_s:.0f} s")
     return table

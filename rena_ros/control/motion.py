@@ -8,9 +8,8 @@ Five things are done beyond that:
 
 * A goal that was sent cannot be taken back: a new trajectory begins where the last goal sent left off (``mark_sent``),
   so the limits hold between any two goals, however close together they are sent.
-* Following a stream of commands at 30 Hz lags by about 60 ms, half of it because each trajectory plans to stop.
-  ``follow`` therefore aims ahead by ``LEAD_S`` times the speed between the last two commands (simulated: 35 ms for
-  1 Hz, 2 % overshoot), and takes this lead back when no further command comes.
+* Each trajectory plans to stop, so going from command to command lags. ``follow`` therefore aims at where the stream
+  of commands will be (see ``stream``), anew every few ms, and takes this lead back when no further command comes.
 * Of two antagonists only one may pull. The limiter ensures this for targets; here the one that is to pull waits at
   neutral until the other's goals, and its horn as far as known, are back at neutral.
 * A motion that was planned before, such as a recorded one, is followed point by point as it is, while it keeps the
@@ -25,13 +24,11 @@ import numpy as np
 from ruckig import InputParameter, Result, Ruckig, RuckigError, Synchronization, Trajectory
 
 from rena_ros.base.arrays import BoolArray, FloatArray
+from rena_ros.control.stream import CommandStream
 from rena_ros.control.track import COAST_S, LastPoint, TrackLimits
 from rena_ros.robot.model import RAD_PER_TICK, Robot
 
 JERK_TIME_S = 0.02  # full acceleration is reached in this time: jerk limit = acceleration limit / JERK_TIME_S
-LEAD_S = 0.025
-LEAD_HOLD_S = 0.07  # without a further command for this long (two frames at 30 Hz), the lead is taken back
-STREAM_S = (0.008, 0.1)  # commands this far apart are a stream whose speed is known
 EASE_SCALE = 0.5  # of the speed limit, for easing to neutral: about 0.42 s at most with config/rena.yaml
 _AT_REST_RAD_S = 0.05
 _STILL_OUT_RAD = 0.1  # a horn this far from neutral still pulls, whatever its goals are: it may be jammed
@@ -69,8 +66,8 @@ class Motion:
         self._target = self._accepted(np.clip(positions, self._robot.lower, self._robot.upper))
         # Aim: the target with the lead. Planned: the trajectory's end: the aim, but for joints that wait or are held.
         self._aim = self._planned = self._target
-        self._speed_scale = 1.0
-        self._command_s = self._sent_for_s = -np.inf
+        self._stream, self._following = CommandStream(self._target, self._robot.max_speed_rad_s), False
+        self._speed_scale, self._sent_for_s = 1.0, -np.inf
         self._sent_positions = self._target  # kept, because a new trajectory may be planned while nothing can be sent
         self._start_s = now_s
         self._trajectory: Trajectory | None = None
@@ -118,7 +115,8 @@ class Motion:
         Raises ValueError when the target is not finite or outside the limits.
         """
         self._target = self._aim = self._accepted(target)
-        self._speed_scale, self._command_s = speed_scale, -np.inf
+        self._speed_scale = speed_scale
+        self.end_stream()
         self._plan(now_s)
 
     def follow(
@@ -131,13 +129,9 @@ class Motion:
         target = self._accepted(target)
         if velocity is not None and speed_scale == 1.0 and self.track(target, velocity, now_s):
             return
-        since_s = now_s - self._command_s
-        self._aim = target
-        if STREAM_S[0] <= since_s <= STREAM_S[1]:
-            top_speed = self._robot.max_speed_rad_s
-            speed = np.clip((target - self._target) / since_s, -top_speed, top_speed)
-            self._aim = self._robot.limit(self._robot.names, (target + LEAD_S * speed).tolist(), target).positions
-        self._target, self._command_s, self._speed_scale = target, now_s, speed_scale
+        self._stream.add(target, now_s)
+        self._target, self._following, self._speed_scale = target, True, speed_scale
+        self._look_ahead(now_s)
         self._plan(now_s)
 
     def track(self, position: FloatArray, velocity: FloatArray, now_s: float) -> bool:
@@ -160,21 +154,22 @@ class Motion:
         self._target = self._planned = position
         self._last_point = LastPoint(position, velocity, self._robot.max_acceleration_rad_s2)
         self._trajectory, self._coasting, self._point_s = None, True, now_s
-        self._command_s, self._speed_scale = -np.inf, 1.0
+        self._speed_scale = 1.0
+        self.end_stream()
         return True
 
     def end_stream(self) -> None:
         """Take the next command to follow as the first of a stream."""
-        self._command_s = -np.inf
+        self._stream.end(self._target)
+        self._following, self._aim = False, self._target
 
     def ease_to_neutral(self, now_s: float) -> None:
         """Go to neutral at ``EASE_SCALE`` times the permitted speed."""
         self.move(np.zeros(len(self._robot.names)), now_s, EASE_SCALE)
 
     def update(self, now_s: float) -> None:
-        """Take the lead back when the stream has ended; start joints that waited. To be called every few ms."""
-        if self._aim is not self._target and now_s - self._command_s > LEAD_HOLD_S:
-            self._aim = self._target
+        """Go on with the stream of commands; start joints that waited. To be called every few ms."""
+        self._look_ahead(now_s)
         if self._coasting and now_s - self._point_s >= COAST_S:
             self._coasting = False
             point = self._last_point
@@ -198,6 +193,12 @@ class Motion:
     def velocity(self, time_s: float) -> FloatArray:
         """Return the planned velocities at ``time_s``, rad/s (n,)."""
         return np.array(self._state(time_s)[1])
+
+    def _look_ahead(self, now_s: float) -> None:
+        """Aim at where the stream of commands will be, inside the limits."""
+        if self._following:
+            aim = self._stream.at(now_s)
+            self._aim = self._robot.limit(self._robot.names, aim.tolist(), self._target).positions
 
     def _sent(self) -> tuple[FloatArray, FloatArray]:
         """Return positions and velocities of the last goals that were sent."""

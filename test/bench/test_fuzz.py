@@ -28,6 +28,7 @@ def test_random_commands_cause_no_violation_on_the_wire(monkeypatch):
     assert result.passed, result
     assert result.accepted > 400 and result.refused > 200 and result.goals > 10_000
     assert 0.9 < result.top_speed <= 1.0  # the commands drive the motion to its limits
+    assert result.streamed > 100
     assert result.points > 100 and result.early_s <= BURST_S
 
 

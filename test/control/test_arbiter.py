@@ -1,9 +1,11 @@
 """The arbiter: which of several sources commands the robot."""
 
+import numpy as np
 import pytest
 from servo_stand import ROBOT, ServoStand, ticks_of
 
 from rena_ros.control.arbiter import NO_SOURCE, SOURCES, Arbiter
+from rena_ros.control.motion import JERK_TIME_S
 
 JAW = ROBOT.index["jaw"]
 PAIRS = [(low, high) for i, low in enumerate(SOURCES) for high in SOURCES[i + 1 :]]
@@ -88,14 +90,16 @@ def test_a_pause_is_not_a_slow_source():
 
 
 def test_a_change_of_the_source_starts_a_new_stream_for_the_motion():
-    # Two sources 10 ms apart: the way between them is no speed with which to aim beyond the second one's goal.
+    # The way from one source's last command to the other's first is no speed with which to aim beyond that.
     ends = []
     for new_stream in (False, True):
         stand = ServoStand().with_gate()
         stand.torque_on()
-        stand.command(jaw=0.0)
-        stand.live(0.01)
-        stand.gate.command(["jaw"], [0.05], stand.now_s, new_stream)
+        for jaw in np.arange(0, 0.3, 0.03):
+            stand.command(jaw=jaw)
+            stand.live(0.03)
+        stand.gate.command(["jaw"], [0.3], stand.now_s, new_stream)
         stand.live(0.3)
         ends.append(stand.goal_frames()[:, JAW].max())
-    assert ends[0] > ends[1] == ticks_of("jaw", 0.05)
+    stop_rad = 1 / (2 * 80) + 1 * JERK_TIME_S / 2  # the way in which the jaw stops from 1 rad/s, at 80 rad/s2
+    assert ends[0] > ticks_of("jaw", 0.3 + stop_rad) >= ends[1]

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruckig import RuckigError
 
-from rena_ros.control.motion import EASE_SCALE, JERK_TIME_S, LEAD_HOLD_S, Motion
+from rena_ros.control.motion import EASE_SCALE, JERK_TIME_S, Motion
+from rena_ros.control.stream import HOLD_S
 from rena_ros.control.track import BURST_S
 from rena_ros.robot.file import load_robot
 from rena_ros.robot.model import RAD_PER_TICK
@@ -195,28 +196,40 @@ def test_an_invalid_target_is_refused_by_name_and_changes_nothing(wrong):
     assert (motion.at(0.1) == before).all()
 
 
-def test_following_a_stream_lags_less_than_moving_from_target_to_target():
+def sine_followed(method, amplitude, frequency_hz, lag_s):
+    """Root mean square of what remains between the neck's way and a sine, ``lag_s`` earlier, sampled at 30 Hz."""
+
     def wanted(t):
-        return 0.3 * np.sin(2 * np.pi * t)
+        return amplitude * np.sin(2 * np.pi * frequency_hz * t)
 
-    def error(method):
-        motion, worst = Motion(ROBOT, np.zeros(COUNT), 0.0), []
-        for t in np.arange(0, 3, 1 / 30):
-            target = np.zeros(COUNT)
-            target[NECK] = wanted(t)
-            getattr(motion, method)(target, t)
-            worst += [motion.at(u)[NECK] - wanted(u) for u in t + np.arange(0, 1 / 30, 0.005)]
-        return np.sqrt(np.mean(np.square(worst)))
+    motion, error = Motion(ROBOT, np.zeros(COUNT), 0.0), []
+    for t in np.arange(0, 3, 1 / 30):
+        target = np.zeros(COUNT)
+        target[NECK] = wanted(t)
+        getattr(motion, method)(target, t)
+        times_s = t + np.arange(0, 1 / 30, 0.005)
+        if t > 1:
+            error.extend(path_of(motion, times_s)[:, NECK] - wanted(times_s - lag_s))
+        else:
+            path_of(motion, times_s)
+    return np.sqrt(np.mean(np.square(error)))
 
-    assert error("follow") < 0.8 * error("move")
+
+@pytest.mark.parametrize(("method", "least_s", "most_s"), [("follow", 0.0, 0.03), ("move", 0.05, 0.08)])
+def test_a_stream_is_followed_twice_as_closely_as_its_targets_one_by_one(method, least_s, most_s):
+    lags_s = np.arange(0, 0.1, 0.005)
+    assert least_s <= lags_s[np.argmin([sine_followed(method, 0.3, 1, lag_s) for lag_s in lags_s])] <= most_s
 
 
 def test_when_the_stream_ends_the_lead_is_taken_back():
     motion = Motion(ROBOT, np.zeros(COUNT), 0.0)
-    motion.follow(one_joint("jaw", 0.3), 0.0)
-    motion.follow(one_joint("jaw", 0.5), 0.033)
-    path = path_of(motion, np.arange(0.043, 0.033 + LEAD_HOLD_S + 0.51, 0.01))
-    np.testing.assert_allclose(path[-1], one_joint("jaw", 0.5), atol=1e-9)
+    for k in range(10):
+        motion.follow(one_joint("jaw", 0.05 * k), k / 30)
+        path_of(motion, k / 30 + np.arange(0.001, 1 / 30, 0.005))
+    led = path_of(motion, 0.3 + np.arange(1 / 30, HOLD_S, 0.005))
+    assert led[-1, JAW] > one_joint("jaw", 0.48)[JAW]
+    ended = path_of(motion, 0.3 + np.arange(HOLD_S, HOLD_S + 0.5, 0.01))
+    np.testing.assert_allclose(ended[-1], one_joint("jaw", 0.45), atol=1e-9)
 
 
 def test_an_antagonist_waits_until_the_other_is_at_neutral():
