@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         for kind, rows in found[place.stem].items():
             console.print(_table(f"{place.stem}: {kind}, {1e3 * args.horizon:g} ms ahead", rows))
     if args.json:
-        write_json(args.json, found)
+        write_json(args.json, _as_json(found))
     if args.plot:
         last = list(methods)[-1]
         firsts = {place.stem: next(iter(read_sequences(place))) for place in args.data}
@@ -138,6 +138,17 @@ def _mean(scores: Sequence[PredictionScores]) -> dict[str, float]:
         else:
             found[field.name] = round(float(values.max() if field.name == "false_most" else values.mean()), 5)
     return found
+
+
+def _as_json(found: dict[str, dict[str, dict[str, dict[str, float]]]]) -> dict[str, object]:
+    """Return all figures as JSON data: None for one that there is not."""
+    return {
+        place: {
+            kind: {name: {k: v if np.isfinite(v) else None for k, v in one.items()} for name, one in rows.items()}
+            for kind, rows in kinds.items()
+        }
+        for place, kinds in found.items()
+    }
 
 
 def _table(title: str, rows: dict[str, dict[str, float]]) -> Table:

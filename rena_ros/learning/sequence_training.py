@@ -23,7 +23,7 @@ from rena_ros.learning.sequence_windows import Basis, Windows, channels_of, draw
 
 BATCH, RATE, WEIGHT_DECAY = 256, 2e-3, 1e-2
 VALIDATION_SHARE = 10  # one of as many persons
-CAUTION = 0.35
+CAUTION = 0.6
 _NAMES = ("history", "newest", "horizon_s", "shift", "known")
 
 
