@@ -8,7 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from rclpy.time import Time
 from sensor_msgs.msg import JointState
+from std_msgs.msg import Header
 
 from rena_ros.base.arrays import FloatArray
 from rena_ros.bench.lag_signals import Signal
@@ -111,8 +113,12 @@ def run_signal(
         if not rehearsal.set_torque(True).success:
             raise RuntimeError("the emulated servos did not switch torque on")
         zero_s = rehearsal.now_s + WARM_UP_S
-        _, arrivals_s, goals = frames(signal, conditions, ahead)
-        messages = [JointState(name=robot.names, position=row) for row in robot.positions(goals).tolist()]
+        stamps_s, arrivals_s, goals = frames(signal, conditions, ahead)
+        stamps = [Header(stamp=Time(seconds=WARM_UP_S + 1 + float(at_s)).to_msg()) for at_s in stamps_s]
+        messages = [
+            JointState(header=header, name=robot.names, position=row)
+            for header, row in zip(stamps, robot.positions(goals).tolist(), strict=True)
+        ]
         arrivals = Arrivals(rehearsal, deque(zip((arrivals_s + zero_s).tolist(), messages, strict=True)))
         rehearsal.node.topics = arrivals
         bank.begin(zero_s)

@@ -113,11 +113,13 @@ class Gate:
         now_s: float,
         new_stream: bool = False,
         velocities: Sequence[float] = (),
+        stamp_s: float = np.nan,
     ) -> CommandOutcome:
         """Follow a command (joint names, rad) and write its first goals at once.
 
         ``new_stream``: the last command was another source's: the way between the two says nothing about a speed. With
         ``velocities``, rad/s, it is a point of a motion planned before, kept as it is where that keeps the limits.
+        ``stamp_s``: of what it was made from, s of any clock; NaN: unknown.
         Refused as a whole, and without effect, while the gate is disconnected, stopped or limp, or when the limiter
         refuses it (see ``Robot.limit``). Raises PortLost.
         """
@@ -129,7 +131,7 @@ class Gate:
             self._motion.end_stream()
         velocity = velocities_of(self.robot, names, velocities)
         scale = EASE_SCALE if now_s < self._gentle_until_s else 1.0
-        self._motion.follow(limited.positions, now_s, scale, velocity)
+        self._motion.follow(limited.positions, now_s, scale, velocity, stamp_s)
         self._command_s, self._eased = now_s, False
         last_byte_s = None
         if now_s - self._written_at_once_s >= (MIN_GAP_S if velocity is None else PLANNED_GAP_S):

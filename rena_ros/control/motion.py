@@ -120,16 +120,23 @@ class Motion:
         self._plan(now_s)
 
     def follow(
-        self, target: FloatArray, now_s: float, speed_scale: float = 1.0, velocity: FloatArray | None = None
+        self,
+        target: FloatArray,
+        now_s: float,
+        speed_scale: float = 1.0,
+        velocity: FloatArray | None = None,
+        stamp_s: float = np.nan,
     ) -> None:
         """Go to ``target``, rad (n,), as one of a stream of commands, aiming ahead; raises as ``move`` does.
+
+        ``stamp_s``: the command's stamp, see ``CommandStream.add``.
 
         With ``velocity``, rad/s (n,), it is a point of a motion planned before, and at full speed ``track`` is tried.
         """
         target = self._accepted(target)
         if velocity is not None and speed_scale == 1.0 and self.track(target, velocity, now_s):
             return
-        self._stream.add(target, now_s)
+        self._stream.add(target, now_s, stamp_s)
         self._target, self._following, self._speed_scale = target, True, speed_scale
         self._look_ahead(now_s)
         self._plan(now_s)

@@ -23,6 +23,7 @@ from rena_ros.base.arrays import FloatArray
 STREAM_S = (0.008, 0.1)  # commands this far apart are a stream whose speed is known
 LEAD_S = 0.025  # beyond the time asked for: the servos, and the time in which a trajectory ends
 HOLD_S = 0.07  # without a further command for this long (two frames at 30 Hz), the last one is where it ends
+_LATE = 3.0  # a command is at most so much earlier or later after the last one than its stamp is
 _MEMORY = 0.5  # of the squared errors of the leads, from one command to the next
 
 
@@ -39,13 +40,19 @@ class CommandStream:
 
     def end(self, target: FloatArray) -> None:
         """Be at rest at ``target``: the next command is the first of a stream."""
-        self.target, self._time_s = target, -np.inf
+        self.target, self._time_s, self._stamp_s = target, -np.inf, np.nan
         self._way: FloatArray = np.zeros(len(target))  # speed of the last way
         self._forget()
 
-    def add(self, target: FloatArray, time_s: float) -> None:
-        """Take the next command."""
-        interval_s = time_s - self._time_s
+    def add(self, target: FloatArray, time_s: float, stamp_s: float = np.nan) -> None:
+        """Take the next command, which came at ``time_s``.
+
+        ``stamp_s``: the time of what it was made from, of any clock; NaN: not known. Commands come more or less late,
+        so the time between two of them is that between their stamps, unless these say something else entirely.
+        """
+        interval_s, stamped_s = time_s - self._time_s, stamp_s - self._stamp_s
+        if interval_s / _LATE <= stamped_s <= interval_s * _LATE:  # False for NaN
+            interval_s = stamped_s
         if STREAM_S[0] <= interval_s <= STREAM_S[1]:
             self._judge(target, interval_s)
             way = np.clip((target - self.target) / interval_s, -self._top_speed, self._top_speed)
@@ -55,7 +62,7 @@ class CommandStream:
             self._way, self._interval_s = way, interval_s
         else:
             self._forget()
-        self.target, self._time_s = target, time_s
+        self.target, self._time_s, self._stamp_s = target, time_s, stamp_s
 
     def at(self, time_s: float) -> FloatArray:
         """Return where to aim at ``time_s`` so that the horns are where the stream is then: rad (n,), not limited."""

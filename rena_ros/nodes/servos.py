@@ -18,6 +18,7 @@ torque is switched off, and the robot is limp until ``set_torque`` switches torq
 """
 
 import gc
+import math
 import time
 from collections.abc import Callable
 from functools import partial
@@ -39,6 +40,7 @@ from rena_ros.nodes.command_topics import CommandTopics
 from rena_ros.nodes.direct_take import answer_request
 from rena_ros.nodes.hops import Hops
 from rena_ros.nodes.joining import discovery_s, refuse_namesake
+from rena_ros.nodes.messages import nanoseconds
 from rena_ros.nodes.parameters import ParameterSpec, declare, on_change
 from rena_ros.nodes.robot_description import publish_description
 from rena_ros.nodes.running import STEADY, run_node
@@ -121,7 +123,8 @@ class ServosNode(Node):
         try:
             new_stream = arbiter.takes_over(source)
             planned = message.velocity if source == TAKE else ()  # velocities of other sources say something else
-            outcome = self.gate.command(message.name, message.position, now_s, new_stream, planned)
+            stamp_s = nanoseconds(message.header.stamp) * 1e-9 or math.nan  # 0: the sender gave none
+            outcome = self.gate.command(message.name, message.position, now_s, new_stream, planned, stamp_s)
         except PortLost as error:
             self._lost(error)
             return

@@ -91,3 +91,24 @@ def test_the_speed_of_a_jump_is_no_higher_than_the_joint_can_go():
     for k, position in enumerate((0.0, 10.0, 20.0, 30.0)):
         stream.add(np.array([position]), k * FRAME_S)
     assert 30 <= led(stream, 3 * FRAME_S) <= 30 + 2 * TOP_RAD_S * LEAD_S
+
+
+def test_commands_that_come_unevenly_are_led_as_evenly_as_their_stamps_say():
+    rng = np.random.default_rng(1)
+    stream, even = CommandStream(np.zeros(1), np.array([TOP_RAD_S])), CommandStream(np.zeros(1), np.array([TOP_RAD_S]))
+    for k in range(30):
+        stamp_s = k * FRAME_S
+        came_s = stamp_s + float(rng.uniform(0.015, 0.03))
+        target = np.array([0.3 * np.sin(2 * np.pi * stamp_s)])
+        stream.add(target, came_s, 1e9 + stamp_s)
+        even.add(target, stamp_s)
+        assert led(stream, came_s) == pytest.approx(led(even, stamp_s), abs=1e-6)
+
+
+@pytest.mark.parametrize("stamp_s", [np.nan, 1e9, 1e9 - 1, 1e9 + 50])
+def test_stamps_that_say_something_else_entirely_do_not_count(stamp_s):
+    stream = CommandStream(np.zeros(1), np.array([TOP_RAD_S]))
+    for k in range(30):
+        stream.add(np.array([0.5 * k * FRAME_S]), k * FRAME_S, 1e9 + k * FRAME_S)
+    stream.add(np.array([0.5 * 30 * FRAME_S]), 30 * FRAME_S, stamp_s)
+    assert led(stream, 30 * FRAME_S) == pytest.approx(0.5 * (30 * FRAME_S + LEAD_S), abs=1e-4)
