@@ -69,7 +69,7 @@ class PolicyNode(Node):
         self._stamps, self._paused, self._sent_s = CommandStamps(), False, 0.0
         self._counts = PolicyCounts()
         self._idle, self.lives_idle = IdleLife(self.robot), False
-        self._blinks, self.whole_blinks = WholeBlinks(self.robot), given["whole_blinks"]
+        self._blinks, self.whole_blinks = WholeBlinks(self.robot), False
 
         self._command = self.create_publisher(JointState, "servos/command/mimic", QoSProfile(depth=1))
         self._timing = self.create_publisher(TimeReference, "timing", QoSProfile(depth=100))
@@ -96,6 +96,7 @@ class PolicyNode(Node):
             whole_blinks=self._set_whole_blinks,
         )
         self._set_idle(given["idle"])
+        self._set_whole_blinks(given["whole_blinks"])
         figures = self.policy.provenance.get("held_out", {})
         error = f", held-out RMSE {100 * figures['rmse']:.1f} %" if "rmse" in figures else ""
         self.get_logger().info(f"model {printable(self.policy.path)}{error}; {self._asked()}")
@@ -164,8 +165,7 @@ class PolicyNode(Node):
         self._counts.acted((time.perf_counter() - start_s) * 1e3)
         self._hops.mark("goals inferred")
         if not self._paused:
-            if self.whole_blinks:
-                goals = self._blinks.close(goals, features, nanoseconds(stamp) * 1e-9)
+            goals = self._blinks.close(goals, features, nanoseconds(stamp) * 1e-9, self.whole_blinks)
             self._publish(self._idle.live(self.presence.seen(goals, now_s), now_s, False), stamp)
             self._timing.publish(timing_msg("policy", stamp, self.get_clock().now().to_msg()))
         self._hops.publish(stamp)
@@ -217,6 +217,7 @@ class PolicyNode(Node):
         self._paused = True
         self.presence.reset()
         self._idle.reset()
+        self._blinks.reset()
         response.success, response.message = True, "paused: no more commands; the service ~/resume goes on"
         self.get_logger().info(response.message)
         return response
@@ -258,13 +259,18 @@ class PolicyNode(Node):
 
     def _set_whole_blinks(self, wanted: bool) -> None:
         self.whole_blinks = wanted
-        self._blinks.reset()
+        if wanted:
+            self._say_missing("whole_blinks", self._blinks.missing)
 
     def _set_idle(self, wanted: bool) -> None:
         self.lives_idle = wanted
-        if wanted and self._idle.missing:
-            missing = ", ".join(self._idle.missing)
-            self.get_logger().info(f"idle: the robot file has no {missing}; what there is of lids and eyes moves")
+        if wanted:
+            self._say_missing("idle", self._idle.missing)
+
+    def _say_missing(self, parameter: str, servos: tuple[str, ...]) -> None:
+        if servos:
+            text = f"{parameter}: the robot file has no {', '.join(servos)}; what there is of lids and eyes moves"
+            self.get_logger().info(text, once=True)
 
     def _publish(self, goals: np.ndarray, stamp: builtin_interfaces.msg.Time) -> None:
         self._sent_s = time.monotonic()
