@@ -19,30 +19,27 @@ import builtin_interfaces.msg
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSProfile
 from rclpy.time import Time
-from sensor_msgs.msg import CameraInfo, JointState, PointCloud2, TimeReference
+from sensor_msgs.msg import JointState, TimeReference
 from std_srvs.srv import Trigger
 
-from rena_ros.base.errors import RenaError
 from rena_ros.base.files import printable
 from rena_ros.behaviour.command_stamps import CommandStamps
 from rena_ros.behaviour.idle import IdleLife
-from rena_ros.behaviour.landmark_pairing import LandmarkPairing
 from rena_ros.behaviour.person import PersonFace
 from rena_ros.behaviour.policy import Policy
 from rena_ros.behaviour.presence import Presence
 from rena_ros.behaviour.resting_face import RestingFace
 from rena_ros.behaviour.whole_blinks import WholeBlinks
 from rena_ros.nodes.hops import Hops
-from rena_ros.nodes.landmark_clouds import landmarks_of
 from rena_ros.nodes.messages import diagnostics_msg, joint_state_msg, nanoseconds, timing_msg
 from rena_ros.nodes.parameters import declare, on_change
 from rena_ros.nodes.policy_parameters import PARAMETERS
 from rena_ros.nodes.policy_status import PolicyCounts
+from rena_ros.nodes.reading_intake import ReadingIntake
 from rena_ros.nodes.running import STEADY, run_node, set_rate
-from rena_ros.perception.face_reader import READING_NAMES, FaceReading
-from rena_ros.perception.landmark_frame import aligned
+from rena_ros.perception.face_reader import FaceReading
 from rena_ros.robot.file import load_robot
 
 HOLD_S = 0.2  # readings that come more slowly are repeated: the servos node eases to neutral without commands
@@ -61,12 +58,11 @@ class PolicyNode(Node):
         self.policy(neutral.features, neutral.landmarks)  # the first inference is slow: not at the cost of a reading
         self.resting = RestingFace(self.policy.robot_rest, given["rest_seconds"])
         self.person = PersonFace(neutral, given["rest_seconds"])  # for models that read a neutral face
-        self._pairing = LandmarkPairing()
-        self._aspect: float | None = None  # width / height of the images
         self.presence = Presence(self.robot.neutral_goals, given["lost_after_s"])
         self.new_person_after_s: float = given["new_person_after_s"]
         self._seen_s: float | None = None  # when a face was last acted upon
         self._stamps, self._paused, self._sent_s = CommandStamps(), False, 0.0
+        self.intake = ReadingIntake(self.policy.needs_landmarks, self._act, self._refuse, self._stamps)
         self._counts = PolicyCounts()
         self._idle, self.lives_idle = IdleLife(self.robot), False
         self._blinks, self.whole_blinks = WholeBlinks(self.robot), False
@@ -76,11 +72,7 @@ class PolicyNode(Node):
         self._hops = Hops(self)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
         if not direct:
-            self.create_subscription(JointState, "face/blendshapes", self.on_reading, QoSProfile(depth=1))
-        if self.policy.needs_landmarks and not direct:
-            newest = QoSProfile(depth=2, reliability=ReliabilityPolicy.BEST_EFFORT)
-            self.create_subscription(PointCloud2, "face/landmarks", self.on_landmarks, newest)
-            self.create_subscription(CameraInfo, "camera/camera_info", self.on_info, newest)
+            self.intake.subscribe(self)
         self.create_service(Trigger, "rest", self.on_rest)
         self.create_service(Trigger, "~/pause", self.on_pause)
         self.create_service(Trigger, "~/resume", self.on_resume)
@@ -107,52 +99,12 @@ class PolicyNode(Node):
 
     def follow(self, reading: FaceReading | None, aspect: float, stamp: builtin_interfaces.msg.Time) -> None:
         """Turn a reading into a command; ``aspect``: width / height of its image. None: no face is present."""
-        self._stamps.note(nanoseconds(stamp), time.monotonic())
-        if reading is not None:
-            self._aspect = aspect
-            self._act(reading.features, reading.landmarks if self.policy.needs_landmarks else None, stamp)
-
-    def on_reading(self, message: JointState) -> None:
-        """Turn one reading into a command. A message without names says that no face is present."""
-        stamp, now_s = message.header.stamp, time.monotonic()
-        self._stamps.note(nanoseconds(stamp), now_s)
-        if not message.name:
-            self._pairing.no_face()
-            return  # absence begins after a time: see on_tick
-        if tuple(message.name) != READING_NAMES or len(message.position) != len(READING_NAMES):
-            self._refuse("its names are not the 55 of a reading")
-            return
-        features = np.asarray(message.position, np.float32)
-        if not self.policy.needs_landmarks:
-            self._act(features, None, stamp)
-        elif (landmarks := self._pairing.reading(nanoseconds(stamp), features)) is not None:
-            self._act(features, landmarks, stamp)
-
-    def on_landmarks(self, cloud: PointCloud2) -> None:
-        """Take the landmarks of an image; its reading is acted upon if it waits for them."""
-        try:
-            landmarks = landmarks_of(cloud)
-        except RenaError as error:
-            self._refuse(str(error))
-            return
-        features = self._pairing.landmarks(nanoseconds(cloud.header.stamp), landmarks)
-        if features is not None:
-            self._act(features, landmarks, cloud.header.stamp)
-
-    def on_info(self, info: CameraInfo) -> None:
-        """Note the shape of the images."""
-        if info.width and info.height:
-            self._aspect = info.width / info.height
+        self.intake.follow(reading, aspect, stamp)
 
     def _act(self, features: np.ndarray, landmarks: np.ndarray | None, stamp: builtin_interfaces.msg.Time) -> None:
-        """Turn features and landmarks of one image into a command."""
+        """Turn features and aligned landmarks of one image into a command."""
         start_s, now_s = time.perf_counter(), time.monotonic()
         self._hops.mark("reading taken")
-        if landmarks is not None:
-            if self._aspect is None:
-                self._refuse("the shape of its image is not known: publish camera/camera_info beside the images")
-                return
-            landmarks = aligned(landmarks[None], self._aspect)[0]
         self._meet(now_s)
         try:
             if self.policy.reads_rest:
@@ -238,7 +190,7 @@ class PolicyNode(Node):
             self.get_fully_qualified_name().lstrip("/"),
             printable(self.policy.path),
             "paused" if self._paused else "following" if present else alone,
-            self._pairing.skipped,
+            self.intake.skipped,
             {"person_present": present, "paused": self._paused, "rest_measured": self._rest_state()},
         )
         self._diagnostics.publish(diagnostics_msg([status], self.get_clock().now().to_msg()))
