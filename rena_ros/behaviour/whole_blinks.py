@@ -6,8 +6,9 @@ Here a fast closing of both lids counts as a blink as soon as it is seen: the go
 stay there while the person's lids are shut, at least until the horns can have arrived, and return to the person's.
 
 A false blink is worse than a missed one. So both lids must leave, within WINDOW_S and by RISE on average, the values
-that this person's open eyes usually have; a wink, a slow closing and a squint do not, and a gaze that goes down raises
-eyeLookDown more than eyeBlink.
+that this person's open eyes usually have; a wink, a slow closing and a squint do not. What closes beside a growing
+smile is no blink either, nor what raises eyeLookDown much more than eyeBlink: the gaze goes down. (A blink raises
+eyeLookDown as much as itself.) Tuned on a film and on drawn people.
 """
 
 from collections import deque
@@ -26,19 +27,22 @@ USUAL_S, LEAST_SEEN_S = 3.0, 0.5  # of readings whose median is the usual value,
 NEAR_USUAL = 0.1  # a blink begins with the lids where they usually are
 LEAST_RATIO = 0.45  # smaller / larger of the two lids' rises: below, it is a wink
 DOWN_RATIO = 1.6  # rise of eyeLookDown / of eyeBlink: above, the gaze goes down
-OPEN_SHARE = 0.5  # of the largest rise: below, the person's lids open
+SMILE_RATIO = 0.8  # growth of mouthSmile / of eyeBlink: above, it is a squint
+OPEN_SHARE = 0.85  # of the largest rise: below, the person's lids open (a shut eye reads steadily to .05)
 LONGEST_S = 0.5  # of a blink; lids that are shut for longer are the person's own matter again
-RELEASE_S = 0.1  # from closed back to the person's goals
+RELEASE_S = 0.05  # from closed back to the person's goals; the motion's own limits take longer
 GAP_S = 0.2  # between readings: after a longer one nothing is known about speed
-_BLINK, _DOWN = (
-    [READING_NAMES.index(f"{name}{side}") for side in ("Left", "Right")] for name in ("eyeBlink", "eyeLookDown")
+_BLINK, _DOWN, _SMILE = (
+    [READING_NAMES.index(f"{name}{side}") for side in ("Left", "Right")]
+    for name in ("eyeBlink", "eyeLookDown", "mouthSmile")
 )
 
 
 class _Seen(NamedTuple):
     t_s: float
     blink: FloatArray
-    down: FloatArray
+    down: float
+    smile: float
 
 
 @dataclass
@@ -55,7 +59,7 @@ class WholeBlinks:
     """Closes the lids' goals whole while a blink is seen. ``missing``: names of lid servos that this robot lacks."""
 
     def __init__(self, robot: Robot):
-        """``robot``: whose lids; how long they need to arrive follows from its limits."""
+        """``robot``: whose lids; how long they need to arrive follows from its limits of speed and acceleration."""
         names = ("lid_left", "lid_right")
         self._lids = [robot.index[name] for name in names if name in robot.index]
         self.missing = tuple(name for name in names if name not in robot.index)
@@ -76,12 +80,13 @@ class WholeBlinks:
         ``features``: (55,), order of READING_NAMES. ``t_s``: the image's time. ``wanted``: False ends it, without a
         jump. Readings that are not finite, or come after a gap, are no blink.
         """
-        blink, down = features[_BLINK].astype(float), features[_DOWN].astype(float)
-        if not np.isfinite((blink, down)).all():
+        blink = np.asarray(features[_BLINK], float)
+        newest = _Seen(t_s, blink, float(np.mean(features[_DOWN])), float(np.mean(features[_SMILE])))
+        if not np.isfinite((*blink, newest.down, newest.smile)).all():
             return goals
         if self._seen and not 0 <= t_s - self._seen[-1].t_s <= GAP_S:
             self.reset()
-        self._seen.append(_Seen(t_s, blink, down))
+        self._seen.append(newest)
         while t_s - self._seen[0].t_s > USUAL_S:
             self._seen.popleft()
         if self._closing is None and wanted and self._lids:
@@ -106,12 +111,12 @@ class WholeBlinks:
             if t_s - before.t_s > WINDOW_S:
                 return None
             rise = newest.blink - before.blink
-            fell = newest.down - before.down
             if (
                 rise.mean() >= RISE
                 and rise.min() >= LEAST_RATIO * rise.max()
                 and (before.blink <= usual + NEAR_USUAL).all()
-                and fell.mean() <= DOWN_RATIO * rise.mean()
+                and newest.down - before.down <= DOWN_RATIO * rise.mean()
+                and newest.smile - before.smile <= SMILE_RATIO * rise.mean()
             ):
                 self.blinks += 1
                 return _Closing(t_s, usual, newest.blink)

@@ -21,16 +21,14 @@ import builtin_interfaces.msg
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSProfile
 from rclpy.time import Time
-from sensor_msgs.msg import CameraInfo, JointState, PointCloud2, TimeReference
+from sensor_msgs.msg import JointState, TimeReference
 from std_srvs.srv import Trigger
 
-from rena_ros.base.errors import RenaError
 from rena_ros.base.files import printable
 from rena_ros.behaviour.command_stamps import CommandStamps
 from rena_ros.behaviour.idle import IdleLife
-from rena_ros.behaviour.landmark_pairing import LandmarkPairing
 from rena_ros.behaviour.person import PersonFace
 from rena_ros.behaviour.policy import Policy
 from rena_ros.behaviour.prediction import Predictor
@@ -38,14 +36,13 @@ from rena_ros.behaviour.presence import Presence
 from rena_ros.behaviour.resting_face import RestingFace
 from rena_ros.behaviour.whole_blinks import WholeBlinks
 from rena_ros.nodes.hops import Hops
-from rena_ros.nodes.landmark_clouds import landmarks_of
 from rena_ros.nodes.messages import diagnostics_msg, joint_state_msg, nanoseconds, timing_msg
 from rena_ros.nodes.parameters import declare, on_change
 from rena_ros.nodes.policy_parameters import PARAMETERS
 from rena_ros.nodes.policy_status import PolicyCounts
+from rena_ros.nodes.reading_intake import ReadingIntake
 from rena_ros.nodes.running import STEADY, run_node, set_rate
-from rena_ros.perception.face_reader import READING_NAMES, FaceReading
-from rena_ros.perception.landmark_frame import aligned
+from rena_ros.perception.face_reader import FaceReading
 from rena_ros.robot.file import load_robot
 
 HOLD_S = 0.2  # readings that come more slowly are repeated: the servos node eases to neutral without commands
@@ -64,27 +61,23 @@ class PolicyNode(Node):
         self.policy(neutral.features, neutral.landmarks)  # the first inference is slow: not at the cost of a reading
         self.resting = RestingFace(self.policy.robot_rest, given["rest_seconds"])
         self.person = PersonFace(neutral, given["rest_seconds"])  # for models that read a neutral face
-        self.predictor = Predictor(horizon_s=given["horizon_s"])
-        self._pairing = LandmarkPairing()
-        self._aspect: float | None = None  # width / height of the images
+        self.predictor = Predictor()
+        self._set_horizon(given["horizon_s"])
         self.presence = Presence(self.robot.neutral_goals, given["lost_after_s"])
         self.new_person_after_s: float = given["new_person_after_s"]
         self._seen_s: float | None = None  # when a face was last acted upon
         self._stamps, self._paused, self._sent_s = CommandStamps(), False, 0.0
+        self.intake = ReadingIntake(self.policy.needs_landmarks, self._act, self._refuse, self._stamps)
         self._counts = PolicyCounts()
         self._idle, self.lives_idle = IdleLife(self.robot), False
-        self._blinks, self.whole_blinks = WholeBlinks(self.robot), given["whole_blinks"]
+        self._blinks, self.whole_blinks = WholeBlinks(self.robot), False
 
         self._command = self.create_publisher(JointState, "servos/command/mimic", QoSProfile(depth=1))
         self._timing = self.create_publisher(TimeReference, "timing", QoSProfile(depth=100))
         self._hops = Hops(self)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
         if not direct:
-            self.create_subscription(JointState, "face/blendshapes", self.on_reading, QoSProfile(depth=1))
-        if self.policy.needs_landmarks and not direct:
-            newest = QoSProfile(depth=2, reliability=ReliabilityPolicy.BEST_EFFORT)
-            self.create_subscription(PointCloud2, "face/landmarks", self.on_landmarks, newest)
-            self.create_subscription(CameraInfo, "camera/camera_info", self.on_info, newest)
+            self.intake.subscribe(self)
         self.create_service(Trigger, "rest", self.on_rest)
         self.create_service(Trigger, "~/pause", self.on_pause)
         self.create_service(Trigger, "~/resume", self.on_resume)
@@ -96,11 +89,12 @@ class PolicyNode(Node):
             lost_after_s=partial(setattr, self.presence, "lost_after_s"),
             new_person_after_s=partial(setattr, self, "new_person_after_s"),
             rest_seconds=self._set_rest_seconds,
-            horizon_s=partial(setattr, self.predictor, "horizon_s"),
+            horizon_s=self._set_horizon,
             idle=self._set_idle,
             whole_blinks=self._set_whole_blinks,
         )
         self._set_idle(given["idle"])
+        self._set_whole_blinks(given["whole_blinks"])
         figures = self.policy.provenance.get("held_out", {})
         error = f", held-out RMSE {100 * figures['rmse']:.1f} %" if "rmse" in figures else ""
         self.get_logger().info(f"model {printable(self.policy.path)}{error}; {self._asked()}")
@@ -111,55 +105,15 @@ class PolicyNode(Node):
 
     def follow(self, reading: FaceReading | None, aspect: float, stamp: builtin_interfaces.msg.Time) -> None:
         """Turn a reading into a command; ``aspect``: width / height of its image. None: no face is present."""
-        self._stamps.note(nanoseconds(stamp), time.monotonic())
-        if reading is not None:
-            self._aspect = aspect
-            self._act(reading.features, reading.landmarks if self.policy.needs_landmarks else None, stamp)
-
-    def on_reading(self, message: JointState) -> None:
-        """Turn one reading into a command. A message without names says that no face is present."""
-        stamp, now_s = message.header.stamp, time.monotonic()
-        self._stamps.note(nanoseconds(stamp), now_s)
-        if not message.name:
-            self._pairing.no_face()
-            return  # absence begins after a time: see on_tick
-        if tuple(message.name) != READING_NAMES or len(message.position) != len(READING_NAMES):
-            self._refuse("its names are not the 55 of a reading")
-            return
-        features = np.asarray(message.position, np.float32)
-        if not self.policy.needs_landmarks:
-            self._act(features, None, stamp)
-        elif (landmarks := self._pairing.reading(nanoseconds(stamp), features)) is not None:
-            self._act(features, landmarks, stamp)
-
-    def on_landmarks(self, cloud: PointCloud2) -> None:
-        """Take the landmarks of an image; its reading is acted upon if it waits for them."""
-        try:
-            landmarks = landmarks_of(cloud)
-        except RenaError as error:
-            self._refuse(str(error))
-            return
-        features = self._pairing.landmarks(nanoseconds(cloud.header.stamp), landmarks)
-        if features is not None:
-            self._act(features, landmarks, cloud.header.stamp)
-
-    def on_info(self, info: CameraInfo) -> None:
-        """Note the shape of the images."""
-        if info.width and info.height:
-            self._aspect = info.width / info.height
+        self.intake.follow(reading, aspect, stamp)
 
     def _act(self, features: np.ndarray, landmarks: np.ndarray | None, stamp: builtin_interfaces.msg.Time) -> None:
-        """Turn features and landmarks of one image into a command."""
-        start_s, now_s = time.perf_counter(), time.monotonic()
+        """Turn features and aligned landmarks of one image into a command."""
+        start_s, now_s, t_s = time.perf_counter(), time.monotonic(), nanoseconds(stamp) * 1e-9
         self._hops.mark("reading taken")
-        if landmarks is not None:
-            if self._aspect is None:
-                self._refuse("the shape of its image is not known: publish camera/camera_info beside the images")
-                return
-            landmarks = aligned(landmarks[None], self._aspect)[0]
         self._meet(now_s)
         try:
-            expected, expected_landmarks = self.predictor.ahead(features, landmarks, nanoseconds(stamp) * 1e-9)
+            expected, expected_landmarks = self.predictor.ahead(features, landmarks, t_s)
             if self.policy.reads_rest:
                 goals = self.policy(expected, expected_landmarks, self.person.rest)
             else:
@@ -170,12 +124,11 @@ class PolicyNode(Node):
         self._counts.acted((time.perf_counter() - start_s) * 1e3)
         self._hops.mark("goals inferred")
         if not self._paused:
-            if self.whole_blinks:
-                goals = self._blinks.close(goals, features, nanoseconds(stamp) * 1e-9)
+            goals = self._blinks.close(goals, features, t_s, self.whole_blinks)
             self._publish(self._idle.live(self.presence.seen(goals, now_s), now_s, False), stamp)
             self._timing.publish(timing_msg("policy", stamp, self.get_clock().now().to_msg()))
         self._hops.publish(stamp)
-        self._learn_person(features, landmarks, stamp.sec + stamp.nanosec * 1e-9)
+        self._learn_person(features, landmarks, t_s)
 
     def _meet(self, now_s: float) -> None:
         """Forget the person's neutral face when no face was seen for long: the next may be another's."""
@@ -224,6 +177,7 @@ class PolicyNode(Node):
         self._paused = True
         self.presence.reset()
         self._idle.reset()
+        self._blinks.reset()
         response.success, response.message = True, "paused: no more commands; the service ~/resume goes on"
         self.get_logger().info(response.message)
         return response
@@ -244,7 +198,7 @@ class PolicyNode(Node):
             self.get_fully_qualified_name().lstrip("/"),
             printable(self.policy.path),
             "paused" if self._paused else "following" if present else alone,
-            self._pairing.skipped,
+            self.intake.skipped,
             {"person_present": present, "paused": self._paused, "rest_measured": self._rest_state()},
         )
         self._diagnostics.publish(diagnostics_msg([status], self.get_clock().now().to_msg()))
@@ -260,18 +214,32 @@ class PolicyNode(Node):
             return "learning the person's face at rest while the person acts; a calm moment speeds it up"
         return f"measuring the resting face; look at the camera with a calm face for {self.resting.rest_seconds:g} s"
 
+    def _set_horizon(self, horizon_s: float) -> None:
+        least_s, most_s = self.predictor.horizon_range_s
+        self.predictor.horizon_s = 0.0 if horizon_s == 0 else min(max(horizon_s, least_s), most_s)
+        if horizon_s != self.predictor.horizon_s:
+            self.get_logger().warning(
+                f"horizon_s {horizon_s:g} s: the model of sequences predicts {least_s:g} to {most_s:g} s ahead, "
+                f"or 0 for nothing; {self.predictor.horizon_s:g} s is used"
+            )
+
     def _set_rest_seconds(self, seconds: float) -> None:
         self.resting.rest_seconds = self.person.rest_seconds = seconds
 
     def _set_whole_blinks(self, wanted: bool) -> None:
         self.whole_blinks = wanted
-        self._blinks.reset()
+        if wanted:
+            self._say_missing("whole_blinks", self._blinks.missing)
 
     def _set_idle(self, wanted: bool) -> None:
         self.lives_idle = wanted
-        if wanted and self._idle.missing:
-            missing = ", ".join(self._idle.missing)
-            self.get_logger().info(f"idle: the robot file has no {missing}; what there is of lids and eyes moves")
+        if wanted:
+            self._say_missing("idle", self._idle.missing)
+
+    def _say_missing(self, parameter: str, servos: tuple[str, ...]) -> None:
+        if servos:
+            text = f"{parameter}: the robot file has no {', '.join(servos)}; what there is of lids and eyes moves"
+            self.get_logger().info(text, once=True)
 
     def _publish(self, goals: np.ndarray, stamp: builtin_interfaces.msg.Time) -> None:
         self._sent_s = time.monotonic()

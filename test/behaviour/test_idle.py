@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from rena_ros.base.resources import share_path
 from rena_ros.behaviour.idle import FADE_S, IdleLife
+from rena_ros.behaviour.whole_blinks import WholeBlinks
 from rena_ros.robot.file import load_robot
 from rena_ros.strategy.eyes import BLINKS_A_MINUTE
 
@@ -45,3 +47,20 @@ def test_switching_it_off_at_any_time_makes_no_jump_and_ends_within_the_fade():
 def test_goals_are_left_alone_while_somebody_is_there():
     life = IdleLife(ROBOT)
     assert life.live(NEUTRAL, 1.0, False) is NEUTRAL
+
+
+def test_a_robot_without_lids_and_with_one_eye_moves_what_it_has(tmp_path):
+    lines = share_path("config/rena.yaml").read_text().splitlines(keepends=True)
+    path = tmp_path / "other.yaml"
+    path.write_text("".join(line for line in lines if "name: lid_" not in line and "name: eye_right_" not in line))
+    robot = load_robot(path)
+    life = IdleLife(robot)
+    goals = np.array([life.live(robot.neutral_goals, t, True) for t in np.arange(0, 20, TICK_S)])
+    moving = {robot.names[i] for i in np.flatnonzero(np.ptp(goals, axis=0))}
+    assert moving == {"eye_left_yaw", "eye_left_pitch"}
+    assert set(life.missing) == {"lid_left", "lid_right", "eye_right_yaw", "eye_right_pitch"}
+    blinks, closed = WholeBlinks(robot), np.full(55, 0.9)
+    for t in np.arange(0, 1, TICK_S):
+        blinks.close(robot.neutral_goals, np.zeros(55), t)
+    assert blinks.close(robot.neutral_goals, closed, 1.0) is robot.neutral_goals
+    assert set(blinks.missing) == {"lid_left", "lid_right"}

@@ -115,6 +115,9 @@ def test_the_policy_node_follows_new_rates_and_times(domain):
     assert set_parameters(node, rate_hz=200.0, lost_after_s=0.0, rest_seconds=0.7).successful
     assert {timer.timer_period_ns for timer in node.timers} >= {5_000_000}
     assert (node.presence.lost_after_s, node.resting.rest_seconds) == (0.0, 0.7)
+    for wanted_s, used_s in ((0.0, 0.0), (0.1, 0.1), (0.001, node.predictor.horizon_range_s[0])):
+        assert set_parameters(node, horizon_s=wanted_s).successful
+        assert node.predictor.horizon_s == used_s
     goals = np.full(len(node.robot.names), 0.5, np.float32)
     node.presence.seen(goals, 100.0)
     assert node.presence.absent(100.001) is not None

@@ -80,53 +80,53 @@ def status(node) -> tuple[int, str]:
 
 
 def test_a_reading_waits_for_the_landmarks_of_its_image_in_either_order(node):
-    node.on_info(CameraInfo(width=640, height=320))
-    node.on_reading(reading(1))
+    node.intake.on_info(CameraInfo(width=640, height=320))
+    node.intake.on_reading(reading(1))
     assert node.commands == []
-    node.on_landmarks(cloud(1))
-    node.on_landmarks(cloud(2))
-    node.on_reading(reading(2))
+    node.intake.on_landmarks(cloud(1))
+    node.intake.on_landmarks(cloud(2))
+    node.intake.on_reading(reading(2))
     assert [nanoseconds(one.header.stamp) for one in node.commands] == [10**9, 2 * 10**9]
     assert status(node) == (0, "following")
     assert node.person.seen_s.max() > 0.5  # s between the two
 
 
 def test_a_face_after_a_long_absence_is_another_persons(node):
-    node.on_info(CameraInfo(width=640, height=320))
+    node.intake.on_info(CameraInfo(width=640, height=320))
     for stamp_s in (1, 2, 3):
-        node.on_reading(reading(stamp_s))
-        node.on_landmarks(cloud(stamp_s))
+        node.intake.on_reading(reading(stamp_s))
+        node.intake.on_landmarks(cloud(stamp_s))
     assert node.person.seen_s.max() > 1.5
     node._seen_s -= 4.0
-    node.on_reading(reading(7))
-    node.on_landmarks(cloud(7))
+    node.intake.on_reading(reading(7))
+    node.intake.on_landmarks(cloud(7))
     assert node.person.seen_s.max() > 1.5  # the same person, back after four seconds
     node._seen_s -= 6.0
-    node.on_reading(reading(14))
-    node.on_landmarks(cloud(14))
+    node.intake.on_reading(reading(14))
+    node.intake.on_landmarks(cloud(14))
     assert node.person.seen_s.max() == 0 and len(node.commands) == 5
 
 
 def test_a_reading_without_landmarks_is_skipped_with_a_warning_that_helps(node):
-    node.on_info(CameraInfo(width=640, height=320))
+    node.intake.on_info(CameraInfo(width=640, height=320))
     for stamp_s in (1, 2, 3):
-        node.on_reading(reading(stamp_s))
+        node.intake.on_reading(reading(stamp_s))
     level, text = status(node)
     assert node.commands == [] and level == 1
     assert text.startswith("2 readings skipped without landmarks") and "face/landmarks" in text
-    node.on_landmarks(cloud(3))
+    node.intake.on_landmarks(cloud(3))
     assert len(node.commands) == 1 and status(node)[0] == 0
 
 
 def test_the_shape_of_the_image_is_needed_and_used(node):
-    node.on_reading(reading(1))
-    node.on_landmarks(cloud(1))
+    node.intake.on_reading(reading(1))
+    node.intake.on_landmarks(cloud(1))
     assert node.commands == [] and status(node) == (1, "1 readings refused")
-    node.on_info(CameraInfo(width=640, height=320))
+    node.intake.on_info(CameraInfo(width=640, height=320))
     given = []
     node.policy.batch = lambda features, landmarks, rest: given.append(landmarks) or np.full((1, 25), 0.5, np.float32)
-    node.on_reading(reading(2))
-    node.on_landmarks(cloud(2))
+    node.intake.on_reading(reading(2))
+    node.intake.on_landmarks(cloud(2))
     expected = (POINTS * (2, 1, 2) - (1.0, 0.5, 1.0)) / 0.2  # the inverse of how the face was put in place
     np.testing.assert_allclose(given[0][0], expected, atol=1e-4)
 
@@ -135,5 +135,5 @@ def test_another_cloud_is_refused(node):
     with pytest.raises(RenaError, match="478 points"):
         landmarks_of(cloud(1, POINTS[:468]))
     np.testing.assert_array_equal(landmarks_of(cloud(1)), POINTS)
-    node.on_landmarks(cloud(1, POINTS[:468]))
+    node.intake.on_landmarks(cloud(1, POINTS[:468]))
     assert status(node)[0] == 1

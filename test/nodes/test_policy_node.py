@@ -143,6 +143,7 @@ class PolicyNodeStand:
 def shared_policy(model_path, own_domain):
     with own_domain() as domain, pytest.MonkeyPatch.context() as patch:
         patch.setattr("rena_ros.nodes.policy.time", CLOCK)
+        patch.setattr("rena_ros.nodes.reading_intake.time", CLOCK)
         policy = PolicyNodeStand(model_path, domain)
         yield policy
         policy.close()
@@ -235,6 +236,7 @@ def simulated(model_path, ros_domain, monkeypatch):
     """A policy node on a simulation's time; its callbacks are called, and its commands kept."""
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "OFF")
     monkeypatch.setattr("rena_ros.nodes.policy.time", CLOCK)
+    monkeypatch.setattr("rena_ros.nodes.reading_intake.time", CLOCK)
     context = rclpy.Context()
     rclpy.init(context=context, domain_id=ros_domain)
     values = {"model_path": str(model_path), "rest_seconds": 0.4, "use_sim_time": True}
@@ -263,7 +265,7 @@ def test_a_bag_that_is_sought_backwards_and_played_again_is_followed(simulated):
             node._time_source.clock_callback(clock)
             reading = JointState(name=list(READING_NAMES), position=[0.05] * 52 + [0.0] * 3)
             reading.header.stamp = clock.clock
-            node.on_reading(reading if i < 20 else JointState(header=reading.header))
+            node.intake.on_reading(reading if i < 20 else JointState(header=reading.header))
             for _ in range(5):
                 node.on_tick()
         stamps = [nanoseconds(command.header.stamp) for command in node.commands]
@@ -282,7 +284,7 @@ def test_slow_readings_are_followed_and_their_commands_repeated(simulated, rate_
         reading = JointState(name=list(READING_NAMES), position=position)
         reading.header.stamp.sec, part = divmod(5 * rate_hz + i, rate_hz)
         reading.header.stamp.nanosec = part * 10**9 // rate_hz
-        node.on_reading(reading)
+        node.intake.on_reading(reading)
         if i == 6 * rate_hz:
             node.commands.clear()
         for _ in range(50 // rate_hz):
@@ -312,3 +314,24 @@ def test_idle_moves_lids_and_eyes_alone_and_ends_in_one_call(simulated):
     for _ in range(200):
         node.on_tick()
     assert np.abs([command.position for command in node.commands]).max() < 1e-6
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_a_fast_blink_closes_the_lid_whole_only_where_it_is_asked_for(simulated, wanted):
+    """The goal of lid_left is feature 8, no eyeBlink: the model itself does not move it."""
+    node, lid = simulated, ROBOT.index["lid_left"]
+    node.set_parameters([Parameter("whole_blinks", value=wanted)])
+    blinks, lids = [READING_NAMES.index(f"eyeBlink{side}") for side in ("Left", "Right")], []
+    assert lid not in blinks
+    for i in range(60):
+        position = np.full(55, 0.05)
+        position[blinks] = 0.7 if i in (40, 41) else 0.05
+        reading = JointState(name=list(READING_NAMES), position=position.tolist())
+        reading.header.stamp.sec, part = divmod(30 + i, 30)
+        reading.header.stamp.nanosec = part * 10**9 // 30
+        CLOCK.now_s += 1 / 30
+        node.intake.on_reading(reading)
+        lids.append(float(ROBOT.goals(node.commands[-1].position)[lid]))
+    rest = lids[30]  # the face has come, and its resting face is measured
+    assert max(lids[40:]) == pytest.approx(1.0 if wanted else rest, abs=1e-5)
+    assert lids[-1] == pytest.approx(rest, abs=1e-5) and rest < 0.5
