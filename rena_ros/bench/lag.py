@@ -44,8 +44,8 @@ all: one lag for all joints that move, as the round trip takes it.
 amplitude: of the sine that fits the horns, of the commanded. overshoot: the largest, of the change; a sine's change is
 from trough to peak: of its amplitude it is twice as much. to 90 %: median and longest; a step from the frame that shows
 it first, the performer's grin and surprise behind the person's own 90 %. servo: the least for this change within its
-limits, from rest to rest, without any lag.
-jerk: rms of the third difference over 20 ms. noise: rms of the horns over the sd of the commands' noise."""
+limits, from rest to rest, without any lag. jerk: rms of the third difference over 20 ms. noise: rms of the horns over
+the sd of the commands' noise."""
 BLINK_CAPTION = f"""\
 shown: the lid does 80 % of the person's way and comes back to half of it. peak: the middle of the time above 90 % of
 its own peak, behind the person's; near: within {NEAR_S * 1e3:.0f} ms. Commands are the true lids of the frames:

@@ -7,8 +7,8 @@ import numpy as np
 from rena_ros.base.arrays import FloatArray
 from rena_ros.bench.lag_measures import (
     REACHED,
-    Blink,
     Edge,
+    TimedBlink,
     beyond,
     blink_figures,
     edge_figures,
@@ -166,7 +166,7 @@ def _ms(times_s: list[float]) -> tuple[float, ...]:
     return tuple(round(time_s * 1e3, 1) for time_s in times_s)
 
 
-def _ways_s(robot: Robot, i: int, blink: Blink) -> tuple[float, float, float]:
+def _ways_s(robot: Robot, i: int, blink: TimedBlink) -> tuple[float, float, float]:
     tenth, most, whole = (_fastest_s(robot, i, blink.shut - blink.rest, share) for share in (0.1, REACHED, 1.0))
     return tenth, most, whole
 

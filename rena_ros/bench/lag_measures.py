@@ -130,7 +130,7 @@ def jerk_rms(values: FloatArray, step_s: float) -> float:
 
 
 @dataclass(frozen=True)
-class Blink:
+class TimedBlink:
     """One blink of a lid: it begins at ``start_s``, the way from ``rest`` to ``shut``, and has ended by ``end_s``."""
 
     start_s: float
@@ -150,7 +150,7 @@ class BlinkFigures:
 CLOSED, OPEN, SEEN = 0.8, 0.5, 0.05
 
 
-def blink_figures(blink: Blink, person: FloatArray, horn: FloatArray, times_s: FloatArray) -> BlinkFigures:
+def blink_figures(blink: TimedBlink, person: FloatArray, horn: FloatArray, times_s: FloatArray) -> BlinkFigures:
     """Judge one blink; ``person`` and ``horn`` are the lid's goals at ``times_s``, all (k,).
 
     A peak's time is the middle of the time that the lid spends above 90 % of its own peak.
@@ -164,7 +164,7 @@ def blink_figures(blink: Blink, person: FloatArray, horn: FloatArray, times_s: F
 
 
 def ideal_blink(
-    blink: Blink, person: FloatArray, times_s: FloatArray, stamps_s: FloatArray, ways_s: tuple[float, float, float]
+    blink: TimedBlink, person: FloatArray, times_s: FloatArray, stamps_s: FloatArray, ways_s: tuple[float, float, float]
 ) -> float:
     """Return how late the peak of the least late lid is that does not know the future, s, less the latency.
 

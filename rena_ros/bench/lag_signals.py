@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from rena_ros.base.arrays import FloatArray
-from rena_ros.bench.lag_measures import Blink, Edge
+from rena_ros.bench.lag_measures import Edge, TimedBlink
 from rena_ros.robot.model import Robot
 from rena_ros.twin.performer import BLINK_S, BLINKS_S, DURATION_S, SCRIPT, performance
 
@@ -42,7 +42,7 @@ class Signal:
     groups: tuple[str, ...] = tuple(GROUPS)
     frequency_hz: float | None = None
     edges: dict[str, tuple[Edge, ...]] | None = None
-    blinks: dict[str, tuple[Blink, ...]] | None = None
+    blinks: dict[str, tuple[TimedBlink, ...]] | None = None
     noise: float = 0.0
     whole: bool = False
 
@@ -114,7 +114,7 @@ def performer(robot: Robot) -> Signal:
     for start_s in BLINKS_S:
         rest = float(goals(np.array([start_s]))[0, robot.index["lid_left"]])
         if rest < 0.9 and start_s + 2 * blink_s < DURATION_S:
-            blinks.append(Blink(start_s, start_s + 2 * blink_s, rest, 1.0))
+            blinks.append(TimedBlink(start_s, start_s + 2 * blink_s, rest, 1.0))
     by_joint = {joint: tuple(found) for joint, found in edges.items() if found}
     return Signal("performer", DURATION_S - 0.01, goals, edges=by_joint, blinks={"lid_left": tuple(blinks)}, whole=True)
 
@@ -124,7 +124,7 @@ def blinks(robot: Robot, count: int, rng: np.random.Generator) -> Signal:
 
     The lid closes within CLOSING_S, is closed for CLOSED_S (random), opens within OPENING_S, with the least jerk.
     """
-    by_joint: dict[str, tuple[Blink, ...]] = {}
+    by_joint: dict[str, tuple[TimedBlink, ...]] = {}
     closed_s: dict[str, list[float]] = {}
     last_s = 0.0
     for joint, share in zip(GROUPS["lids"], (count - count // 2, count // 2), strict=True):
@@ -133,7 +133,7 @@ def blinks(robot: Robot, count: int, rng: np.random.Generator) -> Signal:
             at_s += float(rng.uniform(*BLINK_GAP_S))
             closed_s[joint].append(float(rng.uniform(*CLOSED_S)))
             over_s = at_s + CLOSING_S + closed_s[joint][-1] + OPENING_S
-            made.append(Blink(at_s, over_s + BLINK_GAP_S[0] - 0.02, REST_LID, 1.0))
+            made.append(TimedBlink(at_s, over_s + BLINK_GAP_S[0] - 0.02, REST_LID, 1.0))
             at_s = over_s
         by_joint[joint] = tuple(made)
         last_s = max(last_s, at_s)

@@ -11,8 +11,8 @@ from rena_ros.bench import lag
 from rena_ros.bench.lag_figures import blink_counts, signal_figures
 from rena_ros.bench.lag_measures import (
     LAGS_S,
-    Blink,
     Edge,
+    TimedBlink,
     beyond,
     blink_figures,
     edge_figures,
@@ -106,18 +106,18 @@ def lid(depth, late_s=0.0, opens=True):
 def test_a_blink_is_shown_that_is_deep_and_opens_again(horn, shown):
     if not horn.std():
         horn[0] = 0.3001  # never closes; outside the blink
-    assert blink_figures(Blink(1.0, 1.8, 0.3, 1.0), lid(1), horn, TIMES_S).shown is shown
+    assert blink_figures(TimedBlink(1.0, 1.8, 0.3, 1.0), lid(1), horn, TIMES_S).shown is shown
 
 
 @pytest.mark.parametrize("late_s", [-0.02, 0.0, 0.07])
 def test_the_peak_of_a_blink_is_its_middle_whatever_its_depth(late_s):
-    found = blink_figures(Blink(0.9, 1.8, 0.3, 1.0), lid(1), lid(0.85, late_s), TIMES_S)
+    found = blink_figures(TimedBlink(0.9, 1.8, 0.3, 1.0), lid(1), lid(0.85, late_s), TIMES_S)
     assert found.peak_s == pytest.approx(late_s, abs=1.1 * STEP_S)
 
 
 def test_the_least_late_blink_is_that_of_the_closed_form():
     """Person: shut from 1.0 to 1.2 s, open by 1.4 s, peak 1.2. Frames at 1.0, 1.1, ...: 1.1 shuts it, 1.3 opens it."""
-    blink, stamps_s, person = Blink(1.0, 1.8, 0.3, 1.0), np.arange(0, 4, 0.1), lid(1)
+    blink, stamps_s, person = TimedBlink(1.0, 1.8, 0.3, 1.0), np.arange(0, 4, 0.1), lid(1)
     fast = ideal_blink(blink, person, TIMES_S, stamps_s, (0.02, 0.10, 0.12))
     assert fast == pytest.approx((1.1 + 0.10 + 1.3 + 0.02) / 2 - 1.2, abs=STEP_S)
     slow = ideal_blink(blink, person, TIMES_S, stamps_s, (0.05, 0.30, 0.35))  # is shut at 1.45: opens only then
