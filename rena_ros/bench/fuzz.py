@@ -222,9 +222,9 @@ class _Run:
     def _send_stream(self) -> None:
         """Send a smooth stream; whatever follows begins in its midst."""
         rehearsal, refused = self._rehearsal, self._rehearsal.gate.commands.refused
-        for after_s, positions in self._streams.make():
+        for after_s, positions, stamp_s in self._streams.make():
             rehearsal.live(after_s)
-            rehearsal.command(list(rehearsal.bank.robot.names), positions.tolist())
+            rehearsal.command(list(rehearsal.bank.robot.names), positions.tolist(), stamp_s=stamp_s)
             self._streamed += 1
         self._misjudged += rehearsal.gate.commands.refused - refused
 

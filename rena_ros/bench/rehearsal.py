@@ -11,7 +11,9 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.context import Context
 from rclpy.logging import LoggingSeverity
+from rclpy.time import Time
 from sensor_msgs.msg import JointState
+from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
 from rena_ros.bus.bus import Bus
@@ -66,10 +68,16 @@ class Rehearsal:
         return {pair.key: pair.value for pair in self.status(name).values}
 
     def command(
-        self, names: list[str], positions: list[float], source: str = OPERATOR, velocities: Sequence[float] = ()
+        self,
+        names: list[str],
+        positions: list[float],
+        source: str = OPERATOR,
+        velocities: Sequence[float] = (),
+        stamp_s: float = 0.0,  # none
     ) -> None:
         """Send a message on the topic of a source."""
-        self.node.on_command(JointState(name=names, position=positions, velocity=velocities), source)
+        header = Header(stamp=Time(nanoseconds=round(stamp_s * 1e9)).to_msg())
+        self.node.on_command(JointState(header=header, name=names, position=positions, velocity=velocities), source)
 
     def set_torque(self, on: bool) -> SetBool.Response:
         """Call the service ``set_torque``."""
