@@ -21,7 +21,7 @@ import numpy as np
 from rena_ros.base.arrays import FloatArray
 
 STREAM_S = (0.008, 0.1)  # commands this far apart are a stream whose speed is known
-LEAD_S = 0.025  # beyond the time asked for: the servos, and the time in which a trajectory ends
+LEAD_S = 0.04  # beyond the time asked for: the servos, and the time in which a trajectory ends
 HOLD_S = 0.07  # without a further command for this long (two frames at 30 Hz), the last one is where it ends
 _LATE = 3.0  # a command is at most so much earlier or later after the last one than its stamp is
 _MEMORY = 0.5  # of the squared errors of the leads, from one command to the next
