@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from servo_stand import ROBOT, ServoStand, ticks_of
+from servo_stand import ROBOT, ServoStand
 
 from rena_ros.control.arbiter import NO_SOURCE, SOURCES, Arbiter
 from rena_ros.control.motion import JERK_TIME_S
+from rena_ros.robot.model import RAD_PER_TICK
 
 JAW = ROBOT.index["jaw"]
 PAIRS = [(low, high) for i, low in enumerate(SOURCES) for high in SOURCES[i + 1 :]]
@@ -98,8 +99,9 @@ def test_a_change_of_the_source_starts_a_new_stream_for_the_motion():
         for jaw in np.arange(0, 0.3, 0.03):
             stand.command(jaw=jaw)
             stand.live(0.03)
+        begun = stand.goal_frames()[-1, JAW]
         stand.gate.command(["jaw"], [0.3], stand.now_s, new_stream)
         stand.live(0.3)
         ends.append(stand.goal_frames()[:, JAW].max())
     stop_rad = 1 / (2 * 80) + 1 * JERK_TIME_S / 2  # the way in which the jaw stops from 1 rad/s, at 80 rad/s2
-    assert ends[0] > ticks_of("jaw", 0.3 + stop_rad) >= ends[1]
+    assert ends[0] > ends[1] and ends[1] - begun <= stop_rad / RAD_PER_TICK + 2
