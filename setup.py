@@ -27,7 +27,7 @@ def requirements(name):
 
 setup(
     name="rena",
-    version="0.7.0",
+    version="0.8.0",
     description="An animatronic face of 25 bus servos that learns to move by watching itself, then mirrors people",
     license="Apache-2.0",
     maintainer="The Rena authors",
