@@ -13,8 +13,8 @@ three commands, as far as it can be trusted:
 
 ``rena bench lag``, 30 commands a second, each 20 ± 2 ms late: at 1 Hz the horns are 7 to 10 ms behind the commands and
 overshoot by .7 % of the way, at 3 Hz by 2.4 %; of the noise of a resting face .8 to 1.0 arrives, and a step is not
-overshot. Ways between commands alone, each led on by 25 ms at the speed of the last: 35 ms, 1.5 %, 12 %, 1.6 to 1.7, and
-small steps by 48 to 77 %. docs/lag.md compares others.
+overshot. Ways between commands alone, each led on by 25 ms at the speed of the last: 35 ms, 1.5 %, 12 %, 1.6 to 1.7,
+and small steps by 48 to 77 %. docs/lag.md compares others.
 """
 
 import numpy as np
