@@ -335,3 +335,23 @@ def test_a_fast_blink_closes_the_lid_whole_only_where_it_is_asked_for(simulated,
     rest = lids[30]  # the face has come, and its resting face is measured
     assert max(lids[40:]) == pytest.approx(1.0 if wanted else rest, abs=1e-5)
     assert lids[-1] == pytest.approx(rest, abs=1e-5) and rest < 0.5
+
+
+def test_the_model_is_given_what_is_expected_and_the_resting_face_what_was_read(simulated, monkeypatch):
+    node, learned, times_s = simulated, [], []
+
+    def ahead(features, landmarks, t_s):
+        times_s.append(t_s)
+        return features + np.float32(0.1), landmarks
+
+    monkeypatch.setattr(node.predictor, "ahead", ahead)
+    monkeypatch.setattr(node.resting, "observe", lambda features, t_s: learned.append(features))
+    for i in range(30):
+        reading = JointState(name=list(READING_NAMES), position=[0.3] * 52 + [0.0] * 3)
+        reading.header.stamp.sec, reading.header.stamp.nanosec = 1000 + i // 10, i % 10 * 100_000_000
+        node.intake.on_reading(reading)
+        for _ in range(5):
+            node.on_tick()
+    np.testing.assert_allclose(ROBOT.goals(np.array(node.commands[-1].position)), 0.4, atol=1e-6)
+    np.testing.assert_allclose(learned[-1], [0.3] * 52 + [0.0] * 3, atol=1e-6)
+    assert times_s[-1] == pytest.approx(1002.9)
