@@ -55,6 +55,13 @@ def test_of_a_zigzag_nothing_is_led():
     assert led(stream, now_s) == stream.target[0]
 
 
+def test_the_first_command_that_turns_back_is_not_led():
+    stream, now_s = fed(lambda t: 0.05 * t, 40)
+    back = stream.target - 0.01
+    stream.add(back, now_s + FRAME_S)
+    assert led(stream, now_s + FRAME_S) == back[0]
+
+
 def test_of_noise_at_rest_little_is_led():
     rng = np.random.default_rng(0)
     stream, led_away = CommandStream(np.zeros(25), np.full(25, TOP_RAD_S)), []
