@@ -20,7 +20,7 @@ _LONGEST_STEP_S = 0.04  # of the fade: calls that come late make no jump
 
 
 class IdleLife:
-    """Adds blinks and gaze to goals while nobody is there. ``missing``: names of servos that this robot lacks.
+    """Adds blinks and gaze to goals while no person is present. ``missing``: names of servos that this robot lacks.
 
     The gaze is an angle of the eyes' own servos. Equal seeds and times give equal movements.
     """

@@ -44,7 +44,7 @@ def test_switching_it_off_at_any_time_makes_no_jump_and_ends_within_the_fade():
         np.testing.assert_array_equal(goals[after], np.broadcast_to(NEUTRAL, goals[after].shape))
 
 
-def test_goals_are_left_alone_while_somebody_is_there():
+def test_goals_are_left_alone_while_a_person_is_present():
     life = IdleLife(ROBOT)
     assert life.live(NEUTRAL, 1.0, False) is NEUTRAL
 
