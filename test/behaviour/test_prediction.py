@@ -6,7 +6,7 @@ import pytest
 from rena_ros.base.errors import RenaError
 from rena_ros.base.resources import share_path
 from rena_ros.behaviour.policy import Policy
-from rena_ros.behaviour.prediction import COEFFICIENTS, GAP_S, Predictor
+from rena_ros.behaviour.prediction import COEFFICIENTS, FADE_S, GAP_S, Predictor
 from rena_ros.perception.face_reader import READING_NAMES
 
 YAW, JAW = READING_NAMES.index("head_yaw"), READING_NAMES.index("jawOpen")
@@ -130,6 +130,17 @@ def test_history_begins_again(predictor, rest, after_s, turned, marks):
         t_s += 1 / 30
     assert leads[0] == 0  # as it was read
     assert max(leads) < 0.05 and np.abs(np.diff(leads)).max() < 0.03  # a face that holds still stays so
+
+
+def test_the_lead_grows_in_proportion_to_the_time_since_the_face_came(predictor, rest, monkeypatch):
+    # Beside one that leads in full at once. The head turns fastest 1.4 s after the beginning of ``turning``.
+    since_s = np.arange(0, 0.6, 1 / 30)
+    features = turning(1.3 + since_s, rest)
+    moved = (lead(predictor, since_s, features, rest.landmarks) - features)[:, YAW]
+    monkeypatch.setattr("rena_ros.behaviour.prediction.FADE_S", 1e-9)
+    whole = (lead(Predictor(horizon_s=0.08), since_s, features, rest.landmarks) - features)[:, YAW]
+    assert np.abs(whole).max() > 0.005
+    np.testing.assert_allclose(moved, np.minimum(since_s / FADE_S, 1) * whole, atol=1e-6)
 
 
 def test_a_short_pause_does_not_forget(predictor, rest):

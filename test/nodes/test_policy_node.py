@@ -355,3 +355,18 @@ def test_the_model_is_given_what_is_expected_and_the_resting_face_what_was_read(
     np.testing.assert_allclose(ROBOT.goals(np.array(node.commands[-1].position)), 0.4, atol=1e-6)
     np.testing.assert_allclose(learned[-1], [0.3] * 52 + [0.0] * 3, atol=1e-6)
     assert times_s[-1] == pytest.approx(1002.9)
+
+
+def test_prediction_and_blinks_forget_a_person_who_has_left(simulated, monkeypatch):
+    node, forgotten = simulated, []
+    monkeypatch.setattr(node.predictor, "reset", lambda: forgotten.append("prediction"))
+    monkeypatch.setattr(node._blinks, "reset", lambda: forgotten.append("blinks"))
+    reading = JointState(name=list(READING_NAMES), position=[0.1] * 52 + [0.0] * 3)
+    for away_s in (0.1, node.new_person_after_s - 0.1, node.new_person_after_s + 0.1):
+        reading.header.stamp.sec += 10
+        node.intake.on_reading(reading)
+        assert forgotten == []
+        CLOCK.now_s += away_s
+    reading.header.stamp.sec += 10
+    node.intake.on_reading(reading)
+    assert sorted(forgotten) == ["blinks", "prediction"]
