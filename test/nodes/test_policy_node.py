@@ -363,10 +363,10 @@ def test_prediction_and_blinks_forget_a_person_who_has_left(simulated, monkeypat
     monkeypatch.setattr(node._blinks, "reset", lambda: forgotten.append("blinks"))
     reading = JointState(name=list(READING_NAMES), position=[0.1] * 52 + [0.0] * 3)
     for away_s in (0.1, node.new_person_after_s - 0.1, node.new_person_after_s + 0.1):
-        reading.header.stamp.sec += 10
+        reading.header.stamp.nanosec += 100_000_000
         node.intake.on_reading(reading)
         assert forgotten == []
         CLOCK.now_s += away_s
-    reading.header.stamp.sec += 10
+    reading.header.stamp.nanosec += 100_000_000
     node.intake.on_reading(reading)
     assert sorted(forgotten) == ["blinks", "prediction"]
